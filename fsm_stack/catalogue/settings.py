@@ -1,0 +1,140 @@
+"""Findings about a stack's settings as a document: keys, types, secrets, what is not provided."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fsm_stack.catalogue.rule import Rule
+
+RULES: Final = (
+    Rule(
+        id="unknown-key",
+        severity="error",
+        title="a key that no setting has",
+        why="It would be ignored: a misspelt exclusion would silently not exist.",
+        fix="Correct the key, or remove it.",
+    ),
+    Rule(
+        id="missing-key",
+        severity="error",
+        title="a required setting is absent",
+        why="There is no safe default for it.",
+        fix="Add the key.",
+    ),
+    Rule(
+        id="wrong-type",
+        severity="error",
+        title="a value has another type than its setting",
+        why="Nothing is converted silently: '080' is not 80, and \"yes\" is not true.",
+        fix="Write the type that the message names.",
+    ),
+    Rule(
+        id="invalid-value",
+        severity="error",
+        title="a value is outside what its setting allows",
+        why="Upstream or Kubernetes would refuse it, or do something else.",
+        fix="Write a value that the message names.",
+    ),
+    Rule(
+        id="ambiguous-scalar",
+        severity="error",
+        title="a plain YAML scalar that the engine and this tool would read differently",
+        why=(
+            "The Pulumi CLI reads YAML as Go does (0o17 is 15, 1e3 is 1000, yes is a string); other "
+            "readers differ. The two could then deploy different meshes from one file."
+        ),
+        fix="Quote a string, or write a number in plain decimal.",
+    ),
+    Rule(
+        id="duplicate-key",
+        severity="error",
+        title="a mapping has the same key twice",
+        why="One of the two would silently win.",
+        fix="Remove one of them.",
+    ),
+    Rule(
+        id="secret-value",
+        severity="error",
+        title="a secret value in the stack's settings",
+        why=(
+            "Rendered manifests are committed and stack outputs are read by others: no setting takes "
+            "a secret, plain or encrypted."
+        ),
+        fix="Create a Kubernetes Secret out of band and name it in the setting that takes a reference.",
+    ),
+    Rule(
+        id="not-provided-yet",
+        severity="error",
+        title="a part of FSM that this package does not declare yet",
+        why="Half a component is worse than none: its switch without its Deployment breaks requests.",
+        fix="Leave the setting at its default.",
+    ),
+    Rule(
+        id="not-in-system",
+        severity="error",
+        title="a setting that the chosen system does not have",
+        why="osm-edge and OSM read another MeshConfig; the field would be dropped by their API server.",
+        fix="Remove the setting, or choose the system that has it.",
+    ),
+    Rule(
+        id="accept-unused",
+        severity="warning",
+        title="an accepted finding does not occur",
+        why="It may hide the next, different problem at the same place.",
+        fix="Remove it from accept.",
+    ),
+    Rule(
+        id="accept-expired",
+        severity="warning",
+        title="an accepted finding is past its date and counts again",
+        why="Its author gave it an end.",
+        fix="Mend the finding, or agree on a new date.",
+    ),
+    Rule(
+        id="accept-unknown",
+        severity="error",
+        title="accept names an id that does not exist",
+        why="Nothing would be accepted.",
+        fix="Write one of the ids that fsm-stack explain lists.",
+    ),
+    Rule(
+        id="assets-omitted",
+        severity="warning",
+        title="the release's Pipy scripts are left out",
+        why="The controller's init container unpacks them: without them the controller does not start.",
+        fix="fsm-stack vendor fsm-<version>.tgz, then releaseAssets.source: vendored.",
+    ),
+    Rule(
+        id="assets-missing",
+        severity="error",
+        title="the release's Pipy scripts are not vendored",
+        why="The controller's init container unpacks them: without them the controller does not start.",
+        fix="fsm-stack vendor fsm-<version>.tgz",
+    ),
+    Rule(
+        id="mutable-image",
+        severity="warning",
+        title="an image is named by the moving tag latest",
+        why="Two pods of one mesh may then run different sidecars, and a review shows no change.",
+        fix="Name a version tag, or a digest.",
+    ),
+    Rule(
+        id="webhook-replaced",
+        severity="error",
+        title="the change would replace a webhook configuration while namespaces are enrolled",
+        why=(
+            "The injector writes its CA bundle once, at its start: until it restarts no pod of an "
+            "enrolled namespace can be created."
+        ),
+        fix="Un-enrol the namespaces first, or keep meshName and the webhook's prefix.",
+        hazard=("H23",),
+        source="flomesh-io/fsm pkg/injector, webhook configuration",
+    ),
+    Rule(
+        id="preset-unknown",
+        severity="error",
+        title="an annotation profile names a preset that does not exist",
+        why="Its exclusions would be missing.",
+        fix="Write one of the presets that the message names.",
+    ),
+)

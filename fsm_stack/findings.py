@@ -1,0 +1,138 @@
+"""A finding: one problem, with a stable id, a place, a reason and a fix.
+
+The ids are documented in :mod:`fsm_stack.catalogue`; ``fsm-stack explain ID`` prints them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.catalogue import rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Severity(StrEnum):
+    """How much a finding matters; ordered by :attr:`rank`."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for error: to compare with ``--fail-on``."""
+        return {"info": 0, "warning": 1, "error": 2}[self.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a finding is: any part may be unknown.
+
+    Attributes:
+        file: the path as the user gave it.
+        line: 1-based.
+        column: 1-based.
+        path: the path inside the document, for example ``traffic.outboundPortExclusionList[2]``.
+    """
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    path: str = ""
+
+    def __str__(self) -> str:
+        """``Pulumi.dev.yaml:12:9 traffic.outboundPortExclusionList[2]``, without what is unknown."""
+        spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return " ".join(part for part in (spot, self.path) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem.
+
+    Attributes:
+        id: stable, kebab-case, documented in the catalogue.
+        message: what is wrong here, and what was expected.
+        place: where.
+        value: the offending value as text, where there is one.
+        fix: what to do, concretely for this value; empty where the catalogue's fix says it all.
+        severity: the catalogue's, unless a context raises or lowers it.
+    """
+
+    id: str
+    message: str
+    place: Place = Place()
+    value: str | None = None
+    fix: str = ""
+    severity: Severity
+
+    def at(self, **changes: Any) -> Finding:  # noqa: ANN401  # the fields of Place, checked by replace
+        """The same finding with parts of its place changed."""
+        return replace(self, place=replace(self.place, **changes))
+
+    def as_text(self) -> str:
+        """One line for people: place, severity, id, message, fix."""
+        head = f"{self.place}: " if str(self.place) else ""
+        tail = f" Fix: {self.fix}" if self.fix else ""
+        return f"{head}{self.severity}: {self.message} [{self.id}]{tail}"
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain mapping for ``--output json``, without empty parts."""
+        place = {
+            key: value
+            for key, value in (
+                ("file", self.place.file),
+                ("line", self.place.line),
+                ("column", self.place.column),
+                ("path", self.place.path or None),
+            )
+            if value is not None
+        }
+        parts = {
+            "id": self.id,
+            "severity": self.severity.value,
+            "message": self.message,
+            "place": place or None,
+            "value": self.value,
+            "fix": self.fix or None,
+        }
+        return {key: value for key, value in parts.items() if value is not None}
+
+
+def finding(  # the one constructor that looks the severity up
+    rule_id: str,
+    message: str,
+    *,
+    path: str = "",
+    value: object = None,
+    fix: str = "",
+    severity: Severity | None = None,
+) -> Finding:
+    """A finding of a catalogued rule.
+
+    Raises:
+        KeyError: when the id is not in the catalogue; a defect of ours, never the input's.
+    """
+    known = rule(rule_id)
+    return Finding(
+        id=known.id,
+        message=message,
+        place=Place(path=path),
+        value=None if value is None else str(value),
+        fix=fix,
+        severity=severity or Severity(known.severity),
+    )
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by place in the file, then id: the order in which reports print them."""
+
+    def key(item: Finding) -> tuple[str, int, int, str, str]:
+        place = item.place
+        return (place.file or "", place.line or 0, place.column or 0, place.path, item.id)
+
+    return tuple(sorted(findings, key=key))

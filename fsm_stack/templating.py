@@ -1,0 +1,40 @@
+"""The one door to Jinja2: strict, without autoescape surprises, templates from the package.
+
+Templates decide nothing: an undefined name is an error, and they loop over finished values.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+_PACKAGED = Path(__file__).parent / "_templates"
+_CHECKOUT = Path(__file__).parent.parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    return Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  # shell, YAML and Markdown: HTML escaping would corrupt them
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+@cache
+def template(name: str) -> Template:
+    """The compiled template ``templates/<name>``."""
+    return _environment().get_template(name)
+
+
+def render(name: str, **values: Any) -> str:  # noqa: ANN401  # whatever the template loops over
+    """The template's text with these values."""
+    return template(name).render(**values)

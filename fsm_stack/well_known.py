@@ -1,0 +1,42 @@
+"""Facts of the mesh that every system shares, each with its source."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The sidecar runs as this user; rules return its traffic so that it does not loop.
+# Source: flomesh-io/fsm pkg/constants (SidecarUID), openservicemesh/osm pkg/constants (EnvoyUID).
+SIDECAR_UID: Final = 1500
+
+# Listener ports of the sidecar. Source: pkg/constants of FSM, osm-edge and OSM.
+ADMIN_PORT: Final = 15000
+OUTBOUND_LISTENER_PORT: Final = 15001
+INBOUND_LISTENER_PORT: Final = 15003
+PROMETHEUS_PORT: Final = 15010
+LIVENESS_PROBE_PORT: Final = 15901
+READINESS_PROBE_PORT: Final = 15902
+STARTUP_PROBE_PORT: Final = 15903
+HEALTHCHECK_PORT: Final = 15904
+
+# The repository port of the sidecar. Source: code only (repoServer.port), not in the guide.
+REPO_PORT: Final = 6060
+
+RESERVED_PORTS: Final[dict[int, str]] = {
+    ADMIN_PORT: "the sidecar's admin interface, on localhost",
+    OUTBOUND_LISTENER_PORT: "the sidecar's outbound listener",
+    INBOUND_LISTENER_PORT: "the sidecar's inbound listener",
+    PROMETHEUS_PORT: "the sidecar's Prometheus listener",
+    LIVENESS_PROBE_PORT: "rewritten liveness probes",
+    READINESS_PROBE_PORT: "rewritten readiness probes",
+    STARTUP_PROBE_PORT: "rewritten startup probes",
+    HEALTHCHECK_PORT: "the health-check helper, which bypasses the sidecar",
+}
+
+# Destinations of one multiport match. Source: Linux uapi xt_multiport.h, XT_MULTI_PORTS.
+MULTIPORT_MAX: Final = 15
+
+# An interface name holds 15 bytes and a terminating zero. Source: Linux uapi if.h, IFNAMSIZ.
+INTERFACE_NAME_MAX: Final = 15
+
+PORT_MIN: Final = 1
+PORT_MAX: Final = 65535
