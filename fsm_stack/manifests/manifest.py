@@ -1,0 +1,87 @@
+"""One Kubernetes object of a stack, and what its declarers have to know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Wave(IntEnum):
+    """The order of creation; deletion runs backwards.
+
+    Enrolled namespaces come last: destroying a stack un-enrols them first, so that no webhook with
+    ``failurePolicy: Fail`` is ever left over live namespaces without its server.
+    """
+
+    NAMESPACE = 0
+    CRD = 1
+    MESH_CONFIG = 2
+    FOUNDATION = 3  # accounts, roles, ConfigMaps, Secrets, Services
+    WEBHOOK = 4  # before injector and controller, which would otherwise create them first
+    CONTROL_PLANE = 5
+    ENROLMENT = 6
+
+
+class Part(StrEnum):
+    """The component of the stack that an object belongs to."""
+
+    CONTROL_PLANE = "control-plane"
+    MESH_CONFIG = "mesh-config"
+    INJECTOR_WEBHOOK = "injector-webhook"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One object.
+
+    Attributes:
+        object: the object as it is sent: JSON types only, keys in the order of reading.
+        part: the component that declares it.
+        wave: when it is created.
+        foreign_paths: fields that others write on purpose, as Pulumi property paths
+            (``webhooks[*].clientConfig.caBundle``): ignored in updates, expected in drift.
+        patch: the object exists and belongs to others; only the fields here are ours.
+        retain: keep the object in the cluster when the stack is destroyed.
+    """
+
+    object: Mapping[str, Any]
+    part: Part
+    wave: Wave
+    foreign_paths: tuple[str, ...] = ()
+    patch: bool = False
+    retain: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or ``v1``."""
+        return str(self.object["apiVersion"])
+
+    @property
+    def kind(self) -> str:
+        """The object's kind."""
+        return str(self.object["kind"])
+
+    @property
+    def name(self) -> str:
+        """The object's ``metadata.name``."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str | None:
+        """The object's namespace; None for cluster-wide objects."""
+        namespace = self.object["metadata"].get("namespace")
+        return None if namespace is None else str(namespace)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Kind, namespace (or an empty string) and name: unique in a bundle."""
+        return (self.kind, self.namespace or "", self.name)
+
+    @property
+    def slug(self) -> str:
+        """A stable, readable name for resources and files: ``deployment-fsm-injector``."""
+        return f"{self.kind.lower()}-{self.name}"

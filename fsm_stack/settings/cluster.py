@@ -1,0 +1,54 @@
+"""The cluster that a stack is meant for: who it is, and the ranges that checks need."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from fsm_stack.settings.model import DnsLabel, Model
+from fsm_stack.settings.values import Cidr, Port
+
+Address = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$"
+    ),
+]
+
+
+class ApiServer(Model):
+    """Where pods reach the Kubernetes API server."""
+
+    address: Address = Field(description="Its IPv4 address, as pods see it.")
+    port: Port = Field(443, description="Its port.")
+
+
+class Cluster(Model):
+    """What identifies the cluster, and its address ranges."""
+
+    context: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        None, description="The kubeconfig context; compared before anything talks to a cluster."
+    )
+    uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
+        None, description="The UID of namespace kube-system; compared before anything is changed."
+    )
+    pod_ranges: tuple[Cidr, ...] = Field((), description="Ranges of pod addresses.")
+    service_ranges: tuple[Cidr, ...] = Field((), description="Ranges of service addresses.")
+    api_server: ApiServer | None = Field(
+        None, description="The API server; the kubernetes-api preset excludes it."
+    )
+
+
+class EnrolledNamespace(Model):
+    """A namespace whose new pods join the mesh."""
+
+    name: DnsLabel = Field(description="The namespace.")
+    create: bool = Field(
+        False, description="Declare the namespace; otherwise it exists and is only patched."
+    )
+    sidecar_injection: bool | None = Field(
+        True,
+        description="The injection annotation: true enabled, false disabled, null none.",
+    )
+    metrics: bool = Field(False, description="Ask for Prometheus annotations on its pods.")

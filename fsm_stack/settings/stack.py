@@ -1,0 +1,131 @@
+"""A stack: everything that one ``Pulumi.<stack>.yaml`` sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from fsm_stack.settings.accept import Accepted
+from fsm_stack.settings.certificates import CertificateProvider
+from fsm_stack.settings.cluster import Cluster, EnrolledNamespace
+from fsm_stack.settings.components import Components
+from fsm_stack.settings.images import Images
+from fsm_stack.settings.mesh_config import MeshSettings
+from fsm_stack.settings.model import DnsLabel, DnsName, Model
+from fsm_stack.settings.profiles import AnnotationProfile
+from fsm_stack.systems import System, system
+
+ProfileName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
+]
+
+
+class Mesh(Model):
+    """The mesh's names, and the switches of its control plane."""
+
+    name: DnsLabel | None = Field(None, description="The mesh's name; fsm in an FSM stack.")
+    namespace: DnsLabel | None = Field(
+        None, description="The control plane's namespace; fsm-system in an FSM stack."
+    )
+    create_namespace: bool = Field(
+        True, description="Declare the control plane's namespace; otherwise it exists."
+    )
+    trust_domain: DnsName = Field("cluster.local", description="The mesh's trust domain.")
+    enforce_single_mesh: bool = Field(True, description="Refuse a second mesh in the cluster.")
+    enable_reconciler: bool = Field(
+        False, description="Let the control plane restore its CRDs and webhooks when they change."
+    )
+    enable_multi_clusters: bool = Field(False, description="FSM's multi-cluster support.")
+    validate_traffic_target: bool = Field(
+        True, description="Let the validator check SMI TrafficTargets."
+    )
+    webhook_name_prefix: DnsLabel = Field(
+        "fsm-webhook",
+        description="The mutating webhook configuration is named <prefix>-<mesh name>.",
+    )
+    validator_webhook_name: DnsName | None = Field(
+        None, description="The validating webhook configuration; fsm-validator-mesh-<mesh name>."
+    )
+
+
+class ReleaseAssets(Model):
+    """Where the Pipy scripts of the FSM release come from."""
+
+    source: Literal["vendored", "existingConfigMap", "omit"] = Field(
+        "vendored",
+        description="vendored: taken from the release's chart archive by fsm-stack vendor; "
+        "existingConfigMap: someone else declares the ConfigMap; omit: left out, the controller "
+        "does not start.",
+    )
+    config_map_name: DnsName = Field(
+        "fsm-init-repo-scripts", description="The ConfigMap that the controller unpacks."
+    )
+
+
+class Deployment(Model):
+    """How ``pulumi up`` treats the objects."""
+
+    skip_await: bool = Field(
+        False, description="Do not wait for Deployments to become ready (no controllers run)."
+    )
+    force_mesh_config: bool = Field(
+        False,
+        description="Take fields of the MeshConfig back from other writers, such as kubectl patch.",
+    )
+    retain_crds: bool = Field(
+        True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    )
+
+
+class StackSettings(MeshSettings):
+    """All settings of one environment. Each field is one key ``fsm-stack:<name>`` of its file."""
+
+    system: Literal["fsm", "osm-edge", "osm"] = Field(
+        "fsm",
+        description="The mesh system; osm-edge and osm give MeshConfig and redirection only.",
+    )
+    fsm_version: Literal["1.5.1", "1.6.0"] = Field("1.5.1", description="The FSM release.")
+    mesh: Mesh = Field(Mesh(), description="Names and switches of the mesh.")
+    cluster: Cluster = Field(Cluster(), description="The cluster that this stack is meant for.")
+    images: Images = Field(Images(), description="Image references.")
+    components: Components = Field(Components(), description="The control plane's Deployments.")
+    certificate_provider: CertificateProvider = Field(
+        CertificateProvider(), description="Who issues the mesh's certificates."
+    )
+    enrolled_namespaces: tuple[EnrolledNamespace, ...] = Field(
+        (), description="Namespaces whose new pods join the mesh."
+    )
+    annotation_profiles: dict[ProfileName, AnnotationProfile] = Field(
+        {}, description="Named sets of pod-scoped redirection settings."
+    )
+    release_assets: ReleaseAssets = Field(
+        ReleaseAssets(), description="The Pipy scripts of the FSM release."
+    )
+    deployment: Deployment = Field(Deployment(), description="How pulumi up treats the objects.")
+    accept: tuple[Accepted, ...] = Field((), description="Findings taken on purpose.")
+
+    @property
+    def profile(self) -> System:
+        """The chosen system's constants."""
+        return system(self.system)
+
+    @property
+    def mesh_name(self) -> str:
+        """The mesh's name, the system's default if not set."""
+        return self.mesh.name or self.profile.default_mesh_name
+
+    @property
+    def namespace(self) -> str:
+        """The control plane's namespace, the system's default if not set."""
+        return self.mesh.namespace or self.profile.default_namespace
+
+    @property
+    def mutating_webhook_name(self) -> str:
+        """The name that the injector gives its webhook configuration."""
+        return f"{self.mesh.webhook_name_prefix}-{self.mesh_name}"
+
+    @property
+    def validating_webhook_name(self) -> str:
+        """The name that the controller gives its webhook configuration."""
+        return self.mesh.validator_webhook_name or f"fsm-validator-mesh-{self.mesh_name}"
