@@ -1,1 +1,1 @@
-"""TODO."""
+"""Redirection rules as values: generated, written, read, linted, simulated, compared."""

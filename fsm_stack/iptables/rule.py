@@ -1,0 +1,227 @@
+"""Rules of the nat table as values: matches, targets, rules, steps, rule sets.
+
+A rule set keeps the script's own order of steps (``-A`` and ``-I``), because that is what is
+written; :func:`kernel_order` gives each chain as the kernel walks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, assert_never
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREROUTING: Final = "PREROUTING"
+OUTPUT: Final = "OUTPUT"
+BUILT_IN_CHAINS: Final = (PREROUTING, "INPUT", OUTPUT, "POSTROUTING")
+VERDICT_NAMES: Final = frozenset({"ACCEPT", "RETURN", "REDIRECT", "DNAT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One port or a range, both ends inside; ``Ports(80)`` is ``80``, ``Ports(80, 90)`` ``80:90``.
+
+    The numbers may be nonsense (0, -1, 70000): the injector prints whatever it gets.
+    """
+
+    first: int
+    last: int | None = None
+
+    def __str__(self) -> str:
+        """As iptables writes it."""
+        return str(self.first) if self.last is None else f"{self.first}:{self.last}"
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """First and last, both inside."""
+        return (self.first, self.first if self.last is None else self.last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """``-p NAME``."""
+
+    name: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """``-s RANGE``, as written."""
+
+    cidr: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """``-d RANGE``, as written."""
+
+    cidr: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InInterface:
+    """``-i NAME``; a ``+`` at the end matches every name that starts so."""
+
+    name: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutInterface:
+    """``-o NAME``; a ``+`` at the end matches every name that starts so."""
+
+    name: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationPort:
+    """``--dport N`` or ``--dport N:M``."""
+
+    ports: Ports
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiport:
+    """``--match multiport --dports A,B,...``; the kernel takes 15."""
+
+    ports: tuple[Ports, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UidOwner:
+    """``-m owner --uid-owner N``; only locally made packets have an owner."""
+
+    first: int
+    last: int | None = None
+    negated: bool = False
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """First and last uid, both inside."""
+        return (self.first, self.first if self.last is None else self.last)
+
+
+Match = (
+    Protocol
+    | Source
+    | Destination
+    | InInterface
+    | OutInterface
+    | DestinationPort
+    | Multiport
+    | UidOwner
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """``-j RETURN``: back to the calling chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """``-j ACCEPT``: leave the table without a change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """``-j REDIRECT --to-port N``: to a port of this host."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dnat:
+    """``-j DNAT --to-destination ADDRESS[:PORT]``; ``$POD_IP`` is the shell's to fill in."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """``-j CHAIN``."""
+
+    chain: str
+
+
+Target = Return | Accept | Redirect | Dnat | Jump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """All matches hold, then the target.
+
+    Attributes:
+        matches: in the order in which they are written; the kernel's answer does not depend on it.
+        target: what happens to a packet that they all match.
+        why: the reason, for people; not part of the rule's equality.
+        line: where a reader found it, 1-based; not part of the rule's equality.
+        column: likewise.
+    """
+
+    matches: tuple[Match, ...] = ()
+    target: Target
+    why: str = field(default="", compare=False)
+    line: int | None = field(default=None, compare=False)
+    column: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """``-A CHAIN``."""
+
+    chain: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert:
+    """``-I CHAIN [POSITION]``; position is 1-based."""
+
+    chain: str
+    rule: Rule
+    position: int = 1
+
+
+Step = Append | Insert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruleset:
+    """The nat table as a script builds it.
+
+    Attributes:
+        chains: the declared chains that are not built in, in order.
+        steps: in the script's order.
+        comment: the script's comment line without ``# ``; not part of the equality.
+    """
+
+    chains: tuple[str, ...]
+    steps: tuple[Step, ...]
+    comment: str = field(default="", compare=False)
+
+
+def kernel_order(ruleset: Ruleset) -> Mapping[str, tuple[Rule, ...]]:
+    """Each chain's rules in the order in which the kernel tries them.
+
+    Every declared chain and both hooks are present, empty ones too; so is a chain that a step
+    names without a declaration.
+    """
+    built: dict[str, list[Rule]] = {name: [] for name in (PREROUTING, OUTPUT, *ruleset.chains)}
+    for step in ruleset.steps:
+        rules = built.setdefault(step.chain, [])
+        match step:
+            case Append():
+                rules.append(step.rule)
+            case Insert():
+                rules.insert(step.position - 1, step.rule)
+            case _:
+                assert_never(step)
+    return {name: tuple(rules) for name, rules in built.items()}
