@@ -45,7 +45,7 @@ class Place:
     path: str = ""
 
     def __str__(self) -> str:
-        """``Pulumi.dev.yaml:12:9 traffic.outboundPortExclusionList[2]``, without what is unknown."""
+        """``Pulumi.dev.yaml:12:9 traffic.ports[2]``, without what is unknown."""
         spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         return " ".join(part for part in (spot, self.path) if part)
 

@@ -18,6 +18,7 @@ RULES: Final = (
         fix="Write a decimal port from 1 to 65535.",
         hazard=("H4",),
         source="iptables 1.8.9, seen in the kernel",
+        acceptable=False,
     ),
     Rule(
         id="too-many-ports",
@@ -31,6 +32,7 @@ RULES: Final = (
         fix="Exclude an IP range instead, or move ports from the mesh to the pods that need them.",
         hazard=("H1",),
         source="Linux uapi xt_multiport.h, XT_MULTI_PORTS = 15",
+        acceptable=False,
     ),
     Rule(
         id="invalid-cidr",
@@ -43,6 +45,7 @@ RULES: Final = (
         fix="Write four decimal numbers from 0 to 255 and a prefix length from 0 to 32: 10.0.0.0/8.",
         hazard=("H5",),
         source="flomesh-io/fsm pkg/injector, the script generator",
+        acceptable=False,
     ),
     Rule(
         id="ipv6-cidr",
@@ -55,6 +58,7 @@ RULES: Final = (
         fix="Remove the range; IPv6 traffic bypasses the sidecar without it.",
         hazard=("H2",),
         source="iptables 1.8.9, seen in the kernel",
+        acceptable=False,
     ),
     Rule(
         id="invalid-interface",
@@ -68,6 +72,7 @@ RULES: Final = (
         fix="Write 1 to 15 letters, digits, '.', '_', '-', ':' or '@', with '+' only at the end.",
         hazard=("H3", "H6"),
         source="Linux uapi if.h, IFNAMSIZ = 16; iptables 1.8.9",
+        acceptable=False,
     ),
     Rule(
         id="host-bits",
@@ -152,6 +157,7 @@ RULES: Final = (
         ),
         fix="Retype the character in ASCII.",
         source="requirement C42",
+        acceptable=False,
     ),
     Rule(
         id="unsupported-mode",
@@ -160,6 +166,7 @@ RULES: Final = (
         why="The injector compares the mode exactly; an unknown one redirects nothing, or everything.",
         fix="Write one of the modes that the message names.",
         source="requirement C21; pkg/apis/config v1alpha3",
+        acceptable=False,
     ),
     Rule(
         id="bypass-expired",

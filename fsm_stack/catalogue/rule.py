@@ -18,6 +18,7 @@ class Rule:
         fix: what to do.
         hazard: the hazard ids (``H1``) it guards against, for people who know those.
         source: where the fact comes from: a kernel header, an upstream file, a document.
+        acceptable: whether a stack may take it on purpose (``accept``); not where nothing works.
     """
 
     id: str
@@ -27,3 +28,4 @@ class Rule:
     fix: str
     hazard: tuple[str, ...] = ()
     source: str = ""
+    acceptable: bool = True

@@ -13,6 +13,7 @@ RULES: Final = (
         title="a key that no setting has",
         why="It would be ignored: a misspelt exclusion would silently not exist.",
         fix="Correct the key, or remove it.",
+        acceptable=False,
     ),
     Rule(
         id="missing-key",
@@ -20,6 +21,7 @@ RULES: Final = (
         title="a required setting is absent",
         why="There is no safe default for it.",
         fix="Add the key.",
+        acceptable=False,
     ),
     Rule(
         id="wrong-type",
@@ -27,6 +29,7 @@ RULES: Final = (
         title="a value has another type than its setting",
         why="Nothing is converted silently: '080' is not 80, and \"yes\" is not true.",
         fix="Write the type that the message names.",
+        acceptable=False,
     ),
     Rule(
         id="invalid-value",
@@ -34,6 +37,7 @@ RULES: Final = (
         title="a value is outside what its setting allows",
         why="Upstream or Kubernetes would refuse it, or do something else.",
         fix="Write a value that the message names.",
+        acceptable=False,
     ),
     Rule(
         id="ambiguous-scalar",
@@ -44,6 +48,7 @@ RULES: Final = (
             "readers differ. The two could then deploy different meshes from one file."
         ),
         fix="Quote a string, or write a number in plain decimal.",
+        acceptable=False,
     ),
     Rule(
         id="duplicate-key",
@@ -51,6 +56,7 @@ RULES: Final = (
         title="a mapping has the same key twice",
         why="One of the two would silently win.",
         fix="Remove one of them.",
+        acceptable=False,
     ),
     Rule(
         id="secret-value",
@@ -61,6 +67,7 @@ RULES: Final = (
             "a secret, plain or encrypted."
         ),
         fix="Create a Kubernetes Secret out of band and name it in the setting that takes a reference.",
+        acceptable=False,
     ),
     Rule(
         id="not-provided-yet",
@@ -68,6 +75,7 @@ RULES: Final = (
         title="a part of FSM that this package does not declare yet",
         why="Half a component is worse than none: its switch without its Deployment breaks requests.",
         fix="Leave the setting at its default.",
+        acceptable=False,
     ),
     Rule(
         id="not-in-system",
@@ -75,6 +83,34 @@ RULES: Final = (
         title="a setting that the chosen system does not have",
         why="osm-edge and OSM read another MeshConfig; the field would be dropped by their API server.",
         fix="Remove the setting, or choose the system that has it.",
+        acceptable=False,
+    ),
+    Rule(
+        id="esc-environment",
+        severity="error",
+        title="the stack imports a Pulumi environment",
+        why=(
+            "Settings from an environment exist only while the engine runs: manifests rendered "
+            "without them would be another mesh."
+        ),
+        fix="Write the settings into the stack file.",
+        acceptable=False,
+    ),
+    Rule(
+        id="accept-refused",
+        severity="error",
+        title="accept names a finding that cannot be taken",
+        why="With it the mesh does not work at all, or no object can be declared.",
+        fix="Mend the finding, and remove it from accept.",
+        acceptable=False,
+    ),
+    Rule(
+        id="injection-ignored",
+        severity="error",
+        title="an enrolled namespace that the injector leaves alone",
+        why="Pods of kube-system, kube-public and the control plane's namespace are never injected.",
+        fix="Remove it from enrolledNamespaces.",
+        source="flomesh-io/fsm pkg/injector, decision",
     ),
     Rule(
         id="accept-unused",
@@ -82,6 +118,7 @@ RULES: Final = (
         title="an accepted finding does not occur",
         why="It may hide the next, different problem at the same place.",
         fix="Remove it from accept.",
+        acceptable=False,
     ),
     Rule(
         id="accept-expired",
@@ -89,6 +126,7 @@ RULES: Final = (
         title="an accepted finding is past its date and counts again",
         why="Its author gave it an end.",
         fix="Mend the finding, or agree on a new date.",
+        acceptable=False,
     ),
     Rule(
         id="accept-unknown",
@@ -96,6 +134,7 @@ RULES: Final = (
         title="accept names an id that does not exist",
         why="Nothing would be accepted.",
         fix="Write one of the ids that fsm-stack explain lists.",
+        acceptable=False,
     ),
     Rule(
         id="assets-omitted",
@@ -110,6 +149,7 @@ RULES: Final = (
         title="the release's Pipy scripts are not vendored",
         why="The controller's init container unpacks them: without them the controller does not start.",
         fix="fsm-stack vendor fsm-<version>.tgz",
+        acceptable=False,
     ),
     Rule(
         id="mutable-image",
@@ -129,12 +169,6 @@ RULES: Final = (
         fix="Un-enrol the namespaces first, or keep meshName and the webhook's prefix.",
         hazard=("H23",),
         source="flomesh-io/fsm pkg/injector, webhook configuration",
-    ),
-    Rule(
-        id="preset-unknown",
-        severity="error",
-        title="an annotation profile names a preset that does not exist",
-        why="Its exclusions would be missing.",
-        fix="Write one of the presets that the message names.",
+        acceptable=False,
     ),
 )

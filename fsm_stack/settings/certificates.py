@@ -48,7 +48,9 @@ class CertificateProvider(Model):
 
     kind: Literal["tresor", "vault", "cert-manager"] = Field("tresor", description="The issuer.")
     vault: Vault | None = Field(None, description="Required when kind is vault.")
-    cert_manager: CertManager = Field(CertManager(), description="Used when kind is cert-manager.")
+    cert_manager: CertManager = Field(
+        default_factory=CertManager.model_construct, description="Used when kind is cert-manager."
+    )
     ca_bundle_secret_name: DnsName = Field(
         "fsm-ca-bundle", description="The Secret in which the control plane keeps its CA."
     )

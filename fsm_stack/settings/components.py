@@ -66,7 +66,9 @@ class Component(Model):
     """What bootstrap, controller and injector have in common."""
 
     replicas: Positive = Field(1, description="Pods of the Deployment, unless it is autoscaled.")
-    resources: Resources = Field(Resources(), description="Resources of the main container.")
+    resources: Resources = Field(
+        default_factory=Resources.model_construct, description="Resources of the main container."
+    )
     pod_labels: dict[LabelKey, LabelValue] = Field({}, description="More labels for its pods.")
     node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels a node must have.")
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that its pods tolerate.")
@@ -84,7 +86,8 @@ class Bootstrap(Component):
     """fsm-bootstrap: installs CRDs, converts them."""
 
     resources: Resources = Field(
-        _resources("0.5", "512M", "0.3", "128M"), description="Resources of the main container."
+        default_factory=lambda: _resources("0.5", "512M", "0.3", "128M"),
+        description="Resources of the main container.",
     )
 
 
@@ -92,29 +95,42 @@ class Controller(Component):
     """fsm-controller and its Pipy repository."""
 
     resources: Resources = Field(
-        _resources("2", "2G", "0.5", "256M"), description="Resources of the main container."
+        default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
+        description="Resources of the main container.",
     )
     init_resources: Resources = Field(
-        _resources("500m", "512M", "200m", "128M"), description="Resources of init containers."
+        default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
+        description="Resources of init containers.",
     )
     repo_resources: Resources = Field(
-        _resources("2", "2G", "0.5", "256M"), description="Resources of the Pipy repository."
+        default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
+        description="Resources of the Pipy repository.",
+    )
+    standalone_repo_server: bool = Field(
+        False,
+        description="The Pipy repository runs elsewhere, at repoServer.ipaddr: none in the pod.",
     )
     pod_disruption_budget: bool = Field(False, description="Keep at least one pod in a drain.")
-    autoscaling: Autoscaling = Field(Autoscaling(), description="A HorizontalPodAutoscaler.")
+    autoscaling: Autoscaling = Field(
+        default_factory=Autoscaling.model_construct, description="A HorizontalPodAutoscaler."
+    )
 
 
 class Injector(Component):
     """fsm-injector, the server of the mutating webhook."""
 
     resources: Resources = Field(
-        _resources("1", "512M", "0.5", "128M"), description="Resources of the main container."
+        default_factory=lambda: _resources("1", "512M", "0.5", "128M"),
+        description="Resources of the main container.",
     )
     init_resources: Resources = Field(
-        _resources("500m", "512M", "200m", "128M"), description="Resources of init containers."
+        default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
+        description="Resources of init containers.",
     )
     pod_disruption_budget: bool = Field(False, description="Keep at least one pod in a drain.")
-    autoscaling: Autoscaling = Field(Autoscaling(), description="A HorizontalPodAutoscaler.")
+    autoscaling: Autoscaling = Field(
+        default_factory=Autoscaling.model_construct, description="A HorizontalPodAutoscaler."
+    )
     webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = Field(
         20, description="How long the API server waits for the webhook, 1 to 30 seconds."
     )
@@ -123,6 +139,12 @@ class Injector(Component):
 class Components(Model):
     """The three Deployments of the control plane."""
 
-    bootstrap: Bootstrap = Field(Bootstrap(), description="fsm-bootstrap.")
-    controller: Controller = Field(Controller(), description="fsm-controller.")
-    injector: Injector = Field(Injector(), description="fsm-injector.")
+    bootstrap: Bootstrap = Field(
+        default_factory=Bootstrap.model_construct, description="fsm-bootstrap."
+    )
+    controller: Controller = Field(
+        default_factory=Controller.model_construct, description="fsm-controller."
+    )
+    injector: Injector = Field(
+        default_factory=Injector.model_construct, description="fsm-injector."
+    )

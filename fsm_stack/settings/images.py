@@ -58,20 +58,31 @@ class Images(Model):
     )
     pull_policy: PullPolicy = Field("IfNotPresent", description="imagePullPolicy of every image.")
     pull_secrets: tuple[PullSecret, ...] = Field((), description="Secrets that pull the images.")
-    bootstrap: Image = Field(Image(), description="fsm-bootstrap.")
-    controller: Image = Field(Image(), description="fsm-controller.")
-    injector: Image = Field(Image(), description="fsm-injector, the webhook's server.")
-    sidecar_init: Image = Field(Image(), description="fsm-sidecar-init, runs the init script.")
-    healthcheck: Image = Field(Image(), description="fsm-healthcheck, the TCP probe helper.")
-    crds: Image = Field(Image(), description="fsm-crds.")
-    preinstall: Image = Field(Image(), description="fsm-preinstall.")
-    curl: Image = Field(Image(), description="fsm-curl, waits for fsm-bootstrap.")
-    connector: Image = Field(Image(), description="fsm-connector.")
-    gateway: Image = Field(Image(), description="fsm-gateway.")
-    ingress: Image = Field(Image(), description="fsm-ingress.")
-    xnetmgmt: Image = Field(Image(), description="fsm-xnetmgmt.")
-    pipy: Image = Field(Image(), description="The Pipy sidecar.")
-    pipy_repo: Image = Field(Image(), description="The Pipy repository server.")
+    bootstrap: Image = Field(default_factory=Image.model_construct, description="fsm-bootstrap.")
+    controller: Image = Field(default_factory=Image.model_construct, description="fsm-controller.")
+    injector: Image = Field(
+        default_factory=Image.model_construct, description="fsm-injector, the webhook's server."
+    )
+    sidecar_init: Image = Field(
+        default_factory=Image.model_construct,
+        description="fsm-sidecar-init, runs the init script.",
+    )
+    healthcheck: Image = Field(
+        default_factory=Image.model_construct, description="fsm-healthcheck, the TCP probe helper."
+    )
+    crds: Image = Field(default_factory=Image.model_construct, description="fsm-crds.")
+    preinstall: Image = Field(default_factory=Image.model_construct, description="fsm-preinstall.")
+    curl: Image = Field(
+        default_factory=Image.model_construct, description="fsm-curl, waits for fsm-bootstrap."
+    )
+    connector: Image = Field(default_factory=Image.model_construct, description="fsm-connector.")
+    gateway: Image = Field(default_factory=Image.model_construct, description="fsm-gateway.")
+    ingress: Image = Field(default_factory=Image.model_construct, description="fsm-ingress.")
+    xnetmgmt: Image = Field(default_factory=Image.model_construct, description="fsm-xnetmgmt.")
+    pipy: Image = Field(default_factory=Image.model_construct, description="The Pipy sidecar.")
+    pipy_repo: Image = Field(
+        default_factory=Image.model_construct, description="The Pipy repository server."
+    )
 
 
 # Field of Images -> (key in MeshConfig's image section, the image's name).

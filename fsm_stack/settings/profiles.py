@@ -39,7 +39,7 @@ CONTROL_PLANE_PORTS: Final = (6060, 9090, 9091, 9093, 9443)
 
 
 class AnnotationProfile(Model):
-    """Pod-scoped redirection settings under a name, merged with the mesh's as the injector does."""
+    """Pod-scoped redirection settings under a name, merged with the mesh's by the injector."""
 
     description: str = Field("", description="What kind of pod this is for.")
     presets: tuple[Preset, ...] = Field((), description="Common exclusions to start from.")

@@ -71,7 +71,7 @@ class Deployment(Model):
     )
     force_mesh_config: bool = Field(
         False,
-        description="Take fields of the MeshConfig back from other writers, such as kubectl patch.",
+        description="Take fields of the MeshConfig back from others, such as kubectl patch.",
     )
     retain_crds: bool = Field(
         True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
@@ -86,12 +86,20 @@ class StackSettings(MeshSettings):
         description="The mesh system; osm-edge and osm give MeshConfig and redirection only.",
     )
     fsm_version: Literal["1.5.1", "1.6.0"] = Field("1.5.1", description="The FSM release.")
-    mesh: Mesh = Field(Mesh(), description="Names and switches of the mesh.")
-    cluster: Cluster = Field(Cluster(), description="The cluster that this stack is meant for.")
-    images: Images = Field(Images(), description="Image references.")
-    components: Components = Field(Components(), description="The control plane's Deployments.")
+    mesh: Mesh = Field(
+        default_factory=Mesh.model_construct, description="Names and switches of the mesh."
+    )
+    cluster: Cluster = Field(
+        default_factory=Cluster.model_construct,
+        description="The cluster that this stack is meant for.",
+    )
+    images: Images = Field(default_factory=Images.model_construct, description="Image references.")
+    components: Components = Field(
+        default_factory=Components.model_construct, description="The control plane's Deployments."
+    )
     certificate_provider: CertificateProvider = Field(
-        CertificateProvider(), description="Who issues the mesh's certificates."
+        default_factory=CertificateProvider.model_construct,
+        description="Who issues the mesh's certificates.",
     )
     enrolled_namespaces: tuple[EnrolledNamespace, ...] = Field(
         (), description="Namespaces whose new pods join the mesh."
@@ -100,9 +108,12 @@ class StackSettings(MeshSettings):
         {}, description="Named sets of pod-scoped redirection settings."
     )
     release_assets: ReleaseAssets = Field(
-        ReleaseAssets(), description="The Pipy scripts of the FSM release."
+        default_factory=ReleaseAssets.model_construct,
+        description="The Pipy scripts of the FSM release.",
     )
-    deployment: Deployment = Field(Deployment(), description="How pulumi up treats the objects.")
+    deployment: Deployment = Field(
+        default_factory=Deployment.model_construct, description="How pulumi up treats the objects."
+    )
     accept: tuple[Accepted, ...] = Field((), description="Findings taken on purpose.")
 
     @property

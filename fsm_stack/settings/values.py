@@ -32,7 +32,7 @@ def _shown(value: object) -> str:
 
 def _fail(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
     # Braces are pydantic's template syntax; the message is passed as context, so any text is safe.
-    return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})  # type: ignore[arg-type]
+    return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})
 
 
 def check_ascii(text: str) -> None:
@@ -151,7 +151,7 @@ def parse_interface(value: object) -> str:
     if len(value) > INTERFACE_NAME_MAX:
         raise _fail(
             "invalid-interface",
-            f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)} in {_shown(value)}",
+            f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {_shown(value)}",
             f"A wildcard matches a prefix: {value[: INTERFACE_NAME_MAX - 1]}+"
             if _INTERFACE_CHARACTERS.issuperset(value)
             else "",
@@ -179,8 +179,8 @@ Cidr = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-            r"/(3[0-2]|[12]?\d)$",
+            "pattern": r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}"
+            r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/(3[0-2]|[12]?\d)$",
             "examples": ["10.0.0.0/8", "169.254.169.254/32"],
         }
     ),

@@ -59,8 +59,9 @@ def check_mode(mode: str | None, system_name: str) -> str | None:
             f"{known.title} has no interception modes, got {_shown(mode)}; its init container "
             "always redirects: remove the setting"
         )
-    first, *others = known.interception_modes
-    choice = f"{', '.join(others)} and {first}" if others else f"only {first}"
+    first = known.interception_modes[0]
+    modes = " and ".join(known.interception_modes)
+    choice = modes if len(known.interception_modes) > 1 else f"only {modes}"
     return f"{known.title} has {choice}, got {_shown(mode)}{_aside(mode)}; write {first}"
 
 

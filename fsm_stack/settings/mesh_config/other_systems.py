@@ -102,14 +102,11 @@ def not_in_system(mesh: MeshSettings, system_name: str) -> tuple[str, ...]:
 
 
 def _unsupported(
-    ours: Mapping[str, Any],
-    default: Any,
-    supported: frozenset[str],
-    prefix: str,  # noqa: ANN401  # JSON
+    ours: Mapping[str, Any], default: Mapping[str, Any], supported: frozenset[str], prefix: str
 ) -> Iterator[str]:
     for key, value in ours.items():
         path = f"{prefix}{key}"
-        usual = default.get(key) if isinstance(default, dict) else None
+        usual = default.get(key)
         if value == usual or path in supported:
             continue
         if isinstance(value, dict) and isinstance(usual, dict) and usual:

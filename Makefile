@@ -1,0 +1,71 @@
+# The commands of README.md and of .ci/run. Every target sets up what it needs in ./.venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help render dev test test-kernel test-kernel-long test-cluster check format bench lock schema clean
+
+help: ## Say what each target does
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
+
+render: $(RUN) ## Set up, and render the dev environment into rendered/dev
+	@$(BIN)/fsm-stack render dev
+
+dev: $(DEV) ## Set up the environment for development
+
+test: $(DEV) ## Set up, and run the tests that need no root and no cluster
+	$(BIN)/pytest -n auto -m "not kernel and not cluster"
+
+test-kernel: $(DEV) ## Load rendered scripts into a real kernel, in network namespaces (root)
+	$(BIN)/pytest -m kernel
+
+test-kernel-long: $(DEV) ## The same with thousands of generated policies
+	FSM_STACK_KERNEL_POLICIES=2000 $(BIN)/pytest -m kernel
+
+test-cluster: $(DEV) ## Build a real API server (Go) and apply every object to it
+	tools/build-kube
+	$(BIN)/pytest -m cluster
+
+check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/fsm-stack schema --check
+	$(BIN)/fsm-stack validate --all --fail-on warning
+	$(BIN)/fsm-stack render --all --check
+	$(BIN)/python tools/locks.py --check
+
+format: $(DEV) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: $(DEV) ## Write the JSON Schema of stack files anew
+	$(BIN)/fsm-stack schema --write
+
+bench: $(DEV) ## Measure the speed goals
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(DEV) ## Resolve requirements.txt and requirements-dev.txt anew
+	$(BIN)/python tools/locks.py --upgrade
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fsm-stack needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

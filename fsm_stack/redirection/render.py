@@ -1,0 +1,202 @@
+"""The redirection of a stack: for the mesh default and every profile, script and annotations.
+
+Each has a digest, so that a reviewer, a consumer and a cluster can tell one version from another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack import __version__
+from fsm_stack.iptables.script import script
+from fsm_stack.redirection.lower import intercept_lists, pod_annotations
+from fsm_stack.redirection.summary import summary_lines
+from fsm_stack.settings.effective import profile_lists
+from fsm_stack.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.settings.stack import StackSettings
+
+# Version of the outputs' and the ConfigMap's form. A field is added without a new number;
+# one that is removed, renamed or changes its meaning raises it.
+SCHEMA_VERSION: Final = 1
+CONFIG_MAP_NAME: Final = "fsm-redirection"
+MESH: Final = "mesh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Redirection of the pods without annotations, or of those with one profile's.
+
+    Attributes:
+        name: ``mesh``, or the profile's name.
+        lists: the injector's arguments after the merge.
+        script: the init container's script, byte for byte the injector's.
+        annotations: what the pods carry; empty for ``mesh``.
+        digest: ``sha256:…`` over annotations and script.
+    """
+
+    name: str
+    lists: InterceptLists
+    script: str
+    annotations: Mapping[str, str]
+    digest: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for stack outputs and the ConfigMap."""
+        lists = self.lists
+        return {
+            "digest": self.digest,
+            "annotations": dict(self.annotations),
+            "script": self.script,
+            "lists": {
+                "outboundPortExclusionList": list(lists.outbound_port_exclusions),
+                "inboundPortExclusionList": list(lists.inbound_port_exclusions),
+                "outboundIPRangeExclusionList": list(lists.outbound_ip_range_exclusions),
+                "outboundIPRangeInclusionList": list(lists.outbound_ip_range_inclusions),
+                "networkInterfaceExclusionList": list(lists.network_interface_exclusions),
+                "localProxyMode": lists.local_proxy_mode,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirection:
+    """All redirection of a stack.
+
+    Attributes:
+        system: ``fsm``, ``osm-edge`` or ``osm``.
+        settings_digest: ``sha256:…`` over every setting of the stack.
+        mesh: pods without redirection annotations.
+        profiles: one scope a profile, in the order of the file.
+        summary: what is redirected, in lines for people.
+    """
+
+    system: str
+    settings_digest: str
+    mesh: Scope
+    profiles: tuple[Scope, ...]
+    summary: tuple[str, ...]
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """The mesh's scope, then the profiles'."""
+        return (self.mesh, *self.profiles)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, versioned: the stack's output ``redirection``."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "toolVersion": __version__,
+            "system": self.system,
+            "settingsDigest": self.settings_digest,
+            "mesh": self.mesh.as_json(),
+            "profiles": {scope.name: scope.as_json() for scope in self.profiles},
+        }
+
+    def files(self) -> dict[str, str]:
+        """Relative path to text, for ``rendered/<stack>/redirection``.
+
+        Script and annotations stand in files of their own: a change of one rule is one line of a
+        review. A profile cannot be called like the mesh's files, since those are a level up.
+        """
+        files = {"mesh.sh": self.mesh.script}
+        for scope in self.profiles:
+            files[f"profiles/{scope.name}.sh"] = scope.script
+            files[f"profiles/{scope.name}.annotations.yaml"] = annotations_yaml(scope)
+        digests = {scope.name: scope.digest for scope in self.profiles}
+        files["digests.json"] = _json(
+            {
+                "schemaVersion": SCHEMA_VERSION,
+                "settingsDigest": self.settings_digest,
+                "mesh": self.mesh.digest,
+                "profiles": digests,
+            }
+        )
+        return files
+
+
+def annotations_yaml(scope: Scope) -> str:
+    """A profile's annotations as YAML to paste into a pod template."""
+    return render(
+        "redirection/annotations.yaml.j2",
+        title=f"Profile {scope.name}",
+        annotations=list(scope.annotations.items()),
+    )
+
+
+def redirection(settings: StackSettings) -> Redirection:
+    """Render the mesh default and every annotation profile of a stack."""
+    profile = settings.profile
+    mesh_intercept = intercept_lists(settings)
+    mesh = _scope(MESH, mesh_intercept, {}, script(mesh_intercept, profile))
+    profiles = []
+    for name in settings.annotation_profiles:
+        pod = profile_lists(settings, name)
+        lists = intercept_lists(settings, pod)
+        profiles.append(_scope(name, lists, pod_annotations(pod, profile), script(lists, profile)))
+    return Redirection(
+        system=settings.system,
+        settings_digest=settings_digest(settings),
+        mesh=mesh,
+        profiles=tuple(profiles),
+        summary=summary_lines(mesh_intercept, {s.name: s.annotations for s in profiles}),
+    )
+
+
+def settings_digest(settings: StackSettings) -> str:
+    """``sha256:…`` over all settings, defaults included: equal digests are equal meshes.
+
+    Reasons, owners, ends and accepted findings are people's notes and do not count.
+    """
+    notes = {"reason", "owner", "until"}
+    plain = settings.model_dump(mode="json", by_alias=True, exclude={"accept"})
+    return _digest(json.dumps(_without(plain, notes), sort_keys=True, separators=(",", ":")))
+
+
+def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON
+    if isinstance(value, dict):
+        if "value" in value and keys & set(value):
+            return value["value"]
+        return {key: _without(item, keys) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, keys) for item in value]
+    return value
+
+
+def config_map_data(settings: StackSettings) -> dict[str, str]:
+    """The data of ConfigMap ``fsm-redirection``: a cluster can be checked with it alone."""
+    known = redirection(settings)
+    scripts = {f"{scope.name}.sh": scope.script for scope in known.profiles}
+    return {
+        "schemaVersion": str(SCHEMA_VERSION),
+        "toolVersion": __version__,
+        "settingsDigest": known.settings_digest,
+        "redirection.json": _json(_without_scripts(known.as_json())),
+        "mesh.sh": known.mesh.script,
+        **{f"profile.{name}": text for name, text in scripts.items()},
+    }
+
+
+def _without_scripts(plain: dict[str, Any]) -> dict[str, Any]:
+    for scope in (plain["mesh"], *plain["profiles"].values()):
+        del scope["script"]  # beside it, as a key of its own that diffs line by line
+    return plain
+
+
+def _scope(name: str, lists: InterceptLists, annotations: Mapping[str, str], text: str) -> Scope:
+    digest = _digest(json.dumps([dict(annotations), text], sort_keys=True))
+    return Scope(name=name, lists=lists, script=text, annotations=annotations, digest=digest)
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

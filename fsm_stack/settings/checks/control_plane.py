@@ -1,0 +1,153 @@
+"""Checks of what surrounds redirection: components, images, namespaces, certificates, presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.settings.checks.at import at
+from fsm_stack.settings.images import Images, image_tag
+from fsm_stack.settings.values import address_text, cidr_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.yaml_text import Path
+
+    Found = Iterator[tuple[Path, Finding]]
+
+# Namespaces that every injector leaves alone, besides the control plane's own.
+# Source: flomesh-io/fsm pkg/injector, the webhook's decision.
+_NEVER_INJECTED: Final = ("kube-system", "kube-public")
+
+
+def not_provided(settings: StackSettings, _today: date) -> Found:
+    """A switch of MeshConfig whose component no manifest declares yet."""
+    for field, path, component in (
+        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress Deployment"),
+        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's components"),
+        (settings.service_lb.enabled, ("serviceLB", "enabled"), "the service load balancer"),
+        (settings.flb.enabled, ("flb", "enabled"), "the FLB controller and its Secret"),
+        (settings.egress_gateway.enabled, ("egressGateway", "enabled"), "the egress Deployment"),
+    ):
+        if field:
+            message = f"not provided yet: {component}, which this switch needs"
+            yield at(path, "not-provided-yet", message, value="true", fix="Write false.")
+    if settings.system == "fsm" and settings.traffic.interception_mode == "NodeLevel":
+        message = "not provided yet: the XNetwork DaemonSet, which NodeLevel interception needs"
+        yield at(
+            ("traffic", "interceptionMode"),
+            "not-provided-yet",
+            message,
+            value="NodeLevel",
+            fix="Write PodLevel.",
+        )
+
+
+def certificates(settings: StackSettings, _today: date) -> Found:
+    """Vault chosen without saying where it is."""
+    provider = settings.certificate_provider
+    if provider.kind == "vault" and provider.vault is None:
+        yield at(
+            ("certificateProvider", "vault"),
+            "missing-key",
+            "expected certificateProvider.vault with host and tokenSecret, got nothing",
+        )
+    if provider.kind != "vault" and provider.vault is not None:
+        yield at(
+            ("certificateProvider", "vault"),
+            "invalid-value",
+            f"expected vault settings only with kind vault, got kind {provider.kind}",
+        )
+
+
+def namespaces(settings: StackSettings, _today: date) -> Found:
+    """Enrolled namespaces that are listed twice, or that the injector never looks at."""
+    seen: dict[str, int] = {}
+    for index, namespace in enumerate(settings.enrolled_namespaces):
+        path: Path = ("enrolledNamespaces", index, "name")
+        name = namespace.name
+        if name in seen:
+            message = f"{name} is in the list already, at item {seen[name]}"
+            yield at(path, "duplicate-entry", message, value=name)
+        seen.setdefault(name, index)
+        if name in (*_NEVER_INJECTED, settings.namespace):
+            message = f"the injector leaves every pod of {name} alone"
+            yield at(path, "injection-ignored", message, value=name)
+
+
+def presets(settings: StackSettings, _today: date) -> Found:
+    """The kubernetes-api preset in a stack that does not say where the API server is."""
+    for name, profile in settings.annotation_profiles.items():
+        if "kubernetes-api" in profile.presets and settings.cluster.api_server is None:
+            index = profile.presets.index("kubernetes-api")
+            yield at(
+                ("annotationProfiles", name, "presets", index),
+                "missing-key",
+                "expected cluster.apiServer.address, which the preset kubernetes-api excludes",
+                fix="Set cluster.apiServer.address.",
+            )
+
+
+def moving_tags(settings: StackSettings, _today: date) -> Found:
+    """An image that another push of the same tag changes."""
+    for field, info in Images.model_fields.items():
+        image = getattr(settings.images, field)
+        if not hasattr(image, "digest") or image.digest:
+            continue
+        if image_tag(settings.images, settings.fsm_version, field) == "latest":
+            key = info.alias or field
+            path: Path = ("images", key, "tag") if image.tag else ("images", "tag")
+            yield at(path, "mutable-image", f"{key} is named by the moving tag latest")
+
+
+def bounds(settings: StackSettings, _today: date) -> Found:
+    """Pairs of numbers where the lower one is above the upper."""
+    for key in ("controller", "injector"):
+        scaling = getattr(settings.components, key).autoscaling
+        if scaling.min_replicas > scaling.max_replicas:
+            message = (
+                f"expected at most maxReplicas {scaling.max_replicas}, got {scaling.min_replicas}"
+            )
+            path: Path = ("components", key, "autoscaling", "minReplicas")
+            yield at(path, "invalid-value", message, value=scaling.min_replicas)
+    warmup = settings.warmup
+    if warmup.min_weight > warmup.max_weight:
+        message = f"expected at most maxWeight {warmup.max_weight}, got {warmup.min_weight}"
+        yield at(("warmup", "minWeight"), "invalid-value", message, value=warmup.min_weight)
+
+
+def api_server(settings: StackSettings, _today: date) -> Found:
+    """An API server address inside the pod range: probably a mistake of copying."""
+    server = settings.cluster.api_server
+    if server is None:
+        return
+    address = cidr_bounds(f"{server.address}/32")[0]
+    for text in settings.cluster.pod_ranges:
+        low, high = cidr_bounds(text)
+        if low <= address <= high:
+            message = (
+                f"expected an address outside the pod range {text}, got {address_text(address)}"
+            )
+            yield at(("cluster", "apiServer", "address"), "invalid-value", message)
+
+
+def assets(settings: StackSettings, _today: date) -> Found:
+    """The Pipy scripts are left out on purpose."""
+    if settings.system == "fsm" and settings.release_assets.source == "omit":
+        message = "the release's Pipy scripts are left out: fsm-controller will not start"
+        yield at(("releaseAssets", "source"), "assets-omitted", message, value="omit")
+
+
+CHECKS: Final = (
+    not_provided,
+    certificates,
+    namespaces,
+    presets,
+    moving_tags,
+    bounds,
+    api_server,
+    assets,
+)

@@ -1,0 +1,115 @@
+"""Checks of the lists as lists: their length, duplicates, reserved ports, ends, and the mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.settings.checks.at import at, list_paths
+from fsm_stack.settings.effective import merged, mesh_lists, profile_lists
+from fsm_stack.settings.mesh_config import check_mode
+from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.yaml_text import Path
+
+    Found = Iterator[tuple[Path, Finding]]
+
+
+def too_many_ports(settings: StackSettings, _today: date) -> Found:
+    """H1: more ports than one multiport match takes, in the mesh or in a merged profile."""
+    mesh = mesh_lists(settings)
+    for key, ports in (
+        ("outboundPortExclusionList", mesh.outbound_ports),
+        ("inboundPortExclusionList", mesh.inbound_ports),
+    ):
+        count = len(set(ports))
+        if count > MULTIPORT_MAX:
+            message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
+            yield at(("traffic", key), "too-many-ports", message)
+    for name in settings.annotation_profiles:
+        pod = profile_lists(settings, name)
+        both = merged(mesh, pod)
+        for key, ports, own, shared in (
+            (
+                "outboundPortExclusionList",
+                both.outbound_ports,
+                pod.outbound_ports,
+                mesh.outbound_ports,
+            ),
+            (
+                "inboundPortExclusionList",
+                both.inbound_ports,
+                pod.inbound_ports,
+                mesh.inbound_ports,
+            ),
+        ):
+            if own and len(ports) > MULTIPORT_MAX:
+                message = (
+                    f"expected at most {MULTIPORT_MAX} ports together with the mesh's list, got "
+                    f"{len(ports)}: {len(set(own) - set(shared))} here, {len(set(shared))} there"
+                )
+                yield at(("annotationProfiles", name, key), "too-many-ports", message)
+
+
+def duplicates(settings: StackSettings, _today: date) -> Found:
+    """A value that its list has already."""
+    for path, _, entries in list_paths(settings):
+        first: dict[object, int] = {}
+        for index, entry in enumerate(entries):
+            if entry.value in first:
+                message = f"{entry.value} is in the list already, at item {first[entry.value]}"
+                yield at((*path, index), "duplicate-entry", message, value=entry.value)
+            else:
+                first[entry.value] = index
+
+
+def reserved_ports(settings: StackSettings, _today: date) -> Found:
+    """A port exclusion that names one of the sidecar's own ports."""
+    for path, key, entries in list_paths(settings):
+        if "Port" not in key:
+            continue
+        for index, entry in enumerate(entries):
+            purpose = RESERVED_PORTS.get(entry.value) if isinstance(entry.value, int) else None
+            if purpose:
+                message = f"port {entry.value} is reserved: {purpose}"
+                yield at((*path, index), "reserved-port-excluded", message, value=entry.value)
+
+
+def expired(settings: StackSettings, today: date) -> Found:
+    """An entry past the end that its author gave it."""
+    for path, _, entries in list_paths(settings):
+        for index, entry in enumerate(entries):
+            if entry.until is not None and entry.until < today:
+                owner = f"; ask {entry.owner}" if entry.owner else ""
+                message = f"{entry.value} was to go by {entry.until}{owner}"
+                yield at((*path, index), "bypass-expired", message, value=entry.value)
+
+
+def mode(settings: StackSettings, _today: date) -> Found:
+    """C21: an interception mode that the system does not have."""
+    message = check_mode(settings.traffic.interception_mode, settings.system)
+    if message is not None:
+        yield at(
+            ("traffic", "interceptionMode"),
+            "unsupported-mode",
+            message,
+            value=settings.traffic.interception_mode,
+        )
+
+
+def ignored(settings: StackSettings, _today: date) -> Found:
+    """H11: lists that NodeLevel interception never reads."""
+    if settings.traffic.interception_mode != "NodeLevel":
+        return
+    for path, _, entries in list_paths(settings):
+        if entries:
+            message = "interceptionMode NodeLevel ignores this list"
+            yield at(path, "lists-ignored", message)
+
+
+CHECKS: Final = (too_many_ports, duplicates, reserved_ports, expired, mode, ignored)

@@ -1,0 +1,182 @@
+"""Checks of address ranges: host bits, coverage of the mesh's own traffic, dead inclusions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import Severity
+from fsm_stack.settings.checks.at import at, list_paths
+from fsm_stack.settings.effective import PodLists, merged, mesh_lists, profile_lists
+from fsm_stack.settings.values import address_text, cidr_bounds, network_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.yaml_text import Path
+
+    Found = Iterator[tuple[Path, Finding]]
+    Span = tuple[int, int]
+
+_LAST: Final = 2**32 - 1
+_EXCLUSIONS: Final = "outboundIPRangeExclusionList"
+_INCLUSIONS: Final = "outboundIPRangeInclusionList"
+_INTERFACES: Final = "networkInterfaceExclusionList"
+
+# What kubeadm-style clusters use when nobody chose. Source: flannel's and kubeadm's documentation.
+_USUAL: Final = {"10.244.0.0/16": "pod", "10.96.0.0/12": "service", "10.96.0.0/16": "service"}
+
+
+def spans(texts: Iterable[str]) -> tuple[Span, ...]:
+    """The union of CIDRs as sorted, disjoint, inclusive intervals."""
+    joined: list[Span] = []
+    for first, last in sorted(cidr_bounds(text) for text in texts):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def covers(union: Iterable[Span], text: str) -> bool:
+    """Whether a union of intervals covers a whole CIDR."""
+    first, last = cidr_bounds(text)
+    return any(low <= first and last <= high for low, high in union)
+
+
+def host_bits(settings: StackSettings, _today: date) -> Found:
+    """H7: a range that is larger than its text looks."""
+    texts: list[tuple[Path, str]] = [
+        ((*path, index), str(entry.value))
+        for path, key, entries in list_paths(settings)
+        if "IPRange" in key
+        for index, entry in enumerate(entries)
+    ]
+    cluster = settings.cluster
+    for key, values in (
+        ("podRanges", cluster.pod_ranges),
+        ("serviceRanges", cluster.service_ranges),
+    ):
+        texts += [(("cluster", key, index), value) for index, value in enumerate(values)]
+    for path, text in texts:
+        network = network_text(text)
+        if network != text:
+            address = text.partition("/")[0]
+            first, last = cidr_bounds(text)
+            count = last - first + 1
+            yield at(
+                path,
+                "host-bits",
+                f"{text} matches the {count} addresses of {network}",
+                value=text,
+                fix=f"Write {network} for the range, or {address}/32 for the one address.",
+            )
+
+
+def everything(settings: StackSettings, _today: date) -> Found:
+    """H8: exclusions that leave nothing to intercept."""
+    for index, entry in enumerate(settings.traffic.network_interface_exclusion_list):
+        if entry.value == "+":
+            path: Path = ("traffic", _INTERFACES, index)
+            yield at(path, "excludes-everything", "'+' matches every interface", value="+")
+    mesh = mesh_lists(settings)
+    if spans(mesh.excluded_ranges) == ((0, _LAST),):
+        yield _whole(("traffic", _EXCLUSIONS), mesh.excluded_ranges, mesh.excluded_ranges)
+        return
+    for name in settings.annotation_profiles:
+        pod = profile_lists(settings, name)
+        both = merged(mesh, pod)
+        if spans(both.excluded_ranges) == ((0, _LAST),):
+            own = settings.annotation_profiles[name].outbound_ip_range_exclusion_list
+            path = ("annotationProfiles", name, _EXCLUSIONS)
+            yield _whole(path, tuple(e.value for e in own), both.excluded_ranges)
+
+
+def _whole(path: Path, listed: tuple[str, ...], together: tuple[str, ...]) -> tuple[Path, Finding]:
+    for index, text in enumerate(listed):
+        if cidr_bounds(text) == (0, _LAST):
+            message = f"{text} excludes every address: nothing outbound is intercepted"
+            return at((*path, index), "excludes-everything", message, value=text)
+    message = f"{', '.join(together)} together exclude every address"
+    return at(path, "excludes-everything", message)
+
+
+def mesh_traffic(settings: StackSettings, _today: date) -> Found:
+    """H9: an exclusion over the addresses of the mesh's own pods and services."""
+    cluster = settings.cluster
+    declared = [(text, "pod") for text in cluster.pod_ranges]
+    declared += [(text, "service") for text in cluster.service_ranges]
+    own = cluster.api_server and f"{cluster.api_server.address}/32"
+    for path, key, entries in list_paths(settings):
+        if key != _EXCLUSIONS:
+            continue
+        for index, entry in enumerate(entries):
+            text = str(entry.value)
+            if text != own and cidr_bounds(text) != (0, _LAST):
+                yield from _against(text, (*path, index), declared)
+
+
+def _against(text: str, path: Path, declared: list[tuple[str, str]]) -> Found:
+    first, last = cidr_bounds(text)
+    kinds = {kind for _, kind in declared}
+    for known, kind in declared:
+        low, high = cidr_bounds(known)
+        if first <= low and high <= last:
+            message = f"{text} covers the cluster's {kind} range {known}"
+            yield at(path, "excludes-mesh-traffic", message, value=text)
+        elif low <= first and last <= high and first < last:
+            message = f"{text} is part of the cluster's {kind} range {known}"
+            yield at(path, "excludes-mesh-traffic", message, value=text, severity=Severity.WARNING)
+    for known, kind in _USUAL.items():
+        low, high = cidr_bounds(known)
+        if kind not in kinds and first <= low and high <= last:
+            message = (
+                f"{text} covers {known}, the usual {kind} range; "
+                f"cluster.{kind}Ranges does not say which range this cluster uses"
+            )
+            yield at(
+                path,
+                "excludes-mesh-traffic",
+                message,
+                value=text,
+                severity=Severity.WARNING,
+                fix=f"Set cluster.{kind}Ranges, so that this can be decided.",
+            )
+            kinds.add(kind)
+
+
+def dead_inclusions(settings: StackSettings, _today: date) -> Found:
+    """H10: an inclusion that an exclusion takes back whole."""
+    mesh = mesh_lists(settings)
+    yield from _dead(("traffic", _INCLUSIONS), mesh.included_ranges, mesh)
+    for name, profile in settings.annotation_profiles.items():
+        both = merged(mesh, profile_lists(settings, name))
+        listed = tuple(e.value for e in profile.outbound_ip_range_inclusion_list)
+        path: Path = ("annotationProfiles", name, _INCLUSIONS)
+        yield from _dead(path, listed, both)
+        yield from _dead_by_profile(name, mesh, both)
+
+
+def _dead(path: Path, listed: tuple[str, ...], effective: PodLists) -> Found:
+    union = spans(effective.excluded_ranges)
+    for index, text in enumerate(listed):
+        if covers(union, text):
+            low, high = (address_text(bound) for bound in cidr_bounds(text))
+            message = (
+                f"{text} ({low} to {high}) is excluded as a whole; nothing of it is redirected"
+            )
+            yield at((*path, index), "dead-inclusion", message, value=text)
+
+
+def _dead_by_profile(name: str, mesh: PodLists, both: PodLists) -> Found:
+    """An inclusion of the mesh that is alive there, and dead in pods of a profile."""
+    alone, together = spans(mesh.excluded_ranges), spans(both.excluded_ranges)
+    for text in mesh.included_ranges:
+        if covers(together, text) and not covers(alone, text):
+            message = f"this profile's exclusions take the mesh's inclusion {text} back whole"
+            yield at(("annotationProfiles", name, _EXCLUSIONS), "dead-inclusion", message)
+
+
+CHECKS: Final = (host_bits, everything, mesh_traffic, dead_inclusions)

@@ -1,0 +1,206 @@
+"""Pydantic's validation errors as findings with stable ids, in this project's words."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from fsm_stack.catalogue import all_rules
+from fsm_stack.findings import Finding, finding
+from fsm_stack.settings.yaml_text import Path, path_text
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_WORDS: Final = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "none_required": "nothing",
+}
+_DIFFER: Final = 0.6  # difflib's own default: below it, a suggestion is noise
+
+
+def type_name(value: object) -> str:
+    """The YAML name of a decoded value's type."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it, in the file's spelling, shortened."""
+    match value:
+        case None:
+            text = "null"
+        case bool():
+            text = str(value).lower()
+        case str():
+            text = repr(value)
+        case list() | dict():
+            return type_name(value)
+        case _:
+            text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  # a terminal line
+
+
+def nearest(word: str, known: list[str]) -> str | None:
+    """The known word that a misspelt one probably means."""
+    by_lower = {name.lower(): name for name in known}
+    if word.lower() in by_lower:
+        return by_lower[word.lower()]
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=_DIFFER)
+    return by_lower[close[0]] if close else None
+
+
+def _unwrap(annotation: Any) -> Any:  # noqa: ANN401  # a typing form
+    """The model, or the element annotation, behind Optional and Annotated."""
+    origin = get_origin(annotation)
+    if origin is Union or origin is types.UnionType:
+        models = [a for a in get_args(annotation) if a is not type(None)]
+        return _unwrap(models[0]) if models else annotation
+    if hasattr(annotation, "__metadata__"):
+        return _unwrap(get_args(annotation)[0])
+    return annotation
+
+
+def keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    """The keys that files may use at a path below a model; empty where the path is no model."""
+    current: Any = model
+    for step in path:
+        current = _unwrap(current)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            fields = {(f.alias or name): f for name, f in current.model_fields.items()}
+            if step not in fields:
+                return []
+            current = fields[str(step)].annotation
+        else:
+            args = get_args(current)
+            if not args:
+                return []
+            current = args[1] if get_origin(current) is dict else args[0]
+    current = _unwrap(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [f.alias or name for name, f in current.model_fields.items()]
+    return []
+
+
+def _location(error: ErrorDetails, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
+    """The error's path in the file: pydantic's, without steps that the file does not have."""
+    path: list[str | int] = []
+    current = data
+    for step in error["loc"]:
+        if step == "[key]":
+            continue
+        if isinstance(current, dict):
+            path.append(step)
+            current = current.get(step)
+        elif isinstance(current, list) and isinstance(step, int):
+            path.append(step)
+            current = current[step] if step < len(current) else None
+        # anything else is a step of the model only: the short form of a list entry
+    return tuple(path)
+
+
+def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[Path, Finding]:  # noqa: ANN401
+    """One of pydantic's errors as a finding.
+
+    Args:
+        error: from ``ValidationError.errors()``.
+        data: the input that was validated.
+        model: the root model, for the keys that exist.
+
+    Returns:
+        The path in the input, and the finding with that path but without file and line.
+    """
+    path = _location(error, data)
+    kind, value = error["type"], error.get("input")
+    context = error.get("ctx", {})
+    text = path_text(path)
+    if kind in all_rules():
+        return path, finding(
+            kind,
+            str(context.get("message", error["msg"])),
+            path=text,
+            value=value,
+            fix=str(context.get("fix", "")),
+        )
+    if kind == "extra_forbidden":
+        known = keys_at(model, path[:-1])
+        word = str(path[-1])
+        close = nearest(word, known)
+        where = path_text(path[:-1]) or "a stack"
+        hint = f"; did you mean {close!r}?" if close else f": {', '.join(known)}" if known else ""
+        return path, finding(
+            "unknown-key",
+            f"expected a setting of {where}, got {word!r}{hint}",
+            path=text,
+            fix=f"Write {close}." if close else "",
+        )
+    if kind == "missing":
+        return path, finding("missing-key", f"expected {text}, got nothing", path=text)
+    if kind in _WORDS:
+        fix = ""
+        if kind in {"tuple_type", "list_type"} and value is not None:
+            fix = f"Write a list: [{value}]." if not isinstance(value, dict) else ""
+        if kind == "string_type" and isinstance(value, int | float) and value is not True:
+            fix = f'Quote it: "{shown(value)}".'
+        message = f"expected {_WORDS[kind]}, got {type_name(value)}"
+        return path, finding(
+            "wrong-type", f"{message} {shown(value)}", path=text, value=value, fix=fix
+        )
+    return path, finding(
+        "invalid-value", _expectation(kind, context, error["msg"], value), path=text, value=value
+    )
+
+
+def _expectation(kind: str, context: dict[str, Any], message: str, value: object) -> str:
+    got = f"got {shown(value)}"
+    match kind:
+        case "literal_error" | "enum":
+            return f"expected {context.get('expected')}, {got}"
+        case "greater_than_equal":
+            return f"expected at least {context.get('ge')}, {got}"
+        case "less_than_equal":
+            return f"expected at most {context.get('le')}, {got}"
+        case "string_pattern_mismatch":
+            return f"expected text that matches {context.get('pattern')}, {got}"
+        case "string_too_short":
+            return f"expected at least {context.get('min_length')} characters, {got}"
+        case "string_too_long":
+            return f"expected at most {context.get('max_length')} characters, {got}"
+        case "too_long":
+            return (
+                f"expected at most {context.get('max_length')} items, "
+                f"got {context.get('actual_length')}"
+            )
+        case "too_short":
+            return (
+                f"expected at least {context.get('min_length')} items, "
+                f"got {context.get('actual_length')}"
+            )
+        case _:
+            return f"{message[:1].lower()}{message[1:]}, {got}"

@@ -1,0 +1,122 @@
+"""How two YAML readers see one plain scalar: the Pulumi CLI's (Go) and Python's.
+
+The CLI reads YAML with Go's yaml.v3. A stack file is also read here, without the CLI. A scalar
+that the two would read differently is refused, so that both always mean the same mesh.
+
+Source: gopkg.in/yaml.v3 resolve.go; PyYAML resolver.py and constructor.py (YAML 1.1).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+Scalar = str | int | float | bool | None
+
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUE: Final = frozenset({"true", "True", "TRUE"})
+_FALSE: Final = frozenset({"false", "False", "FALSE"})
+# YAML 1.1 only.
+_OLD_TRUE: Final = frozenset({"yes", "Yes", "YES", "on", "On", "ON"})
+_OLD_FALSE: Final = frozenset({"no", "No", "NO", "off", "Off", "OFF"})
+
+_INT64: Final = range(-(2**63), 2**64)
+_GO_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_GO_INT: Final = re.compile(
+    r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]+|0|[1-9][0-9]*)"
+)
+_OLD_INT: Final = re.compile(
+    r"[-+]?(0b[0-1_]+|0[0-7_]+|(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)"
+)
+_OLD_FLOAT: Final = re.compile(
+    r"[-+]?([0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*"
+)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?")
+_SPECIAL: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A scalar without a plain meaning: a date, an infinity, a base-60 number."""
+
+    what: str
+
+
+def _go_int(text: str) -> int | None:
+    plain = text.replace("_", "")
+    match = _GO_INT.fullmatch(plain)
+    if match is None:
+        return None
+    sign, digits = match.groups()
+    lowered = digits.lower()
+    if lowered.startswith("0") and lowered.isdigit() and len(lowered) > 1:
+        number = int(lowered, 8)
+    else:
+        number = int(lowered, 0)
+    number = -number if sign == "-" else number
+    return number if number in _INT64 else None
+
+
+def go_scalar(text: str) -> Scalar | Unclear:
+    """The plain scalar as Go's yaml.v3 reads it into an untyped value."""
+    if text in _NULLS:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _SPECIAL.fullmatch(text):
+        return Unclear("a float that is not finite")
+    if text[0].isdigit() or text[0] in "+-.":
+        if _DATE.fullmatch(text):
+            return Unclear("a date")
+        number = _go_int(text)
+        if number is not None:
+            return number
+        plain = text.replace("_", "")
+        if _GO_FLOAT.fullmatch(plain):
+            return float(plain)
+    return text
+
+
+def old_scalar(text: str) -> Scalar | Unclear:
+    """The plain scalar as a YAML 1.1 reader such as PyYAML reads it."""
+    if text in _NULLS:
+        return None
+    if text in _TRUE or text in _OLD_TRUE:
+        return True
+    if text in _FALSE or text in _OLD_FALSE:
+        return False
+    if _SPECIAL.fullmatch(text):
+        return Unclear("a float that is not finite")
+    if text == "=":
+        return Unclear("a YAML 1.1 default value")
+    if _DATE.fullmatch(text):
+        return Unclear("a date")
+    if _OLD_INT.fullmatch(text):
+        if ":" in text:
+            return Unclear("a base-60 number")
+        plain = text.replace("_", "")
+        digits = plain.lstrip("+-")
+        sign = -1 if plain[0] == "-" else 1
+        octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+        return sign * int(digits, 8 if octal else 0)
+    if _OLD_FLOAT.fullmatch(text):
+        return Unclear("a base-60 number") if ":" in text else float(text.replace("_", ""))
+    return text
+
+
+def agreed(text: str) -> Scalar | Unclear:
+    """The value that both readers see.
+
+    Returns:
+        The value, or :class:`Unclear` with what the two readings are.
+    """
+    go, old = go_scalar(text), old_scalar(text)
+    if isinstance(go, Unclear):
+        return go
+    if isinstance(old, Unclear):
+        return Unclear(f"{go!r} to the Pulumi CLI and {old.what} to YAML 1.1 readers")
+    if type(go) is type(old) and go == old:
+        return go
+    return Unclear(f"{go!r} to the Pulumi CLI and {old!r} to YAML 1.1 readers")

@@ -1,0 +1,68 @@
+"""Resolve the two lock files from pyproject.toml, or say whether they are current.
+
+uv resolves; both files carry hashes, name no index, and hold for every platform.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+OPTIONS = (
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-header",
+    "--quiet",
+)
+LOCKS = {
+    "requirements.txt": ("--group", "build"),
+    "requirements-dev.txt": ("--group", "build", "--group", "dev", "-c", "requirements.txt"),
+}
+
+
+def resolve(folder: Path, *, upgrade: bool) -> None:
+    """Write both locks into a folder; pins that are there already are kept unless upgraded."""
+    for name, groups in LOCKS.items():
+        command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *groups]
+        command += ["--upgrade"] if upgrade else []
+        subprocess.run([*command, "pyproject.toml", "-o", name], cwd=folder, check=True)
+
+
+def main() -> int:
+    """Exit 0 when the locks are current or were written, 1 when they are stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        resolve(ROOT, upgrade=arguments.upgrade)
+        return 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in ("pyproject.toml", *LOCKS):
+            shutil.copy(ROOT / name, folder / name)
+        resolve(folder, upgrade=False)
+        stale = False
+        for name in LOCKS:
+            now = (ROOT / name).read_text().splitlines()
+            then = (folder / name).read_text().splitlines()
+            diff = list(
+                difflib.unified_diff(now, then, name, f"{name} resolved", lineterm="", n=1)
+            )
+            stale = stale or bool(diff)
+            sys.stdout.writelines(f"{line}\n" for line in diff)
+    if stale:
+        sys.stdout.write("The locks do not follow pyproject.toml. Run: make lock\n")
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
