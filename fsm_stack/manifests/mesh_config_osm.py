@@ -1,0 +1,206 @@
+"""MeshConfig of osm-edge and OSM, ``config.openservicemesh.io/v1alpha2``, from the same settings.
+
+Canonical in the same sense as FSM's: complete, in the form of upstream's Go types. Where a chart's
+default differs from FSM's, it counts for settings that the stack file does not set. Source:
+flomesh-io/osm-edge f0c7a18c and openservicemesh/osm 7bec5b6b, pkg/apis/config/v1alpha2,
+charts/osm and cmd/osm-bootstrap/crds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.manifests.mesh_config import sections
+from fsm_stack.settings.mesh_config import effective_mode
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.mesh_config import MeshSettings
+
+Json = dict[str, Any]
+
+# Source: osm-edge's charts/osm/values.yaml, osm.sidecarDrivers.
+OSM_EDGE_PIPY_IMAGE: Final = "flomesh/pipy:0.90.3-38"
+OSM_EDGE_ENVOY_IMAGE: Final = "envoyproxy/envoy:v1.19.3"
+_OSM_EDGE_ENVOY_PORT: Final = 15128
+
+_TRAFFIC: Final = (
+    "enableEgress",
+    "outboundIPRangeExclusionList",
+    "outboundIPRangeInclusionList",
+    "outboundPortExclusionList",
+    "inboundPortExclusionList",
+    "enablePermissiveTrafficPolicyMode",
+    "inboundExternalAuthorization",
+    "networkInterfaceExclusionList",
+)
+_SIDECAR: Final = (
+    "enablePrivilegedInitContainer",
+    "logLevel",
+    "maxDataPlaneConnections",
+    "configResyncInterval",
+    "sidecarTimeout",
+    "resources",
+    "tlsMinProtocolVersion",
+    "tlsMaxProtocolVersion",
+    "cipherSuites",
+    "ecdhCurves",
+    "localProxyMode",
+)
+_LOCAL_DNS: Final = (
+    "enable",
+    "primaryUpstreamDNSServerIPAddr",
+    "secondaryUpstreamDNSServerIPAddr",
+)
+_TRACING: Final = ("enable", "port", "address", "endpoint")
+_REMOTE_LOGGING: Final = ("enable", "level", "port", "address", "endpoint", "sampledFraction")
+_OSM_EDGE_FLAGS: Final = (
+    "enableEgressPolicy",
+    "enableSnapshotCacheMode",
+    "enableAsyncProxyServiceMapping",
+    "enableIngressBackendPolicy",
+    "enableAccessControlPolicy",
+    "enableAccessCertPolicy",
+    "enableSidecarActiveHealthChecks",
+    "enableRetryPolicy",
+    "enablePluginPolicy",
+)
+_OSM_FLAGS: Final = (
+    "enableEgressPolicy",
+    "enableSnapshotCacheMode",
+    "enableAsyncProxyServiceMapping",
+    "enableIngressBackendPolicy",
+    "enableRetryPolicy",
+)
+
+# Defaults of both CRDs, which the API server fills in.
+_TLS_DEFAULTS: Final = {
+    "tlsMinProtocolVersion": "TLSv1_2",
+    "tlsMaxProtocolVersion": "TLSv1_3",
+}
+_AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
+
+
+def _pick(section: Json, names: tuple[str, ...]) -> Json:
+    return {name: section[name] for name in names if name in section}
+
+
+def _traffic(section: Json, *more: str) -> Json:
+    traffic = _pick(section, (*_TRAFFIC, *more))
+    traffic["inboundExternalAuthorization"] |= {
+        key: value
+        for key, value in _AUTHORIZATION_DEFAULTS.items()
+        if key not in traffic["inboundExternalAuthorization"]
+    }
+    return traffic
+
+
+def _sidecar(section: Json) -> Json:
+    return _TLS_DEFAULTS | _pick(section, _SIDECAR)
+
+
+def osm_edge_spec(
+    mesh: MeshSettings,
+    *,
+    sidecar_image: str = OSM_EDGE_PIPY_IMAGE,
+    init_image: str = "",
+    envoy_image: str = OSM_EDGE_ENVOY_IMAGE,
+) -> Json:
+    """The complete ``spec`` of osm-edge's MeshConfig.
+
+    Args:
+        mesh: the mesh's settings; what osm-edge does not have is left out, and
+            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
+        sidecar_image: of the Pipy driver, which is the default sidecar.
+        init_image: of the init container; empty: the injector's environment decides.
+        envoy_image: of the Envoy driver, which nothing uses by default.
+    """
+    settings = sections(mesh)
+    sidecar = _sidecar(settings["sidecar"])
+    if "config_resync_interval" not in mesh.sidecar.model_fields_set:
+        sidecar["configResyncInterval"] = "90s"
+    disabled = mesh.sidecar.sidecar_disabled_mtls
+    if init_image:
+        sidecar["initContainerImage"] = init_image
+    sidecar |= {
+        "sidecarClass": "pipy",
+        "sidecarDrivers": [
+            _driver("pipy", sidecar_image, mesh.repo_server.port, disabled=disabled),
+            _driver("envoy", envoy_image, _OSM_EDGE_ENVOY_PORT, disabled=disabled),
+        ],
+        "localDNSProxy": _pick(settings["sidecar"]["localDNSProxy"], _LOCAL_DNS),
+    }
+    flags = _pick(settings["featureFlags"], _OSM_EDGE_FLAGS)
+    if "enable_access_control_policy" not in mesh.feature_flags.model_fields_set:
+        flags["enableAccessControlPolicy"] = False
+    observability = settings["observability"]
+    mode = effective_mode(mesh.traffic.interception_mode, "osm-edge")
+    return {
+        "clusterSet": {"properties": settings["clusterSet"]["properties"]},
+        "sidecar": sidecar,
+        "repoServer": _pick(settings["repoServer"], ("ipaddr", "codebase")),
+        "traffic": {"interceptionMode": mode}
+        | _traffic(
+            settings["traffic"], "http1PerRequestLoadBalancing", "http2PerRequestLoadBalancing"
+        ),
+        "observability": {
+            "osmLogLevel": observability["fsmLogLevel"],
+            "enableDebugServer": False,
+            "tracing": _pick(observability["tracing"], (*_TRACING, "sampledFraction")),
+            "remoteLogging": _pick(observability["remoteLogging"], _REMOTE_LOGGING),
+        },
+        "certificate": settings["certificate"],
+        "featureFlags": {"enableWASMStats": False} | flags,
+        "pluginChains": settings["pluginChains"],
+    }
+
+
+def _driver(name: str, image: str, port: int, *, disabled: bool) -> Json:
+    return {
+        "sidecarName": name,
+        "sidecarImage": image,
+        "proxyServerPort": port,
+        "sidecarDisabledMTLS": disabled,
+    }
+
+
+def osm_spec(mesh: MeshSettings, *, sidecar_image: str = "", init_image: str = "") -> Json:
+    """The complete ``spec`` of OSM's MeshConfig.
+
+    Args:
+        mesh: the mesh's settings; what OSM does not have is left out, and
+            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
+        sidecar_image: Envoy's; empty, as the chart leaves it: the injector's environment decides.
+        init_image: of the init container; empty: the injector's environment decides.
+    """
+    settings = sections(mesh)
+    images = {"envoyImage": sidecar_image, "initContainerImage": init_image}
+    given = mesh.feature_flags.model_fields_set
+    flags = _pick(settings["featureFlags"], _OSM_FLAGS)
+    if "enable_egress_policy" not in given:
+        flags["enableEgressPolicy"] = False  # the chart's preset does not carry this value on
+    observability = settings["observability"]
+    return {
+        "sidecar": _sidecar(
+            {
+                name: value
+                for name, value in settings["sidecar"].items()
+                if name != "sidecarTimeout"
+            }
+        )
+        | {name: image for name, image in images.items() if image},
+        "traffic": _traffic(settings["traffic"]),
+        "observability": {
+            "osmLogLevel": observability["fsmLogLevel"],
+            "enableDebugServer": False,
+            "tracing": _pick(observability["tracing"], _TRACING),
+        },
+        "certificate": settings["certificate"],
+        "featureFlags": {
+            "enableWASMStats": True,
+            "enableEnvoyActiveHealthChecks": settings["featureFlags"][
+                "enableSidecarActiveHealthChecks"
+            ],
+            "enableMeshRootCertificate": False,
+        }
+        | flags,
+    }
