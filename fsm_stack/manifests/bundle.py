@@ -1,0 +1,88 @@
+"""Which Kubernetes objects a stack is: the only place that says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.manifests.availability import availability
+from fsm_stack.manifests.config_maps import pipy_scripts, redirection_config_map
+from fsm_stack.manifests.deployments import deployments
+from fsm_stack.manifests.foreign import paths_by_object
+from fsm_stack.manifests.mesh import custom_resource_definition, mesh_config, preset_config_map
+from fsm_stack.manifests.namespaces import control_plane_namespace, enrolled_namespaces
+from fsm_stack.manifests.rbac import rbac
+from fsm_stack.manifests.services import services
+from fsm_stack.manifests.webhooks import webhooks
+
+if TYPE_CHECKING:
+    from fsm_stack.manifests.assets import ReleaseAsset
+    from fsm_stack.manifests.manifest import Manifest
+    from fsm_stack.settings.stack import StackSettings
+
+# Within a wave: what others refer to comes first.
+KIND_ORDER: Final = (
+    "Namespace",
+    "CustomResourceDefinition",
+    "MeshConfig",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "ConfigMap",
+    "Service",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+)
+
+
+def _order(manifest: Manifest) -> tuple[int, int, str]:
+    return (manifest.wave, KIND_ORDER.index(manifest.kind), manifest.name)
+
+
+def _fsm(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[Manifest, ...]:
+    return (
+        *control_plane_namespace(settings),
+        custom_resource_definition(settings),
+        mesh_config(settings),
+        *rbac(settings),
+        preset_config_map(settings),
+        *pipy_scripts(settings, asset),
+        redirection_config_map(settings),
+        *services(settings),
+        *webhooks(settings),
+        *deployments(settings),
+        *availability(settings),
+        *enrolled_namespaces(settings),
+    )
+
+
+def bundle(settings: StackSettings, *, asset: ReleaseAsset | None = None) -> tuple[Manifest, ...]:
+    """Every object of a stack, in the order of creation.
+
+    Args:
+        settings: the stack.
+        asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
+
+    Returns:
+        Objects by wave, then kind, then name: equal settings give equal bundles. A stack of
+        osm-edge or OSM is its MeshConfig and its redirection; its control plane is installed by
+        their own tools.
+
+    Raises:
+        FindingsError: ``assets-missing``.
+        InputError: the asset is another release's, or Vault is chosen without its settings.
+    """
+    if settings.system == "fsm":
+        manifests = _fsm(settings, asset)
+    else:
+        manifests = (mesh_config(settings), redirection_config_map(settings))
+    foreign = paths_by_object(settings)
+    marked = (
+        replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))
+        for manifest in manifests
+    )
+    return tuple(sorted(marked, key=_order))

@@ -1,0 +1,196 @@
+"""The programs of the control plane: bootstrap, controller, injector.
+
+Source: flomesh-io/fsm charts/fsm/templates fsm-bootstrap-deployment.yaml, fsm-deployment.yaml,
+fsm-injector-deployment.yaml.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.manifests.arguments import (
+    bootstrap_arguments,
+    controller_arguments,
+    injector_arguments,
+)
+from fsm_stack.manifests.config_maps import SCRIPTS_KEY
+from fsm_stack.manifests.labels import (
+    ADMIN_PORT,
+    BOOTSTRAP,
+    CONTROLLER,
+    DNS_PROXY_PORT,
+    HEALTH_PORT,
+    INJECTOR,
+    INJECTOR_PORT,
+    WEBHOOK_PORT,
+)
+from fsm_stack.manifests.manifest import Manifest, Part, Wave
+from fsm_stack.manifests.pods import (
+    deployment,
+    health_probes,
+    image,
+    pod_name,
+    port,
+    probes,
+    resources,
+    wait_for_bootstrap,
+)
+from fsm_stack.settings.images import image_reference
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.components import Controller, Injector
+    from fsm_stack.settings.stack import StackSettings
+
+_SCRIPTS_VOLUME: Final = "fsm-init-repo-scripts"
+_REPOSITORY_VOLUME: Final = "shared-repo"
+_REPOSITORY_MOUNT: Final = {"mountPath": "/repo", "name": _REPOSITORY_VOLUME}
+
+
+def _replicas(component: Controller | Injector) -> int | None:
+    return None if component.autoscaling.enabled else component.replicas
+
+
+def bootstrap(settings: StackSettings) -> dict[str, Any]:
+    """fsm-bootstrap: installs and converts CRDs, creates the MeshConfig where there is none."""
+    component = settings.components.bootstrap
+    container = {
+        "name": BOOTSTRAP,
+        **image(settings, "bootstrap"),
+        "ports": [port("crdconversion", WEBHOOK_PORT), port("metrics", HEALTH_PORT)],
+        "command": ["/fsm-bootstrap"],
+        "args": bootstrap_arguments(settings),
+        "resources": resources(component.resources),
+        **health_probes(),
+        "env": [pod_name("BOOTSTRAP_POD_NAME")],
+    }
+    return deployment(
+        settings, BOOTSTRAP, component, replicas=component.replicas, containers=[container]
+    )
+
+
+def _unpack_scripts(settings: StackSettings, component: Controller) -> dict[str, Any]:
+    """The init container that unpacks the release's Pipy scripts into the repository."""
+    return {
+        "name": "init-untar",
+        **image(settings, "curl"),
+        "command": ["sh", "-c", f"tar -C /repo -zxvf /{SCRIPTS_KEY}\n"],
+        "volumeMounts": [
+            {
+                "mountPath": f"/{SCRIPTS_KEY}",
+                "name": _SCRIPTS_VOLUME,
+                "subPath": SCRIPTS_KEY,
+            },
+            dict(_REPOSITORY_MOUNT),
+        ],
+        "resources": resources(component.init_resources),
+    }
+
+
+def _pipy_repository(settings: StackSettings, component: Controller) -> dict[str, Any]:
+    number = settings.repo_server.port
+    return {
+        "name": "fsm-pipy-repo",
+        **image(settings, "pipy_repo"),
+        "ports": [port("pipy-admin-port", number)],
+        "command": ["pipy"],
+        "args": [f"--admin-port={number}"],
+        "resources": resources(component.repo_resources),
+        **probes(number, ready="/", alive="/", delay=1),
+    }
+
+
+def controller(settings: StackSettings) -> dict[str, Any]:
+    """fsm-controller, and beside it the Pipy repository unless that runs elsewhere."""
+    component = settings.components.controller
+    program = {
+        "name": CONTROLLER,
+        **image(settings, "controller"),
+        "ports": [
+            port("admin-port", ADMIN_PORT),
+            port("metrics", HEALTH_PORT),
+            port("webhook", WEBHOOK_PORT),
+            port("dns-proxy", DNS_PROXY_PORT, protocol="UDP"),
+        ],
+        "command": ["/fsm-controller"],
+        "args": controller_arguments(settings),
+        "resources": resources(component.resources),
+        **probes(HEALTH_PORT, ready="/health/ready", alive="/health/alive", delay=1),
+        "env": [pod_name("CONTROLLER_POD_NAME")],
+        "volumeMounts": [dict(_REPOSITORY_MOUNT)],
+    }
+    repository = (
+        [] if component.standalone_repo_server else [_pipy_repository(settings, component)]
+    )
+    single = {"enforceSingleMesh": "true"} if settings.mesh.enforce_single_mesh else {}
+    return deployment(
+        settings,
+        CONTROLLER,
+        component,
+        replicas=_replicas(component),
+        init_containers=[
+            wait_for_bootstrap(settings, "init-fsm-controller", component.init_resources),
+            _unpack_scripts(settings, component),
+        ],
+        containers=[*repository, program],
+        volumes=[
+            {
+                "name": _SCRIPTS_VOLUME,
+                "configMap": {"name": settings.release_assets.config_map_name},
+            },
+            {"name": _REPOSITORY_VOLUME, "emptyDir": {}},
+        ],
+        own_labels=single,
+        selector={"codebase": settings.repo_server.codebase},
+    )
+
+
+def _injected_images(settings: StackSettings) -> list[dict[str, Any]]:
+    """What the injector puts into pods; it reads these images from its environment only."""
+    return [
+        {
+            "name": f"FSM_DEFAULT_{variable}_IMAGE",
+            "value": image_reference(settings.images, settings.fsm_version, field),
+        }
+        for variable, field in (
+            ("SIDECAR", "pipy"),
+            ("INIT_CONTAINER", "sidecar_init"),
+            ("HEALTHCHECK_CONTAINER", "healthcheck"),
+        )
+    ]
+
+
+def injector(settings: StackSettings) -> dict[str, Any]:
+    """fsm-injector: the server of the mutating webhook."""
+    component = settings.components.injector
+    container = {
+        "name": INJECTOR,
+        **image(settings, "injector"),
+        "ports": [port("sidecar-inject", INJECTOR_PORT), port("metrics", HEALTH_PORT)],
+        "command": ["/fsm-injector"],
+        "args": injector_arguments(settings),
+        "resources": resources(component.resources),
+        **health_probes(),
+        "env": [
+            {"name": "CONTROLLER_SVC_NAME", "value": CONTROLLER},
+            pod_name("INJECTOR_POD_NAME"),
+            *_injected_images(settings),
+        ],
+    }
+    return deployment(
+        settings,
+        INJECTOR,
+        component,
+        replicas=_replicas(component),
+        init_containers=[
+            wait_for_bootstrap(settings, "init-fsm-injector", component.init_resources)
+        ],
+        containers=[container],
+    )
+
+
+def deployments(settings: StackSettings) -> tuple[Manifest, ...]:
+    """The three Deployments."""
+    return tuple(
+        Manifest(object=item, part=Part.CONTROL_PLANE, wave=Wave.CONTROL_PLANE)
+        for item in (bootstrap(settings), controller(settings), injector(settings))
+    )

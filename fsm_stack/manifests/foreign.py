@@ -1,0 +1,151 @@
+"""The fields of our objects that others write on purpose: the only list of them.
+
+It feeds ``ignore_changes`` of Pulumi resources, Argo CD's ignored differences, and drift reports.
+A path is a Pulumi property path; the field itself need not be in the declared object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.manifests.crd import CRD_NAME
+from fsm_stack.manifests.labels import CONTROLLER, INJECTOR
+from fsm_stack.manifests.webhooks import GATEWAY_MUTATING, GATEWAY_VALIDATING
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.stack import StackSettings
+
+_LAST_APPLIED: Final = 'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]'
+_CA_BUNDLE: Final = "webhooks[*].clientConfig.caBundle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignPath:
+    """One field that is not only ours.
+
+    Attributes:
+        kind: the object's kind.
+        name: the object's name.
+        path: the field, as a Pulumi property path.
+        writer: the program that writes it.
+        why: what for.
+    """
+
+    kind: str
+    name: str
+    path: str
+    writer: str
+    why: str
+
+
+def foreign_paths(settings: StackSettings) -> tuple[ForeignPath, ...]:
+    """Every field of this stack's objects that others write on purpose.
+
+    Source: flomesh-io/fsm pkg/injector/webhook.go, pkg/validator/patch.go,
+    pkg/manager/reconciler/registers.go, pkg/connector/cli/sync.go, cmd/fsm-bootstrap (CRDs and
+    MeshConfig).
+    """
+    if settings.system != "fsm":
+        return ()
+    return (*_crd(), *_mesh_config(settings), *_webhooks(settings), *_replicas(settings))
+
+
+def paths_by_object(settings: StackSettings) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The paths of each object, by kind and name."""
+    paths: dict[tuple[str, str], tuple[str, ...]] = {}
+    for foreign in foreign_paths(settings):
+        key = (foreign.kind, foreign.name)
+        paths[key] = (*paths.get(key, ()), foreign.path)
+    return paths
+
+
+def _crd() -> tuple[ForeignPath, ...]:
+    def written(path: str, why: str) -> ForeignPath:
+        return ForeignPath(
+            kind="CustomResourceDefinition",
+            name=CRD_NAME,
+            path=path,
+            writer="fsm-bootstrap",
+            why=why,
+        )
+
+    return (
+        written("spec.versions", "it replaces the versions by those of its own release"),
+        written("spec.names", "it replaces the names by those of its own release"),
+        written("spec.conversion", "it sets the conversion strategy to None"),
+        written(
+            'metadata.labels["flomesh.io/reconcile"]',
+            "it says whether the reconciler restores the CRD",
+        ),
+    )
+
+
+def _mesh_config(settings: StackSettings) -> tuple[ForeignPath, ...]:
+    name = settings.profile.mesh_config_name
+    return (
+        ForeignPath(
+            kind="MeshConfig",
+            name=name,
+            path=_LAST_APPLIED,
+            writer="fsm-bootstrap",
+            why="it adds the annotation where it is absent, as kubectl apply would",
+        ),
+        ForeignPath(
+            kind="MeshConfig",
+            name=name,
+            path="spec.connector.viaGateway",
+            writer="fsm-connector",
+            why="it writes the addresses of the gateway that it found",
+        ),
+    )
+
+
+def _webhooks(settings: StackSettings) -> tuple[ForeignPath, ...]:
+    mutating, validating = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
+    authority = "it writes the authority of its own certificate, when it starts"
+    filled = "it fills in the webhooks of the gateway features that are on"
+    return (
+        ForeignPath(
+            kind=mutating,
+            name=settings.mutating_webhook_name,
+            path=_CA_BUNDLE,
+            writer=INJECTOR,
+            why=authority,
+        ),
+        ForeignPath(
+            kind=validating,
+            name=settings.validating_webhook_name,
+            path=_CA_BUNDLE,
+            writer=CONTROLLER,
+            why=authority,
+        ),
+        ForeignPath(
+            kind=mutating, name=GATEWAY_MUTATING, path="webhooks", writer=CONTROLLER, why=filled
+        ),
+        ForeignPath(
+            kind=validating,
+            name=GATEWAY_VALIDATING,
+            path="webhooks",
+            writer=CONTROLLER,
+            why=filled,
+        ),
+    )
+
+
+def _replicas(settings: StackSettings) -> tuple[ForeignPath, ...]:
+    components = settings.components
+    return tuple(
+        ForeignPath(
+            kind="Deployment",
+            name=app,
+            path="spec.replicas",
+            writer="horizontal-pod-autoscaler",
+            why="it sets the number of pods within the autoscaler's bounds",
+        )
+        for app, component in (
+            (CONTROLLER, components.controller),
+            (INJECTOR, components.injector),
+        )
+        if component.autoscaling.enabled
+    )

@@ -1,0 +1,91 @@
+"""The mesh's own objects: the MeshConfig, its CRD, and the preset that bootstrap reads."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.manifests.crd import mesh_config_crd
+from fsm_stack.manifests.manifest import Manifest, Part, Wave
+from fsm_stack.manifests.mesh_config import (
+    mesh_config_object,
+    mesh_config_spec,
+    preset_mesh_config,
+)
+from fsm_stack.settings.images import FSM_IMAGES, image_name, image_reference
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.stack import StackSettings
+
+# Identities are derived within this one (RFC 9562, version 5): a render has no chance in it.
+_IDENTITIES: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "fsm-stack.flomesh.io")
+
+
+def cluster_uid(settings: StackSettings) -> str:
+    """The cluster's identity in the mesh: the setting, or one derived from cluster and mesh.
+
+    The chart makes a random one in every render; two renders of ours are equal.
+    """
+    if settings.cluster_set.uid is not None:
+        return settings.cluster_set.uid
+    cluster = settings.cluster.uid or settings.cluster.context or ""
+    return str(uuid.uuid5(_IDENTITIES, f"{cluster}/{settings.namespace}/{settings.mesh_name}"))
+
+
+def image_section(settings: StackSettings) -> dict[str, Any]:
+    """MeshConfig's section ``image``: what the controller starts by itself, such as gateways.
+
+    Source: flomesh-io/fsm pkg/apis/config/v1alpha3, ImageSpec.
+    """
+    images = settings.images
+    known = [(key, field) for field, (key, _) in FSM_IMAGES.items()]
+    return {
+        "registry": images.registry,
+        "tag": images.tag or settings.fsm_version,
+        "pullPolicy": images.pull_policy,
+        "name": {key: image_name(images, field) for key, field in known},
+        "digest": {key: getattr(images, field).digest or "" for key, field in known},
+    }
+
+
+def _arguments(settings: StackSettings) -> dict[str, Any]:
+    images, version = settings.images, settings.fsm_version
+    return {
+        "image": image_section(settings),
+        "sidecar_image": image_reference(images, version, "pipy"),
+        "repo_server_image": image_reference(images, version, "pipy_repo"),
+        "uid": cluster_uid(settings),
+    }
+
+
+def custom_resource_definition(settings: StackSettings) -> Manifest:
+    """The CRD of MeshConfig; it guards the first creation, bootstrap replaces its versions."""
+    return Manifest(
+        object=mesh_config_crd(),
+        part=Part.MESH_CONFIG,
+        wave=Wave.CRD,
+        retain=settings.deployment.retain_crds,
+    )
+
+
+def mesh_config(settings: StackSettings) -> Manifest:
+    """The MeshConfig, complete and canonical: bootstrap's rewrite of it changes nothing."""
+    spec = mesh_config_spec(settings, **_arguments(settings))
+    declared = mesh_config_object(spec, namespace=settings.namespace)
+    return Manifest(object=declared, part=Part.MESH_CONFIG, wave=Wave.MESH_CONFIG)
+
+
+def preset_config_map(settings: StackSettings) -> Manifest:
+    """The MeshConfig as bootstrap would create it where there is none.
+
+    Ours is there first, so bootstrap skips it; it means the same mesh, whoever comes first.
+    Source: flomesh-io/fsm cmd/fsm-bootstrap, createDefaultMeshConfig.
+    """
+    preset = preset_mesh_config(settings, **_arguments(settings))
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "preset-mesh-config", "namespace": settings.namespace},
+        "data": {"preset-mesh-config.json": f"{preset}\n"},
+    }
+    return Manifest(object=config_map, part=Part.MESH_CONFIG, wave=Wave.FOUNDATION)

@@ -1,0 +1,183 @@
+"""What the pods of bootstrap, controller and injector have in common."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.manifests.labels import HEALTH_PORT, RELEASE, common_labels, metadata
+from fsm_stack.settings.images import image_reference
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.components import Component, Resources
+    from fsm_stack.settings.stack import StackSettings
+
+# The programs run as no one in particular. Source: the chart's restricted.securityContext.
+_SECURITY_CONTEXT: Final[dict[str, Any]] = {
+    "runAsUser": 1000,
+    "runAsGroup": 3000,
+    "fsGroup": 2000,
+    "supplementalGroups": [5555],
+}
+
+
+def image(settings: StackSettings, field: str) -> dict[str, str]:
+    """A container's image and pull policy; ``field`` is the image's name in the settings."""
+    return {
+        "image": image_reference(settings.images, settings.fsm_version, field),
+        "imagePullPolicy": settings.images.pull_policy,
+    }
+
+
+def resources(wanted: Resources) -> dict[str, dict[str, str]]:
+    """A container's resources, without empty parts."""
+    parts = (("limits", wanted.limits), ("requests", wanted.requests))
+    return {name: dict(amounts) for name, amounts in parts if amounts}
+
+
+def port(name: str, number: int, **more: str) -> dict[str, Any]:
+    """A container port."""
+    return {"name": name, "containerPort": number, **more}
+
+
+def probes(port_number: int, *, ready: str, alive: str, delay: int) -> dict[str, Any]:
+    """Readiness and liveness over HTTP; ``delay`` is the first wait in seconds."""
+
+    def probe(path: str) -> dict[str, Any]:
+        return {
+            "initialDelaySeconds": delay,
+            "timeoutSeconds": 5,
+            "httpGet": {"scheme": "HTTP", "path": path, "port": port_number},
+        }
+
+    return {"readinessProbe": probe(ready), "livenessProbe": probe(alive)}
+
+
+def health_probes() -> dict[str, Any]:
+    """The probes of bootstrap and injector."""
+    return probes(HEALTH_PORT, ready="/healthz", alive="/healthz", delay=5)
+
+
+def pod_name(variable: str) -> dict[str, Any]:
+    """An environment variable with the pod's own name; the programs register events with it."""
+    return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+
+
+def wait_for_bootstrap(settings: StackSettings, name: str, wanted: Resources) -> dict[str, Any]:
+    """The init container that waits until fsm-bootstrap has installed the CRDs."""
+    return {
+        "name": name,
+        **image(settings, "curl"),
+        "command": [
+            "curl",
+            f"http://fsm-bootstrap.{settings.namespace}:{HEALTH_PORT}/healthz",
+            *("--connect-timeout", "2"),
+            *("--retry", "50"),
+            "--retry-connrefused",
+            *("--retry-delay", "5"),
+        ],
+        "resources": resources(wanted),
+    }
+
+
+def _expression(key: str, *values: str) -> dict[str, Any]:
+    return {"key": key, "operator": "In", "values": list(values)}
+
+
+def default_affinity(app: str) -> dict[str, Any]:
+    """Linux on amd64 or arm64, pods of one program preferably on different nodes.
+
+    Source: flomesh-io/fsm charts/fsm/values.yaml, affinity of each component.
+    """
+    platform = [
+        _expression("kubernetes.io/os", "linux"),
+        _expression("kubernetes.io/arch", "amd64", "arm64"),
+    ]
+    apart = {
+        "podAffinityTerm": {
+            "labelSelector": {"matchExpressions": [_expression("app", app)]},
+            "topologyKey": "kubernetes.io/hostname",
+        },
+        "weight": 100,
+    }
+    return {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": platform}]
+            }
+        },
+        "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart]},
+    }
+
+
+def _scheduling(settings: StackSettings, component: Component, app: str) -> dict[str, Any]:
+    affinity = component.affinity
+    scheduling: dict[str, Any] = {
+        "affinity": default_affinity(app) if affinity is None else deepcopy(affinity),
+        "imagePullSecrets": [{"name": secret.name} for secret in settings.images.pull_secrets],
+        "nodeSelector": dict(component.node_selector),
+        "tolerations": [
+            toleration.model_dump(by_alias=True, exclude_none=True)
+            for toleration in component.tolerations
+        ],
+    }
+    return {key: value for key, value in scheduling.items() if value}
+
+
+def deployment(
+    settings: StackSettings,
+    app: str,
+    component: Component,
+    *,
+    replicas: int | None,
+    containers: list[dict[str, Any]],
+    init_containers: list[dict[str, Any]] | None = None,
+    volumes: list[dict[str, Any]] | None = None,
+    own_labels: dict[str, str] | None = None,
+    selector: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A Deployment of the control plane.
+
+    Args:
+        settings: the stack.
+        app: the program, and the name of everything of its own.
+        component: its settings.
+        replicas: None where an autoscaler decides.
+        containers: its containers.
+        init_containers: those that run before.
+        volumes: of its pods.
+        own_labels: more labels of the Deployment itself.
+        selector: more labels by which the Deployment finds its pods; they are on the pods too.
+    """
+    about = metadata(settings, app, app=app)
+    about["labels"] |= {"meshName": settings.mesh_name, **(own_labels or {})}
+    match = {"app": app, **(selector or {})}
+    pod_spec = {
+        "priorityClassName": component.priority_class_name,
+        "serviceAccountName": RELEASE,
+        "securityContext": deepcopy(_SECURITY_CONTEXT),
+        **({"initContainers": init_containers} if init_containers else {}),
+        "containers": containers,
+        **({"volumes": volumes} if volumes else {}),
+        **_scheduling(settings, component, app),
+    }
+    template = {
+        "metadata": {
+            "labels": {**component.pod_labels, **common_labels(settings), **match},
+            "annotations": {
+                "prometheus.io/scrape": "true",
+                "prometheus.io/port": str(HEALTH_PORT),
+            },
+        },
+        "spec": pod_spec,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": about,
+        "spec": {
+            **({} if replicas is None else {"replicas": replicas}),
+            "selector": {"matchLabels": match},
+            "template": template,
+        },
+    }

@@ -1,0 +1,138 @@
+"""What FSM's programs may do in the cluster, as data.
+
+Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, fsm-mesh-config-role.yaml and
+leader-election-role.yaml at 1.6.0 (the same at 1.5.1). The parity test compares the meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_READ: Final = ("get", "list", "watch")
+_ALL: Final = (*_READ, "create", "update", "patch", "delete")
+_STATUS: Final = ("get", "patch", "update")
+
+Rule = dict[str, Any]
+
+
+def _rule(groups: tuple[str, ...], resources: tuple[str, ...], verbs: tuple[str, ...]) -> Rule:
+    return {"apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs)}
+
+
+def _on(group: str, resources: str, verbs: tuple[str, ...]) -> Rule:
+    """One rule on one API group; the resources are separated by blanks."""
+    return _rule((group,), tuple(resources.split()), verbs)
+
+
+def _managed(group: str, resources: str) -> tuple[Rule, ...]:
+    """A controller's rights on its own kinds: everything, their finalizers and their status."""
+    names = resources.split()
+    return (
+        _on(group, resources, _ALL),
+        _on(group, " ".join(f"{name}/finalizers" for name in names), ("update",)),
+        _on(group, " ".join(f"{name}/status" for name in names), _STATUS),
+    )
+
+
+# Kubernetes' own kinds.
+_KUBERNETES: Final = (
+    _on("apps", "daemonsets deployments replicasets statefulsets", _ALL),
+    _on("networking.k8s.io", "ingressclasses", _READ),
+    _on("networking.k8s.io", "ingresses", _ALL),
+    _on("batch", "jobs", _READ),
+    _on("", "namespaces", _ALL),
+    _on("", "endpoints pods services secrets configmaps volumes serviceaccounts", _ALL),
+    _on("", "services/status", (*_READ, "create", "update", "patch")),
+    _on("", "nodes", _READ),
+    _on("policy", "poddisruptionbudgets", _ALL),
+    _on("autoscaling", "horizontalpodautoscalers", _ALL),
+    _on("", "pods pods/log pods/portforward", ("get", "list", "create")),
+    _on("", "services endpoints", ("create", "update", "delete")),
+    _on("", "events", (*_READ, "create", "patch", "update")),
+    _on("", "secrets", ("create", "update", "delete", "patch")),
+    _on("", "configmaps", ("create", "update")),
+    _on(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations validatingwebhookconfigurations",
+        _ALL,
+    ),
+    _on("apiextensions.k8s.io", "customresourcedefinitions", _ALL),
+    _on("rbac.authorization.k8s.io", "roles rolebindings clusterroles clusterrolebindings", _ALL),
+    _on("cert-manager.io", "certificaterequests", (*_READ, "create", "delete")),
+)
+
+# FSM's own kinds, and those of the Service Mesh Interface.
+_MESH: Final = (
+    _on("config.flomesh.io", "meshconfigs meshrootcertificates", _ALL),
+    _on("config.flomesh.io", "meshrootcertificates/status", ("update",)),
+    _on("split.smi-spec.io", "trafficsplits", _READ),
+    _on("access.smi-spec.io", "traffictargets", _READ),
+    _on("specs.smi-spec.io", "httproutegroups tcproutes", _READ),
+    _on(
+        "policy.flomesh.io",
+        "egresses egressgateways ingressbackends accesscontrols accesscerts isolations retries "
+        "upstreamtrafficsettings trafficwarmups",
+        _READ,
+    ),
+    _on(
+        "policy.flomesh.io",
+        # `trafficwarmup` is upstream's spelling here; the kind's plural is trafficwarmups.
+        "ingressbackends/status accesscontrols/status accesscerts/status "
+        "upstreamtrafficsettings/status trafficwarmup/status",
+        ("update",),
+    ),
+    _on("plugin.flomesh.io", "plugins pluginchains pluginconfigs", _READ),
+    _on(
+        "plugin.flomesh.io",
+        "plugins/status pluginchains/status pluginconfigs/status",
+        ("update",),
+    ),
+    _on("machine.flomesh.io", "virtualmachines", (*_READ, "update")),
+    _on("machine.flomesh.io", "virtualmachines/status", ("update",)),
+    _on(
+        "connector.flomesh.io",
+        "consulconnectors eurekaconnectors nacosconnectors zookeeperconnectors machineconnectors "
+        "gatewayconnectors",
+        (*_READ, "update"),
+    ),
+    _on(
+        "connector.flomesh.io",
+        "consulconnectors/status eurekaconnectors/status nacosconnectors/status "
+        "zookeeperconnectors/status machineconnectors/status gatewayconnectors/status",
+        _STATUS,
+    ),
+    _on("xnetwork.flomesh.io", "accesscontrols eipadvertisements", _READ),
+    _on("xnetwork.flomesh.io", "eipadvertisements/status", _STATUS),
+    *_managed(
+        "multicluster.flomesh.io", "clusters serviceimports serviceexports globaltrafficpolicies"
+    ),
+    *_managed("networking.flomesh.io", "namespacedingresses"),
+)
+
+# The Gateway API, FSM's extensions of it, and its policy attachments.
+_GATEWAY: Final = (
+    *_managed(
+        "gateway.networking.k8s.io",
+        "gatewayclasses gateways httproutes grpcroutes referencegrants tcproutes tlsroutes "
+        "udproutes backendtlspolicies",
+    ),
+    *_managed(
+        "extension.gateway.flomesh.io",
+        "filters filterdefinitions listenerfilters circuitbreakers faultinjections ratelimits "
+        "httplogs metrics zipkins filterconfigs proxytags iprestrictions externalratelimits "
+        "concurrencylimits requestterminations dnsmodifiers",
+    ),
+    *_managed(
+        "gateway.flomesh.io",
+        "healthcheckpolicies retrypolicies backendlbpolicies routerulefilterpolicies",
+    ),
+)
+
+CONTROL_PLANE_RULES: Final = (*_KUBERNETES, *_MESH, *_GATEWAY)
+
+LEADER_ELECTION_RULES: Final = (
+    _rule(("", "coordination.k8s.io"), ("configmaps", "leases"), _ALL),
+    _on("", "events", ("create", "patch")),
+)
+
+MESH_CONFIG_RULES: Final = (_on("config.flomesh.io", "meshconfigs meshrootcertificates", _READ),)
