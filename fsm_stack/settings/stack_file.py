@@ -6,62 +6,18 @@ Both go through the same strict validation and the same checks, and report every
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings import Finding, Severity, finding, in_order
-from fsm_stack.settings.accepting import apply_accepted
-from fsm_stack.settings.checks import check_settings
-from fsm_stack.settings.problems import nearest, to_finding, type_name
+from fsm_stack.errors import InputError
+from fsm_stack.settings.reader import PROJECT, Loaded, Reader
 from fsm_stack.settings.stack import StackSettings
-from fsm_stack.settings.yaml_text import Document, Path, read_yaml
+from fsm_stack.settings.yaml_text import Document, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import date
 
-PROJECT: Final = "fsm-stack"
-
-# Keys of a stack file that are the engine's own. Source: pulumi/pulumi sdk workspace.ProjectStack.
-_ENGINE_KEYS: Final = frozenset(
-    {"config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment"}
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What loading a stack gave.
-
-    Attributes:
-        settings: None when a value could not be used at all.
-        findings: all problems, by place; accepted ones are left out.
-        accepted: findings that the stack takes on purpose.
-        name: the file, or the stack, for messages.
-    """
-
-    settings: StackSettings | None
-    findings: tuple[Finding, ...]
-    accepted: tuple[Finding, ...] = ()
-    name: str = ""
-
-    def worst(self) -> Severity | None:
-        """The highest severity among the findings, or None without findings."""
-        if not self.findings:
-            return None
-        return max((item.severity for item in self.findings), key=lambda s: s.rank)
-
-    def require(self) -> StackSettings:
-        """The settings, if nothing is an error.
-
-        Raises:
-            FindingsError: with every finding, warnings included.
-        """
-        if self.settings is None or self.worst() is Severity.ERROR:
-            raise FindingsError(self.findings)
-        return self.settings
+__all__ = ["PROJECT", "Loaded", "from_engine", "load_mapping", "load_text"]
 
 
 def load_text(text: str, *, file: str, today: date) -> Loaded:
@@ -76,14 +32,14 @@ def load_text(text: str, *, file: str, today: date) -> Loaded:
         InputError: the text is no YAML document at all.
     """
     document = read_yaml(text, file=file)
-    reader = _Reader(document)
+    reader = Reader(document)
     return reader.load(reader.settings_of_file(), today)
 
 
 def load_mapping(data: Mapping[str, Any], *, name: str, today: date) -> Loaded:
     """Settings from plain data in the file's form, for programs and tests."""
     document = Document(file=name, data=data)
-    return _Reader(document, prefix=()).load(dict(data), today)
+    return Reader(document, prefix=()).load(dict(data), today)
 
 
 def from_engine(
@@ -110,7 +66,7 @@ def from_engine(
         except InputError:  # the engine has read it; only the places are lost
             document = Document(file=file)
         document.findings.clear()
-    reader = _Reader(document)
+    reader = Reader(document)
     data: dict[str, Any] = {}
     for full_key, value in config.items():
         project, _, key = full_key.partition(":")
@@ -132,181 +88,3 @@ def _engine_value(key: str, value: str) -> Any:  # noqa: ANN401  # decoded JSON
         return json.loads(value)
     except ValueError:
         return value
-
-
-class _Reader:
-    """One loading: the document, and what is found in it."""
-
-    def __init__(self, document: Document, prefix: Path = ("config",)) -> None:
-        self.document = document
-        self.prefix = prefix
-        self.findings: list[Finding] = []
-        self.file_keys: dict[str, str] = {}
-
-    def report(self, rule_id: str, path: Path, message: str, fix: str) -> None:
-        self.findings.append(self.placed(path, finding(rule_id, message, fix=fix)))
-
-    def placed(self, path: Path, item: Finding) -> Finding:
-        """The finding at a settings path, with the place that the file gives it."""
-        of_key = item.id in {"unknown-key", "duplicate-key"}
-        if self.prefix:
-            step = str(path[0]) if path else ""
-            in_file: Path = (*self.prefix, self.file_keys.get(step, step), *path[1:])
-        else:
-            in_file = path
-        spot = self.document.place(in_file if path else self.prefix, of_key=of_key)
-        return item.at(file=self.document.file, line=spot.line, column=spot.column)
-
-    def settings_of_file(self) -> dict[str, Any]:
-        """The project's own config keys, without their prefix."""
-        data = {} if self.document.data is None else self.document.data
-        if not isinstance(data, dict):
-            raise InputError(
-                f"{self.document.file}: expected a mapping with the key config, "
-                f"got {type_name(data)}"
-            )
-        self._check_engine_keys(data)
-        config = data.get("config") or {}
-        if not isinstance(config, dict):
-            raise InputError(
-                f"{self.document.file}: expected a mapping at config, got {type_name(config)}"
-            )
-        settings: dict[str, Any] = {}
-        for full_key, value in config.items():
-            project, colon, key = full_key.partition(":")
-            if not colon:
-                self._unprefixed(full_key)
-            elif project == PROJECT:
-                self.file_keys[key] = full_key
-                if isinstance(value, dict) and set(value) == {"secure"}:
-                    self.report(
-                        "secret-value", (key,), "expected a plain setting, got a secret", ""
-                    )
-                    continue
-                settings[key] = value
-            elif nearest(project, [PROJECT]):
-                self.findings.append(self._misspelt_project(full_key, project, key))
-        self._refuse_nested_secrets(settings, ())
-        return settings
-
-    def _check_engine_keys(self, data: dict[str, Any]) -> None:
-        for key in data:
-            if key not in _ENGINE_KEYS:
-                close = nearest(key, sorted(_ENGINE_KEYS))
-                hint = f"; did you mean {close!r}?" if close else ""
-                spot = self.document.place((key,), of_key=True)
-                self.findings.append(
-                    finding(
-                        "unknown-key", f"expected a key of a Pulumi stack file, got {key!r}{hint}"
-                    ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
-                )
-        if "environment" in data:
-            spot = self.document.place(("environment",), of_key=True)
-            self.findings.append(
-                finding(
-                    "esc-environment",
-                    "expected every setting in this file; only the engine reads environments",
-                ).at(file=spot.file, line=spot.line, column=spot.column, path="environment")
-            )
-
-    def _unprefixed(self, key: str) -> None:
-        spot = self.document.place(("config", key), of_key=True)
-        self.findings.append(
-            finding(
-                "unknown-key",
-                f"expected a key with its project, got {key!r}",
-                fix=f"Write {PROJECT}:{key}.",
-            ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
-        )
-
-    def _misspelt_project(self, full_key: str, project: str, key: str) -> Finding:
-        spot = self.document.place(("config", full_key), of_key=True)
-        return finding(
-            "unknown-key",
-            f"expected the project {PROJECT!r} before the colon, got {project!r}",
-            fix=f"Write {PROJECT}:{key}.",
-        ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
-
-    def _refuse_nested_secrets(self, value: Any, path: Path) -> None:  # noqa: ANN401  # JSON
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                self._refuse_nested_secrets(item, (*path, index))
-        elif isinstance(value, dict):
-            if path and set(value) == {"secure"}:
-                self.report("secret-value", path, "expected a plain setting, got a secret", "")
-                value.clear()
-            for key, item in value.items():
-                self._refuse_nested_secrets(item, (*path, key))
-
-    def load(self, data: dict[str, Any], today: date) -> Loaded:
-        """Validate, check, and put every finding at its place."""
-        prefix = f"config.{PROJECT}:"
-        for item in self.document.findings:
-            self.findings.append(item.at(path=item.place.path.removeprefix(prefix)))
-        settings, usable = self._validate(data)
-        if settings is not None:
-            for path, item in check_settings(settings, today):
-                placed = self.placed(path, item)
-                if not self._said(placed):
-                    self.findings.append(placed)
-        kept, accepted = apply_accepted(settings, tuple(self.findings), today, self.placed)
-        return Loaded(
-            settings=settings if usable else None,
-            findings=in_order(kept),
-            accepted=in_order(accepted),
-            name=self.document.file,
-        )
-
-    def _said(self, item: Finding) -> bool:
-        return any(item.id == o.id and item.place.path == o.place.path for o in self.findings)
-
-    def _unreadable(self, item: Finding) -> bool:
-        """Whether the text itself is wrong there: what follows from it is noise."""
-        return any(item.place.path == other.place.path for other in self.findings)
-
-    def _validate(self, data: dict[str, Any]) -> tuple[StackSettings | None, bool]:
-        """The settings; those of the rest where values are unusable, to check it too."""
-        usable = not any(item.severity is Severity.ERROR for item in self.findings)
-        remaining = json.loads(json.dumps(data))
-        for _ in range(8):  # a removed value may uncover another; each round removes at least one
-            try:
-                settings = StackSettings.model_validate_json(json.dumps(remaining))
-            except ValidationError as error:
-                usable = False
-                paths: list[Path] = []
-                details = error.errors(include_url=False, include_context=True)
-                for detail in details:
-                    path, item = to_finding(detail, remaining, StackSettings)
-                    placed = self.placed(path, item)
-                    if not self._unreadable(placed):
-                        self.findings.append(placed)
-                    paths.append(path)
-                if not _remove(remaining, paths):
-                    return None, False
-            else:
-                return settings, usable
-        return None, False
-
-
-def _remove(data: Any, paths: list[Path]) -> bool:  # noqa: ANN401  # decoded JSON
-    """Take values away, list items last to first; False when nothing could be removed."""
-    removed = False
-    for path in sorted(set(paths), key=lambda p: [(str(type(s)), s) for s in p], reverse=True):
-        parent, steps = data, list(path)
-        while len(steps) > 1 and isinstance(parent, dict | list):
-            try:
-                parent = parent[steps[0]]  # type: ignore[index]
-            except (KeyError, IndexError, TypeError):
-                break
-            steps.pop(0)
-        target = steps[0] if len(steps) == 1 else None
-        if isinstance(parent, dict) and target in parent:
-            del parent[target]
-            removed = True
-        elif isinstance(parent, list) and isinstance(target, int) and target < len(parent):
-            del parent[target]
-            removed = True
-        elif isinstance(parent, dict) and len(path) > 1:
-            # a required key is absent: take its parent mapping away
-            removed = _remove(data, [path[:-1]]) or removed
-    return removed
