@@ -32,12 +32,17 @@ def version_label(settings: StackSettings) -> str:
 
 
 def common_labels(settings: StackSettings) -> dict[str, str]:
-    """The three labels of every object; source: the chart's helper ``fsm.labels``."""
-    return {
-        "app.kubernetes.io/name": "flomesh.io",
+    """The labels of every object; source: the chart's helper ``fsm.labels``.
+
+    The release is known for FSM only: the other systems are installed by their own tools.
+    """
+    labels = {
+        "app.kubernetes.io/name": settings.profile.annotation_prefix,
         "app.kubernetes.io/instance": settings.mesh_name,
-        "app.kubernetes.io/version": version_label(settings),
     }
+    if settings.system == "fsm":
+        labels["app.kubernetes.io/version"] = version_label(settings)
+    return labels
 
 
 def metadata(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.manifests.crd import mesh_config_crd
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
@@ -12,6 +12,7 @@ from fsm_stack.manifests.mesh_config import (
     mesh_config_spec,
     preset_mesh_config,
 )
+from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
 from fsm_stack.settings.images import FSM_IMAGES, image_name, image_reference
 
 if TYPE_CHECKING:
@@ -69,9 +70,20 @@ def custom_resource_definition(settings: StackSettings) -> Manifest:
 
 
 def mesh_config(settings: StackSettings) -> Manifest:
-    """The MeshConfig, complete and canonical: bootstrap's rewrite of it changes nothing."""
-    spec = mesh_config_spec(settings, **_arguments(settings))
-    declared = mesh_config_object(spec, namespace=settings.namespace)
+    """The MeshConfig, complete and canonical: bootstrap's rewrite of it changes nothing.
+
+    In osm-edge and OSM the release decides the images; the settings here are FSM's.
+    """
+    match settings.system:
+        case "fsm":
+            spec = mesh_config_spec(settings, **_arguments(settings))
+        case "osm-edge":
+            spec = osm_edge_spec(settings)
+        case "osm":
+            spec = osm_spec(settings)
+        case _ as never:
+            assert_never(never)
+    declared = mesh_config_object(spec, namespace=settings.namespace, system_name=settings.system)
     return Manifest(object=declared, part=Part.MESH_CONFIG, wave=Wave.MESH_CONFIG)
 
 
