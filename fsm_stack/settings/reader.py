@@ -14,6 +14,7 @@ from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.problems import nearest, to_finding, type_name
 from fsm_stack.settings.stack import StackSettings
+from fsm_stack.settings.yaml_text import path_text
 
 if TYPE_CHECKING:
     from datetime import date
@@ -72,7 +73,8 @@ class Reader:
 
     def report(self, rule_id: str, path: Path, message: str, fix: str) -> None:
         """Add a finding at a settings path."""
-        self.findings.append(self.placed(path, finding(rule_id, message, fix=fix)))
+        item = finding(rule_id, message, path=path_text(path), fix=fix)
+        self.findings.append(self.placed(path, item))
 
     def placed(self, path: Path, item: Finding) -> Finding:
         """The finding at a settings path, with the place that the file gives it."""

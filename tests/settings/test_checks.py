@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fsm_stack.findings import Severity
+from fsm_stack.settings.stack_file import load_mapping
+
+from .loading import TODAY, found
+
+PORTS = list(range(1, 16))
+CLUSTER = {
+    "podRanges": ["10.244.0.0/16"],
+    "serviceRanges": ["10.96.0.0/16"],
+    "apiServer": {"address": "10.96.0.1"},
+}
+
+
+def traffic(**lists: Any) -> dict[str, Any]:
+    return {"cluster": CLUSTER, "traffic": lists}
+
+
+def test_defaults_have_no_findings() -> None:
+    assert found({}) == []
+
+
+def test_fifteen_ports_fit() -> None:
+    assert found(traffic(outboundPortExclusionList=PORTS, inboundPortExclusionList=PORTS)) == []
+
+
+def test_sixteen_ports_break_every_new_pod() -> None:
+    """H1: the kernel's multiport match takes 15."""
+    assert found(traffic(outboundPortExclusionList=[*PORTS, 16])) == [
+        (
+            "too-many-ports",
+            "traffic.outboundPortExclusionList",
+            "expected at most 15 ports, got 16",
+        )
+    ]
+
+
+def test_a_port_named_twice_counts_once() -> None:
+    """The injector removes duplicates when it merges, so 15 different ports still fit."""
+    ids = [item[0] for item in found(traffic(inboundPortExclusionList=[*PORTS, 15]))]
+    assert ids == ["duplicate-entry"]
+
+
+def test_mesh_and_profile_count_together() -> None:
+    """H1: the injector merges both lists into one match."""
+    data = traffic(outboundPortExclusionList=PORTS[:10])
+    data["annotationProfiles"] = {
+        "p": {"outboundPortExclusionList": [9, 10, 21, 22, 23, 24, 25, 26]}
+    }
+    assert found(data) == [
+        (
+            "too-many-ports",
+            "annotationProfiles.p.outboundPortExclusionList",
+            "expected at most 15 ports together with the mesh's list, got 16: 6 here, 10 there",
+        )
+    ]
+
+
+@pytest.mark.requirement("C32")
+def test_host_bits_are_a_warning_with_the_fix() -> None:
+    """H7: 255 more addresses than meant."""
+    loaded = load_mapping(
+        traffic(outboundIPRangeExclusionList=["1.1.1.1/32", "2.2.2.2/24"]), name="f", today=TODAY
+    )
+    (item,) = loaded.findings
+    assert item.as_text() == (
+        "f traffic.outboundIPRangeExclusionList[1]: warning: "
+        "2.2.2.2/24 matches the 256 addresses of 2.2.2.0/24 [host-bits] "
+        "Fix: Write 2.2.2.0/24 for the range, or 2.2.2.2/32 for the one address."
+    )
+    assert loaded.settings is not None
+
+
+def test_excluding_every_address_is_an_error() -> None:
+    """H8: mTLS and policy are silently off."""
+    assert found(traffic(outboundIPRangeExclusionList=["0.0.0.0/0"])) == [
+        (
+            "excludes-everything",
+            "traffic.outboundIPRangeExclusionList[0]",
+            "0.0.0.0/0 excludes every address: nothing outbound is intercepted",
+        )
+    ]
+
+
+def test_two_halves_exclude_everything_too() -> None:
+    """H8 in two entries, each of which looks harmless to a pattern."""
+    assert (
+        "excludes-everything",
+        "traffic.outboundIPRangeExclusionList",
+        "0.0.0.0/1, 128.0.0.0/1 together exclude every address",
+    ) in found({"traffic": {"outboundIPRangeExclusionList": ["0.0.0.0/1", "128.0.0.0/1"]}})
+
+
+def test_an_interface_wildcard_alone_excludes_everything() -> None:
+    assert found(traffic(networkInterfaceExclusionList=["+"])) == [
+        (
+            "excludes-everything",
+            "traffic.networkInterfaceExclusionList[0]",
+            "'+' matches every interface",
+        )
+    ]
+
+
+@pytest.mark.requirement("C8")
+def test_the_documents_pod_scoped_exclusion_takes_the_mesh_out_of_itself() -> None:
+    """H9: the guide excludes the usual pod and service ranges."""
+    data = traffic(outboundIPRangeExclusionList=["10.244.0.0/16", "10.96.0.0/16"])
+    assert found(data) == [
+        (
+            "excludes-mesh-traffic",
+            "traffic.outboundIPRangeExclusionList[0]",
+            "10.244.0.0/16 covers the cluster's pod range 10.244.0.0/16",
+        ),
+        (
+            "excludes-mesh-traffic",
+            "traffic.outboundIPRangeExclusionList[1]",
+            "10.96.0.0/16 covers the cluster's service range 10.96.0.0/16",
+        ),
+    ]
+
+
+@pytest.mark.requirement("C8", "C9")
+def test_the_same_ranges_are_right_as_an_inclusion() -> None:
+    data = traffic(outboundIPRangeInclusionList=["10.244.0.0/16", "10.96.0.0/16"])
+    assert found(data) == []
+
+
+@pytest.mark.requirement("C8")
+def test_exclusion_and_inclusion_of_the_same_ranges_leave_nothing() -> None:
+    """H10: the guide's two lists are equal; both together redirect nothing."""
+    data = traffic(
+        outboundIPRangeExclusionList=["1.1.1.1/32", "2.2.2.0/24"],
+        outboundIPRangeInclusionList=["1.1.1.1/32", "2.2.2.0/24"],
+    )
+    assert found(data) == [
+        (
+            "dead-inclusion",
+            "traffic.outboundIPRangeInclusionList[0]",
+            "1.1.1.1/32 (1.1.1.1 to 1.1.1.1) is excluded as a whole; nothing of it is redirected",
+        ),
+        (
+            "dead-inclusion",
+            "traffic.outboundIPRangeInclusionList[1]",
+            "2.2.2.0/24 (2.2.2.0 to 2.2.2.255) is excluded as a whole; nothing of it is redirected",
+        ),
+    ]
+
+
+def test_an_inclusion_inside_several_exclusions_is_dead_too() -> None:
+    data = traffic(
+        outboundIPRangeExclusionList=["192.0.2.0/25", "192.0.2.128/25"],
+        outboundIPRangeInclusionList=["192.0.2.0/24"],
+    )
+    assert [item[0] for item in found(data)] == ["dead-inclusion"]
+
+
+def test_a_profile_that_takes_the_meshs_inclusion_back_is_told() -> None:
+    data = traffic(outboundIPRangeInclusionList=["192.0.2.0/24"])
+    data["annotationProfiles"] = {"p": {"outboundIPRangeExclusionList": ["192.0.2.0/24"]}}
+    assert found(data) == [
+        (
+            "dead-inclusion",
+            "annotationProfiles.p.outboundIPRangeExclusionList",
+            "this profile's exclusions take the mesh's inclusion 192.0.2.0/24 back whole",
+        )
+    ]
+
+
+@pytest.mark.requirement("C19")
+def test_the_api_servers_own_address_is_no_bypass_of_the_mesh() -> None:
+    """Use case of the guide: it lies in the service range, and is meant."""
+    data = traffic(outboundIPRangeExclusionList=["10.96.0.1/32"])
+    assert found(data) == []
+
+
+def test_part_of_the_clusters_range_is_a_warning() -> None:
+    data = traffic(outboundIPRangeExclusionList=["10.96.8.0/24"])
+    loaded = load_mapping(data, name="", today=TODAY)
+    (item,) = loaded.findings
+    assert (item.id, item.severity) == ("excludes-mesh-traffic", Severity.WARNING)
+    assert item.message == "10.96.8.0/24 is part of the cluster's service range 10.96.0.0/16"
+
+
+@pytest.mark.requirement("C21")
+def test_ebpf_names_the_right_mode() -> None:
+    assert found(traffic(interceptionMode="ebpf")) == [
+        (
+            "unsupported-mode",
+            "traffic.interceptionMode",
+            "FSM has PodLevel and NodeLevel, osm-edge has iptables, got 'ebpf'; "
+            "eBPF interception is not a mode here",
+        )
+    ]
+
+
+@pytest.mark.requirement("C21")
+def test_another_systems_mode_is_refused() -> None:
+    data = {"traffic": {"interceptionMode": "iptables"}}
+    assert [item[0] for item in found(data)] == ["unsupported-mode"]
+    assert found({"system": "osm-edge", **data}) == []
+
+
+@pytest.mark.requirement("C20", "C21")
+def test_lists_in_node_level_mode_are_an_error_each() -> None:
+    """H11: no init container is injected, so nobody reads them."""
+    ids = {
+        item[:2]
+        for item in found(traffic(interceptionMode="NodeLevel", outboundPortExclusionList=[6379]))
+    }
+    assert ids == {
+        ("lists-ignored", "traffic.outboundPortExclusionList"),
+        ("not-provided-yet", "traffic.interceptionMode"),
+    }
+
+
+@pytest.mark.requirement("C1")
+@pytest.mark.parametrize("port", [15000, 15001, 15003, 15010, 15901, 15902, 15903, 15904])
+def test_excluding_a_reserved_port_is_a_warning(port: int) -> None:
+    (item,) = found(traffic(inboundPortExclusionList=[port]))
+    assert item[0] == "reserved-port-excluded"
+    assert item[2].startswith(f"port {port} is reserved: ")
+
+
+def test_a_bypass_past_its_date_is_told_with_its_owner() -> None:
+    entry = {"value": 6379, "reason": "old Redis", "owner": "data-team", "until": "2026-06-30"}
+    assert found(traffic(outboundPortExclusionList=[entry])) == [
+        (
+            "bypass-expired",
+            "traffic.outboundPortExclusionList[0]",
+            "6379 was to go by 2026-06-30; ask data-team",
+        )
+    ]
+    assert found(traffic(outboundPortExclusionList=[{**entry, "until": "2026-07-01"}])) == []
+
+
+@pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "flb", "egressGateway"])
+def test_a_switch_without_its_component_is_not_provided_yet(key: str) -> None:
+    """Half a component is worse than none."""
+    (item,) = found({key: {"enabled": True}})
+    assert item[:2] == ("not-provided-yet", f"{key}.enabled")
+
+
+def test_vault_needs_to_be_found() -> None:
+    assert found({"certificateProvider": {"kind": "vault"}}) == [
+        (
+            "missing-key",
+            "certificateProvider.vault",
+            "expected certificateProvider.vault with host and tokenSecret, got nothing",
+        )
+    ]
+
+
+def test_a_namespace_that_is_never_injected_cannot_be_enrolled() -> None:
+    names = ["kube-system", "fsm-system", "shop", "shop"]
+    data = {"enrolledNamespaces": [{"name": name} for name in names]}
+    assert [item[:2] for item in found(data)] == [
+        ("injection-ignored", "enrolledNamespaces[0].name"),
+        ("injection-ignored", "enrolledNamespaces[1].name"),
+        ("duplicate-entry", "enrolledNamespaces[3].name"),
+    ]
+
+
+@pytest.mark.requirement("C19")
+def test_the_api_server_preset_needs_its_address() -> None:
+    data = {"annotationProfiles": {"operator": {"presets": ["kubernetes-api"]}}}
+    assert found(data) == [
+        (
+            "missing-key",
+            "annotationProfiles.operator.presets[0]",
+            "expected cluster.apiServer.address, which the preset kubernetes-api excludes",
+        )
+    ]
+
+
+def test_the_tag_latest_is_a_warning_unless_a_digest_pins_it() -> None:
+    assert found({"images": {"pipy": {"tag": "latest"}}}) == [
+        ("mutable-image", "images.pipy.tag", "pipy is named by the moving tag latest")
+    ]
+    pinned = {"tag": "latest", "digest": "sha256:" + "0" * 64}
+    assert found({"images": {"pipy": pinned}}) == []
+
+
+def test_lower_bounds_above_upper_bounds_are_refused() -> None:
+    data = {"components": {"injector": {"autoscaling": {"minReplicas": 9}}}}
+    assert found(data) == [
+        (
+            "invalid-value",
+            "components.injector.autoscaling.minReplicas",
+            "expected at most maxReplicas 5, got 9",
+        )
+    ]
+
+
+def test_a_controller_without_its_scripts_is_a_warning() -> None:
+    assert [item[:2] for item in found({"releaseAssets": {"source": "omit"}})] == [
+        ("assets-omitted", "releaseAssets.source")
+    ]

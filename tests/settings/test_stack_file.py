@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.settings.stack_file import from_engine, load_text
+
+from .loading import TODAY, found, said, settings
+
+WRONG = """\
+config:
+  fsm-stack:traffic:
+    outboundPortExclusionList: [6379, 70000]
+    outboundIPRangExclusionList: [1.1.1.1/32]
+    enableEgress: "no"
+  fsm-stack:trafic: {}
+  fsm-stak:images: {}
+  kubernetes:context: kind
+extra: 1
+"""
+
+
+def test_all_problems_of_a_file_are_told_together_with_their_places() -> None:
+    assert said(WRONG) == [
+        "Pulumi.t.yaml:3:39 traffic.outboundPortExclusionList[1]: error: "
+        "expected a port from 1 to 65535, got 70000 [invalid-port]",
+        "Pulumi.t.yaml:4:5 traffic.outboundIPRangExclusionList: error: expected a setting of "
+        "traffic, got 'outboundIPRangExclusionList'; did you mean 'outboundIPRangeExclusionList'? "
+        "[unknown-key] Fix: Write outboundIPRangeExclusionList.",
+        "Pulumi.t.yaml:5:19 traffic.enableEgress: error: expected true or false, got text 'no' "
+        "[wrong-type]",
+        "Pulumi.t.yaml:6:3 trafic: error: expected a setting of a stack, got 'trafic'; "
+        "did you mean 'traffic'? [unknown-key] Fix: Write traffic.",
+        "Pulumi.t.yaml:7:3 images: error: expected the project 'fsm-stack' before the colon, "
+        "got 'fsm-stak' [unknown-key] Fix: Write fsm-stack:images.",
+        "Pulumi.t.yaml:9:1 extra: error: expected a key of a Pulumi stack file, got 'extra' "
+        "[unknown-key]",
+    ]
+
+
+def test_checks_run_on_what_is_valid_beside_what_is_not() -> None:
+    """A wrong key must not hide the sixteenth port until the next run."""
+    ports = list(range(1, 17))
+    data = {"traffic": {"outboundPortExclusionList": ports, "wrong": 1}}
+    assert [item[0] for item in found(data)] == ["too-many-ports", "unknown-key"]
+
+
+def test_settings_with_errors_are_not_handed_out() -> None:
+    loaded = load_text(WRONG, file="f", today=TODAY)
+    assert loaded.settings is None
+    with pytest.raises(FindingsError) as caught:
+        loaded.require()
+    assert caught.value.findings == loaded.findings
+
+
+def test_a_missing_key_is_told_at_its_parent() -> None:
+    text = "config:\n  fsm-stack:cluster:\n    apiServer: {port: 443}\n"
+    assert said(text) == [
+        "Pulumi.t.yaml:3:16 cluster.apiServer.address: error: "
+        "expected cluster.apiServer.address, got nothing [missing-key]"
+    ]
+
+
+SCALARS = [
+    ("yes", "'yes' to the Pulumi CLI and True to YAML 1.1 readers"),
+    ("0o17", "15 to the Pulumi CLI and '0o17' to YAML 1.1 readers"),
+    ("1e3", "1000.0 to the Pulumi CLI and '1e3' to YAML 1.1 readers"),
+    ("08", "8.0 to the Pulumi CLI and '08' to YAML 1.1 readers"),
+    ("1:30", "'1:30' to the Pulumi CLI and a base-60 number to YAML 1.1 readers"),
+    ("2026-12-31", "a date"),
+    (".inf", "a float that is not finite"),
+]
+
+
+@pytest.mark.parametrize(("text", "readings"), SCALARS)
+def test_a_scalar_that_readers_see_differently_is_refused(text: str, readings: str) -> None:
+    """The engine and this tool must never deploy two meshes from one file."""
+    assert said(f"config:\n  fsm-stack:mesh:\n    name: {text}\n") == [
+        "Pulumi.t.yaml:3:11 mesh.name: error: expected a scalar that every YAML reader sees alike, "
+        f'got {text}: {readings} [ambiguous-scalar] Fix: Quote it: "{text}".'
+    ]
+
+
+def test_a_key_twice_is_refused() -> None:
+    assert said("config:\n  fsm-stack:mesh: {name: a, name: b}\n") == [
+        "Pulumi.t.yaml:2:29 mesh.name: error: expected each key once, got 'name' again; "
+        "it is first on line 2 [duplicate-key]"
+    ]
+
+
+def test_a_secret_is_refused_wherever_it_stands() -> None:
+    text = (
+        "config:\n  fsm-stack:mesh: {secure: AAAB}\n"
+        "  fsm-stack:images:\n    registry: {secure: AAAB}\n  other:token: {secure: AAAB}\n"
+    )
+    assert [line.partition(": ")[0] for line in said(text) if "secret-value" in line] == [
+        "Pulumi.t.yaml:2:19 mesh",
+        "Pulumi.t.yaml:4:15 images.registry",
+    ]
+
+
+def test_an_environment_cannot_be_read_offline() -> None:
+    assert said("environment: [prod]\n") == [
+        "Pulumi.t.yaml:1:1 environment: error: "
+        "expected every setting in this file; only the engine reads environments [esc-environment]"
+    ]
+
+
+def test_what_the_engine_writes_into_a_stack_file_is_left_alone() -> None:
+    assert said("encryptionsalt: v1:abc\nsecretsprovider: passphrase\nencryptedkey: x\n") == []
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert load_text("", file="f", today=TODAY).require() == settings()
+
+
+BROKEN = [
+    ("config: [", "f:2:1: expected one YAML document: did not find expected node content"),
+    ("a: 1\n---\nb: 2\n", "f:2:1: expected one YAML document: but found another document"),
+    ("- 1\n", "f: expected a mapping with the key config, got a list"),
+    ("config: 1\n", "f: expected a mapping at config, got a whole number"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN)
+def test_text_that_is_no_stack_file_says_where(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_text(text, file="f", today=TODAY)
+    assert str(caught.value) == message
+
+
+def test_a_bomb_of_aliases_is_refused_quickly() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(InputError, match="expected at most 50000 values, aliases expanded"):
+        load_text("\n".join(lines), file="f", today=TODAY)
+
+
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(InputError, match="expected at most 40 levels of nesting"):
+        load_text("config: " + "[" * 100 + "]" * 100, file="f", today=TODAY)
+
+
+FILE = """\
+config:
+  fsm-stack:fsmVersion: "1.6.0"
+  fsm-stack:traffic:
+    outboundPortExclusionList: [6379, {value: 7070, reason: batch}]
+    enableEgress: false
+  fsm-stack:enrolledNamespaces:
+    - name: shop
+"""
+ENGINE = {
+    "fsm-stack:fsmVersion": "1.6.0",
+    "fsm-stack:traffic": '{"enableEgress":false,"outboundPortExclusionList":'
+    '[6379.0,{"reason":"batch","value":7070.0}]}',
+    "fsm-stack:enrolledNamespaces": '[{"name":"shop"}]',
+    "kubernetes:context": "kind",
+}
+
+
+def test_the_engine_and_the_file_give_the_same_settings() -> None:
+    of_file = load_text(FILE, file="f", today=TODAY).require()
+    of_engine = from_engine(ENGINE, today=TODAY).require()
+    assert of_engine == of_file
+
+
+def test_the_engines_empty_defaults_are_the_models_defaults() -> None:
+    """Pulumi.yaml gives every key an empty default, so that a stack may leave it out."""
+    config = {"fsm-stack:traffic": "{}", "fsm-stack:accept": "[]", "fsm-stack:system": "fsm"}
+    assert from_engine(config, today=TODAY).require() == settings()
+
+
+def test_problems_under_the_engine_have_the_files_places() -> None:
+    text = "config:\n  fsm-stack:traffic:\n    outboundPortExclusionList: [70000]\n"
+    config = {"fsm-stack:traffic": '{"outboundPortExclusionList":[70000]}'}
+    loaded = from_engine(config, today=TODAY, text=text, file="Pulumi.t.yaml")
+    assert [item.as_text() for item in loaded.findings] == said(text)
+
+
+def test_a_secret_of_the_engine_is_refused() -> None:
+    loaded = from_engine({"fsm-stack:images": "{}"}, today=TODAY, secret_keys={"fsm-stack:images"})
+    assert [(item.id, item.place.path) for item in loaded.findings] == [("secret-value", "images")]
