@@ -86,7 +86,7 @@ def rule_text(rule: Rule) -> str:
     return " ".join([*parts, target_text(rule.target)])
 
 
-def match_text(match: Match) -> str:  # noqa: PLR0911  # one return a kind of match
+def match_text(match: Match) -> str:
     """One match with its options."""
     no = "! " if match.negated else ""
     match match:

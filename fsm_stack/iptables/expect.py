@@ -1,0 +1,150 @@
+"""A script against the lists it was meant to come from: what is missing, what is extra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fsm_stack.findings import finding
+from fsm_stack.iptables import reasons
+from fsm_stack.iptables.explain import UNKNOWN
+from fsm_stack.iptables.intercept import DNS_LISTENER
+from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
+from fsm_stack.iptables.ranges import canonical
+from fsm_stack.iptables.rule import (
+    Destination,
+    DestinationPort,
+    Dnat,
+    InInterface,
+    Multiport,
+    OutInterface,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.iptables.read import Reading
+    from fsm_stack.iptables.rule import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLists:
+    """What a script excludes and includes.
+
+    Attributes:
+        lists: as the generator would have got them; interfaces are the outbound ones.
+        inbound_interfaces: the inbound ones: a dump may differ.
+        unknown: rules that no injector writes.
+    """
+
+    lists: InterceptLists
+    inbound_interfaces: tuple[str, ...]
+    unknown: tuple[Rule, ...]
+
+
+def found_lists(reading: Reading) -> FoundLists:
+    """The lists behind a script: the generator's inverse, as far as the script tells.
+
+    Ranges come as written, ports as numbers; a port range counts as every port in it.
+    """
+    rules = [step.rule for step in reading.ruleset.steps]
+    by_reason: dict[str, list[Rule]] = {}
+    for rule in rules:
+        by_reason.setdefault(rule.why or UNKNOWN, []).append(rule)
+    outbound = tuple(_interfaces(by_reason.get(reasons.OUTBOUND_INTERFACE, ())))
+    rewritten = [rule.target.to for rule in rules if isinstance(rule.target, Dnat)]
+    return FoundLists(
+        lists=InterceptLists(
+            local_proxy_mode=POD_IP_MODE if reasons.POD_IP in by_reason else "Localhost",
+            network_interface_exclusions=outbound,
+            outbound_ip_range_exclusions=tuple(_ranges(by_reason.get(reasons.OUTBOUND_RANGE, ()))),
+            outbound_ip_range_inclusions=tuple(_ranges(by_reason.get(reasons.INCLUDED_RANGE, ()))),
+            outbound_port_exclusions=tuple(_ports(by_reason.get(reasons.OUTBOUND_PORTS, ()))),
+            inbound_port_exclusions=tuple(_ports(by_reason.get(reasons.INBOUND_PORTS, ()))),
+            dns_proxy=DNS_LISTENER in rewritten,
+        ),
+        inbound_interfaces=tuple(_interfaces(by_reason.get(reasons.INBOUND_INTERFACE, ()))),
+        unknown=tuple(by_reason.get(UNKNOWN, ())),
+    )
+
+
+def differences(reading: Reading, declared: InterceptLists) -> Iterator[Finding]:
+    """What a script lacks of the declared lists, and what it has beyond them.
+
+    One finding for each rule that is missing (a port list is one rule), one for each entry that
+    nothing declares. Ranges are compared by the addresses they match.
+    """
+    found = found_lists(reading)
+    lists = found.lists
+    yield from _compare_ports(
+        "outbound ports", declared.outbound_port_exclusions, lists.outbound_port_exclusions
+    )
+    yield from _compare_ports(
+        "inbound ports", declared.inbound_port_exclusions, lists.inbound_port_exclusions
+    )
+    yield from _compare_entries(
+        "excluded range",
+        [canonical(text) or text for text in declared.outbound_ip_range_exclusions],
+        [canonical(text) or text for text in lists.outbound_ip_range_exclusions],
+    )
+    yield from _compare_entries(
+        "included range",
+        [canonical(text) or text for text in declared.outbound_ip_range_inclusions],
+        [canonical(text) or text for text in lists.outbound_ip_range_inclusions],
+    )
+    both = [*lists.network_interface_exclusions, *found.inbound_interfaces]
+    yield from _compare_entries("interface", declared.network_interface_exclusions, both)
+    declared_mode = declared.local_proxy_mode == POD_IP_MODE
+    if declared_mode != (lists.local_proxy_mode == POD_IP_MODE):
+        has = "lacks" if declared_mode else "has"
+        yield finding("missing-rule" if declared_mode else "undeclared-entry",
+                      f"the script {has} the PodIP rule")  # fmt: skip
+
+
+def _compare_ports(what: str, declared: Sequence[int], found: Sequence[int]) -> Iterator[Finding]:
+    missing = [port for port in dict.fromkeys(declared) if port not in found]
+    extra = [port for port in dict.fromkeys(found) if port not in declared]
+    if missing:
+        ports = ", ".join(map(str, missing))
+        yield finding("missing-rule", f"{what} {ports}: the script has no rule for them",
+                      value=ports)  # fmt: skip
+    if extra:
+        ports = ", ".join(map(str, extra))
+        yield finding("undeclared-entry", f"{what} {ports}: not declared", value=ports)
+
+
+def _compare_entries(
+    what: str, declared: Sequence[str], found: Sequence[str]
+) -> Iterator[Finding]:
+    for entry in dict.fromkeys(declared):
+        if entry not in found:
+            yield finding("missing-rule", f"{what} {entry}: the script has no rule for it",
+                          value=entry)  # fmt: skip
+    for entry in dict.fromkeys(found):
+        if entry not in declared:
+            yield finding("undeclared-entry", f"{what} {entry}: not declared", value=entry)
+
+
+def _interfaces(rules: Sequence[Rule]) -> Iterator[str]:
+    for rule in rules:
+        for match in rule.matches:
+            if isinstance(match, InInterface | OutInterface):
+                yield match.name
+
+
+def _ranges(rules: Sequence[Rule]) -> Iterator[str]:
+    for rule in rules:
+        for match in rule.matches:
+            if isinstance(match, Destination):
+                yield match.cidr
+
+
+def _ports(rules: Sequence[Rule]) -> Iterator[int]:
+    for rule in rules:
+        for match in rule.matches:
+            if isinstance(match, Multiport):
+                for ports in match.ports:
+                    yield from range(ports.bounds[0], ports.bounds[1] + 1)
+            elif isinstance(match, DestinationPort):
+                yield from range(match.ports.bounds[0], match.ports.bounds[1] + 1)

@@ -1,0 +1,148 @@
+"""A packet to ask about, and the account of what the rules do to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.ranges import PROTOCOLS, address_number, looks_like_ipv6
+from fsm_stack.well_known import PORT_MAX
+
+if TYPE_CHECKING:
+    from fsm_stack.iptables.rule import Match, Rule
+    from fsm_stack.iptables.verdict import Verdict
+
+Direction = Literal["outbound", "inbound"]
+_LOOPBACK_NETWORK: Final = (0x7F000000, 0x80000000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """The first packet of a connection.
+
+    Attributes:
+        direction: ``outbound``: made by a process of the pod; ``inbound``: it enters the pod.
+        destination: IPv4 or IPv6 address, as the rules see it: what a CNI rewrote at the socket
+            before is not the service's address any more.
+        port: destination port, 0 to 65535; ignored for protocols without ports.
+        protocol: ``tcp``, ``udp``, ``icmp``, ...
+        source: IPv4 or IPv6 address; empty when no rule looks at it.
+        interface: it leaves or enters through this one; empty: ``lo`` for the pod's own addresses,
+            else the pod's.
+        uid: of the sending process; ignored inbound.
+    """
+
+    direction: Direction
+    destination: str
+    port: int = 0
+    protocol: str = "tcp"
+    source: str = ""
+    interface: str = ""
+    uid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """What the rules do not say and a walk may need.
+
+    Attributes:
+        address: the pod's IPv4 address; empty: unknown.
+        interface: the one that leads out of the pod.
+    """
+
+    address: str = ""
+    interface: str = "eth0"
+
+    def owns(self, address: str) -> bool:
+        """Whether a connection to this address stays inside the pod."""
+        number = address_number(address)
+        if number is None:
+            return False
+        start, end = _LOOPBACK_NETWORK
+        return start <= number < end or number == address_number(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One rule tried.
+
+    Attributes:
+        chain: its chain.
+        number: its place there in the kernel's order, 1-based.
+        rule: the rule, with its reason.
+        failed: the first match that did not hold; None: the rule applied.
+    """
+
+    chain: str
+    number: int
+    rule: Rule
+    failed: Match | None
+
+    @property
+    def matched(self) -> bool:
+        """Whether the rule applied."""
+        return self.failed is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One connection's way through the rules.
+
+    Attributes:
+        title: who connects to whom.
+        packet: its first packet, interface filled in.
+        hops: every rule tried, in order.
+        verdict: the answer.
+        decided_by: the rule that gave it; None: no rule did.
+        why: the reason of that rule, or why no rule applies.
+    """
+
+    title: str
+    packet: Packet
+    hops: tuple[Hop, ...]
+    verdict: Verdict
+    decided_by: Hop | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A packet's whole way: its own pass first, then the sidecar's connections for it."""
+
+    passes: tuple[Pass, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What happens to the packet that was asked about."""
+        return self.passes[0].verdict
+
+    @property
+    def decided_by(self) -> Hop | None:
+        """The rule that decided that."""
+        return self.passes[0].decided_by
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        return self.passes[0].why
+
+
+def require_sane(packet: Packet) -> None:
+    """Refuse a packet that cannot exist.
+
+    Raises:
+        InputError: an address, a protocol, a port or a uid is none.
+    """
+    for label, address in (("destination", packet.destination), ("source", packet.source)):
+        if address_number(address) is None and not looks_like_ipv6(address):
+            if label == "source" and not address:
+                continue
+            raise InputError(f"{label} {address!r}: expected an IPv4 or IPv6 address")
+    if packet.protocol not in PROTOCOLS:
+        known = ", ".join(PROTOCOLS)
+        raise InputError(f"protocol {packet.protocol!r}: expected one of {known}")
+    if not 0 <= packet.port <= PORT_MAX:
+        raise InputError(f"port {packet.port}: expected 0 to {PORT_MAX}")
+    if packet.uid < 0:
+        raise InputError(f"uid {packet.uid}: expected 0 or more")

@@ -1,0 +1,143 @@
+"""IPv4 ranges and interface names as half-open intervals of an ordered axis.
+
+Addresses are whole numbers below 2**32. Interface names are ordered as strings, so that an exact
+name is the interval up to its next longer string and ``veth+`` everything that starts so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+IPV4_END: Final = 1 << 32
+_OCTETS: Final = 4
+_OCTET_MAX: Final = 255
+_PREFIX_MAX: Final = 32
+_HEX_AND_DOTS: Final = frozenset("0123456789abcdefABCDEF:.")
+_DIGITS: Final = frozenset("0123456789")
+
+# name -> number. Source: IANA protocol numbers; the names that iptables prints.
+PROTOCOLS: Final = {
+    "icmp": 1,
+    "igmp": 2,
+    "tcp": 6,
+    "udp": 17,
+    "dccp": 33,
+    "gre": 47,
+    "esp": 50,
+    "ah": 51,
+    "icmpv6": 58,
+    "sctp": 132,
+    "udplite": 136,
+}
+
+
+def plain_number(text: str) -> int | None:
+    """A decimal number without sign, blanks or leading zeros; None for anything else.
+
+    iptables reads ``010`` as octal 8 where Go reads 10, so that a leading zero has no one meaning.
+    """
+    if not text or not _DIGITS.issuperset(text) or len(text) > len(str(IPV4_END)):
+        return None
+    return None if text[0] == "0" and text != "0" else int(text)
+
+
+def address_number(text: str) -> int | None:
+    """The IPv4 address as a number; None when it is not four plain octets."""
+    parts = text.split(".")
+    if len(parts) != _OCTETS:
+        return None
+    number = 0
+    for part in parts:
+        octet = plain_number(part)
+        if octet is None or octet > _OCTET_MAX:
+            return None
+        number = number << 8 | octet
+    return number
+
+
+def dotted(number: int) -> str:
+    """The address as text."""
+    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def ipv4_range(text: str) -> tuple[int, int] | None:
+    """The addresses of an IPv4 CIDR or single address, half open, host bits cleared.
+
+    Returns:
+        First address and one past the last; None when the text is neither.
+    """
+    address, slash, length = text.partition("/")
+    number = address_number(address)
+    bits = plain_number(length) if slash else _PREFIX_MAX
+    if number is None or bits is None or bits > _PREFIX_MAX:
+        return None
+    size = 1 << (_PREFIX_MAX - bits)
+    start = number & ~(size - 1)
+    return (start, start + size)
+
+
+def has_host_bits(text: str) -> bool:
+    """Whether an IPv4 CIDR names an address inside its range instead of the range."""
+    bounds = ipv4_range(text)
+    return bounds is not None and address_number(text.partition("/")[0]) != bounds[0]
+
+
+def canonical(text: str) -> str | None:
+    """The CIDR with host bits cleared and its length written; None when it is no IPv4 range."""
+    bounds = ipv4_range(text)
+    return None if bounds is None else cidr_text(*bounds)
+
+
+def cidr_text(start: int, end: int) -> str:
+    """The CIDR of an aligned interval whose size is a power of two."""
+    return f"{dotted(start)}/{_PREFIX_MAX - (end - start).bit_length() + 1}"
+
+
+def cidrs(start: int, end: int) -> list[str]:
+    """The fewest CIDRs that cover exactly this interval, in order."""
+    found = []
+    while start < end:
+        size = start & -start or IPV4_END
+        while start + size > end:
+            size >>= 1
+        found.append(cidr_text(start, start + size))
+        start += size
+    return found
+
+
+def looks_like_ipv6(text: str) -> bool:
+    """Whether the text is written as an IPv6 address or range, well formed or not."""
+    address, slash, length = text.partition("/")
+    written = ":" in address and _HEX_AND_DOTS.issuperset(address)
+    return written and (not slash or plain_number(length) is not None)
+
+
+def merged(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted, disjoint, not touching: the same numbers in the fewest intervals."""
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(intervals):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result
+
+
+def interface_matches(pattern: str, name: str) -> bool:
+    """Whether the kernel's interface match takes this name; ``+`` counts only at the end."""
+    if pattern.endswith("+"):
+        return name.startswith(pattern[:-1])
+    return name == pattern
+
+
+def interface_interval(pattern: str) -> tuple[str, str | None]:
+    """The names a pattern takes, as a half-open interval; None: no upper end."""
+    if not pattern.endswith("+"):
+        return (pattern, f"{pattern}\0")
+    prefix = pattern[:-1]
+    return (prefix, prefix_end(prefix))
+
+
+def prefix_end(prefix: str) -> str | None:
+    """The first string after all that start with the prefix; None when there is none."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else None

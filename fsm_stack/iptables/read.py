@@ -1,0 +1,99 @@
+"""One strict reader for every text that holds these rules.
+
+Dialects: the here-document of an init container, the chained commands of the documents,
+``iptables-save`` and ``iptables -S``; all generations of chain names; indented as ``kubectl
+describe`` shows it. What is not understood is an error with its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from fsm_stack.findings import finding
+from fsm_stack.iptables.explain import explained
+from fsm_stack.iptables.generation import generation
+from fsm_stack.iptables.read_commands import CommandReader
+from fsm_stack.iptables.read_table import TableReader
+from fsm_stack.iptables.tokens import Line, RuleSyntaxError, lines_of
+
+if TYPE_CHECKING:
+    from fsm_stack.findings import Finding
+    from fsm_stack.iptables.generation import Generation
+    from fsm_stack.iptables.problem import Problem
+    from fsm_stack.iptables.rule import Ruleset
+
+Dialect = Literal["restore", "save", "listing", "commands"]
+_COMMANDS = ("iptables", "iptables-legacy", "iptables-nft")
+_RESTORES = tuple(f"{name}-restore" for name in _COMMANDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a text means.
+
+    Attributes:
+        ruleset: its rules, each with its line and its reason.
+        dialect: ``restore``: a script for iptables-restore; ``save``: iptables-save; ``listing``:
+            iptables -S; ``commands``: one iptables command a rule.
+        generation: the family it belongs to; None: no injector's.
+        findings: what is wrong with the text and could be recovered.
+        loads: whether a shell and iptables could run the text at all, as far as its syntax goes.
+    """
+
+    ruleset: Ruleset
+    dialect: Dialect
+    generation: Generation | None
+    findings: tuple[Finding, ...]
+    loads: bool
+
+
+def read(text: str) -> Reading:
+    """Read a script or a dump.
+
+    Args:
+        text: the whole of it; every line may be indented.
+
+    Raises:
+        RuleSyntaxError: anything that is not understood, with its line and column.
+    """
+    lines = list(lines_of(text))
+    first = next((line for line in lines if _is_code(line)), None)
+    if first is None:
+        raise Line("", 1).error("no rules: expected a script or a dump of the nat table")
+    start = first.content
+    head = start.split(maxsplit=1)[0]
+    if head in _RESTORES or start.startswith("*"):
+        return _reading(TableReader(lines, first, heredoc=head in _RESTORES).read())
+    if head in _COMMANDS or head.startswith("&&"):
+        return _reading(CommandReader(lines, programs=_COMMANDS).read())
+    if head in ("-P", "-N", "-A", "-I"):
+        return _reading(CommandReader(lines, programs=()).read())
+    raise first.error(
+        f"{head!r}: expected iptables-restore, iptables, *nat, or a line of iptables -S"
+    )
+
+
+def _is_code(line: Line) -> bool:
+    return bool(line.content) and not line.content.startswith("#")
+
+
+def _reading(read: tuple[Ruleset, Dialect, list[Problem]]) -> Reading:
+    ruleset, dialect, problems = read
+    family = generation(ruleset)
+    findings = tuple(
+        finding(problem.id, problem.message, fix=problem.fix).at(
+            line=problem.line, column=problem.column
+        )
+        for problem in problems
+    )
+    return Reading(
+        ruleset=explained(ruleset, family.chains) if family else ruleset,
+        dialect=dialect,
+        generation=family,
+        findings=findings,
+        loads=not any(problem.id == "shell-syntax" for problem in problems),
+    )
+
+
+__all__ = ["Dialect", "Reading", "RuleSyntaxError", "read"]

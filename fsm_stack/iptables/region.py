@@ -1,0 +1,126 @@
+"""One product of sets of a traffic set, and its text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.iptables.diagram import AXES
+from fsm_stack.iptables.protocol import protocol_name
+from fsm_stack.iptables.ranges import cidrs, prefix_end
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fsm_stack.iptables.diagram import Interval
+    from fsm_stack.iptables.packet import Direction
+
+Intervals = tuple["Interval", ...]
+_ENDS = {name: (first, end) for name, first, end in AXES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A product of sets: a packet is in it when every part is.
+
+    Attributes:
+        direction: outbound or inbound.
+        protocols: numbers.
+        interfaces: names as string intervals, see :mod:`fsm_stack.iptables.ranges`.
+        uids: of the sending process; all of them inbound.
+        ports: destination ports.
+        sources: IPv4 addresses as numbers.
+        destinations: IPv4 addresses as numbers.
+
+    All intervals are half open, sorted and disjoint; ``None`` is the open end of the names.
+    """
+
+    direction: Direction
+    protocols: Intervals
+    interfaces: Intervals
+    uids: Intervals
+    ports: Intervals
+    sources: Intervals
+    destinations: Intervals
+
+    @property
+    def size(self) -> int:
+        """How many pairs of destination address and port it holds."""
+        return length(self.destinations) * length(self.ports)
+
+
+def length(intervals: Intervals) -> int:
+    """How many numbers the intervals hold."""
+    return sum(stop - start for start, stop in intervals)
+
+
+def region_text(region: Region) -> str:
+    """One line: direction, then every part that is limited; ``any`` is left out."""
+    parts = [
+        region.direction,
+        _part("", region.protocols, "protocol", protocols_text),
+        _part("via ", region.interfaces, "interface", interfaces_text),
+        _part("uid ", region.uids, "uid", numbers_text),
+        _part("from ", region.sources, "source", addresses_text),
+        _part("to ", region.destinations, "destination", addresses_text),
+        _part("port ", region.ports, "port", numbers_text),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noqa: ANN401  # a function of intervals
+    return "" if intervals == (_ENDS[axis],) else f"{label}{text(intervals)}"
+
+
+def protocols_text(intervals: Intervals) -> str:
+    """``tcp,udp``; a long interval as numbers."""
+    names = []
+    for start, stop in intervals:
+        single = stop - start == 1
+        names.append(protocol_name(start) if single else f"{start}-{stop - 1}")
+    return ",".join(names)
+
+
+def numbers_text(intervals: Intervals) -> str:
+    """``80,443,8000-8999``, both ends inside."""
+    return ",".join(
+        str(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in intervals
+    )
+
+
+def addresses_text(intervals: Intervals) -> str:
+    """The fewest CIDRs, in order."""
+    return ",".join(cidr for start, stop in intervals for cidr in cidrs(start, stop))
+
+
+def interfaces_text(intervals: Intervals) -> str:
+    """``lo``, ``veth+``, or ``any but eth1,lo``: whatever is exact with patterns only."""
+    if patterns := _patterns(intervals):
+        return ",".join(patterns)
+    hull = _pattern(intervals[0][0], intervals[-1][1])
+    gaps = [(stop, after[0]) for (_, stop), after in zip(intervals, intervals[1:], strict=False)]
+    if hull is None:
+        first, end = _ENDS["interface"]
+        hull = "any"
+        gaps = [(first, intervals[0][0]), *gaps, (intervals[-1][1], end)]
+        gaps = [gap for gap in gaps if gap[0] != gap[1]]
+    if excluded := _patterns(gaps):
+        return f"{hull} but {','.join(excluded)}"
+    return ",".join(f"names from {start!r} to before {stop!r}" for start, stop in intervals)
+
+
+def _patterns(intervals: Sequence[Interval]) -> list[str]:
+    """Every interval as a pattern; empty when one of them is none."""
+    found = [_pattern(start, stop) for start, stop in intervals]
+    patterns = [pattern for pattern in found if pattern is not None]
+    return patterns if len(patterns) == len(found) else []
+
+
+def _pattern(start: str, stop: str | None) -> str | None:
+    if stop == f"{start}\0":
+        return start
+    return f"{start}+" if stop == prefix_end(start) and start else _all(start, stop)
+
+
+def _all(start: str, stop: str | None) -> str | None:
+    return "any" if not start and stop is None else None
