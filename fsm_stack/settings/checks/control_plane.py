@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.at import at
 from fsm_stack.settings.images import Images, image_tag
+from fsm_stack.settings.mesh_config.other_systems import not_in_system
 from fsm_stack.settings.values import address_text, cidr_bounds
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ def not_provided(settings: StackSettings, _today: date) -> Found:
             value="NodeLevel",
             fix="Write PodLevel.",
         )
+
+
+def other_system(settings: StackSettings, _today: date) -> Found:
+    """A setting that osm-edge or OSM does not have."""
+    if settings.system == "fsm":
+        return
+    for text in not_in_system(settings, settings.system):
+        message = f"{settings.system} has no {text}"
+        yield at(tuple(text.split(".")), "not-in-system", message)
 
 
 def certificates(settings: StackSettings, _today: date) -> Found:
@@ -143,6 +153,7 @@ def assets(settings: StackSettings, _today: date) -> Found:
 
 CHECKS: Final = (
     not_provided,
+    other_system,
     certificates,
     namespaces,
     presets,
