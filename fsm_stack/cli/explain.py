@@ -1,0 +1,104 @@
+"""``fsm-stack explain``: what a finding means, from the catalogue, offline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm_stack.catalogue import all_rules
+from fsm_stack.cli.verb import Verb, emit, output_option
+from fsm_stack.edges.spelling import did_you_mean
+from fsm_stack.errors import InputError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from fsm_stack.catalogue import Rule
+
+_WIDTH = 80
+
+
+class FindingId(click.ParamType[str]):
+    """A finding's id, or a hazard's; completes to the catalogue."""
+
+    name = "id"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The ids that begin so, with their titles."""
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(known.id, help=known.title)
+            for known in all_rules().values()
+            if known.id.startswith(incomplete)
+        ]
+
+
+@click.command(cls=Verb, short_help="Say what a finding means and how to mend it.")
+@click.argument("finding_id", type=FindingId(), required=False, metavar="[ID]")
+@output_option
+def explain(finding_id: str | None) -> None:
+    """Say what a finding means, why it matters and how to mend it.
+
+    ID is a finding's id, such as too-many-ports, or a hazard's, such as H1, which may have several
+    findings. Without ID, every finding is listed.
+    """
+    if finding_id is None:
+        rules = tuple(all_rules().values())
+        emit([_plain(known) for known in rules], _list(rules))
+    else:
+        rules = _meant(finding_id)
+        emit([_plain(known) for known in rules], "\n".join(map(_text, rules)).splitlines())
+
+
+def _meant(name: str) -> tuple[Rule, ...]:
+    rules = all_rules()
+    if name in rules:
+        return (rules[name],)
+    by_hazard = tuple(known for known in rules.values() if name.upper() in known.hazard)
+    if by_hazard:
+        return by_hazard
+    hazards = {hazard for known in rules.values() for hazard in known.hazard}
+    hint = did_you_mean(name, (*rules, *sorted(hazards))) or "; fsm-stack explain lists all"
+    raise InputError(f"{name!r}: no such finding or hazard{hint}")
+
+
+def _list(rules: tuple[Rule, ...]) -> list[str]:
+    width = max(len(known.id) for known in rules)
+    return [f"{known.id:{width}}  {known.severity:7}  {known.title}" for known in rules]
+
+
+def _text(known: Rule) -> str:
+    parts = {
+        "Why": known.why,
+        "Fix": known.fix,
+        "Hazard": ", ".join(known.hazard),
+        "Source": known.source,
+    }
+    body = [
+        click.wrap_text(
+            text, width=_WIDTH, initial_indent=f"  {label + ':':8}", subsequent_indent=" " * 10
+        )
+        for label, text in parts.items()
+        if text
+    ]
+    head = f"{click.style(known.id, bold=True)} ({known.severity}): {known.title}"
+    return "\n".join((head, *body, ""))
+
+
+def _plain(known: Rule) -> dict[str, Any]:
+    return {
+        "id": known.id,
+        "severity": known.severity,
+        "title": known.title,
+        "why": known.why,
+        "fix": known.fix,
+        "hazards": list(known.hazard),
+        "source": known.source or None,
+    }

@@ -1,0 +1,77 @@
+"""``fsm-stack``: the entry point and the group of all verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from fsm_stack.__about__ import __version__
+from fsm_stack.cli.registry import ENTRIES, SECTIONS
+
+DEFECT: Final = 3  # could not check
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module when the verb is used, and no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Every verb, in the order of the help."""
+        return list(ENTRIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command; None when there is no such verb."""
+        entry = ENTRIES.get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, with "did you mean"."""
+        if args and args[0] not in ENTRIES and not ctx.resilient_parsing:
+            from fsm_stack.edges.spelling import did_you_mean
+
+            ctx.fail(f"{args[0]!r}: no such command{did_you_mean(args[0], ENTRIES)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The verbs, grouped by task."""
+        width = max(len(name) for name in ENTRIES)
+        for title, entries in SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in entries])
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 bad input or usage, "
+    "3 could not check.",
+)
+@click.version_option(__version__, prog_name="fsm-stack", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The FSM service mesh as typed, previewed, reviewed and tested stack config."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        ctx.color = False
+
+
+def main() -> None:
+    """The console script. A defect of ours is told from a finding: traceback, exit code 3."""
+    for stream in (sys.stdout, sys.stderr):
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    try:
+        cli.main(prog_name="fsm-stack")
+    except Exception:  # noqa: BLE001  # Python would exit with 1, which means "findings"
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write("fsm-stack: this is a defect of fsm-stack, not of your files\n")
+        sys.exit(DEFECT)

@@ -1,0 +1,72 @@
+"""The verbs of ``fsm-stack``, grouped by task.
+
+A new verb is one line here and a module with a :class:`click.Command`. The line repeats the
+verb's short help, so that ``fsm-stack --help`` imports none of them; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Entry(NamedTuple):
+    """One verb: its name, where its command is (``module:attribute``), its short help."""
+
+    name: str
+    target: str
+    help: str
+
+
+SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
+    (
+        "Before a change",
+        (
+            Entry(
+                "validate",
+                "fsm_stack.cli.validate:validate",
+                "Check stack files; report every problem with its place.",
+            ),
+            Entry(
+                "explain",
+                "fsm_stack.cli.explain:explain",
+                "Say what a finding means and how to mend it.",
+            ),
+            Entry(
+                "bypasses",
+                "fsm_stack.cli.bypasses:bypasses",
+                "List what bypasses the mesh: why, whose, until when.",
+            ),
+            Entry(
+                "schema",
+                "fsm_stack.cli.schema:schema",
+                "Print the JSON Schema of stack files, for editors.",
+            ),
+        ),
+    ),
+    (
+        "Render",
+        (
+            Entry(
+                "render",
+                "fsm_stack.cli.render:render",
+                "Write a stack's objects and scripts as files for Git.",
+            ),
+            Entry(
+                "vendor",
+                "fsm_stack.cli.vendor:vendor",
+                "Take the Pipy scripts out of an FSM chart archive.",
+            ),
+        ),
+    ),
+    (
+        "This tool",
+        (
+            Entry(
+                "completion",
+                "fsm_stack.cli.completion:completion",
+                "Print the shell's completion script.",
+            ),
+        ),
+    ),
+)
+ENTRIES: Final = {entry.name: entry for _, entries in SECTIONS for entry in entries}

@@ -1,0 +1,181 @@
+"""What every verb shares: its options, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import click
+
+from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from click.shell_completion import CompletionItem
+
+    from fsm_stack.edges.project import Project, Stack
+    from fsm_stack.findings import Finding
+
+FINDINGS: Final = 1
+BAD_INPUT: Final = 2
+COULD_NOT_CHECK: Final = 3
+_OUTPUT: Final = "fsm_stack.output"
+_COLORS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+class Verb(click.Command):
+    """A command whose errors are the user's to mend: a message, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
+        """Run the verb; its errors become messages and exit codes."""
+        try:
+            return super().invoke(ctx)
+        except FindingsError as error:
+            findings = error.findings
+            emit({"findings": [f.as_json() for f in findings]}, finding_lines(findings))
+            ctx.exit(FINDINGS)
+        except CouldNotCheckError as error:
+            complain(error, COULD_NOT_CHECK)
+        except FsmStackError as error:
+            complain(error, BAD_INPUT)
+
+
+class StackName(click.ParamType[str]):
+    """A stack's name; completes to the stacks of the project."""
+
+    name = "stack"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002  # click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The stacks that have a file and are not named yet."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.edges.project import find_project
+
+        try:
+            known = find_project(ctx.params.get("project_dir") or Path()).stacks()
+        except FsmStackError:
+            return []
+        taken = ctx.params.get("stacks") or ()
+        return [
+            CompletionItem(name)
+            for name in known
+            if name.startswith(incomplete) and name not in taken
+        ]
+
+
+def project_option(function: _Function) -> _Function:
+    """``-C`` and ``--project-dir``."""
+    return click.option(
+        "-C",
+        "--project-dir",
+        type=click.Path(path_type=Path),
+        default=Path(),
+        metavar="DIR",
+        help="Run as if started in DIR.",
+    )(function)
+
+
+def output_option(function: _Function) -> _Function:
+    """``-o`` and ``--output``; :func:`emit` reads it."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        expose_value=False,
+        callback=lambda ctx, _, value: ctx.meta.__setitem__(_OUTPUT, value),
+        help="For people, or one JSON document for programs.",
+    )(function)
+
+
+def fail_on_option(function: _Function) -> _Function:
+    """``--fail-on``: from which severity on findings stop the verb."""
+    return click.option(
+        "--fail-on",
+        type=click.Choice(["error", "warning", "info"]),
+        default="error",
+        show_default=True,
+        help="Exit with 1 for findings of this severity and above.",
+    )(function)
+
+
+def stacks_argument(function: _Function) -> _Function:
+    """``[STACK]...``; none is every stack."""
+    return click.argument("stacks", type=StackName(), nargs=-1, metavar="[STACK]...")(function)
+
+
+def load(
+    project_dir: Path, stacks: tuple[str, ...], *, everything: bool = False
+) -> tuple[Project, tuple[Stack, ...]]:
+    """The project, and the named stacks read from their files; all stacks when none is named.
+
+    Raises:
+        FsmStackError: when there is no project, no such stack, or a file cannot be read.
+    """
+    from fsm_stack.edges.project import find_project
+
+    if everything and stacks:
+        raise click.UsageError("--all and a STACK: expected one of the two")
+    project = find_project(project_dir)
+    chosen = project.chosen(stacks, everything=everything or not stacks)
+    return project, tuple(project.load(name) for name in chosen)
+
+
+def emit(plain: object, lines: Iterable[str]) -> None:
+    """Print the report, as JSON or as text.
+
+    A reader that closes the pipe early (``| head``) changes nothing: the verb goes on, and ends
+    with its own exit code.
+    """
+    output = click.get_current_context().meta.get(_OUTPUT)
+    if output == "json":
+        lines = (json.dumps(plain, indent=2, ensure_ascii=False),)
+    try:
+        for line in lines:
+            click.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
+
+
+def complain(error: Exception, code: int) -> NoReturn:
+    """Print an error's message for people, and exit."""
+    head = click.style("error:", fg="red", bold=True)
+    click.echo(f"fsm-stack: {head} {error}", err=True)
+    click.get_current_context().exit(code)
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Findings as text, the severity in its colour."""
+    return [
+        item.as_text().replace(
+            f"{item.severity}:", click.style(f"{item.severity}:", fg=_COLORS[item.severity]), 1
+        )
+        for item in findings
+    ]
+
+
+def stops(findings: Iterable[Finding], fail_on: str) -> bool:
+    """Whether a finding is at or above ``--fail-on``."""
+    from fsm_stack.findings import Severity
+
+    return any(item.severity.rank >= Severity(fail_on).rank for item in findings)
+
+
+def leave(*, failed: bool) -> NoReturn:
+    """Exit with 1 when there is something to mend, else with 0."""
+    click.get_current_context().exit(FINDINGS if failed else 0)

@@ -1,0 +1,77 @@
+"""The ``kustomization.yaml`` of a rendered stack: what GitOps controllers apply, in what order.
+
+It lists the objects' files, so the files beside them (scripts, annotations to paste) are never
+taken for objects. The objects' own files are what ``pulumi up`` sends, to the letter; what only
+GitOps controllers need to know stands here as patches of annotations:
+
+- An object that is only patched (a namespace of others, enrolled) is merged by server-side apply
+  and never deleted: leaving the list must not delete the namespace with all that runs in it.
+- An object that a destroyed stack keeps (a CRD, and with it all mesh policies) is not pruned.
+- Namespaces are enrolled in a later sync wave of Argo CD, when the injector answers, and
+  un-enrolled first. Flux has no order within one Kustomization; it retries.
+
+Sources: Argo CD "Sync Options" and "Sync Phases and Waves"; Flux Kustomization API,
+"Controlling the apply behavior of resources"; kustomize v5 ``sortOptions``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.edges.yaml_text import dump
+from fsm_stack.manifests.manifest import Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.manifests.manifest import Manifest
+
+FILE_NAME: Final = "kustomization.yaml"
+_NOTE: Final = (
+    "# Written by fsm-stack render. Argo CD and Flux find this file by its name;\n"
+    "# by hand: kubectl apply --server-side -k .\n"
+)
+
+
+def kustomization(manifests: Mapping[str, Manifest]) -> str:
+    """The file's text.
+
+    Args:
+        manifests: the objects by their file's path, in the order in which they are applied.
+    """
+    document: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "sortOptions": {"order": "fifo"},
+        "resources": list(manifests),
+    }
+    patches = [
+        {"patch": dump(_annotated(manifest, notes))}
+        for manifest in manifests.values()
+        if (notes := _annotations(manifest))
+    ]
+    if patches:
+        document["patches"] = patches
+    return _NOTE + dump(document)
+
+
+def _annotations(manifest: Manifest) -> dict[str, str]:
+    notes: dict[str, str] = {}
+    if manifest.wave is Wave.ENROLMENT:
+        notes["argocd.argoproj.io/sync-wave"] = "1"
+    if manifest.patch or manifest.retain:
+        merge = ",ServerSideApply=true" if manifest.patch else ""
+        notes["argocd.argoproj.io/sync-options"] = f"Prune=false,Delete=false{merge}"
+        notes["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
+    if manifest.patch:
+        notes["kustomize.toolkit.fluxcd.io/ssa"] = "Merge"
+    return notes
+
+
+def _annotated(manifest: Manifest, notes: dict[str, str]) -> dict[str, Any]:
+    namespace = {"namespace": manifest.namespace} if manifest.namespace else {}
+    return {
+        "apiVersion": manifest.api_version,
+        "kind": manifest.kind,
+        "metadata": {"name": manifest.name, **namespace, "annotations": notes},
+    }
