@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from fsm_stack.iptables.diagram import AXES, LEVELS, Diagrams, Node, same
+from fsm_stack.iptables.diagram import AXES, Diagrams, Node, same
 from fsm_stack.iptables.loadable import require_loadable
 from fsm_stack.iptables.protocol import protocol_number
-from fsm_stack.iptables.ranges import interface_interval, ipv4_range, merged
+from fsm_stack.iptables.ranges import (
+    complement,
+    interface_interval,
+    intersection,
+    ipv4_range,
+    merged,
+)
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -200,31 +206,3 @@ def _intervals(match: Match) -> tuple[str, list[Interval]]:
             return ("uid", [(match.bounds[0], match.bounds[1] + 1)])
         case _:
             assert_never(match)
-
-
-def complement(intervals: list[Interval], first: Any, end: Any) -> list[Interval]:  # noqa: ANN401  # any axis
-    """What sorted, disjoint intervals leave of the axis."""
-    gaps: list[Interval] = []
-    at = first
-    for start, stop in intervals:
-        if at != start:
-            gaps.append((at, start))
-        at = stop
-        if stop is None:
-            return gaps
-    return [*gaps, (at, end)] if at != end else gaps
-
-
-def intersection(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    """What two lists of sorted, disjoint intervals share."""
-    shared: list[Interval] = []
-    for start, stop in left:
-        for other_start, other_stop in right:
-            low = max(start, other_start)
-            high = min((end for end in (stop, other_stop) if end is not None), default=None)
-            if high is None or low < high:
-                shared.append((low, high))
-    return shared
-
-
-assert len(_RANGES) == LEVELS  # noqa: S101  # axis names are unique

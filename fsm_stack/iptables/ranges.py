@@ -6,7 +6,12 @@ name is the interval up to its next longer string and ``veth+`` everything that 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Interval = tuple[Any, Any]
 
 IPV4_END: Final = 1 << 32
 _OCTETS: Final = 4
@@ -141,3 +146,34 @@ def interface_interval(pattern: str) -> tuple[str, str | None]:
 def prefix_end(prefix: str) -> str | None:
     """The first string after all that start with the prefix; None when there is none."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else None
+
+
+def complement(intervals: Sequence[Interval], first: Any, end: Any) -> list[Interval]:  # noqa: ANN401  # any axis
+    """What sorted, disjoint intervals leave of an axis; None: no upper end."""
+    gaps: list[Interval] = []
+    at = first
+    for start, stop in intervals:
+        if at != start:
+            gaps.append((at, start))
+        at = stop
+        if stop is None:
+            return gaps
+    return [*gaps, (at, end)] if at != end else gaps
+
+
+def intersection(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval]:
+    """What two lists of sorted, disjoint intervals share."""
+    shared: list[Interval] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        (start, stop), (other_start, other_stop) = left[i], right[j]
+        left_ends_first = other_stop is None or (stop is not None and stop <= other_stop)
+        low = max(start, other_start)
+        high = stop if left_ends_first else other_stop
+        if high is None or low < high:
+            shared.append((low, high))
+        if left_ends_first:
+            i += 1
+        else:
+            j += 1
+    return shared

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.iptables.diagram import AXES
 from fsm_stack.iptables.protocol import protocol_name
-from fsm_stack.iptables.ranges import cidrs, prefix_end
+from fsm_stack.iptables.ranges import cidrs, complement, prefix_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,7 @@ def region_text(region: Region) -> str:
         region.direction,
         _part("", region.protocols, "protocol", protocols_text),
         _part("via ", region.interfaces, "interface", interfaces_text),
-        _part("uid ", region.uids, "uid", numbers_text),
+        _part("uid ", region.uids, "uid", uids_text),
         _part("from ", region.sources, "source", addresses_text),
         _part("to ", region.destinations, "destination", addresses_text),
         _part("port ", region.ports, "port", numbers_text),
@@ -81,16 +82,35 @@ def protocols_text(intervals: Intervals) -> str:
     return ",".join(names)
 
 
-def numbers_text(intervals: Intervals) -> str:
-    """``80,443,8000-8999``, both ends inside."""
-    return ",".join(
-        str(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in intervals
-    )
+def numbers_text(intervals: Intervals, axis: str = "port") -> str:
+    """``80,443,8000-8999``, both ends inside, or ``any but 80``: whichever has fewer parts."""
+
+    def texts(spans: Sequence[Interval]) -> list[str]:
+        return [
+            str(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in spans
+        ]
+
+    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS[axis])))
+
+
+def uids_text(intervals: Intervals) -> str:
+    """``1500`` or ``any but 1500``."""
+    return numbers_text(intervals, "uid")
 
 
 def addresses_text(intervals: Intervals) -> str:
-    """The fewest CIDRs, in order."""
-    return ",".join(cidr for start, stop in intervals for cidr in cidrs(start, stop))
+    """The fewest CIDRs, in order, or ``any but`` the fewest CIDRs: whichever has fewer parts."""
+
+    def texts(spans: Sequence[Interval]) -> list[str]:
+        return [cidr for start, stop in spans for cidr in cidrs(start, stop)]
+
+    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS["destination"])))
+
+
+def _shorter(inside: list[str], outside: list[str]) -> str:
+    if outside and len(outside) < len(inside):
+        return f"any but {','.join(outside)}"
+    return ",".join(inside)
 
 
 def interfaces_text(intervals: Intervals) -> str:
@@ -98,7 +118,7 @@ def interfaces_text(intervals: Intervals) -> str:
     if patterns := _patterns(intervals):
         return ",".join(patterns)
     hull = _pattern(intervals[0][0], intervals[-1][1])
-    gaps = [(stop, after[0]) for (_, stop), after in zip(intervals, intervals[1:], strict=False)]
+    gaps = [(stop, after[0]) for (_, stop), after in pairwise(intervals)]
     if hull is None:
         first, end = _ENDS["interface"]
         hull = "any"
