@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.iptables import intercept as steps
 from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
-from fsm_stack.iptables.write import step_line
+from fsm_stack.iptables.rule_text import step_line
 from fsm_stack.templating import template
 
 if TYPE_CHECKING:

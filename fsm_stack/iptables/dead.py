@@ -1,0 +1,144 @@
+"""Rules that no packet reaches, exactly: computed on sets of packets, not guessed from text."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.iptables.coverage import (
+    OPEN,
+    apply_group,
+    rule_limits,
+)
+from fsm_stack.iptables.diagram import AXES, LEVELS, Diagrams
+from fsm_stack.iptables.ranges import complement, intersection, merged
+from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fsm_stack.iptables.coverage import Limits
+    from fsm_stack.iptables.diagram import Interval, Node
+    from fsm_stack.iptables.rule import Rule
+
+_RANGES = {name: (first, end) for name, first, end in AXES}
+_DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A rule that never applies.
+
+    Attributes:
+        chain: its chain.
+        number: its place there in the kernel's order, 1-based.
+        rule: the rule.
+        covered_by: the first single rule of the chain that takes all its packets; None: several
+            together do, or the rule contradicts itself.
+    """
+
+    chain: str
+    number: int
+    rule: Rule
+    covered_by: Rule | None
+
+
+def dead_rules(chains: Mapping[str, tuple[Rule, ...]]) -> Iterator[Dead]:
+    """Every rule that no packet entering its chain can reach.
+
+    What enters a chain is what the rules that jump to it let in: only packets that a chain gets
+    count.
+
+    Args:
+        chains: of a loadable rule set, in the kernel's order.
+    """
+    for name, rules in chains.items():
+        entering = _limits_of_callers(chains, name)
+        yield from _dead_in_chain(chains, name, rules, entering)
+
+
+def _limits_of_callers(chains: Mapping[str, tuple[Rule, ...]], name: str) -> list[Limits]:
+    """What the jumps to a chain let in; one entry without limits for a hook."""
+    if name in (PREROUTING, OUTPUT):
+        return [{}]
+    jumps = [
+        rule_limits(rule)
+        for rules in chains.values()
+        for rule in rules
+        if rule.target == Jump(chain=name)
+    ]
+    return [limits for limits in jumps if limits is not None]
+
+
+def _dead_in_chain(
+    chains: Mapping[str, tuple[Rule, ...]],
+    name: str,
+    rules: tuple[Rule, ...],
+    entering: list[Limits],
+) -> Iterator[Dead]:
+    builder = Diagrams()
+    done: dict[str, Node] = {}
+    state: Node = builder.constant(OPEN)
+    if entering:
+        state = builder.constant("elsewhere")
+        for limits in entering:
+            box = builder.box(limits, OPEN, "elsewhere")
+            state = builder.combine(lambda a, b: OPEN if a is OPEN or b is OPEN else a, state, box)
+    number = 0
+    for run in _runs(rules):
+        taken: list[Interval] = []
+        for rule in run:
+            number += 1
+            limits = rule_limits(rule)
+            if limits is None or not _reachable(state, limits, taken):
+                cover = _single_cover(rules[: number - 1], limits)
+                yield Dead(chain=name, number=number, rule=rule, covered_by=cover)
+        state = apply_group(builder, chains, state, run, done)
+
+
+def _runs(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
+    """Neighbouring rules that differ in their destination only."""
+
+    def shape(rule: Rule) -> tuple[object, ...]:
+        rest = frozenset(match for match in rule.matches if not isinstance(match, Destination))
+        return (rule.target, rest)
+
+    for _, run in groupby(rules, key=shape):
+        yield list(run)
+
+
+def _reachable(state: Node, limits: Limits, taken: list[Interval]) -> bool:
+    """Whether some undecided packet is inside the limits and not taken by the run so far."""
+    wanted = limits.get(_DESTINATION, [_RANGES[_DESTINATION]])
+    free = intersection(wanted, complement(taken, *_RANGES[_DESTINATION]))
+    taken[:] = merged([*taken, *wanted])
+    return bool(free) and _meets(state, {**limits, _DESTINATION: free}, 0)
+
+
+def _meets(node: Any, limits: Limits, level: int) -> bool:  # noqa: ANN401  # node or value
+    """Whether a box holds a point whose value is still open."""
+    if level == LEVELS:
+        return node is OPEN
+    name, first, end = AXES[level]
+    for start, stop in limits.get(name, [(first, end)]):
+        index = bisect_right(node.starts, start) - 1
+        while index < len(node.starts) and (stop is None or node.starts[index] < stop):
+            if _meets(node.children[index], limits, level + 1):
+                return True
+            index += 1
+    return False
+
+
+def _single_cover(earlier: Sequence[Rule], limits: Limits | None) -> Rule | None:
+    if limits is None:
+        return None
+    return next((other for other in earlier if _covers(rule_limits(other), limits)), None)
+
+
+def _covers(wide: Limits | None, narrow: Limits) -> bool:
+    return wide is not None and all(
+        axis in narrow and intersection(narrow[axis], intervals) == narrow[axis]
+        for axis, intervals in wide.items()
+    )

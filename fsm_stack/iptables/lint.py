@@ -1,0 +1,243 @@
+"""What is wrong with rules as they stand: one named check a fault, a tuple lists them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import finding
+from fsm_stack.iptables.coverage import coverage
+from fsm_stack.iptables.dead import dead_rules
+from fsm_stack.iptables.loadable import refusals
+from fsm_stack.iptables.ranges import canonical, has_host_bits
+from fsm_stack.iptables.reach import Traffic, child_at, where
+from fsm_stack.iptables.rule import (
+    OUTPUT,
+    PREROUTING,
+    Accept,
+    Destination,
+    DestinationPort,
+    Jump,
+    Multiport,
+    Ports,
+    Return,
+    Source,
+    kernel_order,
+)
+from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.verdict import ToListener
+from fsm_stack.well_known import ADMIN_PORT, RESERVED_PORTS, SIDECAR_UID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.iptables.dead import Dead
+    from fsm_stack.iptables.read import Reading
+    from fsm_stack.iptables.rule import Rule, Ruleset
+
+_TCP: Final = 6
+
+
+def lint(ruleset: Ruleset) -> tuple[Finding, ...]:
+    """Every fault of a rule set, refusals of iptables first.
+
+    What needs the meaning of the rules (dead rules, loops of the sidecar) is checked only when
+    they load at all.
+    """
+    found = [item for check in CHECKS for item in check(ruleset)]
+    if not any(refusals(ruleset)):
+        found += [item for check in MEANING_CHECKS for item in check(ruleset)]
+    return tuple(found)
+
+
+def lint_reading(reading: Reading) -> tuple[Finding, ...]:
+    """Every fault of a text that was read: its syntax, its generation, its rules."""
+    return (*reading.findings, *old_generation(reading), *lint(reading.ruleset))
+
+
+def old_generation(reading: Reading) -> Iterator[Finding]:
+    """Chain names that no system writes today, or rules that today's scripts have and it lacks."""
+    family = reading.generation
+    if family is not None and (not family.current or family.lacks):
+        yield finding("old-generation", family.describe())
+
+
+def refused(ruleset: Ruleset) -> Iterator[Finding]:
+    """What iptables or the kernel would not load."""
+    for refusal in refusals(ruleset):
+        where_it_is = refusal.rule
+        item = finding(
+            refusal.id, refusal.message, path=refusal.chain, value=refusal.value or None
+        )
+        yield (
+            item
+            if where_it_is is None
+            else item.at(line=where_it_is.line, column=where_it_is.column)
+        )
+
+
+def doubled_jumps(ruleset: Ruleset) -> Iterator[Finding]:
+    """A hook that jumps to one chain twice: the script ran twice in one network namespace."""
+    for hook in (PREROUTING, OUTPUT):
+        seen: set[Rule] = set()
+        for rule in kernel_order(ruleset)[hook]:
+            if isinstance(rule.target, Jump) and rule in seen:
+                message = f"{hook} jumps to {rule.target.chain} twice"
+                yield _at("doubled-jump", message, rule, hook, value=rule.target.chain)
+            seen.add(rule)
+
+
+def unused_chains(ruleset: Ruleset) -> Iterator[Finding]:
+    """Chains that are declared and that nothing jumps to."""
+    used = {step.rule.target.chain for step in ruleset.steps if isinstance(step.rule.target, Jump)}
+    for chain in ruleset.chains:
+        if chain not in used:
+            yield finding("unused-chain", f"chain {chain}: nothing jumps to it", path=chain)
+
+
+def host_bits(ruleset: Ruleset) -> Iterator[Finding]:
+    """Ranges that name an address inside themselves."""
+    for chain, rule in _rules(ruleset):
+        for match in rule.matches:
+            if isinstance(match, Source | Destination) and has_host_bits(match.cidr):
+                range_text = canonical(match.cidr) or match.cidr
+                message = f"range {match.cidr} has host bits set: the kernel matches {range_text}"
+                fix = f"Write {range_text} for the range, or {match.cidr.partition('/')[0]}/32."
+                yield _at("host-bits", message, rule, chain, value=match.cidr, fix=fix)
+
+
+def reserved_ports(ruleset: Ruleset) -> Iterator[Finding]:
+    """Port lists that name a port of the mesh itself."""
+    for chain, rule, ports in _port_lists(ruleset):
+        for port in sorted({item.first for item in ports if item.last is None}):
+            if port in RESERVED_PORTS:
+                message = f"port {port} is reserved: {RESERVED_PORTS[port]}"
+                yield _at("reserved-port-excluded", message, rule, chain, value=str(port))
+
+
+def duplicate_entries(ruleset: Ruleset) -> Iterator[Finding]:
+    """Ports that one list names twice."""
+    for chain, rule, ports in _port_lists(ruleset):
+        for item, count in Counter(ports).items():
+            if count > 1:
+                message = f"port {item}: {count} times in one list"
+                yield _at("duplicate-entry", message, rule, chain, value=str(item))
+
+
+def duplicate_rules(ruleset: Ruleset) -> Iterator[Finding]:
+    """The same rule twice in a chain; doubled jumps of a hook have a finding of their own."""
+    for chain, rules in kernel_order(ruleset).items():
+        for rule, count in Counter(rules).items():
+            hook_jump = chain in (PREROUTING, OUTPUT) and isinstance(rule.target, Jump)
+            if count > 1 and not hook_jump:
+                message = f"{chain}: {count} times {rule_text(rule)}"
+                yield _at("duplicate-rule", message, rule, chain, value=rule_text(rule))
+
+
+def unreachable(ruleset: Ruleset) -> Iterator[Finding]:
+    """Rules that never apply, and what takes their packets."""
+    chains = kernel_order(ruleset)
+    for dead in dead_rules(chains):
+        if dead.rule in chains[dead.chain][: dead.number - 1]:
+            continue  # a duplicate, reported as such
+        yield _dead_finding(dead)
+
+
+def _dead_finding(dead: Dead) -> Finding:
+    text = rule_text(dead.rule)
+    by = f"by {rule_text(dead.covered_by)}" if dead.covered_by else "by the rules before it"
+    message = f"{dead.chain} rule {dead.number}, {text}, is never reached: taken {by}"
+    cover = dead.covered_by
+    if DestinationPort(ports=Ports(ADMIN_PORT)) in dead.rule.matches and isinstance(
+        dead.rule.target, Accept
+    ):
+        kind = "dead-admin-rule"
+    elif cover is not None and cover.target == dead.rule.target:
+        kind = "shadowed-rule"
+    elif cover is not None and isinstance(cover.target, Return) and _includes(dead.rule):
+        kind = "dead-inclusion"
+    else:
+        kind = "dead-rule"
+    return _at(kind, message, dead.rule, dead.chain, value=text)
+
+
+def _includes(rule: Rule) -> bool:
+    return isinstance(rule.target, Jump) and any(
+        isinstance(match, Destination) and not match.negated for match in rule.matches
+    )
+
+
+def sidecar_loops(ruleset: Ruleset) -> Iterator[Finding]:
+    """The sidecar's traffic to other hosts must never come back to it."""
+    captured = _redirected_of(ruleset, uid=SIDECAR_UID)
+    if captured:
+        message = f"connections of uid {SIDECAR_UID} to other hosts go back to the sidecar"
+        yield finding("sidecar-loop", message, path=OUTPUT)
+
+
+def nothing_intercepted(ruleset: Ruleset) -> Iterator[Finding]:
+    """Rules that examine outbound traffic and redirect none of it."""
+    examined = any(isinstance(rule.target, Jump) for rule in kernel_order(ruleset)[OUTPUT])
+    if examined and not _redirected_of(ruleset, uid=0):
+        yield finding("intercepts-nothing", "no outbound connection is redirected", path=OUTPUT)
+
+
+def _redirected_of(ruleset: Ruleset, *, uid: int) -> bool:
+    """Whether some outbound TCP connection of a user over no loopback interface is redirected."""
+    fates = coverage(ruleset)
+    redirected: Traffic = where(fates, lambda verdict: isinstance(verdict, ToListener))
+    by_interface = child_at(redirected.outbound, _TCP)
+    for name, by_uid in zip(by_interface.starts, by_interface.children, strict=True):
+        if name != "lo" and any(_values(child_at(by_uid, uid), levels=3)):
+            return True
+    return False
+
+
+def _values(node: object, *, levels: int) -> Iterator[object]:
+    """The values below a node of the diagram; each shared part once."""
+    layer: dict[int, object] = {id(node): node}
+    for _ in range(levels):
+        layer = {
+            id(child): child
+            for one in layer.values()
+            for child in one.children  # type: ignore[attr-defined]  # nodes above the last level
+        }
+    yield from layer.values()
+
+
+def _rules(ruleset: Ruleset) -> Iterator[tuple[str, Rule]]:
+    for step in ruleset.steps:
+        yield step.chain, step.rule
+
+
+def _port_lists(ruleset: Ruleset) -> Iterable[tuple[str, Rule, tuple[Ports, ...]]]:
+    for chain, rule in _rules(ruleset):
+        for match in rule.matches:
+            if isinstance(match, Multiport):
+                yield chain, rule, match.ports
+
+
+def _at(
+    kind: str, message: str, rule: Rule, chain: str, *, value: str | None = None, fix: str = ""
+) -> Finding:
+    return finding(kind, message, path=chain, value=value, fix=fix).at(
+        line=rule.line, column=rule.column
+    )
+
+
+CHECKS: tuple[Callable[[Ruleset], Iterator[Finding]], ...] = (
+    refused,
+    doubled_jumps,
+    unused_chains,
+    host_bits,
+    reserved_ports,
+    duplicate_entries,
+    duplicate_rules,
+)
+# These ask what the rules mean, so the rules must load.
+MEANING_CHECKS: tuple[Callable[[Ruleset], Iterator[Finding]], ...] = (
+    unreachable,
+    sidecar_loops,
+    nothing_intercepted,
+)
