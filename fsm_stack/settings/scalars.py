@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 Scalar = str | int | float | bool | None
@@ -21,7 +22,7 @@ _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _OLD_TRUE: Final = frozenset({"yes", "Yes", "YES", "on", "On", "ON"})
 _OLD_FALSE: Final = frozenset({"no", "No", "NO", "off", "Off", "OFF"})
 
-_INT64: Final = range(-(2**63), 2**64)
+_EXACT: Final = 2**53  # a JSON number beyond it is rounded on its way through the engine
 _GO_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _GO_INT: Final = re.compile(
     r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]+|0|[1-9][0-9]*)"
@@ -55,8 +56,7 @@ def _go_int(text: str) -> int | None:
         number = int(lowered, 8)
     else:
         number = int(lowered, 0)
-    number = -number if sign == "-" else number
-    return number if number in _INT64 else None
+    return -number if sign == "-" else number
 
 
 def go_scalar(text: str) -> Scalar | Unclear:
@@ -72,11 +72,16 @@ def go_scalar(text: str) -> Scalar | Unclear:
             return Unclear("a date")
         number = _go_int(text)
         if number is not None:
-            return number
+            return number if abs(number) <= _EXACT else Unclear("a number too large to be exact")
         plain = text.replace("_", "")
-        if _GO_FLOAT.fullmatch(plain):
-            return float(plain)
+        if _GO_FLOAT.fullmatch(plain) and isfinite(float(plain)):
+            return _json_number(float(plain))
     return text
+
+
+def _json_number(value: float) -> float:
+    """A float as it comes out of JSON: ``1.0`` is 1."""
+    return int(value) if value.is_integer() and abs(value) <= _EXACT else value
 
 
 def old_scalar(text: str) -> Scalar | Unclear:
@@ -102,8 +107,12 @@ def old_scalar(text: str) -> Scalar | Unclear:
         octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
         return sign * int(digits, 8 if octal else 0)
     if _OLD_FLOAT.fullmatch(text):
-        return Unclear("a base-60 number") if ":" in text else float(text.replace("_", ""))
+        return Unclear("a base-60 number") if ":" in text else _old_float(text)
     return text
+
+
+def _old_float(text: str) -> float:
+    return _json_number(float(text.replace("_", "")))
 
 
 def agreed(text: str) -> Scalar | Unclear:

@@ -64,8 +64,8 @@ def test_a_missing_key_is_told_at_its_parent() -> None:
 SCALARS = [
     ("yes", "'yes' to the Pulumi CLI and True to YAML 1.1 readers"),
     ("0o17", "15 to the Pulumi CLI and '0o17' to YAML 1.1 readers"),
-    ("1e3", "1000.0 to the Pulumi CLI and '1e3' to YAML 1.1 readers"),
-    ("08", "8.0 to the Pulumi CLI and '08' to YAML 1.1 readers"),
+    ("1e3", "1000 to the Pulumi CLI and '1e3' to YAML 1.1 readers"),
+    ("08", "8 to the Pulumi CLI and '08' to YAML 1.1 readers"),
     ("1:30", "'1:30' to the Pulumi CLI and a base-60 number to YAML 1.1 readers"),
     ("2026-12-31", "a date"),
     (".inf", "a float that is not finite"),
