@@ -21,6 +21,13 @@ _SMALL: Final = {"m": 3, "u": 6, "n": 9}
 _QUANTITY: Final = r"^[0-9]{1,15}(\.[0-9]{1,6})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 _PARTS: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)(m|[kMGTPE]|[KMGTPE]i)?")
 
+# What Kubernetes itself accepts: a canonical quantity may be longer, or in micros.
+# Source: the pattern that controller-gen writes for resource.Quantity.
+KUBERNETES_PATTERN: Final = (
+    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+)
+
 # Quantities above this are silently cut down to it. Source: maxAllowed in quantity.go.
 _MAX: Final = 2**63 - 1
 

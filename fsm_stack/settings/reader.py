@@ -62,6 +62,17 @@ class Loaded:
         return self.settings
 
 
+def engine_value(key: str, value: str) -> Any:  # noqa: ANN401  # decoded JSON
+    """A config value as the engine holds it: text for text settings, JSON for all others."""
+    field = next((f for n, f in StackSettings.model_fields.items() if (f.alias or n) == key), None)
+    if field is not None and isinstance(field.default, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 class Reader:
     """One loading: the document, and what is found in it."""
 
@@ -103,17 +114,19 @@ class Reader:
             )
         settings: dict[str, Any] = {}
         for full_key, value in config.items():
-            project, colon, key = full_key.partition(":")
-            if not colon:
-                self._unprefixed(full_key)
-            elif project == PROJECT:
+            # The CLI takes a key without a project for the current project's.
+            project, key = full_key.split(":", 1) if ":" in full_key else (PROJECT, full_key)
+            if project == PROJECT:
+                if key in self.file_keys:
+                    self._twice(full_key, self.file_keys[key])
+                    continue
                 self.file_keys[key] = full_key
                 if isinstance(value, dict) and set(value) == {"secure"}:
                     self.report(
                         "secret-value", (key,), "expected a plain setting, got a secret", ""
                     )
                     continue
-                settings[key] = value
+                settings[key] = engine_value(key, value) if isinstance(value, str) else value
             elif nearest(project, [PROJECT]):
                 self.findings.append(self._misspelt_project(full_key, project, key))
         self._refuse_nested_secrets(settings, ())
@@ -139,14 +152,12 @@ class Reader:
                 ).at(file=spot.file, line=spot.line, column=spot.column, path="environment")
             )
 
-    def _unprefixed(self, key: str) -> None:
+    def _twice(self, key: str, first: str) -> None:
         spot = self.document.place(("config", key), of_key=True)
         self.findings.append(
-            finding(
-                "unknown-key",
-                f"expected a key with its project, got {key!r}",
-                fix=f"Write {PROJECT}:{key}.",
-            ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
+            finding("duplicate-key", f"expected each key once, got {key!r} beside {first!r}").at(
+                file=spot.file, line=spot.line, column=spot.column, path=key
+            )
         )
 
     def _misspelt_project(self, full_key: str, project: str, key: str) -> Finding:

@@ -5,12 +5,10 @@ Both go through the same strict validation and the same checks, and report every
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.errors import InputError
-from fsm_stack.settings.reader import PROJECT, Loaded, Reader
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value
 from fsm_stack.settings.yaml_text import Document, read_yaml
 
 if TYPE_CHECKING:
@@ -76,15 +74,5 @@ def from_engine(
         if full_key in secret_keys:
             reader.report("secret-value", (key,), "expected a plain setting, got a secret", "")
             continue
-        data[key] = _engine_value(key, value)
+        data[key] = engine_value(key, value)
     return reader.load(data, today)
-
-
-def _engine_value(key: str, value: str) -> Any:  # noqa: ANN401  # decoded JSON
-    field = next((f for n, f in StackSettings.model_fields.items() if (f.alias or n) == key), None)
-    if field is not None and isinstance(field.default, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.settings.quantity import KUBERNETES_PATTERN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,7 +60,7 @@ def structural(
     if len(choices) == 1:
         return structural(choices[0], definitions, replacements) | _described(schema)
     if choices:
-        return _text_or_number(choices) | _described(schema)
+        return _quantity(choices) | _described(schema)
     if "type" not in schema:
         message = f"no structural form of {dict(schema)!r}"
         raise ValueError(message)
@@ -88,16 +90,16 @@ def _described(schema: Mapping[str, Any]) -> Json:
     return {"description": schema["description"]} if "description" in schema else {}
 
 
-def _text_or_number(choices: list[Mapping[str, Any]]) -> Json:
-    """Kubernetes' one union: a whole number or text, as quantities are."""
+def _quantity(choices: list[Mapping[str, Any]]) -> Json:
+    """The one union that settings have: a quantity is a number or text."""
     if sorted(choice.get("type", "") for choice in choices) != ["number", "string"]:
         message = f"no structural form of the union {choices!r}"
         raise ValueError(message)
-    patterns = [choice["pattern"] for choice in choices if "pattern" in choice]
     return {
         "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "pattern": KUBERNETES_PATTERN,
         "x-kubernetes-int-or-string": True,
-    } | ({"pattern": patterns[0]} if patterns else {})
+    }
 
 
 def require_all(schema: Json, optional: frozenset[str], prefix: str = "") -> None:

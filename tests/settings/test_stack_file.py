@@ -181,3 +181,22 @@ def test_problems_under_the_engine_have_the_files_places() -> None:
 def test_a_secret_of_the_engine_is_refused() -> None:
     loaded = from_engine({"fsm-stack:images": "{}"}, today=TODAY, secret_keys={"fsm-stack:images"})
     assert [(item.id, item.place.path) for item in loaded.findings] == [("secret-value", "images")]
+
+
+def test_a_key_without_its_project_is_this_projects() -> None:
+    """So the CLI reads it."""
+    loaded = load_text("config:\n  mesh: {name: x}\n", file="f", today=TODAY)
+    assert loaded.require().mesh.name == "x"
+
+
+def test_a_key_with_and_without_its_project_is_there_twice() -> None:
+    assert said("config:\n  mesh: {name: x}\n  fsm-stack:mesh: {name: y}\n") == [
+        "Pulumi.t.yaml:3:3 fsm-stack:mesh: error: expected each key once, "
+        "got 'fsm-stack:mesh' beside 'mesh' [duplicate-key]"
+    ]
+
+
+def test_an_object_as_json_text_is_that_object() -> None:
+    """So ``pulumi config set`` without ``--path`` writes it, and the engine hands it over."""
+    loaded = load_text('config:\n  fsm-stack:mesh: \'{"name": "x"}\'\n', file="f", today=TODAY)
+    assert loaded.require().mesh.name == "x"
