@@ -1,0 +1,153 @@
+"""The Pulumi program: the engine's config in, one :class:`FsmStack` and its outputs out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pulumi
+
+from fsm_stack.edges.project import read_text
+from fsm_stack.edges.pulumi_outputs import stack_outputs
+from fsm_stack.edges.pulumi_stack import FsmStack
+from fsm_stack.edges.release_asset import load_asset
+from fsm_stack.errors import FindingsError, FsmStackError, InputError
+from fsm_stack.findings import Finding, Severity
+from fsm_stack.settings.stack_file import from_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fsm_stack.settings.reader import Loaded
+    from fsm_stack.settings.stack import StackSettings
+
+COMPONENT: Final = "fsm"
+PROVIDER_PROJECT: Final = "kubernetes"
+
+# Provider settings whose value is text even where it looks like JSON.
+# Source: the provider's schema.json, config.variables.
+_TEXT: Final = frozenset(
+    {"kubeconfig", "context", "cluster", "clusterIdentifier", "namespace", "renderYamlToDirectory"}
+)
+
+
+def run() -> None:
+    """Declare the stack that the engine is asked for.
+
+    Raises:
+        RunError: the settings have errors, or cannot be used; the engine shows it without a
+            traceback, after every finding at its place.
+    """
+    try:
+        _run(Path(pulumi.runtime.get_root_directory() or "."))
+    except FindingsError as error:
+        report(error.findings)
+        raise _stopped(error.findings) from None
+    except FsmStackError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _run(project: Path) -> None:
+    loaded = load(project, pulumi.get_stack())
+    report(loaded.findings)
+    if loaded.settings is None or loaded.worst() is Severity.ERROR:
+        raise _stopped(loaded.findings)
+    settings = loaded.settings
+    vendored = settings.system == "fsm" and settings.release_assets.source == "vendored"
+    asset = load_asset(project, settings.fsm_version) if vendored else None
+    FsmStack(
+        COMPONENT,
+        settings,
+        asset=asset,
+        opts=pulumi.ResourceOptions(provider=provider(settings)),
+    )
+    for key, value in stack_outputs(settings).items():
+        pulumi.export(key, value)
+
+
+def load(project: Path, stack: str) -> Loaded:
+    """The engine's config as settings, with places in the stack file where it is to be found."""
+    file = f"Pulumi.{stack}.yaml"
+    try:
+        text = read_text(project / file, shown=file)
+    except FsmStackError:  # the file may be elsewhere; the engine has its values
+        text = None
+    return from_engine(
+        pulumi.runtime.get_config_env(),
+        secret_keys=pulumi.runtime.get_config_secret_keys_env(),
+        today=datetime.now(UTC).date(),
+        text=text,
+        file=file,
+    )
+
+
+def report(findings: tuple[Finding, ...]) -> None:
+    """Every finding to the engine's log, as loud as it is severe."""
+    for item in findings:
+        _log(item.severity)(item.as_text())
+
+
+def _log(severity: Severity) -> Callable[[str], None]:
+    return {
+        Severity.ERROR: pulumi.log.error,
+        Severity.WARNING: pulumi.log.warn,
+        Severity.INFO: pulumi.log.info,
+    }[severity]
+
+
+def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
+    errors = sum(item.severity is Severity.ERROR for item in findings)
+    problems = "1 error" if errors == 1 else f"{errors} errors"
+    return pulumi.RunError(f"{problems} in the settings; nothing was changed")
+
+
+def provider(settings: StackSettings) -> pulumi.ProviderResource:
+    """The Kubernetes provider of the stack: as configured, for the cluster of the settings."""
+    from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
+
+    arguments = provider_arguments(pulumi.runtime.get_config_env(), settings)
+    return Provider(COMPONENT, **arguments)
+
+
+def provider_arguments(config: Mapping[str, str], settings: StackSettings) -> dict[str, Any]:
+    """The provider's arguments: the keys ``kubernetes:…`` of the config, and what the stack needs.
+
+    An explicit provider does not read the config by itself. ConfigMaps change in place unless the
+    config says otherwise: the control plane mounts them, and replacing one takes it away first.
+
+    Raises:
+        InputError: the config and the settings name two contexts.
+    """
+    found = {
+        key.partition(":")[2]: value
+        for key, value in config.items()
+        if key.partition(":")[0] == PROVIDER_PROJECT
+    }
+    context = settings.cluster.context
+    if context is not None and found.get("context", context) != context:
+        raise InputError(
+            f"{PROVIDER_PROJECT}:context: expected {context!r}, as cluster.context says, got "
+            f"{found['context']!r}"
+        )
+    values: dict[str, Any] = {"enableConfigMapMutable": "true", **found}
+    if context is not None:
+        values["context"] = context
+    if settings.cluster.uid is not None:
+        # A renamed context of the same cluster must not replace every object.
+        values.setdefault("clusterIdentifier", settings.cluster.uid)
+    return {_argument(key): _value(key, value) for key, value in values.items()}
+
+
+def _argument(key: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401  # text, a truth value, or a mapping
+    if key in _TEXT:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,82 @@
+"""What a stack tells other stacks: its outputs, typed and with a version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from fsm_stack import __version__
+from fsm_stack.errors import InputError
+from fsm_stack.redirection import SCHEMA_VERSION, redirection
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from fsm_stack.settings.stack import StackSettings
+
+
+class ScopeOutput(TypedDict):
+    """Redirection of one kind of pod: without annotations, or with one profile's."""
+
+    script: str
+    digest: str
+    annotations: dict[str, str]
+    lists: dict[str, Any]
+
+
+class RedirectionOutput(TypedDict):
+    """The mesh's default redirection, and that of every annotation profile by its name."""
+
+    mesh: ScopeOutput
+    profiles: dict[str, ScopeOutput]
+
+
+class StackOutputs(TypedDict):
+    """The outputs of a stack. A new field keeps ``schemaVersion``; any other change raises it."""
+
+    schemaVersion: int
+    toolVersion: str
+    settingsDigest: str
+    system: str
+    fsmVersion: str
+    meshName: str
+    namespace: str
+    redirection: RedirectionOutput
+
+
+def stack_outputs(settings: StackSettings) -> StackOutputs:
+    """The outputs of a stack with these settings."""
+    rendered = redirection(settings)
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "toolVersion": __version__,
+        "settingsDigest": rendered.settings_digest,
+        "system": settings.system,
+        "fsmVersion": settings.fsm_version,
+        "meshName": settings.mesh_name,
+        "namespace": settings.namespace,
+        "redirection": {
+            "mesh": cast("ScopeOutput", rendered.mesh.as_json()),
+            "profiles": {
+                scope.name: cast("ScopeOutput", scope.as_json()) for scope in rendered.profiles
+            },
+        },
+    }
+
+
+def outputs_of(reference: pulumi.StackReference) -> pulumi.Output[StackOutputs]:
+    """Another stack's outputs, for programs that deploy into its mesh.
+
+    Raises:
+        InputError: (in the output) the stack's outputs have another version, or are no mesh's.
+    """
+
+    def known(found: dict[str, Any]) -> StackOutputs:
+        version = found.get("schemaVersion")
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"stack outputs: expected schemaVersion {SCHEMA_VERSION}, got {version!r}"
+            )
+        found = {**found, "schemaVersion": SCHEMA_VERSION}  # numbers come back as floats
+        return cast("StackOutputs", {key: found.get(key) for key in StackOutputs.__annotations__})
+
+    return reference.outputs.apply(known)

@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_kubernetes
+import pytest
+
+from fsm_stack.edges.pulumi_guard import WrongClusterError
+from fsm_stack.edges.pulumi_stack import FsmStack
+from fsm_stack.manifests.assets import ReleaseAsset
+from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.manifest import Manifest, Wave
+from fsm_stack.settings.stack_file import load_mapping
+
+from .pulumi_recorder import CLUSTER_UID, Recorder, Registration, run
+
+if TYPE_CHECKING:
+    from fsm_stack.settings.stack import StackSettings
+
+ASSET = ReleaseAsset(version="1.5.1", sha256="0" * 64, scripts=b"scripts")
+CRD = "fsm-customresourcedefinition-meshconfigs.config.flomesh.io"
+INJECTOR_WEBHOOK = "fsm-mutatingwebhookconfiguration-fsm-webhook-fsm"
+
+
+def settings(**data: Any) -> StackSettings:
+    base = {
+        "enrolledNamespaces": [{"name": "shop"}, {"name": "demo", "create": True}],
+        "traffic": {"outboundPortExclusionList": [6379]},
+    }
+    return load_mapping(base | data, name="test", today=date(2026, 1, 1)).require()
+
+
+def up(stack: StackSettings, *, preview: bool = False, **opts: Any) -> Recorder:
+    def program() -> None:
+        FsmStack("fsm", stack, asset=ASSET, opts=pulumi.ResourceOptions(**opts))
+
+    return run(program, preview=preview)
+
+
+def resource(recorder: Recorder, manifest: Manifest) -> Registration:
+    return recorder[f"fsm-{manifest.slug}"]
+
+
+@pytest.mark.requirement("C7")
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+def test_the_engine_is_asked_for_exactly_the_objects_of_the_bundle(*, preview: bool) -> None:
+    """Resources, rendered files and verification must never disagree on what a stack is."""
+    stack = settings(deployment={"retainCrds": False})
+
+    recorder = up(stack, preview=preview)
+
+    manifests = bundle(stack, asset=ASSET)
+    assert sorted(recorder.names()) == sorted(f"fsm-{manifest.slug}" for manifest in manifests)
+    for manifest in manifests:
+        assert resource(recorder, manifest).inputs == manifest.object, manifest.slug
+
+
+def test_objects_are_native_typed_resources() -> None:
+    """Policies and reviewers then see a Deployment, and not a blob of YAML."""
+    recorder = up(settings())
+
+    assert {one.name: one.type for one in recorder.registrations} == {
+        "fsm": "fsm-stack:index:FsmStack",
+        "fsm-control-plane": "fsm-stack:index:ControlPlane",
+        "fsm-mesh-config": "fsm-stack:index:MeshConfig",
+        "fsm-injector-webhook": "fsm-stack:index:InjectorWebhook",
+        "fsm-enrolment": "pulumi:index:Stash",
+        "fsm-namespace-fsm-system": "kubernetes:core/v1:Namespace",
+        CRD: "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinitionPatch",
+        "fsm-meshconfig-fsm-mesh-config": "kubernetes:config.flomesh.io/v1alpha3:MeshConfig",
+        "fsm-serviceaccount-fsm": "kubernetes:core/v1:ServiceAccount",
+        "fsm-clusterrole-fsm": "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+        "fsm-clusterrole-fsm-leader-election-role": (
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"
+        ),
+        "fsm-clusterrolebinding-fsm": (
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding"
+        ),
+        "fsm-clusterrolebinding-fsm-leader-election-rolebinding": (
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding"
+        ),
+        "fsm-role-fsm-mesh-config-role": "kubernetes:rbac.authorization.k8s.io/v1:Role",
+        "fsm-configmap-fsm-init-repo-scripts": "kubernetes:core/v1:ConfigMap",
+        "fsm-configmap-fsm-redirection": "kubernetes:core/v1:ConfigMap",
+        "fsm-configmap-preset-mesh-config": "kubernetes:core/v1:ConfigMap",
+        "fsm-service-fsm-bootstrap": "kubernetes:core/v1:Service",
+        "fsm-service-fsm-controller": "kubernetes:core/v1:Service",
+        "fsm-service-fsm-injector": "kubernetes:core/v1:Service",
+        "fsm-service-fsm-validator": "kubernetes:core/v1:Service",
+        "fsm-mutatingwebhookconfiguration-flomesh-mutating-webhook-configuration": (
+            "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration"
+        ),
+        INJECTOR_WEBHOOK: "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
+        "fsm-validatingwebhookconfiguration-flomesh-validating-webhook-configuration": (
+            "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration"
+        ),
+        "fsm-validatingwebhookconfiguration-fsm-validator-mesh-fsm": (
+            "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration"
+        ),
+        "fsm-deployment-fsm-bootstrap": "kubernetes:apps/v1:Deployment",
+        "fsm-deployment-fsm-controller": "kubernetes:apps/v1:Deployment",
+        "fsm-deployment-fsm-injector": "kubernetes:apps/v1:Deployment",
+        "fsm-namespace-shop": "kubernetes:core/v1:NamespacePatch",
+        "fsm-namespace-demo": "kubernetes:core/v1:Namespace",
+    }
+
+
+def test_each_wave_waits_for_the_whole_wave_before_it() -> None:
+    """Destroying runs the same order backwards: enrolled namespaces leave the mesh first."""
+    stack = settings()
+    recorder = up(stack)
+
+    before: frozenset[str] = frozenset()
+    for wave in Wave:
+        members = [m for m in bundle(stack, asset=ASSET) if m.wave is wave]
+        expected = before | {"fsm-enrolment"} if wave is Wave.WEBHOOK else before
+        for manifest in members:
+            assert resource(recorder, manifest).depends_on == expected, manifest.slug
+        before = frozenset(resource(recorder, manifest).name for manifest in members)
+    assert before == {"fsm-namespace-shop", "fsm-namespace-demo"}
+
+
+def test_every_object_belongs_to_the_component_of_its_part() -> None:
+    """`pulumi up` then shows a tree that reads like the mesh."""
+    recorder = up(settings())
+
+    parents = {one.name: one.parent for one in recorder.registrations}
+    assert parents["fsm"] == "fsm-stack-dev"
+    assert parents["fsm-control-plane"] == parents["fsm-injector-webhook"] == "fsm"
+    assert parents["fsm-mesh-config"] == parents["fsm-enrolment"] == "fsm"
+    assert parents["fsm-deployment-fsm-injector"] == "fsm-control-plane"
+    assert parents[CRD] == "fsm-mesh-config"
+    assert parents[INJECTOR_WEBHOOK] == parents["fsm-namespace-shop"] == "fsm-injector-webhook"
+
+
+def test_fields_that_others_write_are_ignored_and_no_others() -> None:
+    """A CA bundle that the injector wrote must survive an update; everything else is ours."""
+    stack = settings(components={"injector": {"autoscaling": {"enabled": True}}})
+    recorder = up(stack)
+
+    assert {
+        one.name: one.ignore_changes for one in recorder.registrations if one.ignore_changes
+    } == {
+        CRD: (
+            "spec.versions",
+            "spec.names",
+            "spec.conversion",
+            'metadata.labels["flomesh.io/reconcile"]',
+        ),
+        "fsm-meshconfig-fsm-mesh-config": (
+            'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]',
+            "spec.connector.viaGateway",
+        ),
+        INJECTOR_WEBHOOK: ("webhooks[*].clientConfig.caBundle",),
+        "fsm-validatingwebhookconfiguration-fsm-validator-mesh-fsm": (
+            "webhooks[*].clientConfig.caBundle",
+        ),
+        "fsm-mutatingwebhookconfiguration-flomesh-mutating-webhook-configuration": ("webhooks",),
+        "fsm-validatingwebhookconfiguration-flomesh-validating-webhook-configuration": (
+            "webhooks",
+        ),
+        "fsm-deployment-fsm-injector": ("spec.replicas",),
+    }
+
+
+def test_options_that_no_object_asks_for_are_not_set() -> None:
+    """`protect` in particular would make `pulumi destroy` fail."""
+    recorder = up(settings())
+
+    assert not any(one.protect for one in recorder.registrations)
+    assert not any(one.timeouts for one in recorder.registrations)
+    assert {one.name for one in recorder.registrations if one.retain_on_delete} == {CRD}
+    assert {one.name: one.hooks for one in recorder.registrations if one.hooks} == {
+        "fsm-enrolment": ("fsm-enrolment-webhooks-in-use",)
+    }
+
+
+def test_objects_with_fixed_names_are_deleted_before_they_are_replaced() -> None:
+    """A second object of the same name cannot stand beside the first; a patch can be repeated."""
+    recorder = up(settings())
+
+    once = {
+        one.name
+        for one in recorder.registrations
+        if one.type.startswith("kubernetes:") and not one.delete_before_replace
+    }
+    assert once == {CRD, "fsm-namespace-shop"}
+
+
+def test_a_kept_crd_is_applied_where_it_exists_and_stays_on_destroy() -> None:
+    """Creating a plain resource that exists fails: `up` after `destroy` would never work."""
+    crd = up(settings())[CRD]
+
+    assert crd.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinitionPatch"
+    assert crd.retain_on_delete
+    assert "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition" in crd.aliases
+    assert crd.inputs["metadata"]["annotations"] == {
+        "pulumi.com/patchForce": "true",
+        "pulumi.com/patchFieldManager": "fsm-stack",
+    }
+
+
+def test_a_crd_that_is_not_kept_is_the_same_object_under_another_type() -> None:
+    """Else turning `retainCrds` off and on would delete the CRD, and every mesh policy with it."""
+    crd = up(settings(deployment={"retainCrds": False}))[CRD]
+
+    assert crd.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+    assert not crd.retain_on_delete
+    assert "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinitionPatch" in crd.aliases
+    assert "annotations" not in crd.inputs["metadata"]
+
+
+def test_waiting_for_readiness_is_skipped_where_it_would_wait() -> None:
+    """Where no controller runs, a Deployment never becomes ready and a Service has no endpoint."""
+    recorder = up(settings(deployment={"skipAwait": True}))
+
+    skipped = {
+        one.name
+        for one in recorder.registrations
+        if one.inputs.get("metadata", {}).get("annotations", {}).get("pulumi.com/skipAwait")
+    }
+    assert skipped == {
+        "fsm-deployment-fsm-bootstrap",
+        "fsm-deployment-fsm-controller",
+        "fsm-deployment-fsm-injector",
+        "fsm-service-fsm-bootstrap",
+        "fsm-service-fsm-controller",
+        "fsm-service-fsm-injector",
+        "fsm-service-fsm-validator",
+    }
+    stack = settings(deployment={"skipAwait": True})
+    rendered = json.dumps([dict(m.object) for m in bundle(stack, asset=ASSET)])
+    assert "pulumi.com" not in rendered, "an annotation for the engine is in the GitOps files"
+
+
+def test_the_mesh_config_alone_may_be_forced() -> None:
+    """By a setting: otherwise a foreign writer's field is an error that names the writer."""
+    recorder = up(settings(deployment={"forceMeshConfig": True, "retainCrds": False}))
+
+    forced = {
+        one.name: one.inputs["metadata"]["annotations"]
+        for one in recorder.registrations
+        if "pulumi.com/patchForce" in one.inputs.get("metadata", {}).get("annotations", {})
+    }
+    assert forced == {"fsm-meshconfig-fsm-mesh-config": {"pulumi.com/patchForce": "true"}}
+
+
+def test_the_provider_of_the_component_is_every_objects() -> None:
+    """An object that fell back to the default provider would land in another cluster."""
+
+    def program() -> None:
+        provider = pulumi_kubernetes.Provider("elsewhere", context="elsewhere")
+        FsmStack("fsm", settings(), asset=ASSET, opts=pulumi.ResourceOptions(provider=provider))
+
+    recorder = run(program)
+
+    providers = {one.name: one.provider for one in recorder.registrations if one.custom}
+    del providers["elsewhere"]
+    assert providers.pop("fsm-enrolment") == "", "the engine itself keeps it"
+    assert set(providers.values()) == {"elsewhere"}
+
+
+def test_transforms_of_the_component_are_given_to_the_engine() -> None:
+    """The engine runs them for every child; the mock monitor does not."""
+
+    def owner(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+        return pulumi.ResourceTransformResult({**args.props, "owner": "platform"}, args.opts)
+
+    recorder = up(settings(), transforms=[owner])
+
+    assert recorder["fsm"].transforms == 1
+
+
+def test_whoever_depends_on_the_stack_waits_for_every_object() -> None:
+    """An application deployed into the mesh must not start before its namespace is enrolled."""
+
+    def program() -> None:
+        stack = FsmStack("fsm", settings(), asset=ASSET)
+        opts = pulumi.ResourceOptions(depends_on=[stack])
+        pulumi_kubernetes.core.v1.ConfigMap("app", metadata={"name": "app"}, opts=opts)
+
+    recorder = run(program)
+
+    objects = set(recorder.names()) - {"app"}
+    assert recorder["app"].depends_on >= objects | {"fsm-enrolment"}
+
+
+def test_two_stacks_in_one_program_have_resources_of_their_own() -> None:
+    """Two clusters from one program are two components, each with its provider."""
+
+    def program() -> None:
+        for name in ("one", "two"):
+            FsmStack(name, settings(), asset=ASSET)
+
+    names = run(program).names()
+
+    assert len(names) == len(set(names)) == 2 * len(bundle(settings(), asset=ASSET))
+
+
+def test_a_mesh_of_another_system_has_the_parts_that_it_declares() -> None:
+    """osm-edge's control plane is installed by its own tools."""
+    recorder = up(settings(system="osm-edge", enrolledNamespaces=[]))
+
+    assert [one.name for one in recorder.registrations] == [
+        "fsm",
+        "fsm-mesh-config",
+        "fsm-meshconfig-osm-mesh-config",
+        "fsm-configmap-fsm-redirection",
+    ]
+
+
+def test_nothing_is_read_from_a_cluster_without_a_uid() -> None:
+    """A preview of a cluster that does not exist yet must work."""
+    assert up(settings()).reads == []
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+def test_the_cluster_is_compared_before_anything_is_declared_in_it(*, preview: bool) -> None:
+    recorder = up(settings(cluster={"uid": CLUSTER_UID}), preview=preview)
+
+    assert recorder.reads == [("kubernetes:core/v1:Namespace", "fsm-cluster", "kube-system")]
+    assert recorder["fsm-namespace-fsm-system"].depends_on == {"fsm-cluster"}
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+def test_another_cluster_than_the_settings_is_an_error_and_nothing_is_declared(
+    *, preview: bool
+) -> None:
+    other = "11111111-1111-4111-8111-111111111111"
+    recorder = Recorder(cluster_uid=other)
+
+    def program() -> None:
+        FsmStack("fsm", settings(cluster={"uid": CLUSTER_UID}), asset=ASSET)
+
+    with pytest.raises(WrongClusterError) as error:
+        run(program, preview=preview, recorder=recorder)
+
+    assert str(error.value) == (
+        f"cluster.uid: expected namespace kube-system to have UID {CLUSTER_UID}, found {other}: "
+        "this is another cluster, nothing was changed. Choose the kubeconfig context of the "
+        "stack's cluster, or correct cluster.uid."
+    )
+    assert recorder.names() == []
+
+
+def test_an_error_of_the_bundle_leaves_nothing_declared() -> None:
+    recorder = Recorder()
+
+    def program() -> None:
+        FsmStack("fsm", settings(), asset=replace(ASSET, version="1.6.0"))
+
+    with pytest.raises(Exception, match=r"1\.6\.0"):
+        run(program, recorder=recorder)
+    assert recorder.registrations == []
+
+
+def test_the_components_outputs_are_the_stacks() -> None:
+    stack = settings(annotationProfiles={"redis": {"outboundPortExclusionList": [6380]}})
+    recorder = up(stack)
+
+    outputs = recorder.outputs["fsm"]
+    assert outputs["schemaVersion"] == 1
+    assert outputs["meshName"] == "fsm"
+    assert outputs["redirection"]["profiles"]["redis"]["annotations"] == {
+        "flomesh.io/outbound-port-exclusion-list": "6380"
+    }
+    for part in ("fsm-control-plane", "fsm-mesh-config", "fsm-injector-webhook"):
+        assert recorder.outputs[part] == {}
