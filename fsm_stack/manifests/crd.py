@@ -28,14 +28,6 @@ Json = dict[str, Any]
 
 CRD_NAME: Final = "meshconfigs.config.flomesh.io"
 
-# Fields that fsm-bootstrap writes whenever it starts.
-CRD_FOREIGN_PATHS: Final = (
-    'metadata.labels["flomesh.io/reconcile"]',
-    "spec.conversion",
-    "spec.names",
-    "spec.versions",
-)
-
 # In a MeshConfig a list holds plain values; reasons, owners and dates stay in the stack file.
 _PLAIN_ENTRIES: Final[dict[str, Json]] = {
     "PortEntry": {"type": "integer", "minimum": PORT_MIN, "maximum": PORT_MAX},

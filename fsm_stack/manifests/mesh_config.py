@@ -70,13 +70,6 @@ _VIA_GATEWAY: Final = {
     "egressGRPCPort": 0,
 }
 
-# Fields of the object that others write on purpose: bootstrap adds kubectl's annotation, and
-# fsm-connector fills viaGateway (pkg/connector/cli/sync.go).
-MESH_CONFIG_FOREIGN_PATHS: Final = (
-    'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]',
-    "spec.connector.viaGateway",
-)
-
 
 def sections(mesh: MeshSettings) -> Json:
     """The sections that the settings decide, canonical, under upstream's names.
