@@ -124,6 +124,11 @@ def mesh_config_spec(
 ) -> Json:
     """The complete, canonical ``spec`` of a MeshConfig v1alpha3.
 
+    Server-side apply cannot take the last limit or request of ``sidecar.resources``,
+    ``initResources`` or ``healthcheckResources`` back: it makes null of the empty mapping that Go
+    keeps, and the API server refuses that (seen with 1.34.2). A merge patch that sets ``limits``
+    or ``requests`` to null goes first.
+
     Args:
         mesh: the mesh's settings.
         image: section ``image``: registry, tag, name, digest and pullPolicy.
