@@ -91,9 +91,9 @@ def _dead_in_chain(
         taken: list[Interval] = []
         for rule in run:
             number += 1
-            limits = rule_limits(rule)
-            if limits is None or not _reachable(state, limits, taken):
-                cover = _single_cover(rules[: number - 1], limits)
+            inside = rule_limits(rule)
+            if inside is None or not _reachable(state, inside, taken):
+                cover = _single_cover(rules[: number - 1], inside)
                 yield Dead(chain=name, number=number, rule=rule, covered_by=cover)
         state = apply_group(builder, chains, state, run, done)
 

@@ -9,7 +9,7 @@ from fsm_stack.findings import finding
 from fsm_stack.iptables.coverage import coverage
 from fsm_stack.iptables.dead import dead_rules
 from fsm_stack.iptables.loadable import refusals
-from fsm_stack.iptables.ranges import canonical, has_host_bits
+from fsm_stack.iptables.ranges import canonical, has_host_bits, ipv4_range, looks_like_ipv6
 from fsm_stack.iptables.reach import Traffic, child_at, where
 from fsm_stack.iptables.rule import (
     OUTPUT,
@@ -105,6 +105,17 @@ def host_bits(ruleset: Ruleset) -> Iterator[Finding]:
                 message = f"range {match.cidr} has host bits set: the kernel matches {range_text}"
                 fix = f"Write {range_text} for the range, or {match.cidr.partition('/')[0]}/32."
                 yield _at("host-bits", message, rule, chain, value=match.cidr, fix=fix)
+
+
+def everything_in_disguise(ruleset: Ruleset) -> Iterator[Finding]:
+    """``::/0`` in an IPv4 table: iptables ignores what stands before a zero length."""
+    for chain, rule in _rules(ruleset):
+        for match in rule.matches:
+            if isinstance(match, Source | Destination) and looks_like_ipv6(match.cidr):
+                if ipv4_range(match.cidr) is None:
+                    continue
+                message = f"range {match.cidr!r}: in an IPv4 table it matches every address"
+                yield _at("ipv6-cidr", message, rule, chain, value=match.cidr)
 
 
 def reserved_ports(ruleset: Ruleset) -> Iterator[Finding]:
@@ -231,6 +242,7 @@ CHECKS: tuple[Callable[[Ruleset], Iterator[Finding]], ...] = (
     doubled_jumps,
     unused_chains,
     host_bits,
+    everything_in_disguise,
     reserved_ports,
     duplicate_entries,
     duplicate_rules,

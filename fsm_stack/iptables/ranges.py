@@ -68,12 +68,16 @@ def dotted(number: int) -> str:
 def ipv4_range(text: str) -> tuple[int, int] | None:
     """The addresses of an IPv4 CIDR or single address, half open, host bits cleared.
 
+    An IPv6 address with ``/0`` counts as every IPv4 address: iptables ignores what stands before a
+    zero length (seen with 1.8.9, both back ends).
+
     Returns:
         First address and one past the last; None when the text is neither.
     """
     address, slash, length = text.partition("/")
-    number = address_number(address)
     bits = plain_number(length) if slash else _PREFIX_MAX
+    number = 0 if bits == 0 and ":" in address and looks_like_ipv6(text) else None
+    number = address_number(address) if number is None else number
     if number is None or bits is None or bits > _PREFIX_MAX:
         return None
     size = 1 << (_PREFIX_MAX - bits)
@@ -83,8 +87,8 @@ def ipv4_range(text: str) -> tuple[int, int] | None:
 
 def has_host_bits(text: str) -> bool:
     """Whether an IPv4 CIDR names an address inside its range instead of the range."""
-    bounds = ipv4_range(text)
-    return bounds is not None and address_number(text.partition("/")[0]) != bounds[0]
+    bounds, address = ipv4_range(text), address_number(text.partition("/")[0])
+    return bounds is not None and address is not None and address != bounds[0]
 
 
 def canonical(text: str) -> str | None:
