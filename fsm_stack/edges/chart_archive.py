@@ -43,7 +43,7 @@ def members(content: bytes, *, shown: str) -> dict[str, bytes]:
     seen: set[str] = set()
     try:
         with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            for member in _walked(archive, shown):
+            for member in _walked(archive, len(unpacked), shown):
                 _check(member, seen, shown)
                 if not member.isdir():
                     start = member.offset_data
@@ -73,15 +73,15 @@ def _unpacked(content: bytes, shown: str) -> bytes:
     return unpacked
 
 
-def _walked(archive: tarfile.TarFile, shown: str) -> Iterator[tarfile.TarInfo]:
+def _walked(archive: tarfile.TarFile, size: int, shown: str) -> Iterator[tarfile.TarInfo]:
     """The members in order; each must lie behind the one before, and inside the archive."""
     end = 0
     for count, member in enumerate(iter(archive.next, None), start=1):
         if count > MEMBERS_MAX:
             raise InputError(f"{shown}: more than {MEMBERS_MAX} members")
-        if member.size < 0 or member.offset_data < end:
+        start, end = end, member.offset_data + member.size
+        if member.size < 0 or member.offset_data < start or end > size:
             raise InputError(f"{shown}: {member.name!r}: its header points outside of the archive")
-        end = member.offset_data + member.size
         yield member
 
 

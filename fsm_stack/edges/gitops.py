@@ -138,7 +138,7 @@ def write(target: Path, files: Mapping[str, bytes], *, shown: str) -> Written:
         )
     done = compare(there.files, files)
     if done.created or done.changed or done.removed:
-        replace_tree(target, files, shown=shown)
+        replace_tree(target, files, kept=done.unchanged, shown=shown)
     return done
 
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fsm_stack.catalogue import all_rules
+
+from .conftest import document
+
+if TYPE_CHECKING:
+    from .conftest import Run
+
+
+def test_a_finding_is_explained_offline(run: Run) -> None:
+    result = run("explain", "host-bits")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "host-bits (warning): a CIDR has host bits set\n"
+        "  Why:    The kernel clears them: 2.2.2.2/24 matches all 256 addresses of\n"
+        "          2.2.2.0/24, not the one that was probably meant.\n"
+        "  Fix:    Write the network address for the range, or /32 for the one address.\n"
+        "  Hazard: H7\n"
+        "  Source: requirement C32; iptables 1.8.9, seen in the kernel\n"
+    )
+
+
+@pytest.mark.parametrize("rule_id", all_rules())
+def test_every_finding_can_be_explained(run: Run, rule_id: str) -> None:
+    assert run("explain", rule_id).stdout.startswith(f"{rule_id} (")
+
+
+@pytest.mark.parametrize("name", ["H5", "h5"])
+def test_a_hazard_is_explained_by_its_findings(run: Run, name: str) -> None:
+    found = document(run("explain", name, "-o", "json"))
+    assert found
+    assert all("H5" in item["hazards"] for item in found)
+
+
+def test_without_an_id_every_finding_is_listed(run: Run) -> None:
+    lines = run("explain").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(all_rules())
+    assert [item["id"] for item in document(run("explain", "-o", "json"))] == list(all_rules())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("to-many-ports", "; did you mean 'too-many-ports'?"),
+        ("H99", "; did you mean 'H9'?"),
+        ("zzzz", "; fsm-stack explain lists all"),
+    ],
+)
+def test_an_unknown_id_is_answered_with_the_nearest(run: Run, name: str, message: str) -> None:
+    result = run("explain", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"fsm-stack: error: {name!r}: no such finding or hazard{message}\n"
