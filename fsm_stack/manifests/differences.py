@@ -83,6 +83,17 @@ _APIS: Final = (
     ),
 )
 
+_WEBHOOKS: Final = tuple(
+    Difference(
+        object=f"{kind}WebhookConfiguration/flomesh-*",
+        path="webhooks",
+        ours=ABSENT,
+        charts=r"\[\]",
+        reason="the API server drops an empty list, and every apply of it would be a change",
+    )
+    for kind in ("Mutating", "Validating")
+)
+
 _DIGEST: Final = r"(?P<digest>sha256:[0-9a-f]{64})"
 _NAME: Final = r"(?P<name>[^@]+)"
 _TAG: Final = r"[^@:/]+"
@@ -181,28 +192,21 @@ _MESH: Final = (
     ),
     *(
         Difference(
-            object="MeshConfig/*",
-            path=f"spec.sidecar.{path}",
+            object=object_,
+            path=f"*.{path}",
             ours=ABSENT,
             charts=_EMPTY,
             reason=_MADE_EMPTY,
             pairs=pairs,
         )
-        for path, pairs in (
-            ("maxDataPlaneConnections", (EVERY_PAIR,)),
-            ("localDNSProxy.generateIPv6BasedOnIPv4", (EVERY_PAIR,)),
-            ("localDNSProxy.db", ()),
-            ("sidecarTimeout", ()),
-            ("xnetDNSProxy.upstreams", ()),
+        for object_, path, pairs in (
+            ("MeshConfig/*", "sidecar.maxDataPlaneConnections", (EVERY_PAIR,)),
+            ("MeshConfig/*", "sidecar.localDNSProxy.generateIPv6BasedOnIPv4", (EVERY_PAIR,)),
+            ("MeshConfig/*", "sidecar.sidecarTimeout", ()),
+            ("*", "sidecar.localDNSProxy.db", ()),
+            ("*", "sidecar.xnetDNSProxy.upstreams", ()),
+            ("*", "observability.remoteLogging.level", ()),
         )
-    ),
-    Difference(
-        object="MeshConfig/*",
-        path="spec.observability.remoteLogging.level",
-        ours=ABSENT,
-        charts="0",
-        reason=_MADE_EMPTY,
-        pairs=(),
     ),
     *(
         Difference(
@@ -238,4 +242,4 @@ _MESH: Final = (
     ),
 )
 
-DIFFERENCES: Final = (*_OBJECTS, *_APIS, *_IMAGES, *_ARGUMENTS, *_MESH)
+DIFFERENCES: Final = (*_OBJECTS, *_APIS, *_WEBHOOKS, *_IMAGES, *_ARGUMENTS, *_MESH)

@@ -78,7 +78,9 @@ def _configuration(
     if app is not None and settings.mesh.enable_reconciler:
         # The reconciler watches objects with this label and restores them.
         about["labels"]["flomesh.io/reconcile"] = "true"
-    return {"apiVersion": _API, "kind": kind, "metadata": about, "webhooks": list(webhooks)}
+    # An empty list would be a field of ours that the server drops: every apply would be a change.
+    listed = {"webhooks": list(webhooks)} if webhooks else {}
+    return {"apiVersion": _API, "kind": kind, "metadata": about, **listed}
 
 
 def injector_webhook(settings: StackSettings) -> dict[str, Any]:
