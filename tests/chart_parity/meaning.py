@@ -46,8 +46,6 @@ def _read(item: dict[str, Any]) -> dict[str, Any]:
         item["rules"] = sorted(
             json.dumps(_unordered(rule), sort_keys=True) for rule in item["rules"]
         )
-    if item.get("webhooks") == []:
-        del item["webhooks"]  # the server stores none either way
     data = item.get("data", {})
     if _PRESET in data:
         item["data"] = {**data, _PRESET: json.loads(data[_PRESET])}
