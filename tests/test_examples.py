@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,17 @@ def test_pulumi_yaml_holds_no_default_that_the_models_do_not() -> None:
         declared = project_config()[field.alias or name]
         expected = {"array": [], "object": {}}.get(declared["type"], field.default)
         assert declared["default"] == expected
+
+
+def test_the_committed_renderings_are_fresh() -> None:
+    """Else a review would read another mesh than the one that is brought up."""
+    program = Path(sys.executable).parent / "fsm-stack"
+    done = subprocess.run(
+        [program, "render", "--all", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,30 @@
+iptables-restore --noflush <<EOF
+# FSM sidecar interception rules
+*nat
+:FSM_PROXY_INBOUND - [0:0]
+:FSM_PROXY_IN_REDIRECT - [0:0]
+:FSM_PROXY_OUTBOUND - [0:0]
+:FSM_PROXY_OUT_REDIRECT - [0:0]
+-A FSM_PROXY_IN_REDIRECT -p tcp -j REDIRECT --to-port 15003
+-A PREROUTING -p tcp -j FSM_PROXY_INBOUND
+-A FSM_PROXY_INBOUND -p tcp --dport 15010 -j RETURN
+-A FSM_PROXY_INBOUND -p tcp --dport 15901 -j RETURN
+-A FSM_PROXY_INBOUND -p tcp --dport 15902 -j RETURN
+-A FSM_PROXY_INBOUND -p tcp --dport 15903 -j RETURN
+-A FSM_PROXY_INBOUND -p tcp --dport 15904 -j RETURN
+-A FSM_PROXY_INBOUND -p tcp -j FSM_PROXY_IN_REDIRECT
+-I FSM_PROXY_INBOUND -p tcp --match multiport --dports 9091 -j RETURN
+-A FSM_PROXY_OUT_REDIRECT -p tcp -j REDIRECT --to-port 15001
+-A FSM_PROXY_OUT_REDIRECT -p tcp --dport 15000 -j ACCEPT
+-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND
+-A FSM_PROXY_OUTBOUND -o lo ! -d 127.0.0.1/32 -m owner --uid-owner 1500 -j FSM_PROXY_IN_REDIRECT
+-A FSM_PROXY_OUTBOUND -o lo -m owner ! --uid-owner 1500 -j RETURN
+-A FSM_PROXY_OUTBOUND -m owner --uid-owner 1500 -j RETURN
+-A FSM_PROXY_OUTBOUND -d 127.0.0.1/32 -j RETURN
+-I OUTPUT -p tcp -o lo -d 127.0.0.1/32 -m owner --uid-owner 1500 -j DNAT --to-destination $POD_IP
+-A FSM_PROXY_OUTBOUND -d 169.254.169.254/32 -j RETURN
+-A FSM_PROXY_OUTBOUND -d 203.0.113.0/24 -j RETURN
+-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports 6379,9092 -j RETURN
+-A FSM_PROXY_OUTBOUND -j FSM_PROXY_OUT_REDIRECT
+COMMIT
+EOF

@@ -1,0 +1,94 @@
+"""README's commands do what README says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAM = Path(sys.executable).parent / "fsm-stack"
+INPUTS = ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    """What README types at a shell prompt, without comments."""
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    typed = [line[2:] for line in lines if line.startswith("$ ")]
+    return [command.partition("#")[0].strip() for command in typed]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with the committed environments and what is rendered of them."""
+    for name in INPUTS:
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "rendered", tmp_path / "rendered")
+    return tmp_path
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    words[0] = str(PROGRAM)
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120"}
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_two_commands_are_targets_of_make() -> None:
+    """.ci/run runs them for real, on a clean checkout."""
+    assert "make render" in commands()
+    assert "make test" in commands()
+    for target in ("render", "test"):
+        dry = subprocess.run(
+            ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert dry.stdout
+
+
+def test_render_prints_what_readme_shows(project: Path) -> None:
+    """The committed rendering of dev is fresh, so every file is unchanged."""
+    done = run("fsm-stack render dev", project)
+    assert done.returncode == 0, done.stderr
+    shown = blocks("text")[0].strip().splitlines()
+    assert done.stdout.splitlines()[: len(shown)] == shown
+
+
+def test_the_wrong_port_is_refused_as_readme_shows(project: Path) -> None:
+    file = project / "Pulumi.dev.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[6379, 7070]", "[6379, 70000]"), encoding="utf-8")
+    done = run("fsm-stack validate dev", project)
+    assert done.returncode == 1
+    (shown,) = [line for line in README.splitlines() if line.startswith("Pulumi.dev.yaml:")]
+    assert shown in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if "fsm-stack" in c and "vendor" not in c]
+)
+def test_every_command_of_readme_runs(project: Path, command: str) -> None:
+    done = run(command, project)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_of_the_table_exists(project: Path) -> None:
+    for verb in re.findall(r"^\| `fsm-stack ([a-z-]+)", README, flags=re.MULTILINE):
+        assert run(f"fsm-stack {verb} --help", project).returncode == 0, verb
+
+
+def test_every_link_of_readme_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).is_file(), target
