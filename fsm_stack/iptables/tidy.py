@@ -12,6 +12,7 @@ from fsm_stack.iptables.loadable import match_refusals
 from fsm_stack.iptables.ranges import (
     IPV4_END,
     cidr_text,
+    cidrs,
     complement,
     interface_interval,
     intersection,
@@ -170,7 +171,26 @@ def _takes_everything(excluded: tuple[str, ...]) -> bool:
 def _ranges(
     exclusions: tuple[str, ...], inclusions: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The fewest exclusions and inclusions with the same effect on every address."""
+    """Fewer exclusions and inclusions with the same effect on every address.
+
+    Each list is merged by itself first; then the two are narrowed against each other for as long
+    as that makes them shorter.
+    """
+    now = (_spelled(exclusions, _exactly(exclusions)), _spelled(inclusions, _exactly(inclusions)))
+    while True:
+        then = _against_each_other(*now)
+        if len(then[0]) + len(then[1]) >= len(now[0]) + len(now[1]):
+            return now
+        now = then
+
+
+def _exactly(texts: tuple[str, ...]) -> list[str]:
+    return [cidr for start, end in merged(_bounds(texts)) for cidr in cidrs(start, end)]
+
+
+def _against_each_other(
+    exclusions: tuple[str, ...], inclusions: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     excluded = merged(_bounds(exclusions))
     included = merged(_bounds(inclusions)) if inclusions else [_ALL]
     free = [_LOCALHOST]
@@ -183,12 +203,12 @@ def _ranges(
     kept = cover(needed, redirected)
     if not inclusions:
         return (_spelled(exclusions, kept), ())
-    outside = _minus(_minus([_ALL], redirected), [*merged([*_bounds(kept), *free])])
-    with_exclusions = cover(redirected, outside)
-    alone = cover(redirected, _minus(_minus([_ALL], redirected), free))
-    if len(alone) <= len(kept) + len(with_exclusions):
-        kept, with_exclusions = [], alone
-    return (_spelled(exclusions, kept), _spelled(inclusions, with_exclusions))
+    untouched = _minus([_ALL], redirected)
+    narrowed = cover(redirected, _minus(untouched, [*_bounds(kept), *free]))
+    alone = cover(redirected, _minus(untouched, free))
+    if len(alone) <= len(kept) + len(narrowed):
+        kept, narrowed = [], alone
+    return (_spelled(exclusions, kept), _spelled(inclusions, narrowed))
 
 
 def cover(wanted: Sequence[Range], forbidden: Sequence[Range]) -> list[str]:
