@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fsm_stack.cli.render_report import Outcome, lines, next_step, plain
+from fsm_stack.cli.render_report import Outcome, lines, next_step, orphan_lines, plain
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -66,8 +66,19 @@ def render(
     root = project_dir / output_dir if output_dir else project.directory / "rendered"
     planned = _plan(project, loaded, root if check else None, without=without_release_assets)
     outcomes = [_do(project, stack, made, root, check=check) for stack, made in planned]
-    emit({"stacks": [plain(done) for done in outcomes]}, [*lines(outcomes), next_step(outcomes)])
-    leave(failed=any(done.stale for done in outcomes))
+    orphans = () if stacks else _orphans(project, root)
+    emit(
+        {"stacks": [plain(done) for done in outcomes], "orphans": orphans},
+        [*lines(outcomes), *orphan_lines(orphans), next_step(outcomes)],
+    )
+    leave(failed=check and (bool(orphans) or any(done.stale for done in outcomes)))
+
+
+def _orphans(project: Project, root: Path) -> tuple[str, ...]:
+    from fsm_stack.edges.gitops import orphans
+
+    found = orphans(root, project.stacks())
+    return tuple(project.shown(root.resolve() / name) for name in found)
 
 
 def _refuse(findings: list[Finding], fail_on: str) -> None:

@@ -116,6 +116,14 @@ def _stale(stale: tuple[Stale, ...]) -> list[str]:
     return said
 
 
+def orphan_lines(directories: Iterable[str]) -> list[str]:
+    """Rendered directories whose stack is gone."""
+    return [
+        f"{directory}: no stack has this name any more; remove it: git rm -r {directory}"
+        for directory in directories
+    ]
+
+
 def next_step(outcomes: list[Outcome]) -> str:
     """What to do now."""
     stale = [done for done in outcomes if done.stale]
@@ -123,7 +131,7 @@ def next_step(outcomes: list[Outcome]) -> str:
         flag = " --without-release-assets" if any(done.made.left_out for done in stale) else ""
         return f"Next: fsm-stack render {' '.join(done.stack.name for done in stale)}{flag}"
     if all(done.written is None for done in outcomes):
-        return "Next: nothing, what is committed is what the stacks say"
+        return "Next: nothing, these directories are what the stacks say"
     one = outcomes[0]
     return (
         f"Next: git diff {' '.join(done.directory for done in outcomes)}; commit it for Argo CD "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FINDINGS: Final = 1
 BAD_INPUT: Final = 2
 COULD_NOT_CHECK: Final = 3
+INTERRUPTED: Final = 130  # as shells say it: 128 and the signal's number
 _OUTPUT: Final = "fsm_stack.output"
 _COLORS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -40,6 +41,8 @@ class Verb(click.Command):
             findings = error.findings
             emit({"findings": [f.as_json() for f in findings]}, finding_lines(findings))
             ctx.exit(FINDINGS)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
         except CouldNotCheckError as error:
             complain(error, COULD_NOT_CHECK)
         except FsmStackError as error:

@@ -26,7 +26,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.edges.files import Tree, read_tree, replace_tree
+from fsm_stack.edges.files import Tree, read_tree, replace_tree, told
 from fsm_stack.edges.kustomization import FILE_NAME, kustomization
 from fsm_stack.edges.yaml_text import dump
 from fsm_stack.errors import InputError
@@ -140,6 +140,16 @@ def write(target: Path, files: Mapping[str, bytes], *, shown: str) -> Written:
     if done.created or done.changed or done.removed:
         replace_tree(target, files, kept=done.unchanged, shown=shown)
     return done
+
+
+def orphans(root: Path, stacks: Iterable[str]) -> tuple[str, ...]:
+    """The directories below ``rendered`` that this program wrote and that no stack has any more.
+
+    A controller would go on applying them.
+    """
+    with told("read", root):
+        names = {path.parent.name for path in root.glob(f"*/{MARKER}")}
+    return tuple(sorted(names.difference(stacks)))
 
 
 def compare(there: Mapping[str, bytes], files: Mapping[str, bytes]) -> Written:

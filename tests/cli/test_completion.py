@@ -50,4 +50,4 @@ def test_outside_of_a_project_no_stack_completes(tmp_path_factory: pytest.TempPa
 
 
 def test_finding_ids_complete() -> None:
-    assert completed("explain", incomplete="host") == ["host-bits"]
+    assert completed("explain", incomplete="host-b") == ["host-bits"]

@@ -94,6 +94,15 @@ def test_an_error_is_a_message_and_an_exit_code(error: Exception, code: int) -> 
     assert result.stderr == f"fsm-stack: error: {error}\n"
 
 
+def test_an_interrupt_is_no_finding() -> None:
+    @click.command(cls=Verb)
+    def waiting() -> None:
+        raise KeyboardInterrupt
+
+    result = CliRunner().invoke(waiting)
+    assert (result.exit_code, result.output) == (130, "")
+
+
 def test_a_defect_of_ours_is_not_taken_for_a_finding(tmp_path: Path) -> None:
     """Python would exit with 1, and a pipeline would believe that the files are wrong."""
     program = "from fsm_stack.cli import explain, main\nexplain._list = None\nmain.main()"

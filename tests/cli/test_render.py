@@ -125,7 +125,7 @@ def test_check_without_the_scripts_compares_everything_else(
         "  Pulumi.staging.yaml:4:9 traffic.outboundPortExclusionList[0]: warning: 6379 was to go "
         "by 2020-01-01; ask data-team [bypass-expired]\n"
         f"  not compared: {ASSET}; the Pipy scripts of FSM 1.5.1 are not vendored here\n"
-        "Next: nothing, what is committed is what the stacks say\n",
+        "Next: nothing, these directories are what the stacks say\n",
     )
     (project / "rendered/staging/redirection/mesh.sh").unlink()
     assert run("render", "staging", "--check").exit_code == 1
@@ -225,3 +225,19 @@ def test_rendering_twice_gives_the_same_bytes(run: Run, project: Path) -> None:
         for root in (project / "one", project / "two")
     ]
     assert trees[0] == trees[1]
+
+
+def test_a_directory_whose_stack_is_gone_is_named(run: Run, project: Path) -> None:
+    """A controller would go on applying it."""
+    run("render", "--all", "--without-release-assets")
+    (project / "rendered/notes").mkdir()
+    (project / "Pulumi.staging.yaml").unlink()
+    result = run("render", "--all", "--check")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1] == (
+        "rendered/staging: no stack has this name any more; remove it: git rm -r rendered/staging"
+    )
+    assert run("render", "dev", "--check").exit_code == 0
+    written = run("render", "-o", "json")
+    assert written.exit_code == 0
+    assert document(written)["orphans"] == ["rendered/staging"]
