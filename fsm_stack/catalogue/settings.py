@@ -113,6 +113,13 @@ RULES: Final = (
         source="flomesh-io/fsm pkg/injector, decision",
     ),
     Rule(
+        id="partial-system",
+        severity="info",
+        title="a stack of osm-edge or OSM is its MeshConfig and its redirection only",
+        why="Their control planes are installed by their own tools; this package declares FSM's.",
+        fix="Install the control plane first; its MeshConfig has to exist as a kind.",
+    ),
+    Rule(
         id="accept-unused",
         severity="warning",
         title="an accepted finding does not occur",

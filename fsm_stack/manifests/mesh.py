@@ -29,7 +29,7 @@ def cluster_uid(settings: StackSettings) -> str:
     """
     if settings.cluster_set.uid is not None:
         return settings.cluster_set.uid
-    cluster = settings.cluster.uid or settings.cluster.context or ""
+    cluster = settings.cluster.uid or settings.cluster.context or settings.cluster_set.name
     return str(uuid.uuid5(_IDENTITIES, f"{cluster}/{settings.namespace}/{settings.mesh_name}"))
 
 

@@ -202,7 +202,7 @@ def test_ebpf_names_the_right_mode() -> None:
 def test_another_systems_mode_is_refused() -> None:
     data = {"traffic": {"interceptionMode": "iptables"}}
     assert [item[0] for item in found(data)] == ["unsupported-mode"]
-    assert found({"system": "osm-edge", **data}) == []
+    assert [item[0] for item in found({"system": "osm-edge", **data})] == ["partial-system"]
 
 
 @pytest.mark.requirement("C20", "C21")
@@ -299,4 +299,30 @@ def test_lower_bounds_above_upper_bounds_are_refused() -> None:
 def test_a_controller_without_its_scripts_is_a_warning() -> None:
     assert [item[:2] for item in found({"releaseAssets": {"source": "omit"}})] == [
         ("assets-omitted", "releaseAssets.source")
+    ]
+
+
+@pytest.mark.requirement("C37")
+def test_other_systems_say_what_they_give() -> None:
+    assert found({"system": "osm"}) == [
+        (
+            "partial-system",
+            "system",
+            "OSM gives MeshConfig and redirection only; "
+            "its control plane is installed by its own tools",
+        )
+    ]
+
+
+def test_what_another_system_would_ignore_is_refused() -> None:
+    data = {
+        "system": "osm",
+        "enrolledNamespaces": [{"name": "shop"}],
+        "components": {"injector": {"replicas": 2}},
+        "clusterSet": {"name": "x"},
+    }
+    assert [item[:2] for item in found(data) if item[0] == "not-in-system"] == [
+        ("not-in-system", "clusterSet.name"),
+        ("not-in-system", "components"),
+        ("not-in-system", "enrolledNamespaces"),
     ]

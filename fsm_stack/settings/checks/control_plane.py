@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.settings.checks.at import at
 from fsm_stack.settings.images import Images, image_tag
 from fsm_stack.settings.mesh_config.other_systems import not_in_system
+from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.values import address_text, cidr_bounds
 
 if TYPE_CHECKING:
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings import Finding
-    from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.yaml_text import Path
 
     Found = Iterator[tuple[Path, Finding]]
+
+# Settings that only FSM's own control plane reads: field in the model, key in files.
+_FSM_ONLY: Final = {
+    "components": "components",
+    "certificate_provider": "certificateProvider",
+    "enrolled_namespaces": "enrolledNamespaces",
+    "release_assets": "releaseAssets",
+}
 
 # Namespaces that every injector leaves alone, besides the control plane's own.
 # Source: flomesh-io/fsm pkg/injector, the webhook's decision.
@@ -54,6 +62,19 @@ def other_system(settings: StackSettings, _today: date) -> Found:
     for text in not_in_system(settings, settings.system):
         message = f"{settings.system} has no {text}"
         yield at(tuple(text.split(".")), "not-in-system", message)
+    for field, key in _FSM_ONLY.items():
+        if getattr(settings, field) != StackSettings.model_fields[field].get_default(
+            call_default_factory=True
+        ):
+            message = (
+                f"{settings.system} gives MeshConfig and redirection only: {key} has no effect"
+            )
+            yield at((key,), "not-in-system", message)
+    message = (
+        f"{settings.profile.title} gives MeshConfig and redirection only; "
+        "its control plane is installed by its own tools"
+    )
+    yield at(("system",), "partial-system", message, value=settings.system)
 
 
 def certificates(settings: StackSettings, _today: date) -> Found:
