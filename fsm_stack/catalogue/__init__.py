@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from fsm_stack.catalogue import convert, iptables, redirection, settings
+from fsm_stack.catalogue import convert, iptables, redirection, settings, workload
 from fsm_stack.catalogue.rule import Rule
 
 __all__ = ["Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, iptables, convert)
+_TOPICS = (settings, redirection, iptables, convert, workload)
 
 
 @cache

@@ -1,0 +1,69 @@
+"""The injector's answer to one admission request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.injection.decision import Decision, decide
+from fsm_stack.injection.mutate import label_only, mutate
+from fsm_stack.injection.mutation import Mutation, Pod
+from fsm_stack.injection.shape import mapping, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injection.namespace import NamespaceView
+
+VIRTUAL_MACHINE: Final = ("machine.flomesh.io/v1alpha1", "VirtualMachine")
+
+
+def admit(
+    pod: Mapping[str, Any],
+    *,
+    mesh: MeshView,
+    namespace: NamespaceView,
+    proxy_id: str,
+    dry_run: bool = False,
+    secrets: Mapping[str, bool] | None = None,
+) -> tuple[Decision, Mutation | None]:
+    """What the handler behind the webhook does with a pod.
+
+    The webhook's selectors are not asked; :func:`fsm_stack.injection.decision.webhook_skips` does.
+
+    Args:
+        pod: the request's object: a Pod, or FSM's VirtualMachine.
+        mesh: whose injector.
+        namespace: the request's, as the cluster has it.
+        proxy_id: the id that the injector would draw.
+        dry_run: the request's flag.
+        secrets: see :func:`fsm_stack.injection.mutate.mutate`.
+
+    Returns:
+        The decision, and the mutation where it is to inject.
+
+    Raises:
+        Refusal: the pod is not created.
+    """
+    if (pod.get("apiVersion"), pod.get("kind")) == VIRTUAL_MACHINE and mesh.system.name == "fsm":
+        metadata = mapping(pod.get("metadata"), "VirtualMachine.metadata", "v1.ObjectMeta")
+        annotations = texts(metadata.get("annotations"), "ObjectMeta.metadata.annotations")
+        decision = decide(annotations, host_network=False, namespace=namespace, mesh=mesh)
+        if not decision.check():
+            return decision, None
+        return decision, label_only(pod, metadata, mesh, proxy_id)
+    known = Pod(pod)
+    decision = decide(
+        known.annotations, host_network=known.host_network, namespace=namespace, mesh=mesh
+    )
+    if not decision.check():
+        return decision, None
+    mutation = mutate(
+        known,
+        mesh=mesh,
+        namespace=namespace,
+        proxy_id=proxy_id,
+        dry_run=dry_run,
+        secrets=secrets,
+    )
+    return decision, mutation

@@ -1,0 +1,159 @@
+"""The annotations of pods and namespaces, read as the injector reads them.
+
+Source: pkg/injector exclusions.go and pkg/constants of FSM, osm-edge and OSM; the Pipy driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.injection.go_values import atoi, is_cidr, lower, trim
+from fsm_stack.injection.profile import injector_profile
+from fsm_stack.injection.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.systems import System
+
+OUTBOUND_PORTS: Final = "outbound-port-exclusion-list"
+INBOUND_PORTS: Final = "inbound-port-exclusion-list"
+EXCLUDED_RANGES: Final = "outbound-ip-range-exclusion-list"
+INCLUDED_RANGES: Final = "outbound-ip-range-inclusion-list"
+# In the order in which the injector parses them: the first bad one is the refusal's.
+LISTS: Final = (OUTBOUND_PORTS, INBOUND_PORTS, EXCLUDED_RANGES, INCLUDED_RANGES)
+INJECTION: Final = "sidecar-injection"
+METRICS: Final = "metrics"
+SIDECAR_IMAGE: Final = "sidecar-image"
+HOLD: Final = "hold-application-until-proxy-starts"
+GRACEFUL_EXIT: Final = "graceful-exit-until-downstream-ends"
+RESOURCE_NAMES: Final = ("cpu", "memory", "storage", "ephemeral-storage")
+RESOURCE_KINDS: Final = ("limits", "requests")
+
+_YES: Final = frozenset({"enabled", "yes", "true"})
+_NO: Final = frozenset({"disabled", "no", "false"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodLists:
+    """The four lists of one pod, parsed: ports as ints, ranges as written."""
+
+    outbound_ports: tuple[int, ...] = ()
+    inbound_ports: tuple[int, ...] = ()
+    excluded_ranges: tuple[str, ...] = ()
+    included_ranges: tuple[str, ...] = ()
+
+
+@cache
+def list_keys(system: System) -> tuple[str, str, str, str]:
+    """The full keys of the four redirection annotations."""
+    first, second, third, fourth = (system.annotation(name) for name in LISTS)
+    return first, second, third, fourth
+
+
+@cache
+def resource_keys(system: System) -> tuple[tuple[str, str, str], ...]:
+    """``limits`` or ``requests``, resource, annotation key; in the injector's order."""
+    return tuple(
+        (kind, name, system.annotation(f"sidecar-resource-{kind}-{name}"))
+        for kind in RESOURCE_KINDS
+        for name in RESOURCE_NAMES
+    )
+
+
+@cache
+def pod_keys(system: System) -> frozenset[str]:
+    """Every annotation that this system's injector reads from a pod."""
+    names = [*LISTS, INJECTION]
+    if injector_profile(system).sidecar_options:
+        names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
+    known = {system.annotation(name) for name in names}
+    if system.sidecar_kind == "pipy":
+        known |= {key for _, _, key in resource_keys(system)}
+    return frozenset(known)
+
+
+@cache
+def namespace_keys(system: System) -> frozenset[str]:
+    """Every annotation that this system reads from a namespace."""
+    lists = set(list_keys(system))
+    return (pod_keys(system) - lists) | {system.annotation(METRICS)}
+
+
+def parse_ports(text: str | None, key: str) -> tuple[int, ...]:
+    """A port list: above 0, without an upper bound; nothing for an absent annotation.
+
+    Args:
+        text: the annotation's value.
+        key: its full key, for the message.
+
+    Raises:
+        Refusal: with the injector's message, for the first bad part.
+    """
+    if text is None:
+        return ()
+    ports = []
+    for part in text.split(","):
+        shown = trim(part)
+        port = atoi(shown)
+        if port is None or port <= 0:
+            raise _bad_part("Invalid port value", "invalid-port", shown, key)
+        ports.append(port)
+    return tuple(ports)
+
+
+def parse_ranges(text: str | None, key: str) -> tuple[str, ...]:
+    """A range list, each range as written; IPv6 is accepted here and fails in the script.
+
+    Args:
+        text: the annotation's value.
+        key: its full key, for the message.
+
+    Raises:
+        Refusal: with the injector's message, for the first bad part.
+    """
+    if text is None:
+        return ()
+    ranges = []
+    for part in text.split(","):
+        shown = trim(part)
+        if not is_cidr(shown):
+            raise _bad_part("Invalid IP range", "invalid-cidr", shown, key)
+        ranges.append(shown)
+    return tuple(ranges)
+
+
+def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
+    return Refusal(
+        f"{what} '{shown}' specified for annotation '{key}'",
+        rule_id=rule_id,
+        path=f"metadata.annotations[{key}]",
+        value=shown,
+        secret_left=True,
+    )
+
+
+def pod_lists(annotations: Mapping[str, str], system: System) -> PodLists:
+    """The four lists of a pod.
+
+    Raises:
+        Refusal: the first bad one, in the injector's order.
+    """
+    outbound, inbound, excluded, included = list_keys(system)
+    return PodLists(
+        outbound_ports=parse_ports(annotations.get(outbound), outbound),
+        inbound_ports=parse_ports(annotations.get(inbound), inbound),
+        excluded_ranges=parse_ranges(annotations.get(excluded), excluded),
+        included_ranges=parse_ranges(annotations.get(included), included),
+    )
+
+
+@lru_cache(maxsize=256)
+def yes_or_no(text: str) -> bool | None:
+    """The three yes and three no of the injector, in any case; None for anything else."""
+    word = lower(text)
+    if word in _YES:
+        return True
+    return False if word in _NO else None

@@ -1,0 +1,123 @@
+"""A pod before and after the injector, in parts.
+
+What is the user's stays plain data and is shared with the given pod; what is added is pieces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.injection.pieces import Piece, encode
+from fsm_stack.injection.probes import NOTHING, Summary
+from fsm_stack.injection.shape import mapping, scalar, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.injection.lists import Interception
+
+Json = dict[str, Any]
+
+
+class Pod:
+    """A pod's parts that the mutation reads, their types checked.
+
+    Attributes:
+        manifest: the whole object, as given.
+        metadata: its metadata, as given.
+        spec: its specification, as given.
+        annotations: of its metadata.
+        host_network: it shares the node's network namespace.
+    """
+
+    __slots__ = ("annotations", "host_network", "manifest", "metadata", "spec")
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self.manifest = manifest
+        self.metadata = mapping(manifest.get("metadata"), "Pod.metadata", "v1.ObjectMeta")
+        self.spec = mapping(manifest.get("spec"), "Pod.spec", "v1.PodSpec")
+        self.annotations = texts(
+            self.metadata.get("annotations"), "ObjectMeta.metadata.annotations"
+        )
+        self.host_network = scalar(self.spec.get("hostNetwork"), bool, "PodSpec.spec.hostNetwork")
+
+
+@dataclass(slots=True, kw_only=True)
+class Mutation:
+    """A mutated pod in parts: what is the user's as plain data, what is added as pieces.
+
+    Attributes:
+        top: the object without metadata and specification.
+        metadata: with label and annotations.
+        spec: without containers, init containers and volumes.
+        first: a container before the user's.
+        containers: the user's, probes rewritten; None: the specification has no such key.
+        last: containers after the user's.
+        init_containers: the user's; None: the specification has no such key.
+        init: the init container that is added.
+        volumes: the user's and the bootstrap's; None: the specification has no such key.
+        probes: what the pod's probes were.
+        interception: lists and script; None: no init container.
+        secret: the name of the Secret that the injector makes; None: none.
+        reinjected: the pod had been injected before.
+    """
+
+    top: Json
+    metadata: Json
+    spec: Json | None
+    first: Piece | None = None
+    containers: list[Json] | None = None
+    last: tuple[Piece, ...] = ()
+    init_containers: list[Json] | None = None
+    init: Piece | None = None
+    volumes: list[Json] | None = None
+    probes: Summary = NOTHING
+    interception: Interception | None = None
+    secret: str | None = None
+    reinjected: bool = False
+
+    def plain(self) -> Json:
+        """The pod as plain data; fields that nothing touched are the given pod's own."""
+        pod = {**self.top, "metadata": self.metadata}
+        if self.spec is None:
+            return pod
+        spec = dict(self.spec)
+        added = [piece.plain() for piece in self.last]
+        if self.first is not None or added or self.containers is not None:
+            first = [self.first.plain()] if self.first is not None else []
+            spec["containers"] = [*first, *(self.containers or ()), *added]
+        if self.init is not None:
+            spec["initContainers"] = [*(self.init_containers or ()), self.init.plain()]
+        elif self.init_containers is not None:
+            spec["initContainers"] = self.init_containers
+        if self.volumes is not None:
+            spec["volumes"] = self.volumes
+        pod["spec"] = spec
+        return pod
+
+    def text(self) -> str:
+        """The same as compact JSON; the pieces' text is made only once for all pods."""
+        head = encode({**self.top, "metadata": self.metadata})
+        if self.spec is None:
+            return head
+        spec = [encode(self.spec)[1:-1]] if self.spec else []
+        first = (self.first,) if self.first is not None else ()
+        if first or self.last or self.containers is not None:
+            spec.append(_list("containers", first, self.containers, self.last))
+        init = (self.init,) if self.init is not None else ()
+        if init or self.init_containers is not None:
+            spec.append(_list("initContainers", (), self.init_containers, init))
+        if self.volumes is not None:
+            spec.append('"volumes":' + encode(self.volumes))
+        return f'{head[:-1]},"spec":{{{",".join(spec)}}}}}'
+
+
+def _list(
+    name: str, first: tuple[Piece, ...], own: list[Json] | None, last: tuple[Piece, ...]
+) -> str:
+    parts = [piece.text() for piece in first]
+    if own:
+        parts.append(encode(own)[1:-1])
+    parts += [piece.text() for piece in last]
+    return f'"{name}":[{",".join(parts)}]'

@@ -1,0 +1,103 @@
+"""Whether a pod's fields have the types that the injector decodes them into.
+
+Only the fields that the mutation reads; the API server has checked the others before. The
+messages are those of Go's encoding/json for k8s.io/api core/v1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fsm_stack.injection.refusal import Refusal
+
+_GO_KINDS: Final = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "bool",
+    int: "number",
+    float: "number",
+}
+_GO_TYPES: Final = {str: "string", bool: "bool", int: "int32"}
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def wrong_type(value: object, field: str, go_type: str) -> Refusal:
+    """Go's complaint about a value of the wrong type.
+
+    Args:
+        value: what stands there.
+        field: Go's struct and the path, ``PodSpec.spec.containers``.
+        go_type: what was expected, ``[]v1.Container``.
+    """
+    kind = _GO_KINDS.get(type(value), "value")
+    path = field.partition(".")[2]
+    return Refusal(
+        f"json: cannot unmarshal {kind} into Go struct field {field} of type {go_type}",
+        rule_id="wrong-type",
+        path=path,
+    )
+
+
+def mapping(value: Any, field: str, go_type: str) -> dict[str, Any]:  # noqa: ANN401  # decoded JSON
+    """An object, or an empty one for null.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise wrong_type(value, field, go_type)
+    return value
+
+
+def texts(value: Any, field: str) -> dict[str, str]:  # noqa: ANN401  # decoded JSON
+    """A ``map[string]string``; null values are "".
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if not value:
+        if value is None or value == {}:
+            return {}
+        raise wrong_type(value, field, "map[string]string")
+    if type(value) is not dict:
+        raise wrong_type(value, field, "map[string]string")
+    for item in value.values():
+        if type(item) is not str:
+            if item is None:
+                return {key: item or "" for key, item in value.items()}
+            raise wrong_type(item, field, "string")
+    return value
+
+
+def objects(value: Any, field: str, go_type: str) -> list[dict[str, Any]]:  # noqa: ANN401  # JSON
+    """A list of objects; null is empty, a null item is an empty object.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return []
+    if type(value) is not list:
+        raise wrong_type(value, field, f"[]v1.{go_type}")
+    for item in value:
+        if type(item) is not dict:
+            if item is not None:
+                raise wrong_type(item, field, f"v1.{go_type}")
+            return [{} if item is None else item for item in value]
+    return value
+
+
+def scalar(value: Any, kind: type, field: str) -> Any:  # noqa: ANN401  # decoded JSON
+    """A text, a yes or no, or a number; null is the zero value.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return kind()
+    if type(value) is not kind:
+        raise wrong_type(value, field, _GO_TYPES[kind])
+    return value

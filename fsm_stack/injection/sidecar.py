@@ -1,0 +1,109 @@
+"""The sidecar that one pod gets: what its annotations, its namespace's and the mesh choose.
+
+Source: the Pipy drivers of FSM and osm-edge, the Envoy drivers of osm-edge and OSM.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsm_stack.injection import annotations as keys
+from fsm_stack.injection.annotations import resource_keys, yes_or_no
+from fsm_stack.injection.pieces import Piece, SidecarOptions, envoy_sidecar, pipy_sidecar
+from fsm_stack.injection.quantities import stored_quantity
+from fsm_stack.injection.shape import objects, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injection.mutation import Pod
+    from fsm_stack.injection.namespace import NamespaceView
+    from fsm_stack.injection.probes import Summary
+
+
+def sidecar_options(
+    pod: Pod, mesh: MeshView, namespace: NamespaceView, probes: Summary, *, windows: bool
+) -> SidecarOptions:
+    """What the pod, its namespace and the mesh decide of the sidecar, in that order."""
+    profile, system = mesh.profile, mesh.system
+    own, shared = pod.annotations, namespace.annotations
+    image = mesh.sidecar_windows_image if windows else mesh.sidecar_image
+    hold = graceful_exit = False
+    if profile.sidecar_options:
+        key = system.annotation(keys.SIDECAR_IMAGE)
+        image = own.get(key) or shared.get(key) or image
+        hold = _switch(own, shared, system.annotation(keys.HOLD), mesh.hold)
+        graceful_exit = _switch(
+            own, shared, system.annotation(keys.GRACEFUL_EXIT), mesh.graceful_exit
+        )
+    liveness, readiness, startup = probes.kinds
+    return SidecarOptions(
+        image=image,
+        probes=(liveness is not None, readiness is not None, startup is not None),
+        resources=_chosen_resources(own, shared, mesh) if own or shared else (),
+        hold=hold,
+        graceful_exit=graceful_exit,
+        windows=windows,
+        controlled=mesh.sidecar_kind == "pipy" and _controller(pod) is not None,
+    )
+
+
+def _switch(
+    own: Mapping[str, str],
+    shared: Mapping[str, str],
+    key: str,
+    default: bool,  # noqa: FBT001
+) -> bool:
+    value = own.get(key)
+    if value is None:
+        value = shared.get(key)
+    return default if value is None else bool(yes_or_no(value))  # an unknown value is off
+
+
+def _chosen_resources(
+    own: Mapping[str, str], shared: Mapping[str, str], mesh: MeshView
+) -> tuple[tuple[str, str, str], ...]:
+    if mesh.sidecar_kind != "pipy":
+        return ()
+    chosen = []
+    for kind, name, key in resource_keys(mesh.system):
+        for source in (own, shared):
+            amount = stored_quantity(source[key]) if key in source else None
+            if amount is not None:
+                chosen.append((kind, name, amount))
+                break
+    return tuple(chosen)
+
+
+def _controller(pod: Pod) -> tuple[str, str] | None:
+    """The kind and name of what controls the pod; a ReplicaSet stands for its Deployment."""
+    owners = pod.metadata.get("ownerReferences")
+    if not owners:
+        return None
+    for owner in objects(owners, "ObjectMeta.metadata.ownerReferences", "OwnerReference"):
+        if owner.get("controller") is True:
+            kind, name = owner.get("kind") or "", owner.get("name") or ""
+            if kind == "ReplicaSet" and "-" in name:
+                return "Deployment", name.rpartition("-")[0]
+            return (kind, name) if kind or name else None
+    return None
+
+
+def sidecar(
+    pod: Pod, mesh: MeshView, namespace: NamespaceView, options: SidecarOptions, proxy_id: str
+) -> Piece:
+    """The sidecar with the pod's own values.
+
+    Raises:
+        Refusal: for a service account of the wrong type.
+    """
+    account = scalar(pod.spec.get("serviceAccountName"), str, "PodSpec.spec.serviceAccountName")
+    if mesh.sidecar_kind == "envoy":
+        # osm-edge takes the pod's own namespace, which is empty at admission.
+        osm = mesh.system.sidecar_kind == "envoy"
+        place = namespace.name if osm else pod.metadata.get("namespace") or ""
+        return envoy_sidecar(mesh, options).filled(f"{account}.{place}")
+    account = account or mesh.profile.service_account
+    proxy = f"{proxy_id}.sidecar.{account}.{namespace.name}"
+    return pipy_sidecar(mesh, options).filled(proxy, *(_controller(pod) or ()))
