@@ -401,3 +401,21 @@ def test_a_failed_write_leaves_no_scripts_of_unknown_origin(
     monkeypatch.undo()
     vendor(tmp_path, archive)
     assert load_asset(tmp_path, "1.5.1") is not None
+
+
+def test_a_sparse_file_is_no_file_of_a_chart() -> None:
+    """Its size says less than it unpacks to."""
+    tar = io.BytesIO()
+    about, content = member("fsm/x", b"x")
+    about.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "99"}
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as packed:
+        packed.addfile(about, io.BytesIO(content))
+    with pytest.raises(InputError) as caught:
+        members(gzip.compress(tar.getvalue()), shown="x")
+    assert str(caught.value) == "x: 'fsm/x': expected a file or a directory, found a sparse file"
+
+
+def test_an_archive_that_is_too_large_is_not_even_unpacked() -> None:
+    with pytest.raises(InputError) as caught:
+        members(b"\0" * (chart_archive.ARCHIVE_MAX + 1), shown="x")
+    assert str(caught.value) == "x: expected an archive of at most 16777216 bytes"
