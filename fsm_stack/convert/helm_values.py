@@ -277,14 +277,16 @@ class _Conversion:
             self._set("serviceLB.image", image)
 
     def _vault(self) -> None:
-        """Vault's values count where Vault issues certificates only."""
+        """Vault's values count where Vault issues certificates only; plain HTTP is said then."""
         provider = self._settings.get("certificateProvider", {})
-        if "vault" in provider and provider.get("kind") != "vault":
-            del provider["vault"]
-            for path in self._changed:
-                if path.startswith("fsm.vault."):
-                    self._without_effect(
-                        path, self._changed[path], "fsm.certificateProvider.kind is not vault"
-                    )
-            if not provider:
-                del self._settings["certificateProvider"]
+        if provider.get("kind") == "vault":
+            # Ours is https by default, the chart's is http.
+            self._set("certificateProvider.vault.protocol", self._value("fsm.vault.protocol"))
+            return
+        for path, value in self._changed.items():
+            if path.startswith("fsm.vault."):
+                reason = "fsm.certificateProvider.kind is not vault"
+                self._without_effect(path, value, reason)
+        provider.pop("vault", None)
+        if not provider:
+            self._settings.pop("certificateProvider", None)

@@ -13,6 +13,7 @@ from fsm_stack.convert.control_plane_values import control_plane_values
 from fsm_stack.convert.mesh_values import MESH_VALUES
 from fsm_stack.errors import FindingsError, InputError, NotProvidedError
 from fsm_stack.settings.stack import StackSettings
+from tests.manifests.stacks import settings_of
 
 
 def _settings(fsm: dict[str, Any], **roots: Any) -> dict[str, Any]:
@@ -129,7 +130,6 @@ def test_an_affinity_that_is_removed_is_none_at_all() -> None:
     assert _own({"injector": {"affinity": None}}) == {"components": {"injector": {"affinity": {}}}}
 
 
-@pytest.mark.requirement("C14")
 @pytest.mark.parametrize(
     ("given", "read"),
     [
@@ -153,7 +153,6 @@ def test_ports_in_the_forms_that_set_leaves(given: Any, read: list[int]) -> None
     assert converted.findings[0].place.path == "fsm.outboundPortExclusionList"
 
 
-@pytest.mark.requirement("C14")
 @pytest.mark.parametrize(
     ("given", "read"),
     [
@@ -305,6 +304,7 @@ def test_vault_by_a_reference() -> None:
         "vault": {
             "host": "vault.example.com",
             "tokenSecret": {"name": "vault-token", "key": "token"},
+            "protocol": "http",
         },
     }
 
@@ -350,6 +350,47 @@ def _aliases(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
 def test_every_value_goes_to_a_setting_that_exists() -> None:
     """A misspelt target would show up in someone's stack file."""
     assert {known.target for known in _ALL.values()} - _aliases(StackSettings).keys() == set()
+
+
+# Values whose default here is another than the chart's, and is not taken from a dropped value.
+_OTHER_DEFAULTS = {
+    # Said whenever Vault is the issuer.
+    "certificateProvider.vault.protocol",
+    # The chart renders false where it sees no cluster.
+    "featureFlags.useEndpointSlicesForGateway",
+}
+
+
+# What the exporters use where they are on and nothing is set: filled in with the MeshConfig.
+_WHERE_ON = (9411, "/api/v2/spans", 2, 30514, "1.0")
+_VAULT = {"kind": "vault", "vault": {"host": "v", "tokenSecret": {"name": "a", "key": "b"}}}
+
+
+def test_the_defaults_are_the_charts() -> None:
+    """A default that is left out has to mean the same on both sides."""
+    plain = settings_of({}).model_dump(mode="json", by_alias=True)
+    vault = settings_of({"certificateProvider": _VAULT}).model_dump(mode="json", by_alias=True)
+    plain["mesh"]["name"] = settings_of({}).mesh_name
+    others = set()
+    for known in _ALL.values():
+        target = known.target
+        required = target.endswith((".vault.host", ".tokenSecret.name", ".tokenSecret.key"))
+        if required or target.startswith("images.") or target.endswith(".affinity"):
+            continue  # the last two are composed, and compared with the rendered chart
+        value: Any = vault if ".vault." in target else plain
+        for part in target.split("."):
+            value = value[part]
+        if not _means_the_same(value, known.default):
+            others.add(target)
+    assert others == _OTHER_DEFAULTS
+
+
+def _means_the_same(ours: Any, charts: Any) -> bool:
+    if isinstance(charts, dict) and isinstance(ours, dict):
+        return all(_means_the_same(ours.get(key), value) for key, value in charts.items())
+    if isinstance(charts, list) and isinstance(ours, list):
+        return all(_means_the_same(*pair) for pair in zip(ours, charts, strict=True))
+    return bool(ours == charts) or (ours is None and charts in ("", *_WHERE_ON))
 
 
 @pytest.mark.parametrize("path", sorted(p for p in _ALL if isinstance(_ALL[p].default, bool)))

@@ -1,0 +1,265 @@
+"""The bundle as a whole: which objects, in which order, of what."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.manifests.assets import ReleaseAsset
+from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.manifest import Part, Wave
+from tests.manifests.stacks import FULL, asset_for, bundle_of, named, settings_of
+from tests.property.strategies import stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.manifests.manifest import Manifest
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{place}]")
+    else:
+        yield path, value
+
+
+def _wrong_types(value: Any) -> list[str]:
+    """Paths that JSON would not give back as they are."""
+    if isinstance(value, dict):
+        keys = [str(key) for key in value if type(key) is not str]
+        return keys + [wrong for item in value.values() for wrong in _wrong_types(item)]
+    if isinstance(value, list):
+        return [wrong for item in value for wrong in _wrong_types(item)]
+    return [] if type(value) in (str, int, float, bool) else [repr(value)]
+
+
+def test_the_objects_of_the_default_stack() -> None:
+    """Kind, namespace and name, in the order of creation."""
+    assert [(item.wave.name, *item.key) for item in bundle_of({})] == [
+        ("NAMESPACE", "Namespace", "", "fsm-system"),
+        ("CRD", "CustomResourceDefinition", "", "meshconfigs.config.flomesh.io"),
+        ("MESH_CONFIG", "MeshConfig", "fsm-system", "fsm-mesh-config"),
+        ("FOUNDATION", "ServiceAccount", "fsm-system", "fsm"),
+        ("FOUNDATION", "ClusterRole", "", "fsm"),
+        ("FOUNDATION", "ClusterRole", "", "fsm-leader-election-role"),
+        ("FOUNDATION", "ClusterRoleBinding", "", "fsm"),
+        ("FOUNDATION", "ClusterRoleBinding", "", "fsm-leader-election-rolebinding"),
+        ("FOUNDATION", "Role", "fsm-system", "fsm-mesh-config-role"),
+        ("FOUNDATION", "ConfigMap", "fsm-system", "fsm-init-repo-scripts"),
+        ("FOUNDATION", "ConfigMap", "fsm-system", "fsm-redirection"),
+        ("FOUNDATION", "ConfigMap", "fsm-system", "preset-mesh-config"),
+        ("FOUNDATION", "Service", "fsm-system", "fsm-bootstrap"),
+        ("FOUNDATION", "Service", "fsm-system", "fsm-controller"),
+        ("FOUNDATION", "Service", "fsm-system", "fsm-injector"),
+        ("FOUNDATION", "Service", "fsm-system", "fsm-validator"),
+        ("WEBHOOK", "MutatingWebhookConfiguration", "", "flomesh-mutating-webhook-configuration"),
+        ("WEBHOOK", "MutatingWebhookConfiguration", "", "fsm-webhook-fsm"),
+        (
+            "WEBHOOK",
+            "ValidatingWebhookConfiguration",
+            "",
+            "flomesh-validating-webhook-configuration",
+        ),
+        ("WEBHOOK", "ValidatingWebhookConfiguration", "", "fsm-validator-mesh-fsm"),
+        ("CONTROL_PLANE", "Deployment", "fsm-system", "fsm-bootstrap"),
+        ("CONTROL_PLANE", "Deployment", "fsm-system", "fsm-controller"),
+        ("CONTROL_PLANE", "Deployment", "fsm-system", "fsm-injector"),
+    ]
+
+
+def test_what_settings_add() -> None:
+    names = {(item.kind, item.name) for item in bundle_of(FULL)}
+    assert names - {(item.kind, item.name) for item in bundle_of({})} == {
+        ("HorizontalPodAutoscaler", "fsm-controller-hpa"),
+        ("HorizontalPodAutoscaler", "fsm-injector-hpa"),
+        ("PodDisruptionBudget", "fsm-controller-pdb"),
+        ("PodDisruptionBudget", "fsm-injector-pdb"),
+        ("Namespace", "shop"),
+        ("Namespace", "bank"),
+        ("Namespace", "quiet"),
+    }
+
+
+def _laws(manifests: tuple[Manifest, ...]) -> None:
+    keys = [item.key for item in manifests]
+    assert len(set(keys)) == len(keys)
+    slugs = [item.slug for item in manifests]
+    assert len(set(slugs)) == len(slugs)
+    waves = [item.wave for item in manifests]
+    assert waves == sorted(waves)
+    for item in manifests:
+        assert _wrong_types(item.object) == [], item.slug
+        assert "status" not in item.object, item.slug
+        assert "creationTimestamp" not in item.object["metadata"], item.slug
+
+
+@pytest.mark.parametrize("data", [{}, FULL, {"system": "osm"}, {"system": "osm-edge"}])
+def test_the_laws_of_a_bundle(data: dict[str, Any]) -> None:
+    """Unique, ordered, JSON types only, nothing that the API server writes."""
+    _laws(bundle_of(data))
+
+
+@given(stacks)
+def test_the_laws_hold_for_any_settings(data: dict[str, Any]) -> None:
+    """And equal settings give equal bundles: no clock, no chance, no order of a set."""
+    settings = settings_of(data)
+    asset = asset_for(settings)
+    once, twice = bundle(settings, asset=asset), bundle(settings_of(data), asset=asset)
+    _laws(once)
+    assert [json.dumps(item.object) for item in once] == [json.dumps(i.object) for i in twice]
+
+
+def test_cluster_wide_objects_have_no_namespace() -> None:
+    """The chart writes one on cluster roles of its hooks."""
+    cluster_wide = {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "ValidatingWebhookConfiguration",
+    }
+    for item in bundle_of(FULL):
+        assert (item.namespace is None) is (item.kind in cluster_wide), item.slug
+
+
+def test_objects_do_not_share_parts() -> None:
+    """Whoever changes one object, for example in a transform, changes no other one."""
+    first = bundle_of(FULL)
+    before = json.dumps([item.object for item in bundle_of(FULL)])
+    for item in first:
+        _spoil(item.object)
+    assert json.dumps([item.object for item in bundle_of(FULL)]) == before
+
+
+def _spoil(value: Any) -> None:
+    for item in list(value.values()) if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _spoil(item)
+    value.clear()
+
+
+def test_no_secret_is_in_a_bundle() -> None:
+    """Rendered manifests are committed: a token is a reference, and no Secret is declared."""
+    manifests = bundle_of(FULL)
+    assert {item.kind for item in manifests} & {"Secret"} == set()
+    arguments = json.dumps([item.object for item in manifests if item.kind == "Deployment"])
+    assert '"--vault-token-secret-name", "vault"' in arguments
+    assert '"--vault-token"' not in arguments
+
+
+@pytest.mark.requirement("C22")
+def test_namespace_and_mesh_are_settings_and_the_mesh_configs_name_is_not() -> None:
+    data = {"mesh": {"name": "blue", "namespace": "mesh-control"}}
+    manifests = bundle_of(data)
+    assert {item.namespace for item in manifests} == {None, "mesh-control"}
+    assert named(data, "MeshConfig", "fsm-mesh-config").namespace == "mesh-control"
+    assert named(data, "Namespace", "mesh-control").wave is Wave.NAMESPACE
+    assert named(data, "MutatingWebhookConfiguration", "fsm-webhook-blue")
+    assert named(data, "ValidatingWebhookConfiguration", "fsm-validator-mesh-blue")
+    text = json.dumps([item.object for item in manifests if item.kind != "MeshConfig"])
+    assert "fsm-system" not in text
+
+
+def test_a_namespace_that_exists_is_not_declared() -> None:
+    kinds = [item.kind for item in bundle_of({"mesh": {"createNamespace": False}})]
+    assert "Namespace" not in kinds
+
+
+def test_the_crd_is_retained_as_set() -> None:
+    name = "meshconfigs.config.flomesh.io"
+    kept = named({}, "CustomResourceDefinition", name)
+    gone = named({"deployment": {"retainCrds": False}}, "CustomResourceDefinition", name)
+    assert (kept.retain, gone.retain) == (True, False)
+
+
+def test_parts_of_the_stack() -> None:
+    parts = {item.slug: item.part for item in bundle_of(FULL)}
+    assert parts["meshconfig-fsm-mesh-config"] is Part.MESH_CONFIG
+    assert parts["mutatingwebhookconfiguration-fsm-webhook-fsm"] is Part.INJECTOR_WEBHOOK
+    assert parts["deployment-fsm-injector"] is Part.CONTROL_PLANE
+    assert parts["namespace-shop"] is Part.INJECTOR_WEBHOOK
+
+
+@pytest.mark.parametrize("system", ["osm", "osm-edge"])
+def test_other_systems_are_mesh_config_and_redirection(system: str) -> None:
+    """Their control plane is installed by their own tools."""
+    mesh, redirection = bundle_of({"system": system, "enrolledNamespaces": [{"name": "shop"}]})
+    assert (mesh.api_version, mesh.key) == (
+        "config.openservicemesh.io/v1alpha2",
+        ("MeshConfig", "osm-system", "osm-mesh-config"),
+    )
+    assert redirection.key == ("ConfigMap", "osm-system", "fsm-redirection")
+    assert redirection.object["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "openservicemesh.io",
+        "app.kubernetes.io/instance": "osm",
+    }
+    assert mesh.foreign_paths == redirection.foreign_paths == ()
+
+
+def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
+    with pytest.raises(FindingsError) as caught:
+        bundle(settings_of({}))
+    [found] = caught.value.findings
+    assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
+    assert found.fix == "fsm-stack vendor fsm-1.5.1.tgz"
+
+
+def test_scripts_of_another_release_are_refused() -> None:
+    other = ReleaseAsset(version="1.6.0", sha256="0" * 64, scripts=b"")
+    message = r"the Pipy scripts are those of FSM 1\.6\.0, expected FSM 1\.5\.1"
+    with pytest.raises(InputError, match=message):
+        bundle(settings_of({}), asset=other)
+
+
+def test_vendored_scripts_are_in_their_config_map() -> None:
+    settings = settings_of({"releaseAssets": {"configMapName": "scripts"}})
+    manifests = bundle(settings, asset=asset_for(settings))
+    [scripts] = [item for item in manifests if item.name == "scripts"]
+    assert scripts.object["binaryData"] == {"scripts.tar.gz": base64.b64encode(b"pipy").decode()}
+
+
+@pytest.mark.parametrize("source", ["existingConfigMap", "omit"])
+def test_scripts_of_others_are_mounted_and_not_declared(source: str) -> None:
+    settings = settings_of({"releaseAssets": {"source": source, "configMapName": "theirs"}})
+    manifests = bundle(settings)
+    assert "theirs" not in {item.name for item in manifests}
+    [controller] = [
+        i for i in manifests if i.key == ("Deployment", "fsm-system", "fsm-controller")
+    ]
+    volumes = controller.object["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0] == {"name": "fsm-init-repo-scripts", "configMap": {"name": "theirs"}}
+
+
+def test_the_clusters_identity_is_a_setting_or_derived() -> None:
+    """Two clusters differ; two renders of one do not."""
+
+    def uid(data: dict[str, Any]) -> str:
+        return str(
+            named(data, "MeshConfig", "fsm-mesh-config").object["spec"]["clusterSet"]["uid"]
+        )
+
+    assert uid({}) == uid({})
+    assert uid({"cluster": {"context": "a"}}) != uid({"cluster": {"context": "b"}})
+    assert uid({"mesh": {"name": "a"}}) != uid({"mesh": {"name": "b"}})
+    assert uid({"clusterSet": {"uid": "my-cluster"}}) == "my-cluster"
+
+
+def test_the_preset_means_the_mesh_that_is_declared() -> None:
+    """Whether bootstrap finds the MeshConfig or makes it, the mesh is the same."""
+    spec = named(FULL, "MeshConfig", "fsm-mesh-config").object["spec"]
+    preset = named(FULL, "ConfigMap", "preset-mesh-config").object["data"]
+    leaves = dict(_leaves(json.loads(preset["preset-mesh-config.json"])))
+    declared = dict(_leaves(spec))
+    changed = {path for path in declared if leaves.get(path) != declared[path]}
+    assert changed == {".warmup.duration"}
