@@ -60,7 +60,7 @@ def read(text: str) -> Reading:
     lines = list(lines_of(text))
     first = next((line for line in lines if _is_code(line)), None)
     if first is None:
-        raise Line("", 1).error("no rules: expected a script or a dump of the nat table")
+        raise lines[0].error("no rules: expected a script or a dump of the nat table")
     start = first.content
     head = start.split(maxsplit=1)[0]
     if head in _RESTORES or start.startswith("*"):

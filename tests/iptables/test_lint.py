@@ -1,0 +1,181 @@
+"""Each check has one clean rule set and one with its fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm_stack.iptables.intercept import intercept
+from fsm_stack.iptables.lint import lint, lint_reading
+from fsm_stack.iptables.lists import InterceptLists
+from fsm_stack.iptables.read import read
+from fsm_stack.iptables.write import write_restore
+from fsm_stack.systems import FSM, OSM_EDGE, SYSTEMS, System
+
+CLEAN = InterceptLists(
+    local_proxy_mode="PodIP",
+    network_interface_exclusions=("eth1",),
+    outbound_ip_range_exclusions=("10.1.0.0/16",),
+    outbound_ip_range_inclusions=("10.0.0.0/8",),
+    outbound_port_exclusions=(6379, 7070),
+    inbound_port_exclusions=(9090,),
+    dns_proxy=True,
+)
+REDIRECT = "-A OUTPUT -p tcp -m owner ! --uid-owner 1500 -j REDIRECT --to-ports 15001"
+
+
+@pytest.mark.requirement("C3")
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda one: one.name)
+def test_todays_scripts_are_clean_but_for_the_dead_admin_rule(system: System) -> None:
+    reading = read(write_restore(intercept(CLEAN, system)))
+    assert [found.id for found in lint_reading(reading)] == ["dead-admin-rule"]
+
+
+BROKEN_LISTS = {
+    "too-many-ports": (
+        InterceptLists(outbound_port_exclusions=tuple(range(1, 17))),
+        "multiport: expected at most 15 ports, got 16",
+    ),
+    "invalid-port": (
+        InterceptLists(outbound_port_exclusions=(70000,)),
+        "port 70000: expected 1 to 65535",
+    ),
+    "ipv6-cidr": (
+        InterceptLists(outbound_ip_range_exclusions=("fd00::/8",)),
+        "range 'fd00::/8': IPv6 in an IPv4 table",
+    ),
+    "invalid-cidr": (
+        InterceptLists(outbound_ip_range_inclusions=("garbage",)),
+        "range 'garbage': expected an IPv4 CIDR such as 10.0.0.0/8",
+    ),
+    "invalid-interface": (
+        InterceptLists(network_interface_exclusions=("$(id -u)",)),
+        "interface '$(id -u)': expected 1 to 15 characters without blanks or shell syntax",
+    ),
+    "host-bits": (
+        InterceptLists(outbound_ip_range_exclusions=("2.2.2.2/24",)),
+        "range 2.2.2.2/24 has host bits set: the kernel matches 2.2.2.0/24",
+    ),
+    "reserved-port-excluded": (
+        InterceptLists(inbound_port_exclusions=(15001,)),
+        "port 15001 is reserved: the sidecar's outbound listener",
+    ),
+    "duplicate-entry": (
+        InterceptLists(outbound_port_exclusions=(80, 80)),
+        "port 80: 2 times in one list",
+    ),
+    "duplicate-rule": (
+        InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/8", "10.0.0.0/8")),
+        "FSM_PROXY_OUTBOUND: 2 times -d 10.0.0.0/8 -j RETURN",
+    ),
+    "shadowed-rule": (
+        InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/8", "10.1.0.0/16")),
+        "FSM_PROXY_OUTBOUND rule 6, -d 10.1.0.0/16 -j RETURN, is never reached: taken by "
+        "-d 10.0.0.0/8 -j RETURN",
+    ),
+    "dead-inclusion": (
+        InterceptLists(
+            outbound_ip_range_exclusions=("10.0.0.0/8",),
+            outbound_ip_range_inclusions=("10.1.0.0/16", "11.0.0.0/8"),
+        ),
+        "FSM_PROXY_OUTBOUND rule 6, -d 10.1.0.0/16 -j FSM_PROXY_OUT_REDIRECT, is never reached: "
+        "taken by -d 10.0.0.0/8 -j RETURN",
+    ),
+    "dead-rule": (
+        InterceptLists(outbound_ip_range_exclusions=("0.0.0.0/1", "128.0.0.0/1")),
+        "FSM_PROXY_OUTBOUND rule 7, -j FSM_PROXY_OUT_REDIRECT, is never reached: taken by the "
+        "rules before it",
+    ),
+    "intercepts-nothing": (
+        InterceptLists(outbound_ip_range_exclusions=("0.0.0.0/0",)),
+        "no outbound connection is redirected",
+    ),
+}
+
+
+@pytest.mark.parametrize("finding_id", BROKEN_LISTS)
+def test_lists_that_make_faulty_rules_are_found(finding_id: str) -> None:
+    lists, message = BROKEN_LISTS[finding_id]
+    found = [item.message for item in lint(intercept(lists, FSM)) if item.id == finding_id]
+    assert message in found
+
+
+BROKEN_RULES = {
+    "dangling-jump": (
+        ["-A OUTPUT -j NOWHERE"],
+        "chain OUTPUT: jumps to NOWHERE, which is not declared",
+    ),
+    "jump-loop": (["-N X", "-A X -j X"], "chain X: reaches itself by jumps"),
+    "jump-depth": (
+        [f"-N C{n}" for n in range(18)] + [f"-A C{n} -j C{n + 1}" for n in range(17)],
+        "jumps are nested 17 deep: expected at most 16",
+    ),
+    "unused-chain": (["-N X", REDIRECT], "chain X: nothing jumps to it"),
+    "duplicate-chain": (["-N X", "-N X"], "chain X: declared twice"),
+    "invalid-chain-name": (
+        [f"-N {'X' * 29}"],
+        f"chain {'X' * 29}: expected at most 28 characters",
+    ),
+    "insert-position": (
+        ["-N X", "-I X 2 -j RETURN"],
+        "chain X: position 2 is past its end",
+    ),
+    "invalid-uid": (
+        ["-A OUTPUT -m owner --uid-owner 4294967295 -j RETURN"],
+        "uid 4294967295: expected 0 to 4294967294",
+    ),
+    "wrong-hook": (
+        ["-A PREROUTING -m owner --uid-owner 1 -j RETURN"],
+        "chain PREROUTING: matches an owner, which entering packets do not have",
+    ),
+    "invalid-port": (
+        ["-A OUTPUT -p tcp -j REDIRECT --to-ports 70000"],
+        "REDIRECT to port 70000: expected 1 to 65535",
+    ),
+    "doubled-jump": (
+        ["-N X", "-A OUTPUT -p tcp -j X", "-A OUTPUT -p tcp -j X", "-A X -j RETURN"],
+        "OUTPUT jumps to X twice",
+    ),
+    "sidecar-loop": (
+        ["-A OUTPUT -p tcp -j REDIRECT --to-ports 15001"],
+        "connections of uid 1500 to other hosts go back to the sidecar",
+    ),
+}
+
+
+@pytest.mark.requirement("C3")
+@pytest.mark.parametrize("finding_id", BROKEN_RULES)
+def test_faults_of_a_dump_are_found(finding_id: str) -> None:
+    lines, message = BROKEN_RULES[finding_id]
+    found = [
+        item.message for item in lint(read("\n".join(lines)).ruleset) if item.id == finding_id
+    ]
+    assert message in found
+
+
+def test_a_hook_as_a_target_and_other_wrong_hooks_are_found() -> None:
+    text = (
+        "-N X\n-A OUTPUT -j X\n-A X -i lo -j RETURN\n-A X -j OUTPUT\n-A PREROUTING -o lo -j RETURN"
+    )
+    messages = {item.message for item in lint(read(text).ruleset)}
+    assert {
+        "chain X: matches an incoming interface, which leaving packets do not have",
+        "chain PREROUTING: matches an outgoing interface, which entering packets do not have",
+        "chain X: jumps to OUTPUT, which is a hook",
+    } <= messages
+
+
+def test_a_clean_dump_has_no_findings() -> None:
+    assert lint(read(REDIRECT).ruleset) == ()
+
+
+def test_the_ipv6_default_route_is_told_to_mean_all_of_ipv4() -> None:
+    lists = InterceptLists(outbound_ip_range_inclusions=("::/0",))
+    found = [item.message for item in lint(intercept(lists, OSM_EDGE)) if item.id == "ipv6-cidr"]
+    assert found == ["range '::/0': in an IPv4 table it matches every address"]
+
+
+def test_a_finding_names_the_line_of_the_script() -> None:
+    lists = InterceptLists(outbound_ip_range_exclusions=("2.2.2.2/24",))
+    reading = read(write_restore(intercept(lists, FSM)))
+    place = next(item.place for item in lint_reading(reading) if item.id == "host-bits")
+    assert (place.line, place.column, place.path) == (23, 23, "FSM_PROXY_OUTBOUND")

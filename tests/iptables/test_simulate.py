@@ -1,0 +1,180 @@
+"""Single connections, explained."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.intercept import intercept
+from fsm_stack.iptables.lists import InterceptLists
+from fsm_stack.iptables.loadable import NotLoadableError
+from fsm_stack.iptables.packet import Packet, Pod, Trace
+from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.simulate import trace
+from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, verdict_text
+from fsm_stack.systems import FSM, OSM_EDGE
+
+OUTBOUND = ToListener("outbound", 15001)
+INBOUND = ToListener("inbound", 15003)
+POD = Pod(address="10.244.1.7")
+
+
+def out(destination: str, port: int = 443, uid: int = 1000, protocol: str = "tcp") -> Packet:
+    return Packet(
+        direction="outbound", destination=destination, port=port, uid=uid, protocol=protocol
+    )
+
+
+def walk(packet: Packet, to: str = "", **lists: object) -> Trace:
+    policy = InterceptLists(**lists)  # type: ignore[arg-type]  # written out by each test
+    return trace(intercept(policy, OSM_EDGE), packet, pod=POD, resolves_to=to)
+
+
+def story(found: Trace) -> list[tuple[str, str]]:
+    return [(one.title, verdict_text(one.verdict)) for one in found.passes]
+
+
+def test_an_applications_connection_goes_through_the_sidecar() -> None:
+    found = walk(out("10.1.2.3"))
+    assert found.verdict == OUTBOUND
+    assert found.why == "intercepted outbound traffic goes to the sidecar's outbound listener"
+    assert found.decided_by is not None
+    assert rule_text(found.decided_by.rule) == "-p tcp -j REDIRECT --to-port 15001"
+    assert [
+        (hop.chain, hop.number, rule_text(hop.rule)) for hop in found.passes[0].hops if hop.matched
+    ] == [
+        ("OUTPUT", 1, "-p tcp -j OSM_PROXY_OUTBOUND"),
+        ("OSM_PROXY_OUTBOUND", 5, "-j OSM_PROXY_OUT_REDIRECT"),
+        ("OSM_PROXY_OUT_REDIRECT", 1, "-p tcp -j REDIRECT --to-port 15001"),
+    ]
+    assert story(found) == [
+        ("a process of the pod connects to 10.1.2.3:443", "to the outbound listener (15001)"),
+        ("the sidecar connects on to 10.1.2.3:443", "untouched"),
+    ]
+
+
+@pytest.mark.requirement("C3")
+def test_the_sidecars_own_connection_is_not_captured() -> None:
+    found = walk(out("10.1.2.3", uid=1500))
+    assert found.verdict == Untouched()
+    assert found.why == "the sidecar's own traffic must not loop back into it"
+    assert len(found.passes) == 1
+
+
+def test_a_call_of_the_pod_to_itself_through_a_service_ends_at_the_inbound_listener() -> None:
+    """App to sidecar, sidecar to the pod's own address, inbound listener to the app."""
+    assert story(walk(out("10.96.0.1"), to="10.244.1.7")) == [
+        ("a process of the pod connects to 10.96.0.1:443", "to the outbound listener (15001)"),
+        ("the sidecar connects on to 10.244.1.7:443", "to the inbound listener (15003)"),
+        ("the sidecar hands over to the application's port 443", "untouched"),
+    ]
+
+
+@pytest.mark.requirement("C20")
+def test_in_pod_ip_mode_the_sidecar_hands_over_at_the_pods_address() -> None:
+    packet = Packet(direction="inbound", destination="10.244.1.7", port=8080)
+    found = walk(packet, local_proxy_mode="PodIP")
+    assert [one.verdict for one in found.passes] == [INBOUND, Rewritten("10.244.1.7", None)]
+    assert found.passes[1].why == (
+        "the sidecar reaches the application at the pod's address, not at localhost"
+    )
+    unknown = trace(intercept(InterceptLists(local_proxy_mode="PodIP"), FSM), packet)
+    assert unknown.passes[1].verdict == Rewritten("$POD_IP", None)
+
+
+def test_loopback_between_processes_of_the_pod_is_left_alone() -> None:
+    for destination in ("127.0.0.1", "10.244.1.7"):
+        found = walk(out(destination))
+        assert found.verdict == Untouched()
+        assert found.why == "processes of the pod that talk over loopback are not intercepted"
+
+
+@pytest.mark.requirement("C4")
+@pytest.mark.parametrize("protocol", ["udp", "icmp"])
+def test_what_is_not_tcp_is_not_intercepted(protocol: str) -> None:
+    found = walk(out("10.1.2.3", 53, protocol=protocol))
+    assert found.verdict == Untouched()
+    assert found.decided_by is None
+    assert found.why == f"not intercepted: {protocol.upper()}, and only TCP is redirected"
+
+
+@pytest.mark.requirement("C4")
+def test_the_dns_rule_of_osm_edge_is_the_exception() -> None:
+    found = walk(out("127.0.0.153", 53, protocol="udp"), dns_proxy=True)
+    assert found.verdict == Rewritten("127.0.0.153", 5300)
+    assert verdict_text(found.verdict) == "rewritten to 127.0.0.153:5300"
+
+
+@pytest.mark.requirement("C4")
+def test_ipv6_is_not_intercepted_and_the_answer_says_why() -> None:
+    found = walk(out("fd00::1"))
+    assert found.verdict == Untouched()
+    assert found.why == "not intercepted: IPv6, and the rules are in the IPv4 table only"
+
+
+@pytest.mark.parametrize(
+    ("lists", "packet", "why"),
+    [
+        ({"outbound_ip_range_exclusions": ("10.0.0.0/8",)}, out("10.1.2.3"),
+         "this outbound IP range is excluded"),
+        ({"outbound_port_exclusions": (443,)}, out("10.1.2.3"),
+         "these outbound ports are excluded"),
+        ({"network_interface_exclusions": ("eth+",)}, out("10.1.2.3"),
+         "traffic that leaves through this interface is excluded"),
+        ({"outbound_ip_range_inclusions": ("11.0.0.0/8",)}, out("10.1.2.3"),
+         "only the included ranges are intercepted"),
+        ({"inbound_port_exclusions": (443,)},
+         Packet(direction="inbound", destination="10.244.1.7", port=443),
+         "these inbound ports are excluded"),
+        ({"network_interface_exclusions": ("eth0",)},
+         Packet(direction="inbound", destination="10.244.1.7", port=443),
+         "traffic that enters through this interface is excluded"),
+        ({}, Packet(direction="inbound", destination="10.244.1.7", port=15904),
+         "the health-check helper answers here, bypassing the sidecar"),
+    ],
+)  # fmt: skip
+@pytest.mark.requirement("C18", "C20")
+def test_every_exclusion_says_why(lists: dict[str, object], packet: Packet, why: str) -> None:
+    found = walk(packet, **lists)
+    assert found.verdict == Untouched()
+    assert found.why == why
+
+
+@pytest.mark.requirement("C18")
+def test_exclusion_beats_inclusion() -> None:
+    lists = {
+        "outbound_ip_range_exclusions": ("10.1.0.0/16",),
+        "outbound_ip_range_inclusions": ("10.0.0.0/8",),
+    }
+    assert walk(out("10.1.2.3"), **lists).verdict == Untouched()
+    assert walk(out("10.2.2.3"), **lists).verdict == OUTBOUND
+
+
+@pytest.mark.parametrize(
+    ("packet", "message"),
+    [
+        (out("10.1.2"), "destination '10.1.2': expected an IPv4 or IPv6 address"),
+        (out("10.1.2.3", 65536), "port 65536: expected 0 to 65535"),
+        (out("10.1.2.3", uid=-1), "uid -1: expected 0 or more"),
+        (Packet(direction="inbound", destination="10.1.2.3", source="x"),
+         "source 'x': expected an IPv4 or IPv6 address"),
+    ],
+)  # fmt: skip
+def test_a_packet_that_cannot_exist_is_an_error(packet: Packet, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        walk(packet)
+    assert str(caught.value) == message
+
+
+def test_an_unknown_protocol_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="protocol 'quic': expected one of icmp, igmp, tcp, udp"):
+        walk(out("10.1.2.3", protocol="quic"))
+
+
+def test_rules_that_do_not_load_have_no_answer() -> None:
+    """The kernel would install nothing of them, and the pod would not start."""
+    with pytest.raises(NotLoadableError) as caught:
+        walk(out("10.1.2.3"), outbound_port_exclusions=tuple(range(1, 17)))
+    assert str(caught.value) == (
+        "iptables refuses to load these rules: multiport: expected at most 15 ports, got 16"
+    )
