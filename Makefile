@@ -44,7 +44,8 @@ format: $(DEV) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: $(DEV) ## Write the JSON Schema of stack files anew
+schema: $(DEV) ## Write the schemas of stack files and of the MeshConfig CRD anew
+	$(BIN)/python tools/crd_schema.py
 	$(BIN)/fsm-stack schema --write
 
 bench: $(DEV) ## Measure the speed goals

@@ -30,6 +30,15 @@ def _environment() -> Environment:
 
 
 @cache
+def text(name: str) -> str:
+    """The file ``templates/<name>`` as it is: data that no template makes."""
+    environment = _environment()
+    loader = environment.loader
+    assert loader is not None  # noqa: S101  # set above
+    return loader.get_source(environment, name)[0]
+
+
+@cache
 def template(name: str) -> Template:
     """The compiled template ``templates/<name>``."""
     return _environment().get_template(name)

@@ -42,8 +42,11 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 HostName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)
 ]
-# A path in a URL, without query.
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=1024)]
+# A path in a URL, with a query where a collector wants one.
+UrlPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~/%=&+-]*)?$", max_length=1024),
+]
 IPv4 = Annotated[
     str,
     StringConstraints(
