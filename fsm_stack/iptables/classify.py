@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Direction
     from fsm_stack.iptables.verdict import Verdict
 
+# Axes whose columns hold few different values: each is looked up once.
+_FEW_VALUES: Final = frozenset({"protocol", "interface", "uid"})
 # An axis up to this long becomes a table of every point.
 _TABLE_MAX: Final = 65536
 
@@ -158,7 +160,7 @@ def _column(name: str, column: Sequence[Any], level: _Classes, stride: int) -> I
     find = partial(bisect_right, level.starts)
     # bisect counts the starts up to a point, the point's own interval included.
     by_count = [0, *offsets]
-    if name == "interface":
+    if name in _FEW_VALUES:
         known = {value: by_count[find(value)] for value in set(column)}
         return map(known.__getitem__, column)
     if end <= _TABLE_MAX:

@@ -62,7 +62,7 @@ def read(text: str) -> Reading:
     if first is None:
         raise lines[0].error("no rules: expected a script or a dump of the nat table")
     start = first.content
-    head = start.split(maxsplit=1)[0]
+    head = first.parts[0]
     if head in _RESTORES or start.startswith("*"):
         return _reading(TableReader(lines, first, heredoc=head in _RESTORES).read())
     if head in _COMMANDS or head.startswith("&&"):

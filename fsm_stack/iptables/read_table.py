@@ -80,8 +80,7 @@ class TableReader:
 
     def _call(self, line: Line) -> None:
         """``iptables-restore [--noflush] <<EOF``; the ``<<`` is no word of a rule."""
-        words = line.content.split()
-        rest = [word for word in words[1:] if word not in _NOFLUSH]
+        rest = [word for word in line.parts[1:] if word not in _NOFLUSH]
         if rest not in ([f"<<{_END}"], ["<<", _END]):
             raise line.error(f"expected iptables-restore --noflush <<{_END}")
 

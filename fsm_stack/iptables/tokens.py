@@ -66,6 +66,11 @@ class Line:
         """Without the blanks around it."""
         return self.text.strip(" \t")
 
+    @property
+    def parts(self) -> list[str]:
+        """What blanks separate, unchecked; only spaces and tabs are blanks."""
+        return [part for part in self.text.replace("\t", " ").split(" ") if part]
+
     def error(self, problem: str, column: int | None = None) -> RuleSyntaxError:
         """An error at this line; at its first character that is no blank, unless told."""
         if column is None:

@@ -185,6 +185,8 @@ def test_what_is_not_understood_is_an_error_with_its_place(line: str) -> None:
 REFUSED_TEXTS = {
     "": "line 1, column 1: no rules: expected a script or a dump of the nat table: ",
     "# only a comment\n": "no rules: expected a script or a dump of the nat table",
+    "\x0b\n": "'\\x0b': expected iptables-restore, iptables, *nat, or a line of iptables -S",
+    "iptables-restore\u00a0<<EOF\n*nat\nCOMMIT\nEOF\n": "expected iptables-restore, iptables, *nat",
     "hello\n": "'hello': expected iptables-restore, iptables, *nat, or a line of iptables -S",
     "*nat\n:X - [0:0]\n": "table nat is not committed: expected COMMIT",
     "*filter\nCOMMIT\n": "no nat table: expected *nat",
