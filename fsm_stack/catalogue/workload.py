@@ -237,15 +237,6 @@ RULES: Final = (
         source="k8s.io/api, recorded",
     ),
     Rule(
-        id="lists-without-init",
-        severity="warning",
-        title="redirection annotations on a pod that gets no init container",
-        why="Nothing is redirected, so the lists have no effect; the injector does not even read them.",
-        fix="Remove them, or change the interception mode.",
-        hazard=("H11",),
-        source=_INJECTOR,
-    ),
-    Rule(
         id="workload-too-large",
         severity="error",
         title="a document is larger, deeper or more repetitive than a workload can be",

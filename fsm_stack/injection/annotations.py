@@ -129,7 +129,7 @@ def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
     return Refusal(
         f"{what} '{shown}' specified for annotation '{key}'",
         rule_id=rule_id,
-        path=f"metadata.annotations[{key}]",
+        path=f"metadata.annotations.{key}",
         value=shown,
         secret_left=True,
     )

@@ -149,7 +149,7 @@ def _decide(  # noqa: PLR0917  # the cache's key
                 why=f"{what}: {key} is {value!r}, neither a yes nor a no",
                 steps=tuple(steps),
                 message=f'{invalid} annotation value for key "{key}": {value}',
-                path=f"{path}[{key}]",
+                path=f"{path}.{key}",
             )
         steps.append(f"{what}: {key} is {value!r}" if value is not None else f"{what}: no {key}")
         answers.append(answer)

@@ -170,7 +170,7 @@ def _metrics(namespace: NamespaceView, mesh: MeshView, *, secret_left: bool) -> 
         raise Refusal(
             f'Invalid value specified for annotation "{key}": {value}',
             rule_id="injection-value",
-            path=f"namespace {namespace.name} metadata.annotations[{key}]",
+            path=f"namespace {namespace.name} metadata.annotations.{key}",
             value=value,
             secret_left=secret_left,
         )

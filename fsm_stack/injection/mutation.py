@@ -6,18 +6,22 @@ What is the user's stays plain data and is shared with the given pod; what is ad
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.pieces import Piece, encode
 from fsm_stack.injection.probes import NOTHING, Summary
 from fsm_stack.injection.shape import mapping, scalar, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fsm_stack.injection.lists import Interception
 
 Json = dict[str, Any]
+
+# Stands for a piece in the user's part of the text; private use, so no field of a pod holds it.
+_MARK: Final = "\ue000\ue001"
+_MARK_TEXT: Final = encode(_MARK)
 
 
 class Pod:
@@ -79,45 +83,41 @@ class Mutation:
 
     def plain(self) -> Json:
         """The pod as plain data; fields that nothing touched are the given pod's own."""
+        return self._assembled(Piece.plain)
+
+    def text(self) -> str:
+        """The same as compact JSON; the pieces' text is made only once for all pods."""
+        pieces: list[Piece] = []
+
+        def marked(piece: Piece) -> str:
+            pieces.append(piece)
+            return _MARK
+
+        parts = encode(self._assembled(marked)).split(_MARK_TEXT)
+        if len(parts) != len(pieces) + 1:  # the user's own text holds the mark
+            return encode(self.plain())
+        found = [parts[0]]
+        for piece, part in zip(pieces, parts[1:], strict=True):
+            found.append(piece.text())
+            found.append(part)
+        return "".join(found)
+
+    def _assembled(self, of: Callable[[Piece], Any]) -> Json:
+        """The pod with each piece as a function makes it; init containers come last."""
         pod = {**self.top, "metadata": self.metadata}
         if self.spec is None:
             return pod
         spec = dict(self.spec)
-        added = [piece.plain() for piece in self.last]
-        if self.first is not None or added or self.containers is not None:
-            first = [self.first.plain()] if self.first is not None else []
-            spec["containers"] = [*first, *(self.containers or ()), *added]
-        if self.init is not None:
-            spec["initContainers"] = [*(self.init_containers or ()), self.init.plain()]
-        elif self.init_containers is not None:
-            spec["initContainers"] = self.init_containers
         if self.volumes is not None:
             spec["volumes"] = self.volumes
+        if self.first is not None or self.last or self.containers is not None:
+            containers: list[Any] = [] if self.first is None else [of(self.first)]
+            containers += self.containers or ()
+            spec["containers"] = containers
+            containers += [of(piece) for piece in self.last]
+        if self.init is not None:
+            spec["initContainers"] = [*(self.init_containers or ()), of(self.init)]
+        elif self.init_containers is not None:
+            spec["initContainers"] = self.init_containers
         pod["spec"] = spec
         return pod
-
-    def text(self) -> str:
-        """The same as compact JSON; the pieces' text is made only once for all pods."""
-        head = encode({**self.top, "metadata": self.metadata})
-        if self.spec is None:
-            return head
-        spec = [encode(self.spec)[1:-1]] if self.spec else []
-        first = (self.first,) if self.first is not None else ()
-        if first or self.last or self.containers is not None:
-            spec.append(_list("containers", first, self.containers, self.last))
-        init = (self.init,) if self.init is not None else ()
-        if init or self.init_containers is not None:
-            spec.append(_list("initContainers", (), self.init_containers, init))
-        if self.volumes is not None:
-            spec.append('"volumes":' + encode(self.volumes))
-        return f'{head[:-1]},"spec":{{{",".join(spec)}}}}}'
-
-
-def _list(
-    name: str, first: tuple[Piece, ...], own: list[Json] | None, last: tuple[Piece, ...]
-) -> str:
-    parts = [piece.text() for piece in first]
-    if own:
-        parts.append(encode(own)[1:-1])
-    parts += [piece.text() for piece in last]
-    return f'"{name}":[{",".join(parts)}]'

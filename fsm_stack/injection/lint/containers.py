@@ -1,0 +1,193 @@
+"""Checks of containers and of the pod around them: ports, users, names, networks, lost fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import Finding, Severity, finding
+from fsm_stack.injection.pod_fields import METADATA_FIELDS, container_fields, spec_fields
+from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.injection.lint.subject import Json, Subject
+
+
+def _own(subject: Subject) -> Iterator[tuple[str, Json]]:
+    """The containers that run with the sidecar beside them, native sidecars among them."""
+    yield from subject.items("containers")
+    for path, container in subject.items("initContainers"):
+        if container.get("restartPolicy") == "Always":
+            yield path, container
+
+
+def reserved_ports(subject: Subject) -> Iterator[Finding]:
+    """H13: a container's port is one of the mesh's."""
+    if _untouched(subject):
+        return
+    repository = subject.mesh.repo_port
+    for path, container in _own(subject):
+        ports = container.get("ports")
+        for index, port in enumerate(ports if type(ports) is list else ()):
+            number = port.get("containerPort") if type(port) is dict else None
+            if type(number) is not int:
+                continue
+            purpose = RESERVED_PORTS.get(number)
+            if purpose is None and number == repository and subject.mesh.sidecar_kind == "pipy":
+                purpose = "the sidecar's repository and admin port"
+            if purpose is not None:
+                yield finding(
+                    "reserved-port",
+                    f"container {container.get('name')}: port {number} is reserved: {purpose}",
+                    path=f"{path}.ports[{index}].containerPort",
+                    value=number,
+                )
+
+
+def reserved_user(subject: Subject) -> Iterator[Finding]:
+    """H12: the application runs as the sidecar's user."""
+    if _untouched(subject):
+        return
+    pod = subject.spec.get("securityContext")
+    shared = pod.get("runAsUser") if type(pod) is dict else None
+    if shared == SIDECAR_UID:
+        yield finding(
+            "reserved-uid",
+            f"the pod runs as user {SIDECAR_UID}, the sidecar's: its traffic bypasses the mesh",
+            path="spec.securityContext.runAsUser",
+            value=shared,
+        )
+    for name in ("containers", "initContainers"):
+        for path, container in subject.items(name):
+            context = container.get("securityContext")
+            if type(context) is dict and context.get("runAsUser") == SIDECAR_UID:
+                yield finding(
+                    "reserved-uid",
+                    f"container {container.get('name')} runs as user {SIDECAR_UID}, the "
+                    "sidecar's: its traffic bypasses the mesh",
+                    path=f"{path}.securityContext.runAsUser",
+                    value=SIDECAR_UID,
+                )
+
+
+def reserved_names(subject: Subject) -> Iterator[Finding]:
+    """A container is called like one that the injector adds."""
+    mutation = subject.mutation
+    if mutation is None:
+        return
+    added = {piece.plain()["name"] for piece in mutation.last}
+    if mutation.first is not None:
+        added.add(mutation.first.plain()["name"])
+    if mutation.init is not None:
+        added.add(subject.mesh.system.init_container)
+    for name in ("containers", "initContainers", "ephemeralContainers"):
+        for path, container in subject.items(name):
+            if container.get("name") in added:
+                yield finding(
+                    "reserved-name",
+                    f"container {container['name']}: the injector adds one of this name",
+                    path=f"{path}.name",
+                    value=container["name"],
+                )
+
+
+def init_containers(subject: Subject) -> Iterator[Finding]:
+    """H17: init containers whose traffic is not proxied."""
+    if subject.mutation is None or subject.mutation.init is None:
+        return
+    for path, container in subject.items("initContainers"):
+        native = container.get("restartPolicy") == "Always"
+        yield finding(
+            "init-unproxied",
+            f"init container {container.get('name')} "
+            + (
+                f"starts before {subject.mesh.system.init_container}: its traffic is "
+                "intercepted only from then on"
+                if native
+                else f"runs before {subject.mesh.system.init_container}: its traffic is not "
+                "intercepted"
+            ),
+            path=path,
+        )
+
+
+def host_network(subject: Subject) -> Iterator[Finding]:
+    """The pod can never be injected."""
+    if subject.spec.get("hostNetwork") is True:
+        lists = [key for key in subject.list_keys() if key in subject.annotations]
+        tail = f"; {', '.join(lists)} has no effect" if lists else ""
+        yield finding(
+            "host-network",
+            f"hostNetwork: the pod shares the node's network namespace and is not injected{tail}",
+            path="spec.hostNetwork",
+        )
+
+
+def already_injected(subject: Subject) -> Iterator[Finding]:
+    """The pod carries the bootstrap volume of an earlier injection."""
+    name = subject.mesh.profile.bootstrap_volume
+    for path, volume in subject.items("volumes"):
+        if volume.get("name") == name:
+            yield finding(
+                "already-injected",
+                f"volume {name}: the pod is injected already; the injector changes its id, and "
+                "rewrites its probes once more",
+                path=path,
+            )
+            return
+
+
+def assumed_namespace(subject: Subject) -> Iterator[Finding]:
+    """The decision rests on a namespace that nobody has shown."""
+    if subject.namespace.assumed:
+        yield finding(
+            "namespace-assumed",
+            f"namespace {subject.namespace.name} is not in the input: assumed to be enrolled",
+        )
+
+
+def lost_fields(subject: Subject) -> Iterator[Finding]:
+    """Fields that the injector's client library does not know."""
+    if subject.mutation is None or subject.mutation.spec is None:
+        return
+    system = subject.mesh.system
+    lost = [f"metadata.{key}" for key in subject.metadata if key not in METADATA_FIELDS]
+    lost += [f"spec.{key}" for key in subject.spec if key not in spec_fields(system)]
+    known = container_fields(system)
+    for name in ("containers", "initContainers", "ephemeralContainers"):
+        for path, container in subject.items(name):
+            lost += [
+                f"{path}.{key}"
+                for key in container
+                if key not in known and not (name == "ephemeralContainers" and key == _TARGET)
+            ]
+    for path in lost:
+        native = path.startswith("spec.initContainers") and path.endswith(".restartPolicy")
+        yield finding(
+            "field-lost",
+            f"{system.title}'s injector drops {path}"
+            + (": the native sidecar becomes an init container that never ends" if native else ""),
+            path=path,
+            severity=Severity.ERROR if native else None,
+        )
+
+
+_TARGET: Final = "targetContainerName"
+
+
+def _untouched(subject: Subject) -> bool:
+    """Nothing is added to this pod, so nothing of it collides."""
+    return subject.spec.get("hostNetwork") is True
+
+
+CHECKS: Final = (
+    reserved_ports,
+    reserved_user,
+    reserved_names,
+    init_containers,
+    host_network,
+    already_injected,
+    assumed_namespace,
+    lost_fields,
+)

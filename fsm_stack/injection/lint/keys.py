@@ -1,0 +1,133 @@
+"""Checks of annotations: spelling, place, type, values of switches."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import Finding, finding
+from fsm_stack.injection import annotations as keys
+from fsm_stack.injection.annotations import namespace_keys, pod_keys, resource_keys, yes_or_no
+from fsm_stack.injection.lint.subject import Subject, annotation_path
+from fsm_stack.injection.quantities import stored_quantity
+from fsm_stack.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Keys of the same prefix that other programs of the mesh read or write on pods.
+_OTHERS: Final = frozenset({"ignore", "monitored-by"})
+_PREFIXES: Final = frozenset(known.annotation_prefix for known in SYSTEMS.values())
+
+
+def not_text(subject: Subject) -> Iterator[Finding]:
+    """An annotation whose value YAML reads as a number, a yes or a list."""
+    for key, value in subject.annotations.items():
+        if type(value) is not str:
+            shown = (
+                {True: "true", False: "false", None: "null"}.get(value) if _plain(value) else ""
+            )
+            shown = shown or (str(value) if _plain(value) else type(value).__name__)
+            yield finding(
+                "annotation-not-text",
+                f"annotation {key}: expected text, got {shown}",
+                path=annotation_path(key),
+                value=shown,
+                fix=f'Write {key}: "{shown}".' if _plain(value) else "",
+            )
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float)
+
+
+def unknown(subject: Subject) -> Iterator[Finding]:
+    """H15: a key under the mesh's prefix that its injector does not read."""
+    system = subject.mesh.system
+    read = pod_keys(system)
+    for key in subject.annotations:
+        prefix, slash, name = key.partition("/")
+        if not slash or name in _OTHERS or key in read:
+            continue
+        if prefix != system.annotation_prefix:
+            yield from _foreign(subject, key, prefix, name)
+        elif key in namespace_keys(system):
+            yield finding(
+                "annotation-not-read",
+                f"annotation {key} is read from namespaces, not from pods",
+                path=annotation_path(key),
+                fix=f"Annotate the namespace {subject.namespace.name}.",
+            )
+        else:
+            near = get_close_matches(key, sorted(read), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield finding(
+                "annotation-unknown",
+                f"annotation {key}: no such annotation of {system.title}{hint}",
+                path=annotation_path(key),
+                value=key,
+                fix=f"Write {near[0]}." if near else "",
+            )
+
+
+def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Finding]:
+    system = subject.mesh.system
+    ours = system.annotation(name)
+    if prefix in _PREFIXES:
+        yield finding(
+            "annotation-other-mesh",
+            f"annotation {key}: this mesh is {system.title}, "
+            f"which reads {system.annotation_prefix}/",
+            path=annotation_path(key),
+            value=key,
+            fix=f"Write {ours}." if ours in pod_keys(system) else "Remove it.",
+        )
+    elif get_close_matches(prefix, [system.annotation_prefix], n=1, cutoff=0.8):
+        yield finding(
+            "annotation-unknown",
+            f"annotation {key}: no such annotation of {system.title}; did you mean {ours}?",
+            path=annotation_path(key),
+            value=key,
+            fix=f"Write {ours}.",
+        )
+
+
+def injection_value(subject: Subject) -> Iterator[Finding]:
+    """H16: a value of the injection annotation that refuses the pod."""
+    key = subject.mesh.system.annotation(keys.INJECTION)
+    value = subject.annotations.get(key)
+    if type(value) is str and yes_or_no(value) is None:
+        yield finding(
+            "injection-value",
+            f"annotation {key}: expected enabled or disabled, got {value!r}",
+            path=annotation_path(key),
+            value=value,
+        )
+
+
+def sidecar_values(subject: Subject) -> Iterator[Finding]:
+    """Values of the sidecar's annotations that are ignored without a word."""
+    system = subject.mesh.system
+    read = pod_keys(system)
+    for name in (keys.HOLD, keys.GRACEFUL_EXIT):
+        key = system.annotation(name)
+        value = subject.annotations.get(key)
+        if key in read and type(value) is str and yes_or_no(value) is None:
+            yield finding(
+                "sidecar-option",
+                f"annotation {key}: {value!r} is neither a yes nor a no and counts as no",
+                path=annotation_path(key),
+                value=value,
+            )
+    for _, _, key in resource_keys(system):
+        value = subject.annotations.get(key)
+        if key in read and type(value) is str and stored_quantity(value) is None:
+            yield finding(
+                "sidecar-option",
+                f"annotation {key}: {value!r} is no quantity and is left out",
+                path=annotation_path(key),
+                value=value,
+            )
+
+
+CHECKS: Final = (not_text, unknown, injection_value, sidecar_values)

@@ -1,0 +1,124 @@
+"""Checks of health probes: those that work without the mesh, and fail in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings import Finding, Severity, finding
+from fsm_stack.injection.go_values import port_number
+from fsm_stack.injection.probes import KINDS
+from fsm_stack.well_known import RESERVED_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.injection.lint.subject import Json, Subject
+
+_SCHEMES: Final = frozenset({"", "HTTP", "HTTPS"})
+
+
+def _handlers(subject: Subject) -> Iterator[tuple[str, str, str, Json, Json]]:
+    """Path, kind, handler's name, handler, container of every probe that is rewritten."""
+    if subject.mutation is None or subject.mutation.spec is None:
+        return
+    for path, container in subject.items("containers"):
+        for field, kind, _ in KINDS:
+            probe = container.get(field)
+            if type(probe) is not dict:
+                continue
+            for name in ("httpGet", "tcpSocket"):  # httpGet wins
+                handler = probe.get(name)
+                if type(handler) is dict:
+                    yield f"{path}.{field}.{name}", kind, name, handler, container
+                    break
+
+
+def unknown_port(subject: Subject) -> Iterator[Finding]:
+    """A port name that no port of the same container has."""
+    for path, kind, _, handler, container in _handlers(subject):
+        port = handler.get("port")
+        names = {item.get("name") for item in _list(container.get("ports")) if type(item) is dict}
+        if isinstance(port, str) and not port_number(port) and port not in names:
+            known = ", ".join(sorted(str(name) for name in names if name)) or "none"
+            yield finding(
+                "probe-port-unknown",
+                f"container {container.get('name')}: the {kind} probe asks port {port!r}; "
+                f"the container's named ports: {known}",
+                path=f"{path}.port",
+                value=port,
+            )
+
+
+def reserved_port(subject: Subject) -> Iterator[Finding]:
+    """A probe of a port that the sidecar answers."""
+    for path, kind, _, handler, container in _handlers(subject):
+        number = port_number(handler.get("port"))
+        if number in RESERVED_PORTS and not _already(subject):
+            yield finding(
+                "probe-reserved-port",
+                f"container {container.get('name')}: the {kind} probe asks port {number}, "
+                f"{RESERVED_PORTS[number]}",
+                path=f"{path}.port",
+                value=number,
+            )
+
+
+def scheme(subject: Subject) -> Iterator[Finding]:
+    """A scheme that the injector does not recognise."""
+    for path, kind, _, handler, container in _handlers(subject):
+        value = handler.get("scheme")
+        if value is not None and value not in _SCHEMES:
+            yield finding(
+                "probe-scheme",
+                f"container {container.get('name')}: the {kind} probe's scheme is {value!r}, "
+                "expected HTTP or HTTPS",
+                path=f"{path}.scheme",
+                value=value,
+            )
+
+
+def lost_host(subject: Subject) -> Iterator[Finding]:
+    """A TCP probe of another host."""
+    for path, kind, name, handler, container in _handlers(subject):
+        if name == "tcpSocket" and handler.get("host"):
+            yield finding(
+                "probe-host",
+                f"container {container.get('name')}: the {kind} probe asks {handler['host']}; "
+                "the injector makes it ask this pod",
+                path=f"{path}.host",
+                value=handler["host"],
+            )
+
+
+def last_wins(subject: Subject) -> Iterator[Finding]:
+    """Several containers with a probe of one kind, where the injector keeps one."""
+    mutation = subject.mutation
+    if subject.mesh.profile.probes != "header" or mutation is None:
+        return
+    by_kind: dict[str, list[tuple[str, str, Any]]] = {}
+    for path, kind, handler, _, container in _handlers(subject):
+        by_kind.setdefault(kind, []).append((path, handler, container.get("name")))
+    for kind, found in by_kind.items():
+        last = found[-1][2]
+        for path, handler, name in found[:-1]:
+            unanswered = handler == "tcpSocket" and not mutation.probes.helper
+            yield finding(
+                "probe-lost",
+                f"container {name}: only container {last}'s {kind} probe counts"
+                + (
+                    "; no helper is added, so nothing answers this TCP probe" if unanswered else ""
+                ),
+                path=path,
+                severity=Severity.ERROR if unanswered else None,
+            )
+
+
+def _already(subject: Subject) -> bool:
+    return subject.mutation is not None and subject.mutation.reinjected
+
+
+def _list(value: object) -> list[Any]:
+    return value if type(value) is list else []
+
+
+CHECKS: Final = (unknown_port, reserved_port, scheme, lost_host, last_wins)

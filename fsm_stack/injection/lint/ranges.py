@@ -1,0 +1,125 @@
+"""Checks of a pod's address ranges, after the merge with the mesh's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import Finding, Severity, finding
+from fsm_stack.injection.lint.subject import Subject, annotation_path
+from fsm_stack.settings.checks.ranges import covers, spans
+from fsm_stack.settings.values import cidr_bounds, network_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LAST: Final = 2**32 - 1
+# What kubeadm-style clusters use when nobody chose. Source: flannel's and kubeadm's documentation.
+_USUAL: Final = (("10.244.0.0/16", "pod"), ("10.96.0.0/16", "service"))
+
+
+def ipv4(ranges: Iterable[str]) -> tuple[str, ...]:
+    """The IPv4 ranges, with a plain prefix length: Go takes leading zeros there."""
+    found = []
+    for text in ranges:
+        address, _, prefix = str(text).partition("/")
+        if ":" not in address and prefix.isdigit() and address.count(".") == 3:  # noqa: PLR2004
+            found.append(f"{address}/{int(prefix)}")
+    return tuple(found)
+
+
+def ipv6(subject: Subject) -> Iterator[Finding]:
+    """H2: an IPv6 range, which the injector takes and the IPv4 table does not."""
+    for key in subject.list_keys()[2:]:
+        for text in subject.ranges_of(key):
+            if ":" in text:
+                yield finding(
+                    "ipv6-cidr",
+                    f"{key}: expected an IPv4 CIDR, got {text}; the injector takes it, and the "
+                    "init container fails",
+                    path=annotation_path(key),
+                    value=text,
+                )
+
+
+def host_bits(subject: Subject) -> Iterator[Finding]:
+    """H7: a range that is larger than its text looks."""
+    for key in subject.list_keys()[2:]:
+        for text in ipv4(subject.ranges_of(key)):
+            network = network_text(text)
+            if network != text:
+                first, last = cidr_bounds(text)
+                address = text.partition("/")[0]
+                yield finding(
+                    "host-bits",
+                    f"{key}: {text} matches the {last - first + 1} addresses of {network}",
+                    path=annotation_path(key),
+                    value=text,
+                    fix=f"Write {network} for the range, or {address}/32 for the one address.",
+                )
+
+
+def everything(subject: Subject) -> Iterator[Finding]:
+    """H8: exclusions that leave nothing to intercept."""
+    key = subject.list_keys()[2]
+    own = ipv4(subject.ranges_of(key))
+    both = (*own, *ipv4(subject.mesh.excluded_ranges))
+    if own and spans(both) == ((0, _LAST),):
+        yield finding(
+            "excludes-everything",
+            f"{key}: {', '.join(both)} exclude every address: nothing outbound is intercepted",
+            path=annotation_path(key),
+        )
+
+
+def mesh_traffic(subject: Subject) -> Iterator[Finding]:
+    """H9: an exclusion over the addresses of the mesh's own pods and services."""
+    key = subject.list_keys()[2]
+    ranges = subject.ranges
+    declared = [(text, "pod") for text in ranges.pods]
+    declared += [(text, "service") for text in ranges.services]
+    known = {kind for _, kind in declared}
+    usual = [(text, kind) for text, kind in _USUAL if kind not in known]
+    for text in ipv4(subject.ranges_of(key)):
+        bounds = cidr_bounds(text)
+        if text == ranges.api_server or bounds == (0, _LAST):
+            continue
+        for other, kind in declared:
+            if covers((bounds,), other):
+                yield _mesh_finding(key, text, f"covers the cluster's {kind} range {other}")
+            elif covers((cidr_bounds(other),), text) and bounds[0] < bounds[1]:
+                message = f"is part of the cluster's {kind} range {other}"
+                yield _mesh_finding(key, text, message, severity=Severity.WARNING)
+        for other, kind in usual:
+            if covers((bounds,), other):
+                message = f"covers {other}, the usual {kind} range"
+                yield _mesh_finding(key, text, message, severity=Severity.WARNING)
+
+
+def _mesh_finding(
+    key: str, text: str, message: str, *, severity: Severity | None = None
+) -> Finding:
+    return finding(
+        "excludes-mesh-traffic",
+        f"{key}: {text} {message}",
+        path=annotation_path(key),
+        value=text,
+        severity=severity,
+    )
+
+
+def dead_inclusions(subject: Subject) -> Iterator[Finding]:
+    """H10: an inclusion that an exclusion takes back whole."""
+    excluded, included = subject.list_keys()[2:]
+    own = ipv4(subject.ranges_of(included))
+    union = spans((*ipv4(subject.ranges_of(excluded)), *ipv4(subject.mesh.excluded_ranges)))
+    for text in own:
+        if covers(union, text):
+            yield finding(
+                "dead-inclusion",
+                f"{included}: {text} is excluded as a whole; nothing of it is redirected",
+                path=annotation_path(included),
+                value=text,
+            )
+
+
+CHECKS: Final = (ipv6, host_bits, everything, mesh_traffic, dead_inclusions)

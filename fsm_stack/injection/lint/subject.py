@@ -1,0 +1,116 @@
+"""What the checks look at: a pod of any shape, read as far as it can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.injection.annotations import list_keys
+from fsm_stack.injection.go_values import atoi, is_cidr, trim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injection.mutation import Mutation
+    from fsm_stack.injection.namespace import NamespaceView
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRanges:
+    """Addresses whose traffic is the mesh's own.
+
+    Attributes:
+        pods: IPv4 CIDRs.
+        services: IPv4 CIDRs.
+        api_server: its address as a CIDR; excluding it is fine.
+    """
+
+    pods: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    api_server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A pod under the checks.
+
+    Attributes:
+        pod: the manifest as given.
+        metadata: its metadata; empty where it has none, or no object there.
+        spec: the same.
+        annotations: every key that is text, with its value of any type.
+        mesh: whose injector.
+        namespace: where the pod is created.
+        mutation: what the injector makes of it; None: left alone or refused.
+        ranges: the cluster's.
+    """
+
+    pod: Mapping[str, Any]
+    metadata: Json
+    spec: Json
+    annotations: Json
+    mesh: MeshView
+    namespace: NamespaceView
+    mutation: Mutation | None = None
+    ranges: ClusterRanges = field(default_factory=ClusterRanges)
+
+    @classmethod
+    def of(
+        cls,
+        pod: Mapping[str, Any],
+        *,
+        mesh: MeshView,
+        namespace: NamespaceView,
+        mutation: Mutation | None = None,
+        ranges: ClusterRanges | None = None,
+    ) -> Subject:
+        """The subject of a manifest; parts of a wrong type count as absent."""
+        metadata = _object(pod.get("metadata"))
+        annotations = _object(metadata.get("annotations"))
+        return cls(
+            pod=pod,
+            metadata=metadata,
+            spec=_object(pod.get("spec")),
+            annotations={key: value for key, value in annotations.items() if type(key) is str},
+            mesh=mesh,
+            namespace=namespace,
+            mutation=mutation,
+            ranges=ranges or ClusterRanges(),
+        )
+
+    def items(self, name: str) -> Iterator[tuple[str, Json]]:
+        """The objects in a list of the specification, each with its path."""
+        values = self.spec.get(name)
+        for index, value in enumerate(values if type(values) is list else ()):
+            if type(value) is dict:
+                yield f"spec.{name}[{index}]", value
+
+    def parts(self, key: str) -> tuple[str, ...]:
+        """The comma-separated parts of an annotation, trimmed as the injector trims them."""
+        value = self.annotations.get(key)
+        return tuple(trim(part) for part in value.split(",")) if type(value) is str else ()
+
+    def ports(self, key: str) -> tuple[int, ...]:
+        """The parts of a port list that the injector takes."""
+        found = (atoi(part) for part in self.parts(key))
+        return tuple(port for port in found if port is not None and port > 0)
+
+    def ranges_of(self, key: str) -> tuple[str, ...]:
+        """The parts of a range list that the injector takes."""
+        return tuple(part for part in self.parts(key) if is_cidr(part))
+
+    def list_keys(self) -> tuple[str, str, str, str]:
+        """The keys of the four redirection lists."""
+        return list_keys(self.mesh.system)
+
+
+def _object(value: object) -> Json:
+    return value if type(value) is dict else {}
+
+
+def annotation_path(key: str) -> str:
+    """The path of an annotation in a pod."""
+    return f"metadata.annotations.{key}"
