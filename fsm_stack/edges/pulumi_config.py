@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
 
 COMPONENT: Final = "fsm"
+PROVIDER: Final = "cluster"
 PROVIDER_PROJECT: Final = "kubernetes"
 
 # Provider settings whose value is text even where it looks like JSON.
@@ -108,7 +109,7 @@ def provider(settings: StackSettings) -> pulumi.ProviderResource:
     from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
 
     arguments = provider_arguments(pulumi.runtime.get_config_env(), settings)
-    return Provider(COMPONENT, **arguments)
+    return Provider(PROVIDER, **arguments)
 
 
 def provider_arguments(config: Mapping[str, str], settings: StackSettings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What stops a preview before it hurts: another cluster, a webhook pulled from under namespaces.
 
 Both look at more than one program run: at the cluster itself, and at what the last update left.
+A third stop is the API server's, for a field that someone else took; here it gets its remedies.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 # Its UID is the cluster's, by convention: it exists in every cluster and is never made again.
 # Source: k8s.io/community KEP 2149 (cluster id); open-telemetry k8s.cluster.uid.
 IDENTITY_NAMESPACE: Final = "kube-system"
+
+# Source: k8s.io/apimachinery pkg/util/managedfields, the API server's words.
+_CONFLICT: Final = "Apply failed with"
+CONFLICT_REMEDIES: Final = (
+    "Someone else wrote fields of the MeshConfig that this stack declares; the API server's error "
+    "names the writer after 'conflict with', and the fields. Either take their values into the "
+    "stack file, or set deployment.forceMeshConfig to true for one pulumi up, which takes the "
+    "fields back."
+)
 
 
 class WrongClusterError(pulumi.RunError):
@@ -83,22 +93,41 @@ def enrolment(manifests: Iterable[Manifest], settings: StackSettings) -> dict[st
 
 def remembered(
     name: str, now: Mapping[str, Any], *, opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
+) -> pulumi.Output[pulumi.Resource]:
     """Keep the enrolment in the stack's state, and compare it with the last update's.
 
     The engine calls the comparison when the value changes, in previews and in updates, and never
     in ``pulumi destroy``, which removes the enrolment first and then the webhooks. ``protect``
     would refuse that as well; a hook on deletion would need the program to run.
+
+    In a preview the program raises the error, which the engine shows as it is. In an update the
+    hook raises it: only then does the state keep the last update's value.
     """
+    is_preview = pulumi.runtime.is_dry_run()
+    errors: list[WebhookInUseError] = []
+
+    def compare(args: pulumi.ResourceHookArgs) -> None:
+        try:
+            webhooks_stay(_stashed(args.old_inputs), _stashed(args.new_inputs))
+        except WebhookInUseError as error:
+            if not is_preview:
+                raise
+            errors.append(error)
+
     hook = pulumi.ResourceHook(
-        f"{name}-webhooks-in-use",
-        lambda args: webhooks_stay(_stashed(args.old_inputs), _stashed(args.new_inputs)),
-        pulumi.ResourceHookOptions(on_dry_run=True),
+        f"{name}-webhooks-in-use", compare, pulumi.ResourceHookOptions(on_dry_run=True)
     )
     opts = pulumi.ResourceOptions.merge(
         opts, pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
     )
-    return pulumi.Stash(name, input=dict(now), opts=opts)
+    memory = pulumi.Stash(name, input=dict(now), opts=opts)
+
+    def compared(_urn: str) -> pulumi.Resource:
+        if errors:
+            raise errors[0]
+        return memory
+
+    return memory.urn.apply(compared)
 
 
 def webhooks_stay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -132,6 +161,21 @@ def webhooks_stay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
             "enrolledNamespaces to [] and run pulumi up; then make this change and run it again; "
             "then enrol the namespaces."
         )
+
+
+def remedies(name: str) -> pulumi.ResourceOptions:
+    """Say what to do when the API server refuses our MeshConfig because others wrote into it.
+
+    Its error names them and the fields, and nothing of what this project offers.
+    """
+
+    def say(args: pulumi.ErrorHookArgs) -> bool:
+        if any(_CONFLICT in error for error in args.errors):
+            pulumi.log.error(CONFLICT_REMEDIES)
+        return False  # trying again would not help
+
+    hook = pulumi.ErrorHook(f"{name}-conflict", say)
+    return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
 
 
 def _stashed(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -119,8 +119,9 @@ def options(manifest: Manifest) -> pulumi.ResourceOptions:
         retain_on_delete=manifest.retain or None,
         # Names are fixed, so a second object can never stand beside the first.
         delete_before_replace=None if _is_patch(manifest) else True,
-        # "Keep CRDs" turned on or off is another class for the same object, not another object.
-        aliases=[pulumi.Alias(type_=_other_type(manifest))] if _may_be_kept(manifest) else None,
+        # A setting that makes an object ours, or not, changes its class: it stays the same object.
+        # Without this the engine would delete the namespace, or the CRD, that it gives up.
+        aliases=[pulumi.Alias(type_=_other_type(manifest))] if _may_change(manifest) else None,
     )
 
 
@@ -133,7 +134,8 @@ def provider_annotations(manifest: Manifest, deployment: Deployment) -> dict[str
         notes[PATCH_FORCE] = "true"
     if manifest.retain:
         # It may be there from an earlier life of this stack, rewritten since by the control
-        # plane, which will rewrite it again: taking it back takes nothing from anyone.
+        # plane, which will rewrite it again: taking it back takes nothing from anyone. All lives
+        # write under one name, so that none leaves fields behind that the next cannot remove.
         notes |= {PATCH_FORCE: "true", PATCH_FIELD_MANAGER: FIELD_MANAGER}
     return notes
 
@@ -160,13 +162,14 @@ def _is_patch(manifest: Manifest) -> bool:
     return manifest.patch or manifest.retain
 
 
-def _may_be_kept(manifest: Manifest) -> bool:
-    return manifest.wave is Wave.CRD
+def _may_change(manifest: Manifest) -> bool:
+    return manifest.wave in {Wave.CRD, Wave.ENROLMENT}
 
 
 def _other_type(manifest: Manifest) -> str:
+    group, _, version = manifest.api_version.rpartition("/")
     suffix = "" if _is_patch(manifest) else "Patch"
-    return f"kubernetes:{manifest.api_version}:{manifest.kind}{suffix}"
+    return f"kubernetes:{group or 'core'}/{version}:{manifest.kind}{suffix}"
 
 
 def _custom_arguments(manifest: Manifest, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from fsm_stack.edges.pulumi_guard import enrolment, remembered, the_cluster
+from fsm_stack.edges.pulumi_guard import enrolment, remedies, remembered, the_cluster
 from fsm_stack.edges.pulumi_kinds import declared, logical_names
 from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.manifests.bundle import bundle
@@ -112,6 +112,8 @@ def _declare(
         current: list[pulumi.Input[pulumi.Resource]] = []
         for slug, manifest in members:
             opts = pulumi.ResourceOptions(parent=parts[manifest.part], depends_on=before)
+            if wave is Wave.MESH_CONFIG:
+                opts = pulumi.ResourceOptions.merge(opts, remedies(name))
             resources[slug] = declared(
                 f"{name}-{slug}", manifest, opts=opts, deployment=settings.deployment
             )

@@ -51,6 +51,7 @@ class Recorder(mocks.Mocks):
     reads: list[tuple[str, str, str]] = field(default_factory=list)
     cluster_uid: str = CLUSTER_UID
     log: list[tuple[str, str]] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.resource_id and args.typ == "kubernetes:core/v1:Namespace":
@@ -119,7 +120,11 @@ def _registration(request: Any) -> Registration:
             if (value := getattr(request.customTimeouts, key))
         },
         transforms=len(request.transforms),
-        hooks=tuple(request.hooks.before_update),
+        hooks=tuple(
+            hook
+            for kind in request.hooks.DESCRIPTOR.fields_by_name
+            for hook in getattr(request.hooks, kind)
+        ),
         custom=request.custom,
     )
 
@@ -142,7 +147,7 @@ def run(
 ) -> Recorder:
     """Run a program on an event loop of its own; its errors are raised."""
     recorder = recorder or Recorder()
-    logger = logging.Logger("pulumi", logging.DEBUG)  # noqa: LOG001  # this run's alone
+    logger = logging.Logger("pulumi", logging.INFO)  # noqa: LOG001  # this run's alone
     logger.addHandler(_Log(recorder))
     ran = []
 
@@ -161,6 +166,7 @@ def run(
             monitor=monitor,
         )
         pulumi.runtime.test(body)()
+        recorder.exports = dict(pulumi.runtime.get_root_resource().outputs)
     assert ran == [True], "the program's body did not run"
     return recorder
 

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+
+from fsm_stack.edges import pulumi_config
+from fsm_stack.edges.pulumi_config import provider_arguments
+from fsm_stack.errors import InputError
+
+from .pulumi_recorder import CLUSTER_UID, Recorder, run
+from .pulumi_samples import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = {
+    "fsm-stack:traffic": '{"outboundPortExclusionList":[6379]}',
+    "fsm-stack:releaseAssets": '{"source":"omit"}',
+    "fsm-stack:accept": json.dumps(
+        [{"id": "assets-omitted", "path": "releaseAssets.source", "reason": "r", "owner": "o"}]
+    ),
+}
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Run the project's program with a config, as the language host does."""
+    monkeypatch.setattr("pulumi.runtime.get_root_directory", lambda: str(tmp_path))
+
+    def start(
+        config: dict[str, str], *, secret: tuple[str, ...] = (), file: str | None = None
+    ) -> Recorder:
+        monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+        monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(secret))
+        if file is not None:
+            (tmp_path / "Pulumi.dev.yaml").write_text(file)
+        recorder = Recorder()
+        start.recorder = recorder  # type: ignore[attr-defined]  # read after an error
+        return run(pulumi_config.run, recorder=recorder)
+
+    return start
+
+
+def test_the_engines_config_becomes_one_stack_with_a_provider_of_its_own(engine: Any) -> None:
+    recorder = engine(GOOD)
+
+    assert recorder["fsm"].type == "fsm-stack:index:FsmStack"
+    provider = next(one for one in recorder.registrations if "providers" in one.type)
+    assert (provider.type, provider.name) == ("pulumi:providers:kubernetes", "cluster")
+    assert provider.inputs["enableConfigMapMutable"] == "true"
+    assert recorder["fsm-deployment-fsm-injector"].provider == "cluster"
+    assert recorder.log == []
+
+
+def test_the_stacks_outputs_are_the_components(engine: Any) -> None:
+    """A StackReference reads the stack's outputs, never a component's."""
+    recorder = engine(GOOD)
+
+    assert recorder.exports == recorder.outputs["fsm"]
+    assert recorder.exports["schemaVersion"] == 1
+
+
+def test_every_error_is_shown_at_its_place_and_nothing_is_declared(engine: Any) -> None:
+    """One run tells all problems; the stack file is beside the program, so each has its line."""
+    config = {"fsm-stack:traffic": '{"outboundPortExclusionList":[80810],"inboundPorts":[1]}'}
+    file = """\
+config:
+  fsm-stack:traffic:
+    outboundPortExclusionList: [80810]
+    inboundPorts: [1]
+"""
+
+    with pytest.raises(pulumi.RunError) as error:
+        engine(config, file=file)
+
+    recorder = engine.recorder
+    assert recorder.registrations == []
+    errors = [text for level, text in recorder.log if level == "ERROR"]
+    assert [text.split(": ")[0] for text in errors] == [
+        "Pulumi.dev.yaml:3:33 traffic.outboundPortExclusionList[0]",
+        "Pulumi.dev.yaml:4:5 traffic.inboundPorts",
+    ]
+    assert str(error.value) == "2 errors in the settings; nothing was changed"
+
+
+def test_errors_have_their_path_where_the_stack_file_is_elsewhere(engine: Any) -> None:
+    """`pulumi --config-file` and stackConfigDir: the engine has read it, this program cannot."""
+    with pytest.raises(pulumi.RunError):
+        engine(GOOD | {"fsm-stack:traffic": '{"outboundPortExclusionList":[0]}'})
+
+    assert any(
+        "traffic.outboundPortExclusionList[0]" in text
+        for level, text in engine.recorder.log
+        if level == "ERROR"
+    )
+
+
+def test_a_secret_is_an_error_that_does_not_print_it(engine: Any) -> None:
+    with pytest.raises(pulumi.RunError):
+        engine(GOOD | {"fsm-stack:cluster": '"s3cret"'}, secret=("fsm-stack:cluster",))
+
+    text = "\n".join(text for _, text in engine.recorder.log)
+    assert "[secret-value]" in text
+    assert "s3cret" not in text
+
+
+def test_a_warning_is_shown_and_the_stack_is_declared(engine: Any) -> None:
+    without = {key: value for key, value in GOOD.items() if key != "fsm-stack:accept"}
+
+    recorder = engine(without)
+
+    assert [level for level, _ in recorder.log] == ["WARNING"]
+    assert "[assets-omitted]" in recorder.log[0][1]
+    assert "fsm-deployment-fsm-injector" in recorder.names()
+
+
+def test_scripts_that_are_not_vendored_stop_the_program_with_the_command_that_mends_it(
+    engine: Any,
+) -> None:
+    with pytest.raises(pulumi.RunError, match="1 error in the settings; nothing was changed"):
+        engine({"fsm-stack:fsmVersion": "1.5.1"})
+
+    (text,) = (text for level, text in engine.recorder.log if level == "ERROR")
+    assert "[assets-missing]" in text
+    assert "fsm-stack vendor fsm-1.5.1.tgz" in text
+    assert engine.recorder.names() == []
+
+
+def test_the_providers_config_is_honoured() -> None:
+    """An explicit provider does not read `kubernetes:…` by itself."""
+    config = {
+        "kubernetes:kubeconfig": '{"apiVersion": "v1"}',
+        "kubernetes:suppressDeprecationWarnings": "true",
+        "kubernetes:kubeClientSettings": '{"qps": 50}',
+        "kubernetes:enableConfigMapMutable": "false",
+        "fsm-stack:system": "fsm",
+    }
+
+    assert provider_arguments(config, settings()) == {
+        "kubeconfig": '{"apiVersion": "v1"}',
+        "suppress_deprecation_warnings": True,
+        "kube_client_settings": {"qps": 50},
+        "enable_config_map_mutable": False,
+    }
+
+
+def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:
+    """With the UID as its identity, a renamed context does not replace every object."""
+    stack = settings(cluster={"context": "prod", "uid": CLUSTER_UID})
+
+    assert provider_arguments({}, stack) == {
+        "enable_config_map_mutable": True,
+        "context": "prod",
+        "cluster_identifier": CLUSTER_UID,
+    }
+
+
+def test_two_different_contexts_are_an_error() -> None:
+    with pytest.raises(InputError) as error:
+        provider_arguments({"kubernetes:context": "dev"}, settings(cluster={"context": "prod"}))
+
+    assert str(error.value) == (
+        "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'"
+    )
+
+
+def test_the_program_of_the_project_is_one_call(request: pytest.FixtureRequest) -> None:
+    """Logic there would be out of every test's and every reviewer's sight."""
+    program = (request.config.rootpath / "__main__.py").read_text()
+
+    assert program.splitlines()[-1] == "run()"
+    assert len(program.splitlines()) == 5

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from fsm_stack.edges.pulumi_outputs import StackOutputs, outputs_of, stack_outputs
+from fsm_stack.errors import InputError
+
+from .pulumi_recorder import run
+from .pulumi_samples import settings
+
+
+class Reference:
+    """A StackReference's only part that is read."""
+
+    def __init__(self, outputs: dict[str, Any]) -> None:
+        self.outputs = pulumi.Output.from_input(outputs)
+
+
+def read(outputs: dict[str, Any]) -> StackOutputs:
+    found: list[StackOutputs] = []
+
+    def program() -> None:
+        known = outputs_of(Reference(outputs))  # type: ignore[arg-type]  # the part that is read
+        pulumi.export("known", known.apply(found.append))
+
+    run(program)
+    return found[0]
+
+
+def test_outputs_name_mesh_versions_and_redirection() -> None:
+    outputs = stack_outputs(settings(annotationProfiles={"redis": {"description": "r"}}))
+
+    assert set(outputs) == set(StackOutputs.__annotations__)
+    assert outputs["schemaVersion"] == 1
+    assert outputs["fsmVersion"] == "1.5.1"
+    assert outputs["redirection"]["mesh"]["script"].startswith("iptables-restore")
+    assert list(outputs["redirection"]["profiles"]) == ["redis"]
+
+
+def test_another_stack_reads_them_back_typed() -> None:
+    """Numbers come back from the engine as floats; a newer tool's fields are left out."""
+    outputs = stack_outputs(settings())
+
+    assert read({**outputs, "schemaVersion": 1.0, "later": True}) == outputs
+
+
+@pytest.mark.parametrize("version", [2.0, None], ids=["newer", "no mesh"])
+def test_outputs_of_another_version_are_refused(version: float | None) -> None:
+    with pytest.raises(InputError) as error:
+        read({"schemaVersion": version})
+
+    assert str(error.value) == f"stack outputs: expected schemaVersion 1, got {version!r}"
