@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+import yaml
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fsm_stack.edges.yaml_text import dump
+from fsm_stack.manifests.assets import ReleaseAsset
+from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection import redirection
 from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.stack_file import from_engine, load_mapping
@@ -13,14 +17,16 @@ from tests.settings.loading import TODAY
 
 from .strategies import hostile, stacks
 
+ASSET = ReleaseAsset(version="1.5.1", sha256="0" * 64, scripts=b"stands for the release's own")
+
 # All that a script of the injector is made of. `$` stands in $POD_IP only, `<` in the here-document.
 ALPHABET = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _-./,:[]*!#+@\n"
 )
 
 
-def scripts(settings: StackSettings) -> list[str]:
-    known = redirection(settings)
+def scripts(stack: StackSettings) -> list[str]:
+    known = redirection(stack)
     return [scope.script for scope in known.scopes()]
 
 
@@ -33,9 +39,9 @@ def only_known_syntax(script: str) -> bool:
 @given(stacks)
 def test_valid_settings_render_scripts_without_shell_syntax(data: dict[str, Any]) -> None:
     loaded = load_mapping(data, name="", today=TODAY)
-    settings = StackSettings.model_validate_json(json.dumps(data))
-    assert all(only_known_syntax(script) for script in scripts(settings))
-    assert loaded.settings is None or loaded.settings == settings
+    stack = StackSettings.model_validate_json(json.dumps(data))
+    assert all(only_known_syntax(script) for script in scripts(stack))
+    assert loaded.settings is None or loaded.settings == stack
 
 
 @given(stacks)
@@ -68,32 +74,61 @@ def test_hostile_list_entries_are_refused_or_harmless(key: str, text: str) -> No
         assert all(only_known_syntax(script) for script in scripts(loaded.settings))
 
 
-TEXT_PATHS: tuple[tuple[str, ...], ...] = (
-    ("mesh", "name"),
-    ("mesh", "namespace"),
-    ("mesh", "trustDomain"),
-    ("mesh", "webhookNamePrefix"),
-    ("images", "registry"),
-    ("images", "tag"),
-    ("sidecar", "localProxyMode"),
-    ("sidecar", "logLevel"),
-    ("traffic", "interceptionMode"),
-    ("repoServer", "codebase"),
-    ("repoServer", "ipaddr"),
-    ("observability", "fsmLogLevel"),
-    ("releaseAssets", "configMapName"),
-    ("certificateProvider", "caBundleSecretName"),
-)
+def text_paths() -> list[tuple[str | int, ...]]:
+    """Every place of a stack file that takes text, from the models' own schema."""
+    schema = StackSettings.model_json_schema()
+    definitions = schema["$defs"]
+    found: list[tuple[str | int, ...]] = []
+
+    def walk(node: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        if "$ref" in node:
+            node = definitions[node["$ref"].rpartition("/")[2]]
+        for branch in node.get("anyOf", ()):
+            walk(branch, path)
+        if node.get("type") == "string":
+            found.append(path)
+        for key, part in node.get("properties", {}).items():
+            walk(part, (*path, key))
+        if isinstance(node.get("items"), dict):
+            walk(node["items"], (*path, 0))
+        of_keys = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+        for part in of_keys:
+            if isinstance(part, dict):
+                walk(part, (*path, "some-key"))
+
+    walk(schema, ())
+    return found
 
 
-@given(st.sampled_from(TEXT_PATHS), hostile)
-def test_hostile_text_elsewhere_never_reaches_a_script(path: tuple[str, ...], text: str) -> None:
-    data: dict[str, Any] = {path[-1]: text}
-    for step in reversed(path[:-1]):
-        data = {step: data}
-    loaded = load_mapping(data, name="", today=TODAY)
-    if loaded.settings is not None:
-        assert all(only_known_syntax(script) for script in scripts(loaded.settings))
+PATHS = text_paths()
+
+
+def put(path: tuple[str | int, ...], value: Any) -> Any:
+    for step in reversed(path):
+        value = [value] if isinstance(step, int) else {step: value}
+    return value
+
+
+def test_every_kind_of_text_is_tried() -> None:
+    """Else the next property would hold for no field."""
+    assert len(PATHS) > 100
+    assert ("mesh", "namespace") in PATHS
+    assert ("annotationProfiles", "some-key", "description") in PATHS
+
+
+@settings(max_examples=600)
+@given(st.sampled_from(PATHS), hostile)
+def test_hostile_text_never_reaches_a_script_or_another_folder(
+    path: tuple[str | int, ...], text: str
+) -> None:
+    """H5 and H6 in every field; and a name is never a way out of rendered/<stack>."""
+    loaded = load_mapping(put(path, text), name="", today=TODAY)
+    if loaded.settings is None:
+        return
+    assert all(only_known_syntax(script) for script in scripts(loaded.settings))
+    for manifest in bundle(loaded.settings, asset=ASSET):
+        assert set(manifest.slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+        assert yaml.safe_load(dump(manifest.object)) == manifest.object
 
 
 @given(hostile)
