@@ -26,6 +26,7 @@ def admit(
     proxy_id: str,
     dry_run: bool = False,
     secrets: Mapping[str, bool] | None = None,
+    service_account: str = "",
 ) -> tuple[Decision, Mutation | None]:
     """What the handler behind the webhook does with a pod.
 
@@ -38,6 +39,7 @@ def admit(
         proxy_id: the id that the injector would draw.
         dry_run: the request's flag.
         secrets: see :func:`fsm_stack.injection.mutate.mutate`.
+        service_account: what Kubernetes has filled in where the pod names none.
 
     Returns:
         The decision, and the mutation where it is to inject.
@@ -65,5 +67,6 @@ def admit(
         proxy_id=proxy_id,
         dry_run=dry_run,
         secrets=secrets,
+        service_account=service_account,
     )
     return decision, mutation

@@ -55,6 +55,7 @@ def mutate(
     proxy_id: str,
     dry_run: bool = False,
     secrets: Mapping[str, bool] | None = None,
+    service_account: str = "",
 ) -> Mutation:
     """The mutation of a pod whose injection is decided.
 
@@ -66,6 +67,7 @@ def mutate(
         dry_run: no Secret is made and none is looked up.
         secrets: the bootstrap Secrets of the namespace, and whether each can be read; None: the
             one that is needed exists.
+        service_account: what Kubernetes has filled in where the pod names none.
 
     Raises:
         Refusal: where the injector refuses the pod, or panics.
@@ -122,7 +124,9 @@ def mutate(
         objects(init_containers, "PodSpec.spec.initContainers", "Container")
     helper = (healthcheck_container(mesh),) if probes.helper else ()
     options = sidecar_options(pod, mesh, namespace, probes, windows=windows)
-    proxy = sidecar(pod, mesh, namespace, options, proxy_id)
+    proxy = sidecar(
+        pod, mesh, namespace, options, proxy_id=proxy_id, service_account=service_account
+    )
     _configure_dns(spec, pod, mesh, namespace)
     if options.hold:
         mutation.first, mutation.last = proxy, helper

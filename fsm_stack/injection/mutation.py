@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.injection.pieces import Piece, encode
+from fsm_stack.injection.piece import MARK, Piece, encode
 from fsm_stack.injection.probes import NOTHING, Summary
 from fsm_stack.injection.shape import mapping, scalar, texts
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# Stands for a piece in the user's part of the text; private use, so no field of a pod holds it.
-_MARK: Final = "\ue000\ue001"
-_MARK_TEXT: Final = encode(_MARK)
+_MARK_TEXT: Final = encode(MARK)
 
 
 class Pod:
@@ -87,13 +85,8 @@ class Mutation:
 
     def text(self) -> str:
         """The same as compact JSON; the pieces' text is made only once for all pods."""
-        pieces: list[Piece] = []
-
-        def marked(piece: Piece) -> str:
-            pieces.append(piece)
-            return _MARK
-
-        parts = encode(self._assembled(marked)).split(_MARK_TEXT)
+        pod, pieces = self.marked()
+        parts = encode(pod).split(_MARK_TEXT)
         if len(parts) != len(pieces) + 1:  # the user's own text holds the mark
             return encode(self.plain())
         found = [parts[0]]
@@ -101,6 +94,24 @@ class Mutation:
             found.append(piece.text())
             found.append(part)
         return "".join(found)
+
+    def marked(self) -> tuple[Json, list[Piece]]:
+        """The pod with :data:`MARK` for each piece, and the pieces in the order of the marks."""
+        pieces: list[Piece] = []
+
+        def mark(piece: Piece) -> str:
+            pieces.append(piece)
+            return MARK
+
+        return self._assembled(mark), pieces
+
+    def ready_count(self) -> int:
+        """How many containers kubectl counts in its READY column: native sidecars are among them.
+
+        Source: kubernetes pkg/printers/internalversion, printPod.
+        """
+        own = len(self.containers or ()) + len(self.last) + (self.first is not None)
+        return own + native_sidecars(self.init_containers)
 
     def _assembled(self, of: Callable[[Piece], Any]) -> Json:
         """The pod with each piece as a function makes it; init containers come last."""
@@ -121,3 +132,11 @@ class Mutation:
             spec["initContainers"] = self.init_containers
         pod["spec"] = spec
         return pod
+
+
+def native_sidecars(init_containers: object) -> int:
+    """How many init containers keep running beside the others."""
+    return sum(
+        isinstance(item, dict) and item.get("restartPolicy") == "Always"
+        for item in (init_containers if isinstance(init_containers, list) else ())
+    )

@@ -1,17 +1,16 @@
-"""The containers that the injector adds, each as plain data and as JSON text.
+"""The containers that the injector adds, each as a piece for all pods that get the same.
 
-A piece is made once for all pods that get the same; what differs from pod to pod is a hole in its
-text. So a mutation encodes only the user's own fields. Source: pkg/injector init_container.go and
+Source: pkg/injector init_container.go and
 the containers of the sidecar drivers.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.injection.piece import Container, Piece, piece
 from fsm_stack.injection.profile import ENVOY_MOUNT, PIPY_MOUNT
 from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.well_known import (
@@ -26,14 +25,8 @@ from fsm_stack.well_known import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fsm_stack.injection.mesh import MeshView, Resources
 
-Container = dict[str, Any]
-
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_MARK: Final = "\ue000\ue001"  # private use: no name, UUID or path of Kubernetes holds it
 _POD_FIELDS: Final = (
     ("POD_UID", "metadata.uid"),
     ("POD_NAME", "metadata.name"),
@@ -53,53 +46,6 @@ _PROBE_PORTS: Final = (
 )
 _WAIT: Final = "/usr/local/bin/wait-pipy"
 _LINGER: Final = "/usr/local/bin/gkill"
-
-
-def encode(value: object) -> str:
-    """Compact JSON text."""
-    return _encode(value)
-
-
-class Piece:
-    """A container to add.
-
-    Attributes:
-        plain: the container as plain data, made anew at every call.
-        text: the same as JSON.
-    """
-
-    __slots__ = ("_holes", "_make", "_texts")
-
-    def __init__(
-        self, make: Callable[..., Container], texts: list[str], holes: tuple[str, ...] = ()
-    ) -> None:
-        self._make = make
-        self._texts = texts
-        self._holes = holes
-
-    def filled(self, *holes: str) -> Piece:
-        """The same piece with a pod's own values in its holes."""
-        return Piece(self._make, self._texts, holes)
-
-    def plain(self) -> Container:
-        """The container as plain data, made anew: callers may change it."""
-        return self._make(*self._holes)
-
-    def text(self) -> str:
-        """The container as JSON."""
-        texts = self._texts
-        if not self._holes:
-            return texts[0]
-        parts = [texts[0]]
-        for hole, text in zip(self._holes, texts[1:], strict=True):
-            parts.append(_encode(hole)[1:-1])
-            parts.append(text)
-        return "".join(parts)
-
-
-def piece(make: Callable[..., Container], holes: int = 0) -> Piece:
-    """A piece of a function that makes the container from its holes' texts."""
-    return Piece(make, _encode(make(*[_MARK] * holes)).split(_encode(_MARK)[1:-1]))
 
 
 def init_container(mesh: MeshView, script: str) -> Piece:

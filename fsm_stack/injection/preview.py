@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import finding, in_order
 from fsm_stack.injection.admission import admit
 from fsm_stack.injection.decision import Decision, webhook_skips
 from fsm_stack.injection.lint import Subject, lint
+from fsm_stack.injection.mutation import native_sidecars
 from fsm_stack.injection.namespace import NamespaceView, assumed_namespace
 from fsm_stack.injection.refusal import Refusal
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from fsm_stack.findings import Finding
-    from fsm_stack.injection.lint.subject import ClusterRanges
+    from fsm_stack.injection.lint import ClusterRanges
+    from fsm_stack.injection.lists import Interception
     from fsm_stack.injection.mesh import MeshView
     from fsm_stack.injection.mutation import Mutation
-    from fsm_stack.iptables.lists import InterceptLists
+
+
+# Kubernetes fills it in before it asks webhooks. Source: plugin/pkg/admission/serviceaccount.
+_SERVICE_ACCOUNT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +34,38 @@ class Preview:
 
     Attributes:
         decision: injected, left alone or refused, and why.
-        pod: as it will run; the given one where it is left alone or refused.
+        given: the pod before.
+        mutation: the pod after, in parts; None where it is left alone or refused.
         findings: what is wrong, or worth knowing.
-        lists: the redirection's lists, merged; None: no init container.
-        script: the init container's script; None: no init container.
         expected_ready: the count that kubectl shows when all is well, as in 3/3; 0 where refused.
-        secret: the name of the bootstrap Secret that the injector makes.
     """
 
     decision: Decision
-    pod: Mapping[str, Any]
+    given: Mapping[str, Any]
+    mutation: Mutation | None = None
     findings: tuple[Finding, ...] = ()
-    lists: InterceptLists | None = None
-    script: str | None = None
     expected_ready: int = 0
-    secret: str | None = None
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """The pod as it will run; the given one where it is left alone or refused."""
+        return self.given if self.mutation is None else self.mutation.plain()
+
+    @property
+    def interception(self) -> Interception | None:
+        """The init container's lists, merged, and its script; None: no init container."""
+        return None if self.mutation is None else self.mutation.interception
+
+    @property
+    def script(self) -> str | None:
+        """The init container's script; None: no init container."""
+        found = self.interception
+        return None if found is None else found.script
+
+    @property
+    def secret(self) -> str | None:
+        """The name of the bootstrap Secret that the injector makes."""
+        return None if self.mutation is None else self.mutation.secret
 
 
 def preview(
@@ -53,6 +75,7 @@ def preview(
     namespace: NamespaceView | None = None,
     proxy_id: UUID | str,
     ranges: ClusterRanges | None = None,
+    check: bool = True,
 ) -> Preview:
     """What the webhook and the injector make of a pod that is created now.
 
@@ -62,6 +85,7 @@ def preview(
         namespace: where it is created; assumed to be enrolled if absent.
         proxy_id: the id that the injector would draw at random.
         ranges: the cluster's pod and service ranges, for the checks of exclusions.
+        check: look for everything that is wrong; otherwise only refusals are found.
 
     Returns:
         The preview; a refusal is in its decision and findings, never raised.
@@ -72,29 +96,36 @@ def preview(
     decision = webhook_skips(place, mesh)
     if decision is None:
         try:
-            decision, mutation = admit(pod, mesh=mesh, namespace=place, proxy_id=str(proxy_id))
+            decision, mutation = admit(
+                pod,
+                mesh=mesh,
+                namespace=place,
+                proxy_id=str(proxy_id),
+                service_account=_SERVICE_ACCOUNT,
+            )
         except Refusal as error:
             refusal = error
             decision = Decision(outcome="refuse", why=error.message, message=error.message)
-    found = tuple(
-        lint(Subject.of(pod, mesh=mesh, namespace=place, mutation=mutation, ranges=ranges))
-    )
+    found: tuple[Finding, ...] = ()
+    if check:
+        subject = Subject.of(pod, mesh=mesh, namespace=place, mutation=mutation, ranges=ranges)
+        found = tuple(lint(subject))
+        if decision.outcome == "leave":
+            found = (*found, finding("not-injected", f"not injected: {decision.why}"))
     if refusal is not None and not any(
         item.id == refusal.rule_id and item.place.path == refusal.path for item in found
     ):
         found = (refusal.as_finding(), *found)
-    if decision.outcome == "leave":
-        found = (*found, finding("not-injected", f"not injected: {decision.why}"))
-    result = pod if mutation is None else mutation.plain()
-    shown = mutation.interception if mutation is not None else None
+    if mutation is not None:
+        ready = mutation.ready_count()
+    else:
+        ready = 0 if decision.outcome == "refuse" else ready_count(pod)
     return Preview(
         decision=decision,
-        pod=result,
-        findings=in_order(found),
-        lists=shown.lists if shown else None,
-        script=shown.script if shown else None,
-        expected_ready=0 if decision.outcome == "refuse" else ready_count(result),
-        secret=mutation.secret if mutation is not None else None,
+        given=pod,
+        mutation=mutation,
+        findings=in_order(found) if found else (),
+        expected_ready=ready,
     )
 
 
@@ -105,17 +136,10 @@ def _namespace_name(pod: Mapping[str, Any]) -> str:
 
 
 def ready_count(pod: Mapping[str, Any]) -> int:
-    """How many containers kubectl counts in its READY column: native sidecars are among them.
-
-    Source: kubernetes pkg/printers/internalversion, printPod.
-    """
+    """The READY count of a pod as it is."""
     spec = pod.get("spec")
     if not isinstance(spec, dict):
         return 0
-    containers, init = spec.get("containers"), spec.get("initContainers")
-    native = [
-        item
-        for item in (init if isinstance(init, list) else ())
-        if isinstance(item, dict) and item.get("restartPolicy") == "Always"
-    ]
-    return (len(containers) if isinstance(containers, list) else 0) + len(native)
+    containers = spec.get("containers")
+    own = len(containers) if isinstance(containers, list) else 0
+    return own + native_sidecars(spec.get("initContainers"))

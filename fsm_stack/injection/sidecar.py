@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.injection import annotations as keys
 from fsm_stack.injection.annotations import resource_keys, yes_or_no
-from fsm_stack.injection.pieces import Piece, SidecarOptions, envoy_sidecar, pipy_sidecar
+from fsm_stack.injection.piece import Piece
+from fsm_stack.injection.pieces import SidecarOptions, envoy_sidecar, pipy_sidecar
 from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.injection.shape import objects, scalar
 
@@ -91,7 +92,13 @@ def _controller(pod: Pod) -> tuple[str, str] | None:
 
 
 def sidecar(
-    pod: Pod, mesh: MeshView, namespace: NamespaceView, options: SidecarOptions, proxy_id: str
+    pod: Pod,
+    mesh: MeshView,
+    namespace: NamespaceView,
+    options: SidecarOptions,
+    *,
+    proxy_id: str,
+    service_account: str,
 ) -> Piece:
     """The sidecar with the pod's own values.
 
@@ -99,6 +106,7 @@ def sidecar(
         Refusal: for a service account of the wrong type.
     """
     account = scalar(pod.spec.get("serviceAccountName"), str, "PodSpec.spec.serviceAccountName")
+    account = account or service_account
     if mesh.sidecar_kind == "envoy":
         # osm-edge takes the pod's own namespace, which is empty at admission.
         osm = mesh.system.sidecar_kind == "envoy"

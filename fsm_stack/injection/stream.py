@@ -1,0 +1,233 @@
+"""A stream of documents through the injector: what each workload becomes, and the text to write.
+
+Source of the form: like ``istioctl kube-inject``, but nothing that is untouched is written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings import Finding, Place
+from fsm_stack.injection.lost import Owner, lost, template_keys
+from fsm_stack.injection.misplaced import misplaced
+from fsm_stack.injection.namespace import NamespaceView, assumed_namespace, namespace_view
+from fsm_stack.injection.piece import MARK
+from fsm_stack.injection.preview import Preview, preview
+from fsm_stack.injection.workload import Workload, objects, workloads
+from fsm_stack.settings.yaml_text import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from fsm_stack.injection.documents import Document
+    from fsm_stack.injection.lint import ClusterRanges
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injection.piece import Piece
+
+Json = dict[str, Any]
+
+
+_MARKED_ITEM: Final = re.compile(f"^( *)- [\"']?{MARK}[\"']?$", re.MULTILINE)
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """What every workload of a stream is seen against.
+
+    Attributes:
+        mesh: whose injector.
+        proxy_id: kind, namespace and name to the id of the preview.
+        dump: an object as YAML text, ending in a newline.
+        namespaces: those that are known; a stream adds its own as they come.
+        templates: owners of pods, and their templates' annotations; a stream adds its own.
+        default_namespace: of manifests that name none.
+        ranges: the cluster's.
+        check: look for everything that is wrong; otherwise only refusals are found.
+    """
+
+    mesh: MeshView
+    proxy_id: Callable[[str, str, str], str]
+    dump: Callable[[Mapping[str, Any]], str]
+    namespaces: dict[str, NamespaceView] = field(default_factory=dict)
+    templates: dict[Owner, frozenset[str]] = field(default_factory=dict)
+    default_namespace: str = "default"
+    ranges: ClusterRanges | None = None
+    check: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One workload and its future.
+
+    Attributes:
+        workload: the object.
+        preview: of its pod.
+        findings: of the pod and of the object, with places in the file.
+    """
+
+    workload: Workload
+    preview: Preview
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One document after the injector.
+
+    Attributes:
+        document: as it was read.
+        text: as it is to be written: the source where nothing changed.
+        seen: its workloads.
+    """
+
+    document: Document
+    text: str
+    seen: tuple[Seen, ...] = ()
+
+
+def run(documents: Iterable[Document], context: Context) -> Iterator[Outcome]:
+    """Each document's outcome, in order.
+
+    Namespaces among the documents count from where they stand; give those that come later, or
+    from elsewhere, in the context.
+
+    Raises:
+        InputError: for a document that cannot be decoded.
+    """
+    for document in documents:
+        yield outcome(document, context)
+
+
+def outcome(document: Document, context: Context) -> Outcome:
+    """One document's outcome.
+
+    Raises:
+        InputError: when it cannot be decoded.
+    """
+    if not document.of_interest():
+        return Outcome(document=document, text=document.source)
+    value = document.load()
+    learn_namespaces(value, context)
+    found = tuple(workloads(value))
+    context.templates |= dict(template_keys(item) for item in found if item.template)
+    seen = tuple(_see(item, context) for item in found)
+    if not seen:
+        return Outcome(document=document, text=document.source)
+    changed = [item for item in seen if item.preview.mutation is not None]
+    text = _written(document, value, changed, context) if changed else document.source
+    return Outcome(document=document, text=text, seen=_with_places(document, seen))
+
+
+def learn_namespaces(value: object, context: Context) -> None:
+    """Take the Namespace objects of a decoded document into the context."""
+    for _, manifest in objects(value):
+        if manifest.get("kind") == "Namespace" and manifest.get("apiVersion") == "v1":
+            view = namespace_view(manifest)
+            context.namespaces[view.name] = view
+
+
+def _see(item: Workload, context: Context) -> Seen:
+    name = item.namespace or context.default_namespace
+    place = context.namespaces.get(name) or assumed_namespace(name, context.mesh)
+    found = preview(
+        item.pod(),
+        mesh=context.mesh,
+        namespace=place,
+        proxy_id=context.proxy_id(item.kind, name, item.name),
+        ranges=context.ranges,
+        check=context.check,
+    )
+    if not context.check and not found.findings:
+        return Seen(workload=item, preview=found, findings=())
+    prefix = path_text(item.pod_path)
+    findings = [finding.at(path=_joined(prefix, finding.place.path)) for finding in found.findings]
+    above = path_text(item.path)
+    findings += [
+        finding.at(path=_joined(above, finding.place.path))
+        for finding in (
+            *misplaced(item, context.mesh.system),
+            *lost(item, context.templates, context.mesh.system),
+        )
+    ]
+    return Seen(workload=item, preview=found, findings=tuple(findings))
+
+
+def _joined(prefix: str, path: str) -> str:
+    if not path or path.startswith("namespace "):
+        return path or prefix
+    return f"{prefix}.{path}" if prefix else path
+
+
+def _placed(value: Any, path: tuple[str | int, ...], new: Json) -> Any:  # noqa: ANN401  # JSON
+    if not path:
+        return new
+    name, index = path
+    items = list(value[name])
+    items[int(index)] = new
+    return {**value, name: items}
+
+
+def _written(document: Document, value: Json, changed: list[Seen], context: Context) -> str:
+    """The document with its mutated pods; in YAML, the pieces' text is made once for all."""
+    lead = document.lead
+    if document.form == "json":
+        return lead + json.dumps(_with_pods(value, changed), indent=4, ensure_ascii=False) + "\n"
+    if lead and not lead.endswith("\n"):
+        lead += "\n"
+    marked = value
+    pieces: list[Piece] = []
+    for item in changed:
+        if item.preview.mutation is not None:
+            pod, added = item.preview.mutation.marked()
+            pieces += added
+            marked = _placed(marked, item.workload.path, item.workload.with_pod(pod))
+    parts = _MARKED_ITEM.split(context.dump(marked))
+    if len(parts) != 2 * len(pieces) + 1:  # the user's own text holds the mark
+        return lead + context.dump(_with_pods(value, changed))
+    found = [lead, parts[0]]
+    for piece, pad, rest in zip(pieces, parts[1::2], parts[2::2], strict=True):
+        found.append(piece.yaml_item(context.dump, pad))
+        found.append(rest)
+    return "".join(found)
+
+
+def _with_pods(value: Json, changed: list[Seen]) -> Json:
+    for item in changed:
+        value = _placed(value, item.workload.path, item.workload.with_pod(item.preview.pod))
+    return value
+
+
+def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]:
+    """The findings with file, line and column; lines are looked up only where there are any."""
+    if not any(item.findings for item in seen):
+        return seen
+    wanted = any(
+        found.place.path != path_text(item.workload.pod_path)
+        for item in seen
+        for found in item.findings
+    )
+    places = document.places() if wanted else {}
+    marks = {path_text(path): mark for path, mark in places.items()}
+    return tuple(
+        replace(
+            item,
+            findings=tuple(_with_place(document, finding, marks) for finding in item.findings),
+        )
+        for item in seen
+    )
+
+
+def _with_place(
+    document: Document, finding: Finding, marks: Mapping[str, tuple[int, int]]
+) -> Finding:
+    path = finding.place.path
+    mark = marks.get(path)
+    while mark is None and path:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        mark = marks.get(path)
+    line, column = mark or (document.line, None)
+    place = Place(file=document.file, line=line, column=column, path=finding.place.path)
+    return replace(finding, place=place)
