@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fsm_stack.injection.annotations import list_keys, pod_lists
 from fsm_stack.injection.merge import merge_ports, merge_ranges
-from fsm_stack.injection.piece import Piece
 from fsm_stack.injection.pieces import init_container
 from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.script import script
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injection.piece import Piece
 
 
 class Interception(NamedTuple):

@@ -1,7 +1,7 @@
 """The containers that the injector adds, each as a piece for all pods that get the same.
 
-Source: pkg/injector init_container.go and
-the containers of the sidecar drivers.
+Source: pkg/injector, init_container.go, of FSM, osm-edge and OSM, and
+the containers of their sidecar drivers.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.injection import annotations as keys
 from fsm_stack.injection.annotations import resource_keys, yes_or_no
-from fsm_stack.injection.piece import Piece
 from fsm_stack.injection.pieces import SidecarOptions, envoy_sidecar, pipy_sidecar
 from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.injection.shape import objects, scalar
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from fsm_stack.injection.mesh import MeshView
     from fsm_stack.injection.mutation import Pod
     from fsm_stack.injection.namespace import NamespaceView
+    from fsm_stack.injection.piece import Piece
     from fsm_stack.injection.probes import Summary
 
 

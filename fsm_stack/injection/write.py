@@ -1,0 +1,174 @@
+"""Pod settings to annotations, strictly: nothing that the injector refuses can be written.
+
+Reading is as lenient as the injector, see :mod:`fsm_stack.injection.annotations`; writing is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.findings import Finding, finding
+from fsm_stack.injection import annotations as keys
+from fsm_stack.injection.annotations import pod_keys
+from fsm_stack.redirection.lower import pod_annotations
+from fsm_stack.settings.effective import PodLists, profile_lists
+from fsm_stack.settings.quantity import canonical_quantity, parse_quantity
+from fsm_stack.settings.values import parse_cidr, parse_port
+from fsm_stack.well_known import MULTIPORT_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.systems import System
+
+_SWITCHES: Final = (
+    ("injection", keys.INJECTION),
+    ("hold_application", keys.HOLD),
+    ("graceful_exit", keys.GRACEFUL_EXIT),
+)
+_IMAGE_CHARACTERS: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSettings:
+    """What a pod may choose for itself. None and empty values write nothing.
+
+    Attributes:
+        outbound_ports: outbound ports that bypass the sidecar.
+        inbound_ports: inbound ports that bypass the sidecar.
+        excluded_ranges: outbound IPv4 CIDRs that bypass the sidecar.
+        included_ranges: the only outbound IPv4 CIDRs that go through it.
+        injection: whether the pod gets a sidecar.
+        sidecar_image: FSM only: the sidecar's image.
+        hold_application: FSM only: the application waits for the sidecar.
+        graceful_exit: FSM only: the sidecar waits for its clients.
+        limits: FSM and osm-edge: the sidecar's; cpu, memory, storage, ephemeral-storage.
+        requests: the same.
+    """
+
+    outbound_ports: tuple[int, ...] = ()
+    inbound_ports: tuple[int, ...] = ()
+    excluded_ranges: tuple[str, ...] = ()
+    included_ranges: tuple[str, ...] = ()
+    injection: bool | None = None
+    sidecar_image: str | None = None
+    hold_application: bool | None = None
+    graceful_exit: bool | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
+    requests: Mapping[str, str] = field(default_factory=dict)
+
+
+def annotations_of(pod: PodSettings, system: System) -> dict[str, str]:
+    """The annotations that carry a pod's settings.
+
+    Raises:
+        FindingsError: every value that is wrong, and every setting that the system does not have.
+    """
+    findings: list[Finding] = []
+    lists = PodLists(
+        outbound_ports=_parsed(pod.outbound_ports, "outbound_ports", parse_port, findings),
+        inbound_ports=_parsed(pod.inbound_ports, "inbound_ports", parse_port, findings),
+        excluded_ranges=_parsed(pod.excluded_ranges, "excluded_ranges", parse_cidr, findings),
+        included_ranges=_parsed(pod.included_ranges, "included_ranges", parse_cidr, findings),
+    )
+    for name in ("outbound_ports", "inbound_ports"):
+        count = len(getattr(lists, name))
+        if count > MULTIPORT_MAX:
+            message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
+            findings.append(finding("too-many-ports", message, path=name))
+    written = pod_annotations(lists, system)
+    for name, short in _SWITCHES:
+        value = getattr(pod, name)
+        if value is not None:
+            _write(written, name, short, "enabled" if value else "disabled", system, findings)
+    if pod.sidecar_image is not None:
+        if not pod.sidecar_image or not _IMAGE_CHARACTERS.issuperset(pod.sidecar_image):
+            message = f"expected an image reference, got {pod.sidecar_image!r}"
+            findings.append(finding("invalid-value", message, path="sidecar_image"))
+        _write(written, "sidecar_image", keys.SIDECAR_IMAGE, pod.sidecar_image, system, findings)
+    for kind in keys.RESOURCE_KINDS:
+        for resource, amount in getattr(pod, kind).items():
+            text = _quantity(amount, f"{kind}.{resource}", findings)
+            short = f"sidecar-resource-{kind}-{resource}"
+            _write(written, f"{kind}.{resource}", short, text, system, findings)
+    if findings:
+        raise FindingsError(tuple(findings))
+    return written
+
+
+def _write(
+    written: dict[str, str],
+    path: str,
+    short: str,
+    value: str,
+    system: System,
+    findings: list[Finding],
+) -> None:
+    key = system.annotation(short)
+    if key in pod_keys(system):
+        written[key] = value
+    else:
+        message = f"{system.title} has no annotation {key}"
+        findings.append(finding("not-in-system", message, path=path))
+
+
+def _parsed(
+    values: tuple[Any, ...], name: str, parse: Callable[[object], Any], findings: list[Finding]
+) -> tuple[Any, ...]:
+    found = []
+    for index, value in enumerate(values):
+        try:
+            found.append(parse(value))
+        except PydanticCustomError as error:
+            findings.append(_finding(error, f"{name}[{index}]", value))
+    return tuple(dict.fromkeys(found))
+
+
+def _quantity(value: object, path: str, findings: list[Finding]) -> str:
+    try:
+        return canonical_quantity(parse_quantity(value))
+    except PydanticCustomError as error:
+        findings.append(_finding(error, path, value))
+        return ""
+
+
+def _finding(error: PydanticCustomError, path: str, value: object) -> Finding:
+    context = error.context or {}
+    return finding(
+        error.type, context.get("message", ""), path=path, value=value, fix=context.get("fix", "")
+    )
+
+
+def namespace_annotations(
+    system: System, *, injection: bool | None = None, metrics: bool | None = None
+) -> dict[str, str]:
+    """The annotations of a namespace; None writes nothing."""
+    chosen = ((keys.INJECTION, injection), (keys.METRICS, metrics))
+    return {
+        system.annotation(short): "enabled" if value else "disabled"
+        for short, value in chosen
+        if value is not None
+    }
+
+
+def annotations_for(settings: StackSettings, profile: str) -> dict[str, str]:
+    """The annotations of a stack's profile, for the pods of other programs.
+
+    Args:
+        settings: the mesh's stack.
+        profile: one of its ``annotationProfiles``.
+
+    Raises:
+        InputError: when the stack has no such profile.
+    """
+    if profile not in settings.annotation_profiles:
+        known = ", ".join(settings.annotation_profiles) or "none"
+        raise InputError(f"profile {profile!r}: expected one of the stack's profiles: {known}")
+    return pod_annotations(profile_lists(settings, profile), settings.profile)
