@@ -6,6 +6,7 @@ a connection names the namespace, and the address and port at which the connecti
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import selectors
@@ -92,14 +93,12 @@ def main() -> None:
     name, tcp, udp = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
     sockets = listening(tcp, udp)
     threading.Thread(target=serve, args=(name, sockets), daemon=True).start()
-    # Never the same source port twice: a connection must not meet an older one's decision.
-    source_port = 20000
+    # The same source port again only after 40,000 others: a connection must not meet the
+    # decision that the kernel remembers for an older one.
+    source_ports = itertools.cycle(range(20001, 60001))
     print("ready", flush=True)  # noqa: T201  # the protocol
     for line in sys.stdin:
-        answers = []
-        for request in json.loads(line):
-            source_port += 1
-            answers.append(connect(request, source_port))
+        answers = [connect(request, next(source_ports)) for request in json.loads(line)]
         print(json.dumps(answers), flush=True)  # noqa: T201  # the protocol
 
 

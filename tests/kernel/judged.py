@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from network import POD_IP, Arrival, Backend, interface_to
@@ -97,6 +97,6 @@ def judge(case: Case, pod: Network) -> int:
         told = expected(packet, text)
         assert arrived == told, (
             f"{packet}: the kernel has {arrived}, the simulator {told}\n"
-            f"keep this case:\n{case.kept()}"
+            f"keep this case:\n{replace(case, packets=(packet,)).kept()}"
         )
     return len(case.packets)
