@@ -1,4 +1,4 @@
-"""The Pulumi program: the engine's config in, one :class:`FsmStack` and its outputs out."""
+"""The engine's config in; one :class:`FsmStack`, its provider and the stack's outputs out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TEXT: Final = frozenset(
 )
 
 
-def run() -> None:
+def declare() -> None:
     """Declare the stack that the engine is asked for.
 
     Raises:
@@ -42,7 +42,7 @@ def run() -> None:
             traceback, after every finding at its place.
     """
     try:
-        _run(Path(pulumi.runtime.get_root_directory() or "."))
+        _declare(Path(pulumi.runtime.get_root_directory() or "."))
     except FindingsError as error:
         report(error.findings)
         raise _stopped(error.findings) from None
@@ -50,7 +50,7 @@ def run() -> None:
         raise pulumi.RunError(str(error)) from None
 
 
-def _run(project: Path) -> None:
+def _declare(project: Path) -> None:
     loaded = load(project, pulumi.get_stack())
     report(loaded.findings)
     if loaded.settings is None or loaded.worst() is Severity.ERROR:

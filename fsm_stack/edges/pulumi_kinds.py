@@ -57,7 +57,7 @@ PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 FIELD_MANAGER: Final = "fsm-stack"
 
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_PROVIDER_SETS: Final = {"apiVersion", "kind"}  # the typed classes know them
+_PROVIDER_SETS: Final = ("apiVersion", "kind")  # the typed classes know them
 
 
 def declared(
@@ -82,7 +82,9 @@ def declared(
         }
     if _is_custom(manifest):
         return kind(name, **_custom_arguments(manifest, body), opts=opts)
-    arguments = {_snake(key): value for key, value in body.items() if key not in _PROVIDER_SETS}
+    arguments = {
+        python_name(key): value for key, value in body.items() if key not in _PROVIDER_SETS
+    }
     return kind(name, **arguments, opts=opts)
 
 
@@ -173,7 +175,7 @@ def _other_type(manifest: Manifest) -> str:
 
 
 def _custom_arguments(manifest: Manifest, body: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = {_snake(key): value for key, value in body.items()}
+    arguments = {python_name(key): value for key, value in body.items()}
     if unknown := sorted(arguments.keys() - {"api_version", "kind", "metadata", "spec"}):
         raise NotProvidedError(
             f"{manifest.api_version} {manifest.kind}: expected apiVersion, kind, metadata and "
@@ -182,6 +184,6 @@ def _custom_arguments(manifest: Manifest, body: Mapping[str, Any]) -> dict[str, 
     return arguments
 
 
-def _snake(key: str) -> str:
+def python_name(key: str) -> str:
     """``binaryData`` as Pulumi's Python calls it: ``binary_data``."""
     return _CAPITAL.sub(r"_\1", key).lower()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
 
-from fsm_stack.edges import pulumi_config
+from fsm_stack.edges import pulumi_config, pulumi_program
 from fsm_stack.edges.pulumi_config import provider_arguments
 from fsm_stack.errors import InputError
 
@@ -39,7 +40,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             (tmp_path / "Pulumi.dev.yaml").write_text(file)
         recorder = Recorder()
         start.recorder = recorder  # type: ignore[attr-defined]  # read after an error
-        return run(pulumi_config.run, recorder=recorder)
+        return run(pulumi_config.declare, recorder=recorder)
 
     return start
 
@@ -165,6 +166,31 @@ def test_two_different_contexts_are_an_error() -> None:
     assert str(error.value) == (
         "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'"
     )
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_the_collector_is_as_before_after_the_program(
+    monkeypatch: pytest.MonkeyPatch, *, on: bool
+) -> None:
+    """It rests only while the program declares; also when that fails."""
+    states = []
+
+    def fails() -> None:
+        states.append(gc.isenabled())
+        raise pulumi.RunError("1 error")
+
+    monkeypatch.setattr(pulumi_config, "declare", fails)
+    monkeypatch.setattr(gc, "freeze", lambda: states.append("frozen"))
+    if not on:
+        gc.disable()
+    try:
+        with pytest.raises(pulumi.RunError):
+            pulumi_program.run()
+        states.append(gc.isenabled())
+    finally:
+        gc.enable()
+
+    assert states == [False, "frozen", on]
 
 
 def test_the_program_of_the_project_is_one_call(request: pytest.FixtureRequest) -> None:
