@@ -185,6 +185,14 @@ RULES: Final = (
         fix="Give the real one with --namespace-file.",
     ),
     Rule(
+        id="address-unknown",
+        severity="info",
+        title="the preview lacks an address that only a cluster knows",
+        why="With the DNS proxy the injector writes the controller Service's cluster IP into the pod.",
+        fix="Give it with --controller-ip.",
+        source="the Pipy drivers of FSM and osm-edge",
+    ),
+    Rule(
         id="probe-port-unknown",
         severity="error",
         title="a probe names a port that its container does not declare",

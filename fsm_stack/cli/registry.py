@@ -37,6 +37,21 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "List what bypasses the mesh: why, whose, until when.",
             ),
             Entry(
+                "inject",
+                "fsm_stack.cli.inject:inject",
+                "Show workloads as their pods will run.",
+            ),
+            Entry(
+                "lint",
+                "fsm_stack.cli.lint:lint",
+                "Check workloads against a stack's mesh.",
+            ),
+            Entry(
+                "annotate",
+                "fsm_stack.cli.annotate:annotate",
+                "Print a profile's annotations, or patch manifests.",
+            ),
+            Entry(
                 "schema",
                 "fsm_stack.cli.schema:schema",
                 "Print the JSON Schema of stack files, for editors.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.injection.mesh import MeshView
     from fsm_stack.injection.piece import Piece
+    from fsm_stack.systems import System
 
 
 class Interception(NamedTuple):
@@ -25,11 +26,13 @@ class Interception(NamedTuple):
         lists: the script generator's arguments, merged.
         script: the text.
         piece: the init container.
+        system: whose script.
     """
 
     lists: InterceptLists
     script: str
     piece: Piece
+    system: System
 
 
 def interception(annotations: Mapping[str, str], mesh: MeshView) -> Interception:
@@ -61,4 +64,6 @@ def _interception(mesh: MeshView, *values: str | None) -> Interception:
         dns_proxy=mesh.dns_proxy and mesh.system.has_dns_rule,
     )
     text = script(merged, mesh.system)
-    return Interception(lists=merged, script=text, piece=init_container(mesh, text))
+    return Interception(
+        lists=merged, script=text, piece=init_container(mesh, text), system=mesh.system
+    )

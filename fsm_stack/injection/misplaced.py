@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,9 @@ _STYLES: Final = (
     {"mapping": 2, "sequence": 2, "offset": 0},
     {"mapping": 2, "sequence": 4, "offset": 2},
 )
+
+
+_HUNK: Final = re.compile(r"([-+])([0-9]+)(?=[, ])")
 
 
 def misplaced_keys(item: Workload, system: System) -> tuple[tuple[Path, str], ...]:
@@ -112,15 +116,30 @@ def annotated(text: str, item: Workload, annotations: Mapping[str, str]) -> str:
     return _edited(text, item.path, write)
 
 
-def as_diff(before: str, after: str, *, file: str) -> str:
-    """A unified diff of two texts."""
+def as_diff(before: str, after: str, *, file: str, line: int = 1) -> str:
+    """A unified diff of two texts.
+
+    Args:
+        before: the one.
+        after: the other.
+        file: what both are called.
+        line: where the texts start in their file; hunks are numbered from there.
+    """
+    name = file.lstrip("/")
     lines = difflib.unified_diff(
         before.splitlines(keepends=True),
         after.splitlines(keepends=True),
-        fromfile=f"a/{file}",
-        tofile=f"b/{file}",
+        fromfile=f"a/{name}",
+        tofile=f"b/{name}",
     )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+    def moved(match: re.Match[str]) -> str:
+        return f"{match[1]}{int(match[2]) + line - 1}"
+
+    return "".join(
+        (_HUNK.sub(moved, text) if text.startswith("@@ ") else text).rstrip("\n") + "\n"
+        for text in lines
+    )
 
 
 def _remove(target: Any, path: Path) -> None:  # noqa: ANN401  # ruamel's tree

@@ -21,7 +21,7 @@ from fsm_stack.settings.values import parse_cidr, parse_port
 from fsm_stack.well_known import MULTIPORT_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.systems import System
@@ -84,39 +84,34 @@ def annotations_of(pod: PodSettings, system: System) -> dict[str, str]:
             message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
             findings.append(finding("too-many-ports", message, path=name))
     written = pod_annotations(lists, system)
-    for name, short in _SWITCHES:
-        value = getattr(pod, name)
-        if value is not None:
-            _write(written, name, short, "enabled" if value else "disabled", system, findings)
-    if pod.sidecar_image is not None:
-        if not pod.sidecar_image or not _IMAGE_CHARACTERS.issuperset(pod.sidecar_image):
-            message = f"expected an image reference, got {pod.sidecar_image!r}"
-            findings.append(finding("invalid-value", message, path="sidecar_image"))
-        _write(written, "sidecar_image", keys.SIDECAR_IMAGE, pod.sidecar_image, system, findings)
-    for kind in keys.RESOURCE_KINDS:
-        for resource, amount in getattr(pod, kind).items():
-            text = _quantity(amount, f"{kind}.{resource}", findings)
-            short = f"sidecar-resource-{kind}-{resource}"
-            _write(written, f"{kind}.{resource}", short, text, system, findings)
+    for path, short, value in _options(pod, findings):
+        key = system.annotation(short)
+        if key in pod_keys(system):
+            written[key] = value
+        else:
+            message = f"{system.title} has no annotation {key}"
+            findings.append(finding("not-in-system", message, path=path))
     if findings:
         raise FindingsError(tuple(findings))
     return written
 
 
-def _write(
-    written: dict[str, str],
-    path: str,
-    short: str,
-    value: str,
-    system: System,
-    findings: list[Finding],
-) -> None:
-    key = system.annotation(short)
-    if key in pod_keys(system):
-        written[key] = value
-    else:
-        message = f"{system.title} has no annotation {key}"
-        findings.append(finding("not-in-system", message, path=path))
+def _options(pod: PodSettings, findings: list[Finding]) -> Iterator[tuple[str, str, str]]:
+    """Setting, short key and text of everything but the lists."""
+    for name, short in _SWITCHES:
+        value = getattr(pod, name)
+        if value is not None:
+            yield name, short, "enabled" if value else "disabled"
+    if pod.sidecar_image is not None:
+        if not pod.sidecar_image or not _IMAGE_CHARACTERS.issuperset(pod.sidecar_image):
+            message = f"expected an image reference, got {pod.sidecar_image!r}"
+            findings.append(finding("invalid-value", message, path="sidecar_image"))
+        yield "sidecar_image", keys.SIDECAR_IMAGE, pod.sidecar_image
+    for kind in keys.RESOURCE_KINDS:
+        for resource, amount in getattr(pod, kind).items():
+            path = f"{kind}.{resource}"
+            text = _quantity(amount, path, findings)
+            yield path, f"sidecar-resource-{kind}-{resource}", text
 
 
 def _parsed(

@@ -147,6 +147,23 @@ def assumed_namespace(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def unknown_address(subject: Subject) -> Iterator[Finding]:
+    """The DNS settings of the pod depend on an address that only a cluster knows."""
+    mesh = subject.mesh
+    if (
+        mesh.dns_proxy
+        and mesh.controller_ip is None
+        and subject.mutation is not None
+        and subject.mutation.init is not None
+    ):
+        what = "hostAliases" if mesh.profile.dns == "local" else "hostAliases and DNS settings"
+        yield finding(
+            "address-unknown",
+            f"the controller Service's cluster IP is not known here: the pod's {what} are not "
+            "shown",
+        )
+
+
 def lost_fields(subject: Subject) -> Iterator[Finding]:
     """Fields that the injector's client library does not know."""
     if subject.mutation is None or subject.mutation.spec is None:
@@ -189,5 +206,6 @@ CHECKS: Final = (
     host_network,
     already_injected,
     assumed_namespace,
+    unknown_address,
     lost_fields,
 )

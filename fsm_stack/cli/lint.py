@@ -1,0 +1,97 @@
+"""``fsm-stack lint``: what is wrong with workloads, before they are applied."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm_stack.cli.verb import Verb, fail_on_option, finding_lines, leave, project_option, stops
+from fsm_stack.cli.workloads import (
+    file_option,
+    namespace_options,
+    outcomes,
+    settings_of,
+    stack_argument,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.injection.stream import Outcome
+    from fsm_stack.systems import System
+
+
+@click.command(cls=Verb, short_help="Check workloads against a stack's mesh.")
+@stack_argument
+@file_option
+@namespace_options
+@fail_on_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="For people, one JSON document, or SARIF for code review.",
+)
+@project_option
+def lint(
+    stack: str,
+    *,
+    files: tuple[Path, ...],
+    namespace: str,
+    namespace_files: tuple[Path, ...],
+    controller_ip: str | None,
+    fail_on: str,
+    output: str,
+    project_dir: Path,
+) -> None:
+    """Check the workloads of FILE as they would run in the mesh of STACK.
+
+    Annotations in the wrong place or misspelt, lists that are too long together with the mesh's,
+    reserved ports and users, probes that will fail. An annotation in the wrong place is shown with
+    the corrected manifest, as a diff.
+    """
+    from fsm_stack.edges.workload_files import context_of
+
+    settings = settings_of(project_dir, stack)
+    context = context_of(
+        settings,
+        namespace_files=namespace_files,
+        default_namespace=namespace,
+        controller_ip=controller_ip,
+    )
+    findings: list[Finding] = []
+    for outcome in outcomes(files, context):
+        found = [item for seen in outcome.seen for item in seen.findings]
+        findings += found
+        if output == "text":
+            _print(outcome, found, settings.profile)
+    if output != "text":
+        click.echo(json.dumps(_document(findings, output), indent=2, ensure_ascii=False))
+    leave(failed=stops(findings, fail_on))
+
+
+def _document(findings: list[Finding], output: str) -> dict[str, Any]:
+    from fsm_stack.injection.sarif import sarif
+
+    if output == "sarif":
+        return sarif(findings)
+    return {"findings": [item.as_json() for item in findings]}
+
+
+def _print(outcome: Outcome, findings: list[Finding], system: System) -> None:
+    from fsm_stack.injection.misplaced import as_diff, corrected, misplaced_keys
+
+    for line in finding_lines(findings):
+        click.echo(line)
+    document = outcome.document
+    text = document.text
+    if document.form == "yaml":
+        for seen in outcome.seen:
+            if misplaced_keys(seen.workload, system):
+                text = corrected(text, seen.workload, system)
+        click.echo(as_diff(document.text, text, file=document.file, line=document.line), nl=False)
