@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as configured
 
+from fsm_stack.manifests import crd_schema
 from fsm_stack.manifests.crd import mesh_config_crd, mesh_config_schema
-from fsm_stack.manifests.crd_schema import spec_schema
 from fsm_stack.settings.structural import structural
 from tests.settings.mesh_config.strategies import mesh_data
 from tests.settings.mesh_config.upstream import (
@@ -168,4 +168,4 @@ def test_what_has_no_structural_form_is_an_error(schema: dict[str, Any]) -> None
 
 def test_the_committed_schema_is_made_from_the_models() -> None:
     """It is committed for speed; make schema writes it anew."""
-    assert mesh_config_schema()["properties"]["spec"] == spec_schema()
+    assert mesh_config_schema()["properties"]["spec"] == crd_schema.spec_schema()
