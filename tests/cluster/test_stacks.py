@@ -50,6 +50,15 @@ def applied(api: Api, stack: str) -> list[dict[str, Any]]:
     return answers
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_mesh_configs(api: Api) -> None:
+    """Other suites of the session may have left upstream's CRD, under another field manager."""
+    crd = next(dict(m.object) for m in objects("dev") if m.kind == "CustomResourceDefinition")
+    if api.exists(crd):
+        api.delete(crd)
+        eventually("the other CRD is gone", lambda: not api.exists(crd), seconds=30)
+
+
 @pytest.fixture
 def clean(api: Api) -> Iterator[None]:
     """What one environment leaves must not meet the next one.
