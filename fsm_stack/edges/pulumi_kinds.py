@@ -165,7 +165,7 @@ def _is_patch(manifest: Manifest) -> bool:
 
 
 def _may_change(manifest: Manifest) -> bool:
-    return manifest.wave in {Wave.CRD, Wave.ENROLMENT}
+    return manifest.wave in {Wave.NAMESPACE, Wave.CRD, Wave.ENROLMENT}
 
 
 def _other_type(manifest: Manifest) -> str:

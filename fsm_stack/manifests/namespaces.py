@@ -12,21 +12,27 @@ if TYPE_CHECKING:
 
 
 def control_plane_namespace(settings: StackSettings) -> tuple[Manifest, ...]:
-    """The control plane's namespace, unless the settings say that it exists.
+    """The control plane's namespace; a patch of its label where the settings say that it exists.
 
+    A stack that stops declaring its namespace must not delete it, and all that is in it.
     Its label ``name`` is what Helm gives a namespace that it creates, and what the webhooks'
     selectors look at to leave the control plane alone.
     Source: helm pkg/action/install.go; flomesh-io/fsm pkg/injector/webhook.go.
     """
-    if not settings.mesh.create_namespace:
-        return ()
     name = settings.namespace
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": name, "labels": {"name": name}},
     }
-    return (Manifest(object=namespace, part=Part.CONTROL_PLANE, wave=Wave.NAMESPACE),)
+    return (
+        Manifest(
+            object=namespace,
+            part=Part.CONTROL_PLANE,
+            wave=Wave.NAMESPACE,
+            patch=not settings.mesh.create_namespace,
+        ),
+    )
 
 
 def _enrolment(settings: StackSettings, enrolled: EnrolledNamespace) -> dict[str, Any]:

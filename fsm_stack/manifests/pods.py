@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.labels import HEALTH_PORT, RELEASE, common_labels, metadata
 from fsm_stack.settings.images import image_reference
+from fsm_stack.settings.quantity import canonical_quantity
 
 if TYPE_CHECKING:
     from fsm_stack.settings.components import Component, Resources
@@ -30,9 +31,13 @@ def image(settings: StackSettings, field: str) -> dict[str, str]:
 
 
 def resources(wanted: Resources) -> dict[str, dict[str, str]]:
-    """A container's resources, without empty parts."""
+    """A container's resources, without empty parts, in the form that the API server stores."""
     parts = (("limits", wanted.limits), ("requests", wanted.requests))
-    return {name: dict(amounts) for name, amounts in parts if amounts}
+    return {
+        name: {resource: canonical_quantity(amount) for resource, amount in amounts.items()}
+        for name, amounts in parts
+        if amounts
+    }
 
 
 def port(name: str, number: int, **more: str) -> dict[str, Any]:

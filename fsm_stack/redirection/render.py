@@ -74,7 +74,7 @@ class Redirection:
         system: ``fsm``, ``osm-edge`` or ``osm``.
         settings_digest: ``sha256:…`` over every setting of the stack.
         mesh: pods without redirection annotations.
-        profiles: one scope a profile, in the order of the file.
+        profiles: one scope a profile, by name: the engine and a file order keys differently.
         summary: what is redirected, in lines for people.
     """
 
@@ -136,7 +136,7 @@ def redirection(settings: StackSettings) -> Redirection:
     mesh_intercept = intercept_lists(settings)
     mesh = _scope(MESH, mesh_intercept, {}, script(mesh_intercept, profile))
     profiles = []
-    for name in settings.annotation_profiles:
+    for name in sorted(settings.annotation_profiles):  # the engine sorts keys, a file does not
         pod = profile_lists(settings, name)
         lists = intercept_lists(settings, pod)
         profiles.append(_scope(name, lists, pod_annotations(pod, profile), script(lists, profile)))

@@ -91,7 +91,7 @@ def test_a_namespace_given_up_or_taken_over_is_the_same_object_under_another_typ
 
     assert recorder["fsm-namespace-demo"].aliases == ("kubernetes:core/v1:NamespacePatch",)
     assert recorder["fsm-namespace-shop"].aliases == ("kubernetes:core/v1:Namespace",)
-    assert recorder["fsm-namespace-fsm-system"].aliases == ()
+    assert recorder["fsm-namespace-fsm-system"].aliases == ("kubernetes:core/v1:NamespacePatch",)
 
 
 def test_waiting_for_readiness_is_skipped_where_it_would_wait() -> None:

@@ -171,9 +171,16 @@ def test_namespace_and_mesh_are_settings_and_the_mesh_configs_name_is_not() -> N
     assert "fsm-system" not in text
 
 
-def test_a_namespace_that_exists_is_not_declared() -> None:
-    kinds = [item.kind for item in bundle_of({"mesh": {"createNamespace": False}})]
-    assert "Namespace" not in kinds
+def test_a_namespace_that_exists_is_patched_and_not_declared() -> None:
+    """A stack that gives its namespace up must not delete it with all that is in it."""
+    (ours,) = [item for item in bundle_of({}) if item.kind == "Namespace"]
+    (theirs,) = [
+        item
+        for item in bundle_of({"mesh": {"createNamespace": False}})
+        if item.kind == "Namespace"
+    ]
+    assert (ours.patch, theirs.patch) == (False, True)
+    assert ours.object == theirs.object
 
 
 def test_the_crd_is_retained_as_set() -> None:

@@ -28,7 +28,7 @@ GUIDE = {
             "outboundIPRangeExclusionList": ["10.0.0.0/8", "1.1.1.1/32"],
             "outboundIPRangeInclusionList": ["10.96.0.0/16"],
         },
-        "operator": {"presets": ["kubernetes-api", "cloud-metadata", "control-plane"]},
+        "worker": {"presets": ["kubernetes-api", "cloud-metadata", "control-plane"]},
     },
 }
 
@@ -104,8 +104,8 @@ def test_a_profiles_annotations_are_its_own_lists_only() -> None:
 
 @pytest.mark.requirement("C19")
 def test_presets_are_the_documents_three_use_cases() -> None:
-    operator = redirection(settings(GUIDE)).profiles[1]
-    assert dict(operator.annotations) == {
+    worker = redirection(settings(GUIDE)).profiles[1]
+    assert dict(worker.annotations) == {
         "flomesh.io/outbound-port-exclusion-list": "6060,9090,9091,9093,9443",
         "flomesh.io/outbound-ip-range-exclusion-list": "10.96.0.1/32,169.254.169.254/32",
     }
@@ -123,12 +123,12 @@ def test_files_are_scripts_annotations_and_digests() -> None:
     assert sorted(files) == [
         "digests.json",
         "mesh.sh",
-        "profiles/operator.annotations.yaml",
-        "profiles/operator.sh",
+        "profiles/worker.annotations.yaml",
+        "profiles/worker.sh",
         "profiles/web.annotations.yaml",
         "profiles/web.sh",
     ]
-    assert json.loads(files["digests.json"])["profiles"].keys() == {"web", "operator"}
+    assert json.loads(files["digests.json"])["profiles"].keys() == {"web", "worker"}
 
 
 def test_rendering_twice_gives_the_same_bytes() -> None:
@@ -137,7 +137,7 @@ def test_rendering_twice_gives_the_same_bytes() -> None:
 
 def test_a_changed_rule_changes_its_digest_and_no_other() -> None:
     before = redirection(settings(GUIDE))
-    profiles = {**GUIDE["annotationProfiles"], "operator": {"presets": ["cloud-metadata"]}}  # type: ignore[dict-item]
+    profiles = {**GUIDE["annotationProfiles"], "worker": {"presets": ["cloud-metadata"]}}  # type: ignore[dict-item]
     after = redirection(settings({**GUIDE, "annotationProfiles": profiles}))
     assert before.mesh.digest == after.mesh.digest
     assert before.profiles[0].digest == after.profiles[0].digest
@@ -187,7 +187,7 @@ def test_the_summary_says_what_goes_through_the_sidecar() -> None:
         "inbound:  all TCP except to port 8081, over net1, net2 goes through the sidecar",
         "profile web: outbound-port-exclusion 8080,6379; inbound-port-exclusion 9000; "
         "outbound-ip-range-exclusion 10.0.0.0/8,1.1.1.1/32; outbound-ip-range-inclusion 10.96.0.0/16",
-        "profile operator: outbound-port-exclusion 6060,9090,9091,9093,9443; "
+        "profile worker: outbound-port-exclusion 6060,9090,9091,9093,9443; "
         "outbound-ip-range-exclusion 10.96.0.1/32,169.254.169.254/32",
     )
     assert replace(known, system="fsm") == known
