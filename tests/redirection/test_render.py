@@ -123,10 +123,10 @@ def test_files_are_scripts_annotations_and_digests() -> None:
     assert sorted(files) == [
         "digests.json",
         "mesh.sh",
-        "profiles/worker.annotations.yaml",
-        "profiles/worker.sh",
         "profiles/web.annotations.yaml",
         "profiles/web.sh",
+        "profiles/worker.annotations.yaml",
+        "profiles/worker.sh",
     ]
     assert json.loads(files["digests.json"])["profiles"].keys() == {"web", "worker"}
 
