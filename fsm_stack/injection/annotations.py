@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fsm_stack.injection.go_values import atoi, is_cidr, lower, trim
 from fsm_stack.injection.profile import injector_profile
 from fsm_stack.injection.refusal import Refusal
+from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,21 +47,56 @@ class PodLists:
     included_ranges: tuple[str, ...] = ()
 
 
-@cache
-def list_keys(system: System) -> tuple[str, str, str, str]:
-    """The full keys of the four redirection annotations."""
+class Keys(NamedTuple):
+    """One system's full annotation keys.
+
+    Attributes:
+        lists: the four redirection lists, in the injector's order.
+        injection: whether a pod is injected; of pods and namespaces.
+        metrics: of namespaces.
+        image: of the sidecar.
+        hold: the application waits for the sidecar.
+        graceful_exit: the sidecar waits for its clients.
+        resources: ``limits`` or ``requests``, resource, key; in the injector's order.
+        resource_set: the keys among them.
+    """
+
+    lists: tuple[str, str, str, str]
+    injection: str
+    metrics: str
+    image: str
+    hold: str
+    graceful_exit: str
+    resources: tuple[tuple[str, str, str], ...]
+    resource_set: frozenset[str]
+
+
+def _keys(system: System) -> Keys:
     first, second, third, fourth = (system.annotation(name) for name in LISTS)
-    return first, second, third, fourth
-
-
-@cache
-def resource_keys(system: System) -> tuple[tuple[str, str, str], ...]:
-    """``limits`` or ``requests``, resource, annotation key; in the injector's order."""
-    return tuple(
+    resources = tuple(
         (kind, name, system.annotation(f"sidecar-resource-{kind}-{name}"))
         for kind in RESOURCE_KINDS
         for name in RESOURCE_NAMES
     )
+    return Keys(
+        lists=(first, second, third, fourth),
+        injection=system.annotation(INJECTION),
+        metrics=system.annotation(METRICS),
+        image=system.annotation(SIDECAR_IMAGE),
+        hold=system.annotation(HOLD),
+        graceful_exit=system.annotation(GRACEFUL_EXIT),
+        resources=resources,
+        resource_set=frozenset(key for _, _, key in resources),
+    )
+
+
+# By name: a System is a large value to hash, and these are asked for every pod.
+_KEYS: Final = {known.name: _keys(known) for known in SYSTEMS.values()}
+
+
+def keys_of(system: System) -> Keys:
+    """A system's annotation keys."""
+    return _KEYS[system.name]
 
 
 @cache
@@ -71,14 +107,14 @@ def pod_keys(system: System) -> frozenset[str]:
         names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
     known = {system.annotation(name) for name in names}
     if system.sidecar_kind == "pipy":
-        known |= {key for _, _, key in resource_keys(system)}
+        known |= keys_of(system).resource_set
     return frozenset(known)
 
 
 @cache
 def namespace_keys(system: System) -> frozenset[str]:
     """Every annotation that this system reads from a namespace."""
-    lists = set(list_keys(system))
+    lists = set(keys_of(system).lists)
     return (pod_keys(system) - lists) | {system.annotation(METRICS)}
 
 
@@ -141,7 +177,7 @@ def pod_lists(annotations: Mapping[str, str], system: System) -> PodLists:
     Raises:
         Refusal: the first bad one, in the injector's order.
     """
-    outbound, inbound, excluded, included = list_keys(system)
+    outbound, inbound, excluded, included = keys_of(system).lists
     return PodLists(
         outbound_ports=parse_ports(annotations.get(outbound), outbound),
         inbound_ports=parse_ports(annotations.get(inbound), inbound),

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from fsm_stack.injection import annotations as keys
-from fsm_stack.injection.annotations import yes_or_no
+from fsm_stack.injection.annotations import keys_of, yes_or_no
 from fsm_stack.injection.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def decide(
         mesh: whose injector.
     """
     system = mesh.system
-    key = system.annotation(keys.INJECTION)
+    key = keys_of(system).injection
     return _decide(
         host_network,
         namespace.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from fsm_stack.injection.annotations import list_keys, pod_lists
+from fsm_stack.injection.annotations import keys_of, pod_lists
 from fsm_stack.injection.merge import merge_ports, merge_ranges
 from fsm_stack.injection.pieces import init_container
 from fsm_stack.iptables.lists import InterceptLists
@@ -41,7 +41,7 @@ def interception(annotations: Mapping[str, str], mesh: MeshView) -> Interception
     Raises:
         Refusal: for the first annotation that the injector does not take.
     """
-    first, second, third, fourth = list_keys(mesh.system)
+    first, second, third, fourth = keys_of(mesh.system).lists
     get = annotations.get
     return _interception(mesh, get(first), get(second), get(third), get(fourth))
 
@@ -50,7 +50,7 @@ def interception(annotations: Mapping[str, str], mesh: MeshView) -> Interception
 def _interception(mesh: MeshView, *values: str | None) -> Interception:
     given = {
         key: value
-        for key, value in zip(list_keys(mesh.system), values, strict=True)
+        for key, value in zip(keys_of(mesh.system).lists, values, strict=True)
         if value is not None
     }
     pod = pod_lists(given, mesh.system)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.injection import annotations as keys
-from fsm_stack.injection.annotations import yes_or_no
+from fsm_stack.injection.annotations import keys_of, yes_or_no
 from fsm_stack.injection.go_values import equal_fold, lower
 from fsm_stack.injection.lists import interception
 from fsm_stack.injection.mutation import Mutation
@@ -165,10 +164,11 @@ def _check_images(mesh: MeshView, *, windows: bool, secret_left: bool = False) -
 
 
 def _metrics(namespace: NamespaceView, mesh: MeshView, *, secret_left: bool) -> bool:
-    key = mesh.system.annotation(keys.METRICS)
-    value = lower(namespace.annotations.get(key, ""))
+    key = keys_of(mesh.system).metrics
+    value = namespace.annotations.get(key, "")
     if not value:
         return False
+    value = lower(value)
     answer = yes_or_no(value)
     if answer is None:
         raise Refusal(

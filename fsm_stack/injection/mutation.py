@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.piece import MARK, Piece, encode
 from fsm_stack.injection.probes import NOTHING, Summary
-from fsm_stack.injection.shape import mapping, scalar, texts
+from fsm_stack.injection.shape import mapping, objects, scalar, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class Pod:
         host_network: it shares the node's network namespace.
     """
 
-    __slots__ = ("annotations", "host_network", "manifest", "metadata", "spec")
+    __slots__ = ("_controller", "annotations", "host_network", "manifest", "metadata", "spec")
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self.manifest = manifest
@@ -43,6 +43,25 @@ class Pod:
             self.metadata.get("annotations"), "ObjectMeta.metadata.annotations"
         )
         self.host_network = scalar(self.spec.get("hostNetwork"), bool, "PodSpec.spec.hostNetwork")
+        self._controller: tuple[str, str] | None = None
+
+    def controller(self) -> tuple[str, str] | None:
+        """The kind and name of what controls the pod; a ReplicaSet stands for its Deployment.
+
+        Raises:
+            Refusal: for owners of the wrong type.
+        """
+        owners = self.metadata.get("ownerReferences")
+        if not owners or self._controller:
+            return self._controller
+        for owner in objects(owners, "ObjectMeta.metadata.ownerReferences", "OwnerReference"):
+            if owner.get("controller") is True:
+                kind, name = owner.get("kind") or "", owner.get("name") or ""
+                if kind == "ReplicaSet" and "-" in name:
+                    kind, name = "Deployment", name.rpartition("-")[0]
+                self._controller = (kind, name) if kind or name else None
+                break
+        return self._controller
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,9 +6,8 @@ the containers of their sidecar drivers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injection.piece import Container, Piece, piece
 from fsm_stack.injection.profile import ENVOY_MOUNT, PIPY_MOUNT
@@ -98,8 +97,7 @@ def healthcheck_container(mesh: MeshView) -> Piece:
     return piece(make)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SidecarOptions:
+class SidecarOptions(NamedTuple):
     """What a pod and its namespace choose of their sidecar.
 
     Attributes:

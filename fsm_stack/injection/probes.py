@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injection.go_values import port_number
-from fsm_stack.injection.shape import mapping, objects, scalar
+from fsm_stack.injection.shape import objects, scalar, wrong_type
 from fsm_stack.well_known import (
     HEALTHCHECK_PORT,
     LIVENESS_PROBE_PORT,
@@ -30,6 +30,7 @@ KINDS: Final = (
 TCP_HEADER: Final = "Original-Tcp-Port"
 HTTP_PORT_HEADER: Final = "Original-Http-Port"
 HTTP_PATH_HEADER: Final = "Original-Http-Path"
+PORTS: Final = 65536
 _HTTP_PORT: Final = 80
 _HTTPS_PORT: Final = 443
 
@@ -73,45 +74,36 @@ def rewrite_probes(
         Refusal: for a field of the wrong type.
     """
     rewritten = containers
-    found: dict[str, list[Original | None]] = {}
+    last: list[Original | None] = [None, None, None]
+    helped: dict[str, bool] = {}  # by container: a later one of the same name counts
     for index, container in enumerate(containers):
-        if not (
-            "livenessProbe" in container
-            or "readinessProbe" in container
-            or "startupProbe" in container
-        ):
-            continue
-        originals: list[Original | None] = [None, None, None]
-        changed = dict(container)
+        changed: dict[str, Any] | None = None
+        helper = False
         for slot, (field, kind, port) in enumerate(KINDS):
-            probe = container.get(field)
-            if probe is None:
+            if field not in container or container[field] is None:
                 continue
-            probe = mapping(probe, f"Container.spec.containers.{field}", "v1.Probe")
+            probe = container[field]
+            if type(probe) is not dict:
+                raise wrong_type(probe, f"Container.spec.containers.{field}", "v1.Probe")
             result = _rewrite(probe, kind, port, container, system, by_path=by_path)
             if result is not None:
-                changed[field], originals[slot] = result
-        if any(originals):
+                changed = changed or dict(container)
+                changed[field], original = result
+                last[slot] = original
+                helper = helper or original.tcp
+        if changed is not None:
             if rewritten is containers:
                 rewritten = list(containers)
             rewritten[index] = changed
-            found[container.get("name") or ""] = originals
-    return rewritten, _summary(found, by_path=by_path)
-
-
-def _summary(found: dict[str, list[Original | None]], *, by_path: bool) -> Summary:
-    if not found:
-        return NOTHING
-    last: list[Original | None] = [None, None, None]
-    helper = False
-    for originals in found.values():
-        for slot, original in enumerate(originals):
-            if original is not None:
-                last[slot] = original
-                helper = helper or original.tcp
-    if not by_path:  # one slot a kind: what an earlier container had is forgotten
-        helper = any(original is not None and original.tcp for original in last)
-    return Summary((last[0], last[1], last[2]), helper)
+            helped[container.get("name") or ""] = helper
+    if rewritten is containers:
+        return containers, NOTHING
+    liveness, readiness, startup = last
+    if by_path:
+        needs_helper = any(helped.values())
+    else:  # one slot a kind: what an earlier container had is forgotten
+        needs_helper = any(original is not None and original.tcp for original in last)
+    return rewritten, Summary((liveness, readiness, startup), needs_helper)
 
 
 def _rewrite(
@@ -123,41 +115,27 @@ def _rewrite(
     *,
     by_path: bool,
 ) -> tuple[dict[str, Any], Original] | None:
-    timeout = scalar(probe.get("timeoutSeconds"), int, "Probe.timeoutSeconds")
+    timeout = probe.get("timeoutSeconds", 0)
+    if type(timeout) is not int:
+        timeout = scalar(timeout, int, f"Probe.spec.containers.{kind}Probe.timeoutSeconds")
     healthcheck = f"/{system.healthcheck_container}"
     http, tcp = probe.get("httpGet"), probe.get("tcpSocket")
     if http is not None:
-        http = mapping(http, f"Probe.spec.containers.{kind}Probe.httpGet", "v1.HTTPGetAction")
-        scheme = http.get("scheme") or ""
-        path = scalar(http.get("path"), str, "HTTPGetAction.path")
-        is_http = scheme in ("", "HTTP")
-        is_https = scheme == "HTTPS"
+        if type(http) is not dict:
+            field = f"Probe.spec.containers.{kind}Probe.httpGet"
+            raise wrong_type(http, field, "v1.HTTPGetAction")
+        path = http.get("path", "")
+        if type(path) is not str:
+            path = scalar(path, str, f"HTTPGetAction.spec.containers.{kind}Probe.httpGet.path")
         number = port_of(http.get("port"), container)
-        changed = dict(http)
-        changed["port"] = port
-        if by_path:
-            if is_http:
-                name = container.get("name") or ""
-                changed["path"] = f"/{system.name}-{kind}-probe/{name}"
-            return {**probe, "httpGet": changed}, Original(path, number, timeout, http=is_http)
-        changed["path"] = healthcheck
-        if is_https:
-            changed["scheme"] = "HTTP"
-            headers = [{"name": TCP_HEADER, "value": str(number or _HTTPS_PORT)}]
-        elif is_http:
-            headers = [
-                {"name": HTTP_PORT_HEADER, "value": str(number or _HTTP_PORT)},
-                {"name": HTTP_PATH_HEADER, "value": path},
-            ]
-        else:
-            headers = []
-        if headers:
-            changed["httpHeaders"] = [*(http.get("httpHeaders") or ()), *headers]
-        return {**probe, "httpGet": changed}, Original(
-            path, number, timeout, http=is_http, tcp=is_https
-        )
+        own = f"/{system.name}-{kind}-probe/{container.get('name') or ''}" if by_path else ""
+        changed, is_http, is_https = _http(http, number, port, own, healthcheck)
+        original = Original(path, number, timeout, is_http, is_https and not by_path)
+        return {**probe, "httpGet": changed}, original
     if tcp is not None:
-        tcp = mapping(tcp, f"Probe.spec.containers.{kind}Probe.tcpSocket", "v1.TCPSocketAction")
+        if type(tcp) is not dict:
+            field = f"Probe.spec.containers.{kind}Probe.tcpSocket"
+            raise wrong_type(tcp, field, "v1.TCPSocketAction")
         number = port_of(tcp.get("port"), container)
         changed = {key: value for key, value in probe.items() if key != "tcpSocket"}
         changed["httpGet"] = {
@@ -169,11 +147,42 @@ def _rewrite(
     return None
 
 
+def _http(
+    http: dict[str, Any], number: int, port: int, own: str, healthcheck: str
+) -> tuple[dict[str, Any], bool, bool]:
+    """An HTTP probe's new handler, and whether it was HTTP or HTTPS; ``own`` is OSM's path."""
+    scheme = http.get("scheme") or ""
+    is_http, is_https = scheme in ("", "HTTP"), scheme == "HTTPS"
+    changed = dict(http)
+    changed["port"] = port
+    if own:
+        if is_http:
+            changed["path"] = own
+        return changed, is_http, is_https
+    changed["path"] = healthcheck
+    headers: list[dict[str, str]] = []
+    if is_https:
+        changed["scheme"] = "HTTP"
+        headers = [{"name": TCP_HEADER, "value": str(number or _HTTPS_PORT)}]
+    elif is_http:
+        headers = [
+            {"name": HTTP_PORT_HEADER, "value": str(number or _HTTP_PORT)},
+            {"name": HTTP_PATH_HEADER, "value": http.get("path") or ""},
+        ]
+    if headers:
+        given = http.get("httpHeaders")
+        changed["httpHeaders"] = [*given, *headers] if given else headers
+    return changed, is_http, is_https
+
+
 def port_of(port: object, container: dict[str, Any]) -> int:
     """The number of a probe's port: itself, or the container's port of that name, or 0."""
-    number = port_number(port)
-    if number:
-        return number
+    if type(port) is int and 0 < port < PORTS:
+        return port
+    if type(port) is not str or not port[:1].isalpha():
+        number = port_number(port)
+        if number:
+            return number
     name = port if isinstance(port, str) else "0"
     known = objects(container.get("ports"), "Container.spec.containers.ports", "ContainerPort")
     for item in known:

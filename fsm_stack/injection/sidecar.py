@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsm_stack.injection import annotations as keys
-from fsm_stack.injection.annotations import resource_keys, yes_or_no
+from fsm_stack.injection.annotations import keys_of, yes_or_no
 from fsm_stack.injection.pieces import SidecarOptions, envoy_sidecar, pipy_sidecar
 from fsm_stack.injection.quantities import stored_quantity
-from fsm_stack.injection.shape import objects, scalar
+from fsm_stack.injection.shape import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,26 +26,24 @@ def sidecar_options(
     pod: Pod, mesh: MeshView, namespace: NamespaceView, probes: Summary, *, windows: bool
 ) -> SidecarOptions:
     """What the pod, its namespace and the mesh decide of the sidecar, in that order."""
-    profile, system = mesh.profile, mesh.system
+    known = keys_of(mesh.system)
     own, shared = pod.annotations, namespace.annotations
     image = mesh.sidecar_windows_image if windows else mesh.sidecar_image
     hold = graceful_exit = False
-    if profile.sidecar_options:
-        key = system.annotation(keys.SIDECAR_IMAGE)
+    if mesh.profile.sidecar_options:
+        key = known.image
         image = own.get(key) or shared.get(key) or image
-        hold = _switch(own, shared, system.annotation(keys.HOLD), mesh.hold)
-        graceful_exit = _switch(
-            own, shared, system.annotation(keys.GRACEFUL_EXIT), mesh.graceful_exit
-        )
+        hold = _switch(own, shared, known.hold, mesh.hold)
+        graceful_exit = _switch(own, shared, known.graceful_exit, mesh.graceful_exit)
     liveness, readiness, startup = probes.kinds
     return SidecarOptions(
         image=image,
         probes=(liveness is not None, readiness is not None, startup is not None),
-        resources=_chosen_resources(own, shared, mesh) if own or shared else (),
+        resources=_chosen_resources(own, shared, mesh),
         hold=hold,
         graceful_exit=graceful_exit,
         windows=windows,
-        controlled=mesh.sidecar_kind == "pipy" and _controller(pod) is not None,
+        controlled=mesh.sidecar_kind == "pipy" and pod.controller() is not None,
     )
 
 
@@ -65,30 +62,18 @@ def _switch(
 def _chosen_resources(
     own: Mapping[str, str], shared: Mapping[str, str], mesh: MeshView
 ) -> tuple[tuple[str, str, str], ...]:
-    if mesh.sidecar_kind != "pipy":
+    known = keys_of(mesh.system)
+    found = known.resource_set
+    if mesh.sidecar_kind != "pipy" or (found.isdisjoint(own) and found.isdisjoint(shared)):
         return ()
     chosen = []
-    for kind, name, key in resource_keys(mesh.system):
+    for kind, name, key in known.resources:
         for source in (own, shared):
             amount = stored_quantity(source[key]) if key in source else None
             if amount is not None:
                 chosen.append((kind, name, amount))
                 break
     return tuple(chosen)
-
-
-def _controller(pod: Pod) -> tuple[str, str] | None:
-    """The kind and name of what controls the pod; a ReplicaSet stands for its Deployment."""
-    owners = pod.metadata.get("ownerReferences")
-    if not owners:
-        return None
-    for owner in objects(owners, "ObjectMeta.metadata.ownerReferences", "OwnerReference"):
-        if owner.get("controller") is True:
-            kind, name = owner.get("kind") or "", owner.get("name") or ""
-            if kind == "ReplicaSet" and "-" in name:
-                return "Deployment", name.rpartition("-")[0]
-            return (kind, name) if kind or name else None
-    return None
 
 
 def sidecar(
@@ -114,4 +99,4 @@ def sidecar(
         return envoy_sidecar(mesh, options).filled(f"{account}.{place}")
     account = account or mesh.profile.service_account
     proxy = f"{proxy_id}.sidecar.{account}.{namespace.name}"
-    return pipy_sidecar(mesh, options).filled(proxy, *(_controller(pod) or ()))
+    return pipy_sidecar(mesh, options).filled(proxy, *(pod.controller() or ()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Finding, finding
 from fsm_stack.injection import annotations as keys
-from fsm_stack.injection.annotations import namespace_keys, pod_keys, resource_keys, yes_or_no
+from fsm_stack.injection.annotations import keys_of, namespace_keys, pod_keys, yes_or_no
 from fsm_stack.injection.lint.subject import Subject, annotation_path
 from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.systems import SYSTEMS
@@ -119,7 +119,7 @@ def sidecar_values(subject: Subject) -> Iterator[Finding]:
                 path=annotation_path(key),
                 value=value,
             )
-    for _, _, key in resource_keys(system):
+    for _, _, key in keys_of(system).resources:
         value = subject.annotations.get(key)
         if key in read and type(value) is str and stored_quantity(value) is None:
             yield finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injection.annotations import list_keys
+from fsm_stack.injection.annotations import keys_of
 from fsm_stack.injection.go_values import atoi, is_cidr, trim
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Subject:
 
     def list_keys(self) -> tuple[str, str, str, str]:
         """The keys of the four redirection lists."""
-        return list_keys(self.mesh.system)
+        return keys_of(self.mesh.system).lists
 
 
 def _object(value: object) -> Json:
