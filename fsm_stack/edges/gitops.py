@@ -26,6 +26,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.edges import argo
 from fsm_stack.edges.files import Tree, read_tree, replace_tree, told
 from fsm_stack.edges.kustomization import FILE_NAME, kustomization
 from fsm_stack.edges.yaml_text import dump
@@ -112,6 +113,8 @@ def tree(
     }
     texts |= {f"{REDIRECTION}/{path}": text for path, text in redirection.items()}
     texts[FILE_NAME] = kustomization(objects)
+    if ignored := argo.ignored_differences(objects.values()):
+        texts[argo.FILE_NAME] = ignored
     texts[MARKER] = _MARKER_NOTE + "\n".join(sorted({*texts, *unknown})) + "\n"
     return {path: texts[path].encode() for path in sorted(texts)}
 
