@@ -74,6 +74,26 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         ),
     ),
     (
+        "A running mesh",
+        (
+            Entry(
+                "verify",
+                "fsm_stack.cli.verify:verify",
+                "Check a cluster: why is traffic (not) redirected?",
+            ),
+            Entry(
+                "restart-list",
+                "fsm_stack.cli.restart_list:restart_list",
+                "Print the restarts that bring stale pods up to date.",
+            ),
+            Entry(
+                "snapshot",
+                "fsm_stack.cli.snapshot:snapshot",
+                "Save what checks read of a cluster, for a look elsewhere.",
+            ),
+        ),
+    ),
+    (
         "This tool",
         (
             Entry(

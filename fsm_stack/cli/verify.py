@@ -1,0 +1,176 @@
+"""``fsm-stack verify``: the troubleshooting guides as one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from fsm_stack.cli.verb import (
+    COULD_NOT_CHECK,
+    StackName,
+    Verb,
+    emit,
+    fail_on_option,
+    leave,
+    project_option,
+    stops,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsm_stack.edges.cluster_session import Request
+    from fsm_stack.verify.check import Context, Report
+
+_OUTPUT: Final = "fsm_stack.output"
+_POLL_SECONDS: Final = 2.0
+
+
+def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    ctx.meta[_OUTPUT] = "text" if value == "text" else "json"
+    return value
+
+
+def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--context``, ``--kubeconfig`` and ``--system``."""
+    for option in (
+        click.option("--system", type=click.Choice(["fsm", "osm-edge", "osm"]),
+                     help="The mesh, where nothing tells it."),
+        click.option("--kubeconfig", type=click.Path(path_type=Path), metavar="FILE",
+                     help="The kubeconfig file."),
+        click.option("--context", metavar="NAME", help="The kubeconfig's context."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the snapshot and what is declared come from."""
+    for option in (
+        click.option("--against", type=click.Path(path_type=Path), metavar="DIR",
+                     help="Compare with rendered files instead of a STACK."),
+        click.option("--from", "files", type=click.Path(path_type=Path), multiple=True,
+                     metavar="FILE", help="Read a snapshot, kubectl's JSON or a description "
+                     "instead of a cluster; may be repeated."),
+        click.option("-n", "--namespace", metavar="NAME", help="The namespace of POD or OWNER."),
+    ):  # fmt: skip
+        function = option(function)
+    return cluster_options(function)
+
+
+@click.command(cls=Verb, short_help="Check a cluster: why is traffic (not) redirected?")
+@click.argument("words", nargs=-1, type=StackName(), metavar="[STACK] [KIND/NAME]")
+@source_options
+@click.option("--rules", metavar="FILE", help="iptables-save of the pod; - for standard input.")
+@click.option("--why", metavar="IP:PORT", help="Say why a connection is, or is not, redirected.")
+@click.option(
+    "--check", "only", multiple=True, metavar="ID", help="Make only this check; may be repeated."
+)
+@click.option("--wait", type=click.FloatRange(0), default=0, metavar="SECONDS",
+              help="Ask again until every check passes, for so long.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    callback=_output,
+    help="For people, programs or code scanning.",
+)
+@fail_on_option
+@project_option
+def verify(
+    words: tuple[str, ...], *, why: str | None, only: tuple[str, ...], wait: float, output: str,
+    fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
+) -> None:  # fmt: skip
+    """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
+
+    With STACK the cluster is compared with the stack's file, without it with its own MeshConfig.
+    KIND/NAME is a pod or what owns pods (pod/web-7f9c, deploy/web); without it every pod of the
+    mesh is looked at. Nothing is ever written to the cluster.
+
+    Exit codes: 0 all passed, 1 findings, 2 bad input or another cluster, 3 a check did not run.
+    """
+    request = request_of(words, options)
+    if why is not None:
+        _explain(request, why)
+    report = _report(request, only, wait, fail_on)
+    _emit(report, output)
+    finish(report, fail_on)
+
+
+def request_of(words: tuple[str, ...], options: dict[str, Any]) -> Request:
+    """The request: a word with a slash is a pod or an owner, the other one a stack."""
+    from fsm_stack.edges.cluster_session import Request
+
+    subjects = [word for word in words if "/" in word]
+    stacks = [word for word in words if "/" not in word]
+    if len(subjects) > 1 or len(stacks) > 1:
+        raise click.UsageError("expected at most one STACK and one KIND/NAME")
+    return Request(
+        stack=stacks[0] if stacks else None, subject=subjects[0] if subjects else None, **options
+    )
+
+
+def progress(count: int) -> None:
+    """How many pods were read, for people who wait."""
+    import sys
+
+    if sys.stderr.isatty():
+        click.echo(f"\r{count} pods read", err=True, nl=False)
+
+
+def _report(request: Request, only: tuple[str, ...], wait: float, fail_on: str) -> Report:
+    import time
+
+    from fsm_stack.edges.cluster_session import context_of
+
+    deadline = time.monotonic() + wait
+    while True:
+        report = _checked(context_of(request, progress=progress), only)
+        good = report.complete and not stops(report.findings, fail_on)
+        if good or time.monotonic() + _POLL_SECONDS > deadline:
+            return report
+        time.sleep(_POLL_SECONDS)
+
+
+def _checked(context: Context, only: tuple[str, ...]) -> Report:
+    from fsm_stack.verify.check import Report, run_checks
+    from fsm_stack.verify.checks import CHECKS
+
+    known = {check.id: check for check in CHECKS}
+    for name in only:
+        if name not in known:
+            from fsm_stack.edges.spelling import did_you_mean
+
+            raise click.UsageError(f"--check {name!r}: no such check{did_you_mean(name, known)}")
+    chosen = [known[name] for name in only] or CHECKS
+    return Report(context=context, outcomes=run_checks(context, chosen))
+
+
+def _explain(request: Request, destination: str) -> None:
+    from fsm_stack.edges.cluster_session import context_of
+    from fsm_stack.verify.report import why_json, why_lines
+    from fsm_stack.verify.why import explain
+
+    answer = explain(context_of(request), destination)
+    emit(why_json(answer), why_lines(answer))
+    leave(failed=answer.cause != "as-declared")
+
+
+def _emit(report: Report, output: str) -> None:
+    from fsm_stack.verify.report import as_json, lines
+    from fsm_stack.verify.sarif import sarif
+
+    emit(sarif(report) if output == "sarif" else as_json(report), lines(report))
+
+
+def finish(report: Report, fail_on: str) -> None:
+    """Exit with 1 for findings, with 3 where a check did not run, else with 0."""
+    if stops(report.findings, fail_on):
+        leave(failed=True)
+    if not report.complete:
+        click.get_current_context().exit(COULD_NOT_CHECK)
+    leave(failed=False)

@@ -1,0 +1,274 @@
+"""What ``verify`` reads of a cluster: each part by itself, so that one refusal costs one part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.edges.cluster import Refused
+from fsm_stack.errors import InputError
+from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.allow import INIT_CONTAINERS, keep
+from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fsm_stack.edges.cluster import Cluster
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+
+_LOG_LINES: Final = 20
+_LOG_BYTES: Final = 4096
+_LOGS_MAX: Final = 20
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_APPS: Final = "/apis/apps/v1"
+OWNER_KINDS: Final = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "DaemonSet": "daemonsets",
+}
+_SHORT: Final = {
+    "pod": "Pod", "pods": "Pod", "po": "Pod",
+    "deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
+    "statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
+    "daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a user asked about: ``pod/web-7f9c``, ``deploy/web``.
+
+    Attributes:
+        kind: ``Pod``, ``Deployment``, ``StatefulSet`` or ``DaemonSet``.
+        name: its name.
+        namespace: its namespace.
+    """
+
+    kind: str
+    name: str
+    namespace: str
+
+    def __str__(self) -> str:
+        """``pod/web-7f9c -n shop``."""
+        return f"{self.kind.lower()}/{self.name} -n {self.namespace}"
+
+
+def subject(text: str, namespace: str) -> Subject:
+    """Read ``KIND/NAME``.
+
+    Raises:
+        InputError: a kind that makes no pods, or no name.
+    """
+    word, _, name = text.partition("/")
+    kind = _SHORT.get(word.lower())
+    if kind is None or not name or "/" in name:
+        raise InputError(
+            f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME or daemonset/NAME"
+        )
+    return Subject(kind=kind, name=name, namespace=namespace)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """Reads a cluster into a snapshot.
+
+    Attributes:
+        cluster: the connection.
+        sink: gets every object that is kept, for a file.
+        progress: gets the number of pods so far.
+    """
+
+    cluster: Cluster
+    sink: Callable[[Json], None] | None = None
+    progress: Callable[[int], None] | None = None
+    _assembly: Assembly = field(default_factory=Assembly)
+    _read: set[Part] = field(default_factory=set)
+    _not_read: dict[Part, str] = field(default_factory=dict)
+    _pods: int = 0
+    _failing: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def uid(self) -> str:
+        """The cluster's identity; empty: the account may not read it."""
+        try:
+            found = self.cluster.read("/api/v1/namespaces/kube-system")
+        except Refused:
+            return ""
+        return str((found.get("metadata") or {}).get("uid") or "")
+
+    def snapshot(
+        self,
+        *,
+        systems: Iterable[System] = SYSTEMS.values(),
+        namespace: str | None = None,
+        asked: Subject | None = None,
+        uid: str = "",
+        taken: str = "",
+    ) -> Snapshot:
+        """Read everything that checks need.
+
+        Args:
+            systems: whose MeshConfigs are looked for.
+            namespace: the control plane's; None: where the MeshConfig is found.
+            asked: one pod or owner; None: the pods of every enrolled namespace.
+            uid: the cluster's.
+            taken: when, as text.
+        """
+        known = tuple(systems)
+        places = {namespace} if namespace else set()
+        for item in self._mesh_configs(known):
+            places.add(str((item.get("metadata") or {}).get("namespace")))
+        for place in sorted(places):
+            self._control_plane(place)
+        self._all(Part.MUTATING, f"{_ADMISSION}/mutatingwebhookconfigurations",
+                  "MutatingWebhookConfiguration")  # fmt: skip
+        self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
+                  "ValidatingWebhookConfiguration")  # fmt: skip
+        self._namespaces(known, asked)
+        self._logs()
+        source = Source(
+            context=self.cluster.context, server=self.cluster.server, uid=uid, taken=taken
+        )
+        return self._assembly.snapshot(source, read=self._read, not_read=self._not_read)
+
+    def _mesh_configs(self, systems: tuple[System, ...]) -> list[Json]:
+        versions = dict.fromkeys(system.mesh_config_api_version for system in systems)
+        found = []
+        for version in versions:
+            path = f"/apis/{version}/meshconfigs"
+            found += self._all(Part.MESH_CONFIG, path, "MeshConfig", api_version=version)
+        return found
+
+    def _control_plane(self, place: str) -> None:
+        inside = f"namespaces/{place}"
+        self._one(Part.REDIRECTION, f"/api/v1/{inside}/configmaps/{CONFIG_MAP_NAME}", "ConfigMap")
+        self._all(Part.SERVICES, f"/api/v1/{inside}/services", "Service")
+        self._all(Part.ENDPOINTS, f"/apis/discovery.k8s.io/v1/{inside}/endpointslices",
+                  "EndpointSlice")  # fmt: skip
+        self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
+
+    def _namespaces(self, systems: tuple[System, ...], asked: Subject | None) -> None:
+        if asked is not None:
+            self._one(Part.NAMESPACES, f"/api/v1/namespaces/{asked.namespace}", "Namespace")
+            self._of_subject(asked)
+            return
+        names: dict[str, None] = {}
+        for label in dict.fromkeys(system.monitored_by_label for system in systems):
+            items = self._all(
+                Part.NAMESPACES, "/api/v1/namespaces", "Namespace", labelSelector=label
+            )
+            names |= {str((item.get("metadata") or {}).get("name")): None for item in items}
+        for name in names:
+            self._all(Part.PODS, f"/api/v1/namespaces/{name}/pods", "Pod")
+            for kind, plural in OWNER_KINDS.items():
+                self._all(Part.OWNERS, f"{_APPS}/namespaces/{name}/{plural}", kind)
+        if not names and Part.NAMESPACES in self._read:
+            self._read |= {Part.PODS, Part.OWNERS}
+
+    def _of_subject(self, asked: Subject) -> None:
+        inside = f"namespaces/{asked.namespace}"
+        if asked.kind == "Pod":
+            found = self._one(Part.PODS, f"/api/v1/{inside}/pods/{asked.name}", "Pod")
+            if found is None and Part.PODS not in self._not_read:
+                raise InputError(f"{asked}: there is no such pod")
+            self._owner_of(found or {}, inside)
+            return
+        plural = OWNER_KINDS[asked.kind]
+        owner = self._one(Part.OWNERS, f"{_APPS}/{inside}/{plural}/{asked.name}", asked.kind,
+                          whole=True)  # fmt: skip
+        if owner is None and Part.OWNERS not in self._not_read:
+            raise InputError(f"{asked}: there is no such {asked.kind}")
+        labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
+
+    def _owner_of(self, pod: Json, inside: str) -> None:
+        for one in (pod.get("metadata") or {}).get("ownerReferences") or ():
+            kind, name = str(one.get("kind")), str(one.get("name"))
+            if kind == "ReplicaSet":
+                kind, name = "Deployment", name.rpartition("-")[0]
+            if kind in OWNER_KINDS:
+                self._one(Part.OWNERS, f"{_APPS}/{inside}/{OWNER_KINDS[kind]}/{name}", kind)
+
+    def _one(self, part: Part, path: str, kind: str, *, whole: bool = False) -> Json | None:
+        """One object; None: it is not there, or was refused."""
+        try:
+            item = self.cluster.read(path)
+        except Refused as refused:
+            if refused.absent:
+                self._read.add(part)
+            else:
+                self._note(part, refused)
+            return None
+        self._read.add(part)
+        kept = self._take({**item, "kind": kind})
+        return item if whole else kept
+
+    def _all(
+        self, part: Part, path: str, kind: str, *, api_version: str = "", **query: str
+    ) -> list[Json]:
+        found: list[Json] = []
+        try:
+            for item in self.cluster.pages(path, **query):
+                kept = self._take(
+                    {**item, "kind": kind, "apiVersion": api_version or item.get("apiVersion")}
+                )
+                if kept is not None and part is not Part.PODS:
+                    found.append(kept)
+        except Refused as refused:
+            if not refused.absent:
+                self._note(part, refused)
+                return found
+        self._read.add(part)
+        return found
+
+    def _note(self, part: Part, refused: Refused) -> None:
+        before = self._not_read.get(part)
+        text = f"not read: {refused}"
+        self._not_read[part] = f"{before}; {text}" if before and text not in before else text
+
+    def _take(self, item: Json) -> Json | None:
+        kept = keep(item)
+        if kept is None:
+            return None
+        if kept["kind"] == "Pod":
+            self._pods += 1
+            if self.progress is not None and not self._pods % 500:
+                self.progress(self._pods)
+            self._failing += _failed(kept)
+        self._assembly.add(kept)
+        if self.sink is not None:
+            self.sink(kept)
+        return kept
+
+    def _logs(self) -> None:
+        for namespace, name, container in self._failing[:_LOGS_MAX]:
+            path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+            try:
+                content = self.cluster.content(
+                    path, container=container, tailLines=_LOG_LINES, limitBytes=_LOG_BYTES
+                )
+            except Refused:
+                continue  # deleted meanwhile, no log yet, or no right: the state says enough
+            self._take(
+                {
+                    "kind": "PodLog",
+                    "metadata": {"namespace": namespace, "name": name},
+                    "text": content.decode(errors="replace"),
+                }
+            )
+
+
+def _failed(pod: Json) -> Iterator[tuple[str, str, str]]:
+    """The injector's init container, where it has not ended well."""
+    about = pod.get("metadata") or {}
+    for status in (pod.get("status") or {}).get("initContainerStatuses") or ():
+        state = status.get("state") or {}
+        ended = state.get("terminated") or {}
+        if status.get("name") in INIT_CONTAINERS and (
+            ended.get("exitCode") or (status.get("restartCount") and not ended)
+        ):
+            yield str(about.get("namespace")), str(about.get("name")), str(status["name"])

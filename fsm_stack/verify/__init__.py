@@ -1,0 +1,1 @@
+"""A cluster, or what was saved of it, against what is declared: the troubleshooting guides."""

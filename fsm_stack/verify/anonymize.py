@@ -1,0 +1,112 @@
+"""Snapshots to hand to others: names replaced, structure kept.
+
+The same name always becomes the same word within one snapshot, so that owners, pods and
+namespaces still belong together. Names of the mesh's own objects stay: they are public.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.allow import INIT_CONTAINERS, SIDECARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fsm_stack.verify.snapshot import Snapshot
+
+Json = dict[str, Any]
+_PUBLIC: Final = (
+    frozenset({"kube-system", "kube-public", "default", "fsm-redirection"})
+    | INIT_CONTAINERS
+    | SIDECARS
+    | frozenset(
+        name
+        for known in SYSTEMS.values()
+        for name in (
+            known.default_namespace,
+            known.mesh_config_name,
+            known.injector_name,
+            known.controller_name,
+            known.bootstrap_name,
+        )
+    )
+)
+_NAMED_KINDS: Final = frozenset({"Pod", "Namespace", "Deployment", "StatefulSet", "DaemonSet"})
+_NAME_LABELS: Final = frozenset({"name", "kubernetes.io/metadata.name"})
+_CONTAINERS: Final = (
+    "initContainers",
+    "containers",
+    "initContainerStatuses",
+    "containerStatuses",
+)
+_HEX: Final = 10
+
+
+def anonymous(objects: Iterable[Json], *, salt: str) -> Iterator[Json]:
+    """The same objects with other names, without logs and pods' addresses.
+
+    Args:
+        objects: as they would be saved.
+        salt: random text of the caller's: without it short names could be guessed.
+    """
+    for item in objects:
+        kind = item.get("kind")
+        if kind == "PodLog":
+            continue
+        if kind in _NAMED_KINDS:
+            yield _Names(salt).renamed(item)
+        else:
+            yield item
+
+
+def anonymous_source(snapshot: Snapshot) -> Snapshot:
+    """The same snapshot from an unnamed cluster; its UID, which is random, stays."""
+    source = replace(snapshot.source, context="anonymized", server="")
+    unread = dict.fromkeys(snapshot.not_read, "not read")
+    return replace(snapshot, source=source, not_read=unread)
+
+
+class _Names:
+    def __init__(self, salt: str) -> None:
+        self._salt = salt
+
+    def renamed(self, item: Json) -> Json:
+        metadata = dict(item.get("metadata") or {})
+        for key in ("name", "namespace"):
+            if key in metadata:
+                metadata[key] = self._word(metadata[key])
+        metadata["labels"] = {
+            key: self._word(value) if key in _NAME_LABELS else value
+            for key, value in (metadata.get("labels") or {}).items()
+            if not key.startswith("app.kubernetes.io/")
+        }
+        metadata["ownerReferences"] = [
+            {**owner, "name": self._owner(str(owner.get("kind")), str(owner.get("name")))}
+            for owner in metadata.get("ownerReferences") or ()
+        ]
+        spec, status = dict(item.get("spec") or {}), dict(item.get("status") or {})
+        status.pop("podIP", None)
+        for holder in (spec, status):
+            for part in _CONTAINERS:
+                if part in holder:
+                    holder[part] = [
+                        {**one, "name": self._word(one.get("name"))} for one in holder[part]
+                    ]
+        return {**item, "metadata": metadata, "spec": spec, "status": status}
+
+    def _owner(self, kind: str, name: str) -> str:
+        """A ReplicaSet's name keeps its Deployment's in front."""
+        if kind == "ReplicaSet" and "-" in name:
+            front, _, tail = name.rpartition("-")
+            return f"{self._word(front)}-{self._word(tail)}"
+        return self._word(name)
+
+    def _word(self, name: object) -> str:
+        text = str(name)
+        if text in _PUBLIC:
+            return text
+        return f"x{hashlib.sha256((self._salt + text).encode()).hexdigest()[:_HEX]}"

@@ -1,0 +1,91 @@
+"""Why an init container failed, told by what iptables and the shell print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One known failure.
+
+    Attributes:
+        says: a part of the line, as the program prints it.
+        means: what it comes from.
+        fix: what to do.
+    """
+
+    says: str
+    means: str
+    fix: str
+
+
+# Seen with iptables 1.8.9 of both back ends, and dash and busybox sh.
+CAUSES: Final = (
+    Cause(
+        says="too many ports specified",
+        means="one list has more than 15 ports, mesh and pod together",
+        fix="Shorten the mesh-wide list or the pod's annotation to 15 ports together.",
+    ),
+    Cause(
+        says="can't initialize iptables table `nat'",
+        means="the node's kernel has no nat table for this iptables back end, or the container "
+        "may not use it",
+        fix="Load iptable_nat (or nf_tables and nft_chain_nat) on the node, or set "
+        "sidecar.enablePrivilegedInitContainer.",
+    ),
+    Cause(
+        says="you must be root",
+        means="the container lost the capability NET_ADMIN or does not run as root",
+        fix="Let the namespace's pod security admit NET_ADMIN and user 0 for the init container.",
+    ),
+    Cause(
+        says="operation not permitted",
+        means="the container lost the capability NET_ADMIN, or a security module forbids it",
+        fix="Let the namespace's pod security admit NET_ADMIN, or set "
+        "sidecar.enablePrivilegedInitContainer.",
+    ),
+    Cause(
+        says="permission denied",
+        means="the container may not change the pod's rules",
+        fix="Let the namespace's pod security admit NET_ADMIN, or set "
+        "sidecar.enablePrivilegedInitContainer.",
+    ),
+    Cause(
+        says="must be shorter than ifnamsiz",
+        means="an excluded interface has a name of more than 15 characters",
+        fix="Correct traffic.networkInterfaceExclusionList.",
+    ),
+    Cause(
+        says="invalid port/service",
+        means="a list holds a number that is no port",
+        fix="Correct the port list; ports are 1 to 65535.",
+    ),
+    Cause(
+        says="host/network",
+        means="a list holds a range that is no IPv4 range, such as an IPv6 one",
+        fix="Remove the range; the rules are in the IPv4 table only.",
+    ),
+    Cause(
+        says="chain already exists",
+        means="the script ran before in this network namespace",
+        fix="Delete the pod, so that it gets a network namespace of its own.",
+    ),
+    Cause(
+        says="holding the xtables lock",
+        means="another program changes rules in this network namespace",
+        fix="Let the other program end; the kubelet tries again.",
+    ),
+    Cause(
+        says="syntax error",
+        means="the shell refuses the script",
+        fix="Read the script: fsm-stack verify names the place.",
+    ),
+)
+
+
+def cause(*texts: str) -> Cause | None:
+    """The first known cause in what was printed; None: none is known."""
+    printed = "\n".join(texts).lower()
+    return next((known for known in CAUSES if known.says in printed), None)

@@ -1,0 +1,212 @@
+"""What a check is, and how checks are run: each passed, failed, does not apply, or did not run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.catalogue import rule
+from fsm_stack.findings import Severity, finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.iptables.read import Reading
+    from fsm_stack.systems import System
+    from fsm_stack.verify.expected import Expected
+    from fsm_stack.verify.objects import Pod
+    from fsm_stack.verify.snapshot import Part, Snapshot
+
+
+class NotRun(Exception):  # noqa: N818  # an answer of a check, not a defect
+    """The check could not be made: what it needs is not at hand."""
+
+
+class NotApplicable(Exception):  # noqa: N818  # the same
+    """There is nothing here that the check could say anything about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a check may look at.
+
+    Attributes:
+        snapshot: what was read.
+        expected: what is declared.
+        now: for certificates.
+        pods: the pods that were asked about; all enrolled ones when none was named.
+        asked: how the user named them; empty: the whole mesh.
+        live_rules: iptables-save of the one pod's network namespace; None: not given.
+    """
+
+    snapshot: Snapshot
+    expected: Expected
+    now: datetime
+    pods: tuple[Pod, ...] = ()
+    asked: str = ""
+    live_rules: Reading | None = None
+
+    @property
+    def system(self) -> System:
+        """Whose injector."""
+        return self.expected.system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question.
+
+    Attributes:
+        id: also the id of its own findings in the catalogue.
+        title: what is so when it passes.
+        needs: what must have been read.
+        run: the findings.
+        group: the heading in reports.
+    """
+
+    id: str
+    title: str
+    run: Callable[[Context], Iterator[Finding]]
+    needs: tuple[Part, ...] = ()
+    group: str = "mesh"
+
+
+class Status(StrEnum):
+    """The answer of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WARNED = "warned"
+    NOT_RUN = "not run"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One check's answer.
+
+    Attributes:
+        check: which.
+        status: ``failed`` with an error, ``warned`` with findings below.
+        findings: all of them.
+        why: of what did not run or does not apply; also of what ran on a part only.
+    """
+
+    check: Check
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    why: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the check looked at everything that it should have."""
+        return self.status is not Status.NOT_RUN and not (
+            self.why and self.status is not Status.NOT_APPLICABLE
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain mapping, without empty parts."""
+        parts: dict[str, Any] = {
+            "id": self.check.id,
+            "title": self.check.title,
+            "status": self.status.value,
+            "why": self.why or None,
+            "findings": [item.as_json() for item in self.findings] or None,
+        }
+        return {key: value for key, value in parts.items() if value is not None}
+
+
+def run_checks(context: Context, checks: Iterable[Check]) -> tuple[Outcome, ...]:
+    """Every check's answer, in order; one that cannot run keeps no other from running."""
+    return tuple(_outcome(check, context) for check in checks)
+
+
+def _outcome(check: Check, context: Context) -> Outcome:
+    missing = [_missing(part, context) for part in check.needs]
+    absent = [text for read, text in missing if not read]
+    partly = [text for read, text in missing if read and text]
+    if absent:
+        return Outcome(check=check, status=Status.NOT_RUN, why="; ".join(dict.fromkeys(absent)))
+    try:
+        findings = tuple(check.run(context))
+    except NotRun as reason:
+        return Outcome(check=check, status=Status.NOT_RUN, why=str(reason))
+    except NotApplicable as reason:
+        return Outcome(check=check, status=Status.NOT_APPLICABLE, why=str(reason))
+    why = "; ".join(partly)
+    if not findings:
+        status = Status.NOT_RUN if why else Status.PASSED
+    else:
+        worst = max(item.severity.rank for item in findings)
+        status = (
+            Status.FAILED
+            if worst == Severity.ERROR.rank
+            else Status.WARNED
+            if worst == Severity.WARNING.rank
+            else Status.PASSED
+        )
+    return Outcome(check=check, status=status, findings=findings, why=why)
+
+
+def _missing(part: Part, context: Context) -> tuple[bool, str]:
+    """Whether anything of a part was read, and what was not."""
+    known = context.snapshot
+    why = known.not_read.get(part, "")
+    if part in known.read:
+        return True, why
+    return False, why or f"{part.value}: not in {known.source.context}"
+
+
+def found(
+    check_id: str,
+    message: str,
+    *,
+    place: str = "",
+    evidence: object = None,
+    fix: str = "",
+    severity: Severity | None = None,
+) -> Finding:
+    """A finding of a check: where, why, what was seen, what to do.
+
+    Args:
+        check_id: its id in the catalogue.
+        message: the reason.
+        place: the object, ``pod shop/web-7f9c``.
+        evidence: what was seen.
+        fix: empty: the catalogue's.
+        severity: the catalogue's if absent.
+    """
+    return finding(
+        check_id,
+        message,
+        path=place,
+        value=evidence,
+        fix=fix or rule(check_id).fix,
+        severity=severity,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The answers to one request.
+
+    Attributes:
+        context: what was asked, of what.
+        outcomes: one a check.
+    """
+
+    context: Context = field(repr=False)
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of the checks."""
+        return tuple(item for outcome in self.outcomes for item in outcome.findings)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every check looked at everything."""
+        return all(outcome.complete for outcome in self.outcomes)

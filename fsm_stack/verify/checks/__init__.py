@@ -1,0 +1,28 @@
+"""Every check, in the order of the troubleshooting guides: mesh, webhook, namespace, pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.verify.checks import (
+    control_plane,
+    mesh,
+    namespaces,
+    pods,
+    rules,
+    webhooks,
+    workloads,
+)
+
+if TYPE_CHECKING:
+    from fsm_stack.verify.check import Check
+
+CHECKS: Final[tuple[Check, ...]] = (
+    *mesh.CHECKS,
+    *control_plane.CHECKS,
+    *webhooks.CHECKS,
+    *namespaces.CHECKS,
+    *pods.CHECKS,
+    *rules.CHECKS,
+    *workloads.CHECKS,
+)

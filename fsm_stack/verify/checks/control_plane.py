@@ -1,0 +1,122 @@
+"""The control plane: its programs run, in the declared versions, and record what is declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.harmless import command
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.verify.check import Context
+
+Json = dict[str, Any]
+
+
+def running(context: Context) -> Iterator[Finding]:
+    """Injector, controller and bootstrap are there, and at least one pod of each is available."""
+    system, namespace = context.system, context.expected.mesh.namespace
+    for name in (system.injector_name, system.controller_name, system.bootstrap_name):
+        place = f"Deployment {namespace}/{name}"
+        item = context.snapshot.programs.get((namespace, name))
+        if item is None:
+            yield found("cluster-control-plane", f"{name} is not there", place=place)
+            continue
+        status = item.get("status") or {}
+        wanted = (item.get("spec") or {}).get("replicas")
+        available = status.get("availableReplicas") or 0
+        if not available or (isinstance(wanted, int) and available < wanted):
+            yield found(
+                "cluster-control-plane",
+                f"{name}: {available} of {wanted} pods are available",
+                place=place,
+                fix=command("kubectl", "describe", "deployment", name, "-n", namespace),
+            )
+
+
+def images(context: Context) -> Iterator[Finding]:
+    """The programs, and the images that they inject, are those declared."""
+    namespace = context.expected.mesh.namespace
+    declared = {
+        name: item
+        for (kind, place, name), item in context.expected.objects.items()
+        if kind == "Deployment" and place == namespace
+    }
+    if not declared:
+        raise NotApplicable("no Deployment of the control plane is declared")
+    for name, item in declared.items():
+        there = context.snapshot.programs.get((namespace, name))
+        if there is None:
+            continue  # said by the check of the programs
+        wanted, has = _images(item), _images(there)
+        for where, image in wanted.items():
+            if has.get(where) != image:
+                yield found(
+                    "cluster-images",
+                    f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
+                    place=f"Deployment {namespace}/{name}",
+                    evidence=has.get(where),
+                )
+
+
+def _images(item: Json) -> dict[str, str]:
+    spec = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
+    known = {}
+    for container in spec.get("containers") or ():
+        known[f"image of container {container.get('name')}"] = str(container.get("image"))
+        for entry in container.get("env") or ():
+            if str(entry.get("name", "")).endswith("_IMAGE"):
+                known[str(entry["name"])] = str(entry.get("value"))
+    return known
+
+
+def recorded(context: Context) -> Iterator[Finding]:
+    """ConfigMap fsm-redirection is the one of these settings."""
+    namespace = context.expected.mesh.namespace
+    declared = context.expected.objects.get(("ConfigMap", namespace, CONFIG_MAP_NAME))
+    if declared is None:
+        raise NotApplicable("nothing is declared outside the cluster")
+    place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
+    there = context.snapshot.redirection
+    if there is None:
+        yield found("cluster-redirection", "it is not there", place=place)
+        return
+    wanted = (declared.get("data") or {}).get("settingsDigest")
+    has = (there.get("data") or {}).get("settingsDigest")
+    if wanted != has:
+        yield found(
+            "cluster-redirection",
+            "it was written from other settings: the last `pulumi up` was of another version",
+            place=place,
+            evidence=f"declared {wanted}, live {has}",
+        )
+
+
+CHECKS: Final = (
+    Check(
+        id="cluster-control-plane",
+        title="the control plane's programs are available",
+        needs=(Part.CONTROL_PLANE,),
+        run=running,
+        group="control plane",
+    ),
+    Check(
+        id="cluster-images",
+        title="the control plane has the declared images, and injects them",
+        needs=(Part.CONTROL_PLANE,),
+        run=images,
+        group="control plane",
+    ),
+    Check(
+        id="cluster-redirection",
+        title="ConfigMap fsm-redirection is of the declared settings",
+        needs=(Part.REDIRECTION,),
+        run=recorded,
+        group="control plane",
+    ),
+)

@@ -1,0 +1,267 @@
+"""A pod's rules: readable, of today's generation, with every declared entry, and not stale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.findings import Severity
+from fsm_stack.injection.lists import interception
+from fsm_stack.injection.refusal import Refusal
+from fsm_stack.iptables.expect import differences
+from fsm_stack.iptables.lint import doubled_jumps, lint_reading, old_generation
+from fsm_stack.iptables.read import Reading, RuleSyntaxError, read
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.each import init_container, of_every_pod, place, restart
+from fsm_stack.verify.harmless import command
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.verify.check import Context
+    from fsm_stack.verify.objects import Pod
+
+_HOST_BITS: Final = "host-bits"
+_NO_RULES: Final = "missing-rule"
+
+
+@lru_cache(maxsize=2048)
+def reading_of(script: str) -> Reading | str:
+    """A script as rules, or why it is none."""
+    try:
+        return read(script)
+    except RuleSyntaxError as error:
+        return str(error)
+
+
+def expected_lists(annotations: Mapping[str, str], mesh: MeshView) -> InterceptLists | Refusal:
+    """The lists that the injector gives a pod with these annotations, or why it refuses it."""
+    try:
+        return interception(annotations, mesh).lists
+    except Refusal as refusal:
+        return refusal
+
+
+@lru_cache(maxsize=4096)
+def _differences(script: str, lists: InterceptLists) -> tuple[Finding, ...]:
+    reading = reading_of(script)
+    return () if isinstance(reading, str) else tuple(differences(reading, lists))
+
+
+@lru_cache(maxsize=2048)
+def _faults(script: str) -> tuple[Finding, ...]:
+    reading = reading_of(script)
+    if isinstance(reading, str):
+        return (found("pod-script", f"the script cannot be read: {reading}"),)
+    return tuple(
+        item
+        for item in lint_reading(reading)
+        if item.severity is Severity.ERROR or item.id == _HOST_BITS
+    )
+
+
+@lru_cache(maxsize=2048)
+def _generation(script: str) -> tuple[Finding, ...]:
+    reading = reading_of(script)
+    return () if isinstance(reading, str) else tuple(old_generation(reading))
+
+
+def script_of(pod: Pod, context: Context) -> str | None:
+    """The script of a pod's init container; None: it has none."""
+    init = init_container(pod, context)
+    return init.script if init else None
+
+
+def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
+    """What a pod's script lacks and has, against what the injector would write now.
+
+    Raises:
+        NotRun: nothing says what it should hold.
+    """
+    if context.expected.settings is None:
+        raise NotRun("no MeshConfig is known, declared or in the cluster")
+    script = script_of(pod, context)
+    lists = expected_lists(pod.annotations, context.expected.mesh)
+    if script is None or isinstance(lists, Refusal):
+        return ()
+    return _differences(script, lists)
+
+
+def loadable(pod: Pod, context: Context) -> Iterator[Finding]:
+    """The script is one that a shell and iptables take, and does what it says."""
+    script = script_of(pod, context)
+    if script is None:
+        return
+    for item in _faults(script):
+        yield item.at(path=f"{place(pod)} {context.system.init_container}")
+    reading = reading_of(script)
+    init = init_container(pod, context)
+    if not isinstance(reading, str) and not reading.loads and init and init.state.exit_code == 0:
+        yield found(
+            "pod-script",
+            "it ended with exit code 0, which is impossible with this script: a shell refuses it; "
+            "the text is not what ran",
+            place=place(pod),
+        )
+
+
+def of_today(pod: Pod, context: Context) -> Iterator[Finding]:
+    """The script is of the generation that the injectors write today."""
+    script = script_of(pod, context)
+    for item in _generation(script) if script is not None else ():
+        yield item.at(path=place(pod))
+
+
+def complete(pod: Pod, context: Context) -> Iterator[Finding]:
+    """Every entry of the merged lists has its rule, and no rule is undeclared."""
+    for item in compared(pod, context):
+        yield replace(item.at(path=place(pod)), fix=item.fix or restart(pod))
+
+
+def annotated(pod: Pod, context: Context) -> Iterator[Finding]:
+    """The injector can read the pod's annotations."""
+    lists = expected_lists(pod.annotations, context.expected.mesh)
+    if isinstance(lists, Refusal):
+        yield found(
+            "pod-annotations",
+            f"the injector refuses such a pod: {lists.message}{_strange(lists.value)}",
+            place=f"{place(pod)} {lists.path}",
+            evidence=lists.value,
+        )
+
+
+def _strange(value: str | None) -> str:
+    """Names the first character that only looks like ASCII: a full-width comma, for example."""
+    for character in value or "":
+        if not character.isascii():
+            import unicodedata  # noqa: PLC0415  # rare
+
+            name = unicodedata.name(character, "unnamed")
+            return f"; it holds U+{ord(character):04X} {name}, expected ASCII"
+    return ""
+
+
+def current(pod: Pod, context: Context) -> Iterator[Finding]:
+    """The pod was made under the settings that count now: they are read once, at injection."""
+    found_here = compared(pod, context)
+    if found_here:
+        lacks = [str(item.value) for item in found_here if item.id == _NO_RULES]
+        has = [str(item.value) for item in found_here if item.id != _NO_RULES]
+        parts = [f"lacks {', '.join(lacks)}"] if lacks else []
+        parts += [f"still has {', '.join(has)}"] if has else []
+        made = f", made {pod.created}" if pod.created else ""
+        yield found(
+            "pod-stale",
+            f"its rules are older than the settings: it {' and '.join(parts)}",
+            place=place(pod),
+            evidence=f"{len(found_here)} differences{made}",
+            fix=restart(pod),
+        )
+
+
+def in_kernel(context: Context) -> Iterator[Finding]:
+    """The rules that the kernel has are those of the script, once.
+
+    Raises:
+        NotApplicable: nobody gave the kernel's rules.
+    """
+    rules = context.live_rules
+    if rules is None:
+        repeated = [
+            pod
+            for pod in context.pods
+            if (init := init_container(pod, context)) and init.restarts and not pod.over
+        ]
+        if not repeated:
+            raise NotApplicable(_how_to_get(context))
+        for pod in repeated:
+            init = init_container(pod, context)
+            yield found(
+                "doubled-jump",
+                f"suspected: init container {context.system.init_container} ran "
+                f"{init.restarts + 1 if init else 0} times in one network namespace",
+                place=place(pod),
+                fix=_how_to_get(context, pod),
+            )
+        return
+    where = place(context.pods[0]) if context.pods else ""
+    for item in doubled_jumps(rules.ruleset):
+        yield item.at(path=where)
+    if not context.pods:
+        return
+    if context.expected.settings is None:
+        raise NotRun("no MeshConfig is known, declared or in the cluster")
+    lists = expected_lists(context.pods[0].annotations, context.expected.mesh)
+    if not isinstance(lists, Refusal):
+        for item in differences(rules, lists):
+            yield found(
+                "pod-live-rules",
+                f"in the kernel: {item.message}",
+                place=where,
+                evidence=item.value,
+                severity=item.severity,
+                fix=restart(context.pods[0]),
+            )
+
+
+def _how_to_get(context: Context, pod: Pod | None = None) -> str:
+    one = pod or (context.pods[0] if len(context.pods) == 1 else None)
+    name, namespace = (one.name, one.namespace) if one else ("POD", "NAMESPACE")
+    init = init_container(one, context) if one else None
+    image = (init.image if init else "") or context.system.images.init
+    words = command(
+        "kubectl", "debug", f"pod/{name}", "-n", namespace, "--profile=netadmin", "--image", image,
+        "--attach", "--quiet", "--", "iptables-save", "-t", "nat",
+    )  # fmt: skip
+    return f"to look into the kernel: {words} > rules.txt, then --rules rules.txt"
+
+
+CHECKS: Final = (
+    Check(
+        id="pod-annotations",
+        title="the pod's annotations can be read",
+        needs=(Part.PODS,),
+        run=of_every_pod(annotated),
+        group="pod",
+    ),
+    Check(
+        id="pod-script",
+        title="the init container's script is one that loads",
+        needs=(Part.PODS,),
+        run=of_every_pod(loadable),
+        group="rules",
+    ),
+    Check(
+        id="pod-generation",
+        title="the script is of today's generation",
+        needs=(Part.PODS,),
+        run=of_every_pod(of_today),
+        group="rules",
+    ),
+    Check(
+        id="pod-rules",
+        title="every declared entry has its rule, and no other is there",
+        needs=(Part.PODS,),
+        run=of_every_pod(complete),
+        group="rules",
+    ),
+    Check(
+        id="pod-stale",
+        title="the pod was made under the settings that count now",
+        needs=(Part.PODS,),
+        run=of_every_pod(current),
+        group="rules",
+    ),
+    Check(
+        id="pod-live-rules",
+        title="the kernel has these rules, once",
+        needs=(Part.PODS,),
+        run=in_kernel,
+        group="rules",
+    ),
+)

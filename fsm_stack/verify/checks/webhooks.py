@@ -1,0 +1,251 @@
+"""The injector's webhook: there once, with its authority, in date, and with a server behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings import Severity
+from fsm_stack.verify.certificate import read_bundle
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.mesh import drift_finding
+from fsm_stack.verify.drift import drifts
+from fsm_stack.verify.expected import is_injector, selected_mesh
+from fsm_stack.verify.harmless import command
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.verify.check import Context
+
+Json = dict[str, Any]
+_VERSION_LABEL: Final = "app.kubernetes.io/version"
+
+
+def name_of(item: Json) -> str:
+    """An object's name."""
+    return str((item.get("metadata") or {}).get("name"))
+
+
+def of_mesh(context: Context) -> list[Json]:
+    """The webhook configurations that send this mesh's pods to an injector."""
+    mesh = context.expected.mesh
+    return [
+        item
+        for item in context.snapshot.mutating
+        if selected_mesh(item, context.system) == mesh.name
+    ]
+
+
+def ours(context: Context) -> Json | None:
+    """The one that is the injector's own: by its declared name, or the only one."""
+    wanted = context.expected.webhook
+    every = of_mesh(context)
+    if wanted:
+        return next((item for item in context.snapshot.mutating if name_of(item) == wanted), None)
+    return every[0] if every else None
+
+
+def injector_entry(item: Json, context: Context) -> Json:
+    """The injector's webhook of a configuration."""
+    for webhook in item.get("webhooks") or ():
+        if isinstance(webhook, dict) and is_injector(webhook, context.system):
+            return webhook
+    return {}
+
+
+def require(context: Context) -> tuple[Json, Json]:
+    """The configuration and its webhook.
+
+    Raises:
+        NotRun: there is none, which another check says.
+    """
+    item = ours(context)
+    entry = injector_entry(item, context) if item else {}
+    if item is None or not entry:
+        raise NotRun("there is no webhook of the injector")
+    return item, entry
+
+
+def place(item: Json) -> str:
+    """How reports name a configuration."""
+    return f"MutatingWebhookConfiguration {name_of(item)}"
+
+
+def _restart(context: Context) -> str:
+    name, namespace = context.system.injector_name, context.expected.mesh.namespace
+    return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
+
+
+def _delete(item: Json) -> str:
+    return command("kubectl", "delete", "mutatingwebhookconfiguration", name_of(item))
+
+
+def present(context: Context) -> Iterator[Finding]:
+    """New pods of the mesh are sent to the injector."""
+    item = ours(context)
+    if item is None or not injector_entry(item, context):
+        wanted = context.expected.webhook or f"for mesh {context.expected.mesh.name}"
+        yield found(
+            "cluster-webhook",
+            f"no webhook configuration {wanted}: new pods get no sidecar",
+            evidence=", ".join(name_of(one) for one in context.snapshot.mutating) or "none",
+            fix=f"The injector writes it when it starts: {_restart(context)}",
+        )
+
+
+def authority(context: Context) -> Iterator[Finding]:
+    """The API server can trust the injector: an authority, in date, the control plane's own."""
+    item, entry = require(context)
+    client = entry.get("clientConfig") or {}
+    bundle = client.get("caBundle") or ""
+    again = f"{_restart(context)} ; for new pods without a sidecar until then: {_delete(item)}"
+    if not bundle:
+        yield found(
+            "cluster-webhook-ca",
+            "caBundle is empty: the API server cannot trust the injector, and every new pod of "
+            "the mesh is refused",
+            place=place(item),
+            evidence=f"failurePolicy {entry.get('failurePolicy')}",
+            fix=again,
+        )
+        return
+    try:
+        dates = read_bundle(str(bundle))
+    except ValueError as error:
+        yield found("cluster-webhook-ca", f"caBundle: {error}", place=place(item), fix=again)
+        return
+    problems = [one.problem(context.now) for one in dates]
+    if all(problems):
+        yield found("cluster-webhook-ca", f"caBundle: {problems[0]}", place=place(item), fix=again)
+    others = {
+        (webhook.get("clientConfig") or {}).get("caBundle")
+        for one in context.snapshot.validating
+        for webhook in one.get("webhooks") or ()
+        if isinstance(webhook, dict)
+        and (webhook.get("clientConfig") or {}).get("service", {}).get("namespace")
+        == context.expected.mesh.namespace
+        and str(webhook.get("name", "")).startswith(f"{context.system.default_mesh_name}-")
+    } - {None, ""}
+    if others and bundle not in others:
+        yield found(
+            "cluster-webhook-ca",
+            "caBundle is not the authority that the control plane's validating webhook has",
+            place=place(item),
+            severity=Severity.WARNING,
+            fix=again,
+        )
+
+
+def strays(context: Context) -> Iterator[Finding]:
+    """No second configuration sends the same pods to an injector that may be gone."""
+    known = ours(context)
+    version = ((known or {}).get("metadata") or {}).get("labels", {}).get(_VERSION_LABEL)
+    for item in of_mesh(context):
+        if known is not None and name_of(item) == name_of(known):
+            continue
+        other = ((item.get("metadata") or {}).get("labels") or {}).get(_VERSION_LABEL)
+        of_version = f" of version {other}" if other and other != version else ""
+        policy = injector_entry(item, context).get("failurePolicy")
+        yield found(
+            "cluster-webhook-stray",
+            f"a second configuration{of_version} for the same mesh, failurePolicy {policy}",
+            place=place(item),
+            evidence=f"ours is {name_of(known) if known else 'absent'}",
+            fix=_delete(item),
+        )
+
+
+def server(context: Context) -> Iterator[Finding]:
+    """The Service behind the webhook exists, has its port, and a ready endpoint."""
+    item, entry = require(context)
+    service = (entry.get("clientConfig") or {}).get("service") or {}
+    key = (str(service.get("namespace")), str(service.get("name")))
+    named = "/".join(key)
+    there = context.snapshot.services.get(key)
+    if there is None:
+        yield found("cluster-webhook-service", f"Service {named} is not there",
+                    place=place(item), fix=_restart(context))  # fmt: skip
+        return
+    port = service.get("port") or 443  # Kubernetes' default of a webhook's service
+    ports = [one.get("port") for one in (there.get("spec") or {}).get("ports") or ()]
+    if port not in ports:
+        has = f"it has {', '.join(map(str, ports))}"
+        yield found("cluster-webhook-service", f"Service {named} has no port {port}",
+                    place=place(item), evidence=has)  # fmt: skip
+    ready = [
+        endpoint
+        for one in context.snapshot.endpoints
+        if (one.get("metadata") or {}).get("namespace") == key[0]
+        and ((one.get("metadata") or {}).get("labels") or {}).get("kubernetes.io/service-name")
+        == key[1]
+        for endpoint in one.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+    ]
+    if not ready:
+        yield found(
+            "cluster-webhook-service",
+            f"Service {named} has no ready endpoint: with failurePolicy "
+            f"{entry.get('failurePolicy')} new pods of the mesh wait or are refused",
+            place=place(item),
+            fix=f"{_restart(context)} ; if no injector can run, new pods start without a sidecar "
+            f"after {_delete(item)}",
+        )
+
+
+def drift(context: Context) -> Iterator[Finding]:
+    """The webhook configuration is as declared, apart from what the injector writes itself."""
+    declared = context.expected.objects.get(
+        ("MutatingWebhookConfiguration", "", context.expected.webhook)
+    )
+    if declared is None:
+        raise NotApplicable("no webhook configuration is declared")
+    item, _ = require(context)
+    for one in drifts({"webhooks": declared["webhooks"]}, {"webhooks": item.get("webhooks")}):
+        if not _defaulted(one.path):
+            yield from drift_finding(context, "cluster-webhook-drift", item, one, place(item))
+
+
+def _defaulted(path: str) -> bool:
+    """What the API server fills in. Source: Kubernetes, admissionregistration v1 defaults."""
+    return path.endswith((".objectSelector", ".reinvocationPolicy", ".scope", ".matchPolicy"))
+
+
+CHECKS: Final = (
+    Check(
+        id="cluster-webhook",
+        title="the injector's webhook is there",
+        needs=(Part.MUTATING,),
+        run=present,
+        group="webhook",
+    ),
+    Check(
+        id="cluster-webhook-ca",
+        title="the webhook has an authority, in date",
+        needs=(Part.MUTATING,),
+        run=authority,
+        group="webhook",
+    ),
+    Check(
+        id="cluster-webhook-stray",
+        title="no second webhook takes the same pods",
+        needs=(Part.MUTATING,),
+        run=strays,
+        group="webhook",
+    ),
+    Check(
+        id="cluster-webhook-service",
+        title="a ready injector stands behind the webhook",
+        needs=(Part.MUTATING, Part.SERVICES, Part.ENDPOINTS),
+        run=server,
+        group="webhook",
+    ),
+    Check(
+        id="cluster-webhook-drift",
+        title="the webhook is as declared",
+        needs=(Part.MUTATING,),
+        run=drift,
+        group="webhook",
+    ),
+)

@@ -1,0 +1,140 @@
+"""What the application's own manifest does: reserved ports and users, annotations in vain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.injection.annotations import pod_keys
+from fsm_stack.verify.allow import PREFIXES
+from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.checks.each import of_every_pod, place
+from fsm_stack.verify.snapshot import Part
+from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.verify.check import Context
+    from fsm_stack.verify.objects import Container, Pod
+
+
+def reserved(pod: Pod, context: Context) -> Iterator[Finding]:
+    """No container of the application takes a port or the user of the sidecar."""
+    for one in _of_application(pod, context):
+        for port in one.ports:
+            purpose = RESERVED_PORTS.get(port)
+            if port == REPO_PORT and context.system.sidecar_kind == "pipy":
+                purpose = "the sidecar's repository and admin port"
+            if purpose:
+                yield found(
+                    "reserved-port",
+                    f"container {one.name} uses port {port}: {purpose}",
+                    place=place(pod),
+                    evidence=port,
+                )
+        user = one.user if one.user is not None else pod.user
+        if user == SIDECAR_UID:
+            yield found(
+                "reserved-uid",
+                f"container {one.name} runs as user {SIDECAR_UID}, the sidecar's: its traffic "
+                "bypasses the sidecar",
+                place=place(pod),
+                evidence=user,
+            )
+
+
+def _of_application(pod: Pod, context: Context) -> Iterator[Container]:
+    system = context.system
+    names = {system.init_container, system.sidecar_container, system.healthcheck_container}
+    return (one for one in pod.containers if one.name not in names)
+
+
+def effective(pod: Pod, context: Context) -> Iterator[Finding]:
+    """Every annotation of the mesh's on the pod is one that the injector reads, and will last."""
+    known = pod_keys(context.system)
+    own = f"{context.system.annotation_prefix}/"
+    template = _template(pod, context)
+    for key, value in pod.annotations.items():
+        if not key.startswith(PREFIXES):
+            continue
+        if key.startswith(own) and key not in known:
+            yield found(
+                "annotation-unknown",
+                f"annotation {key} is read by nobody",
+                place=place(pod),
+                evidence=value,
+            )
+        elif not key.startswith(own):
+            yield found(
+                "annotation-other-mesh",
+                f"annotation {key} is another mesh's: {context.system.title} reads {own}",
+                place=place(pod),
+                evidence=value,
+            )
+        elif template is not None and template.get(key) != value:
+            yield found(
+                "annotation-lost",
+                f"annotation {key} is on the pod and not in its owner's template: the restart "
+                "that would make it count removes it",
+                place=place(pod),
+                evidence=value,
+            )
+
+
+def _template(pod: Pod, context: Context) -> dict[str, str] | None:
+    if pod.owner is None:
+        return None
+    owner = context.snapshot.owners.get((pod.owner.kind, pod.namespace, pod.owner.name))
+    if owner is None:
+        return None
+    template = (owner.get("spec") or {}).get("template") or {}
+    annotations = (template.get("metadata") or {}).get("annotations")
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def misplaced(context: Context) -> Iterator[Finding]:
+    """No redirection annotation stands on an owner instead of its pod template."""
+    known = pod_keys(context.system)
+    owners = {(pod.owner.kind, pod.namespace, pod.owner.name) for pod in context.pods if pod.owner}
+    read = {key: item for key, item in context.snapshot.owners.items() if key in owners}
+    if not read:
+        raise NotApplicable("no pod here has an owner that was read")
+    for (kind, namespace, name), item in sorted(read.items()):
+        metadata = item.get("metadata") or {}
+        template = ((item.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        there = template.get("annotations") or {}
+        for key, value in (metadata.get("annotations") or {}).items():
+            if key in known and there.get(key) != value:
+                yield found(
+                    "annotation-misplaced",
+                    f"annotation {key} stands on the {kind}, not in its pod template: nobody "
+                    "reads it",
+                    place=f"{kind} {namespace}/{name}",
+                    evidence=value,
+                )
+
+
+CHECKS: Final = (
+    Check(
+        id="pod-reserved",
+        title="the application takes no port and no user of the sidecar's",
+        needs=(Part.PODS,),
+        run=of_every_pod(reserved, whole=True),
+        group="workload",
+    ),
+    Check(
+        id="pod-annotation-effect",
+        title="every annotation of the mesh's has an effect, and lasts",
+        needs=(Part.PODS,),
+        run=of_every_pod(effective),
+        group="workload",
+    ),
+    Check(
+        id="owner-annotations",
+        title="no annotation stands on an owner instead of its pod template",
+        needs=(Part.PODS, Part.OWNERS),
+        run=misplaced,
+        group="workload",
+    ),
+)

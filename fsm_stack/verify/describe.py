@@ -1,0 +1,162 @@
+"""Pods as ``kubectl describe pod`` prints them, read back: the text of the seed documents.
+
+Only what checks read is taken. A line ``...`` marks text that somebody left out; then what is
+absent is unknown. Source: kubectl pkg/describe/describe.go, describePod and describeContainers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+_FIELD: Final = re.compile(r"(?P<key>[A-Z][A-Za-z0-9 ]*):(?:\s+(?P<value>\S.*))?")
+_PAIR: Final = re.compile(r"(?P<key>[^\s:=]+)(?::\s|=)(?P<value>.*)")
+_SECTIONS: Final = {"Init Containers": "initContainers", "Containers": "containers"}
+_STATES: Final = {"Waiting": "waiting", "Running": "running", "Terminated": "terminated"}
+_CONTAINER_INDENT: Final = 2
+_FIELD_INDENT: Final = 4
+
+
+def looks_like_description(text: str) -> bool:
+    """Whether a text starts as ``kubectl describe pod`` does."""
+    return bool(re.match(r"\s*Name:\s+\S", text))
+
+
+def read_description(text: str) -> Iterator[Json]:
+    """The pods of a description, as JSON in the API's form.
+
+    Raises:
+        InputError: a pod without a name.
+    """
+    lines = text.splitlines()
+    starts = [index for index, line in enumerate(lines) if re.match(r"Name:\s", line)]
+    if not starts:
+        raise InputError("expected a description of a pod, which starts with Name:")
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        yield _pod(lines[start:end])
+
+
+def _pod(lines: list[str]) -> Json:
+    pod: Json = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"labels": {}, "annotations": {}},
+        "spec": {},
+        "status": {},
+        "elided": any(line.strip() == "..." for line in lines),
+    }
+    for key, value, block in _blocks(lines, indent=0):
+        if key in _SECTIONS:
+            _containers(pod, _SECTIONS[key], block)
+        elif key in {"Labels", "Annotations"}:
+            pod["metadata"][key.lower()] = _pairs([value, *block])
+        else:
+            _take_field(pod, key, value)
+    if "containers" not in pod["spec"]:
+        pod["elided"] = True
+    return pod
+
+
+def _pairs(lines: list[str]) -> dict[str, str]:
+    pairs = (_PAIR.fullmatch(line.strip()) for line in lines)
+    return {pair["key"]: pair["value"].strip() for pair in pairs if pair}
+
+
+def _take_field(pod: Json, key: str, value: str) -> None:
+    match key:
+        case "Name" | "Namespace":
+            pod["metadata"][key.lower()] = value
+        case "Status":
+            pod["status"]["phase"] = value.partition(" ")[0]
+        case "IP":
+            pod["status"]["podIP"] = value
+        case "Controlled By" if "/" in value:
+            kind, _, name = value.partition("/")
+            owner = {"kind": kind, "name": name, "controller": True}
+            pod["metadata"]["ownerReferences"] = [owner]
+
+
+def _blocks(lines: list[str], *, indent: int) -> Iterator[tuple[str, str, list[str]]]:
+    """Each ``Key: value`` at this indent, with the deeper lines below it."""
+    head: tuple[str, str] | None = None
+    block: list[str] = []
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        match = _FIELD.fullmatch(line.strip()) if depth == indent else None
+        if match:
+            if head:
+                yield (*head, block)
+            head, block = (match["key"], (match["value"] or "").strip()), []
+        elif line.strip() and line.strip() != "...":
+            block.append(line)
+    if head:
+        yield (*head, block)
+
+
+def _containers(pod: Json, part: str, lines: list[str]) -> None:
+    current: list[str] = []
+    named: list[tuple[str, list[str]]] = []
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if depth == _CONTAINER_INDENT and line.rstrip().endswith(":"):
+            current = []
+            named.append((line.strip()[:-1], current))
+        else:
+            current.append(line)
+    containers, statuses = [], []
+    for name, about in named:
+        container, status = _container(name, about)
+        containers.append(container)
+        statuses.append(status)
+    pod["spec"][part] = containers
+    pod["status"][part.removesuffix("s") + "Statuses"] = statuses
+
+
+def _container(name: str, lines: list[str]) -> tuple[Json, Json]:
+    container: Json = {"name": name}
+    status: Json = {"name": name}
+    for key, value, block in _blocks(lines, indent=_FIELD_INDENT):
+        if key == "Image":
+            container["image"] = value
+        elif key == "Args":
+            container["args"] = _arguments(block)
+        elif key in {"Port", "Ports"} and value != "<none>":
+            ports = [int(text) for text in re.findall(r"(\d+)/", value)]
+            container["ports"] = [{"containerPort": port} for port in ports]
+        elif key in {"State", "Last State"} and value in _STATES:
+            part = "state" if key == "State" else "lastState"
+            status[part] = {_STATES[value]: _state(block)}
+        elif key == "Ready":
+            status["ready"] = value == "True"
+        elif key == "Restart Count" and value.isdigit():
+            status["restartCount"] = int(value)
+    return container, status
+
+
+def _arguments(block: list[str]) -> list[str]:
+    """``-c`` and a script of any number of lines, without the indent."""
+    lines = [line.strip() for line in block]
+    if lines[:1] == ["-c"]:
+        return ["-c", "\n".join(lines[1:])]
+    return lines
+
+
+def _state(block: list[str]) -> Json:
+    state: Json = {}
+    for line in block:
+        match = _FIELD.fullmatch(line.strip())
+        if match is None:
+            continue
+        key, value = match["key"], (match["value"] or "").strip()
+        if key == "Exit Code" and value.lstrip("-").isdigit():
+            state["exitCode"] = int(value)
+        elif key in {"Reason", "Message"}:
+            state[key.lower()] = value
+    return state

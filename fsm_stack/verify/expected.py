@@ -1,0 +1,179 @@
+"""What is declared: the objects of a stack, of rendered files, or the cluster's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from fsm_stack.injection.mesh import MeshView, mesh_view
+from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.foreign import foreign_paths
+from fsm_stack.verify.snapshot import Snapshot, guessed_system
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fsm_stack.manifests.foreign import ForeignPath
+    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+Origin = Literal["stack", "files", "cluster"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the cluster should hold.
+
+    Attributes:
+        origin: ``cluster``: nothing is declared outside it; pods are compared with its own config.
+        title: for people: ``stack dev``, ``rendered/dev``, ``the cluster's own MeshConfig``.
+        mesh: the mesh of the declared MeshConfig, as an injector sees it.
+        settings: the declared MeshConfig's ``spec``; None: no MeshConfig is known.
+        objects: the declared objects, by kind, namespace and name.
+        foreign: fields that others write on purpose.
+        webhook: the name of the mutating webhook configuration; empty: found by its content.
+        context: the kubeconfig's context that it is meant for; None: any.
+        uid: of the cluster that it is meant for; None: any.
+    """
+
+    origin: Origin
+    title: str
+    mesh: MeshView
+    settings: Json | None
+    objects: Mapping[tuple[str, str, str], Json]
+    foreign: tuple[ForeignPath, ...] = ()
+    webhook: str = ""
+    context: str | None = None
+    uid: str | None = None
+
+    @property
+    def system(self) -> System:
+        """Whose injector."""
+        return self.mesh.system
+
+    @property
+    def declared(self) -> bool:
+        """Whether something outside the cluster says what it should hold."""
+        return self.origin != "cluster"
+
+
+def of_stack(settings: StackSettings, *, title: str) -> Expected:
+    """What one stack file declares; the release's scripts are no matter here."""
+    assets = settings.release_assets.model_copy(update={"source": "omit"})
+    settings = settings.model_copy(update={"release_assets": assets})
+    objects = _by_key(dict(manifest.object) for manifest in bundle(settings))
+    spec = _spec(objects, settings.profile, settings.namespace)
+    return Expected(
+        origin="stack",
+        title=title,
+        mesh=_mesh(settings.profile, spec, settings.mesh_name, settings.namespace),
+        settings=spec,
+        objects=objects,
+        foreign=foreign_paths(settings),
+        webhook=settings.mutating_webhook_name if settings.system == "fsm" else "",
+        context=settings.cluster.context,
+        uid=settings.cluster.uid,
+    )
+
+
+def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected:
+    """What rendered objects declare; the mesh's name is the one that their webhook selects."""
+    known = _by_key(objects)
+    namespace = next(
+        (place for kind, place, name in known if kind == "MeshConfig"), system.default_namespace
+    )
+    webhook = next(
+        (
+            name
+            for (kind, _, name), item in known.items()
+            if kind == "MutatingWebhookConfiguration" and selected_mesh(item, system)
+        ),
+        "",
+    )
+    mesh_name = (
+        selected_mesh(known["MutatingWebhookConfiguration", "", webhook], system)
+        if webhook
+        else None
+    )
+    spec = _spec(known, system, namespace)
+    return Expected(
+        origin="files",
+        title=title,
+        mesh=_mesh(system, spec, mesh_name or system.default_mesh_name, namespace),
+        settings=spec,
+        objects=known,
+        webhook=webhook,
+    )
+
+
+def of_cluster(snapshot: Snapshot, *, system: System | None = None) -> Expected | None:
+    """The cluster's own MeshConfig as what its pods should have.
+
+    Returns:
+        None where the system is not given and no MeshConfig tells it.
+    """
+    known = system or guessed_system(snapshot)
+    if known is None:
+        return None
+    found = next(
+        (
+            item
+            for item in snapshot.mesh_configs
+            if (item.get("metadata") or {}).get("name") == known.mesh_config_name
+        ),
+        None,
+    )
+    namespace = str(((found or {}).get("metadata") or {}).get("namespace") or "")
+    names = [name for item in snapshot.mutating if (name := selected_mesh(item, known))]
+    spec = (found or {}).get("spec") if found else None
+    return Expected(
+        origin="cluster",
+        title="the cluster's own MeshConfig",
+        mesh=_mesh(
+            known,
+            spec if isinstance(spec, dict) else None,
+            names[0] if names else known.default_mesh_name,
+            namespace or known.default_namespace,
+        ),
+        settings=spec if isinstance(spec, dict) else None,
+        objects={},
+    )
+
+
+def selected_mesh(configuration: Json, system: System) -> str | None:
+    """The mesh whose namespaces a webhook configuration selects for this system's injector."""
+    for webhook in configuration.get("webhooks") or ():
+        if not isinstance(webhook, dict) or not is_injector(webhook, system):
+            continue
+        selector = webhook.get("namespaceSelector") or {}
+        name = (selector.get("matchLabels") or {}).get(system.monitored_by_label)
+        if isinstance(name, str):
+            return name
+    return None
+
+
+def is_injector(webhook: Json, system: System) -> bool:
+    """Whether a webhook is this system's injector; its name is fixed upstream."""
+    return webhook.get("name") == f"{system.default_mesh_name}-inject.k8s.io"
+
+
+def _mesh(system: System, spec: Json | None, name: str, namespace: str) -> MeshView:
+    return mesh_view(system, spec, environment={}, name=name, namespace=namespace)
+
+
+def _by_key(objects: Iterable[Json]) -> dict[tuple[str, str, str], Json]:
+    found = {}
+    for item in objects:
+        about = item.get("metadata") or {}
+        key = (str(item.get("kind")), str(about.get("namespace") or ""), str(about.get("name")))
+        found[key] = item
+    return found
+
+
+def _spec(
+    objects: Mapping[tuple[str, str, str], Json], system: System, namespace: str
+) -> Json | None:
+    item = objects.get(("MeshConfig", namespace, system.mesh_config_name)) or {}
+    spec = item.get("spec")
+    return spec if isinstance(spec, dict) else None

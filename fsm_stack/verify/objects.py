@@ -1,0 +1,246 @@
+"""Pods and containers as checks read them, from the JSON of :mod:`fsm_stack.verify.allow`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from sys import intern
+from typing import TYPE_CHECKING, Any, Literal
+
+from fsm_stack.verify.allow import INIT_CONTAINERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+StateName = Literal["waiting", "running", "terminated", "unknown"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where a container is.
+
+    Attributes:
+        name: ``unknown`` where there is no status.
+        reason: such as ``CrashLoopBackOff``.
+        message: only of the mesh's own containers.
+        exit_code: of a terminated one.
+    """
+
+    name: StateName = "unknown"
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+
+
+UNKNOWN = State()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container of a pod.
+
+    Attributes:
+        name: its name.
+        image: only of the mesh's own containers.
+        init: it stands among the init containers.
+        native: an init container that keeps running: a native sidecar.
+        ports: container and host ports.
+        user: ``securityContext.runAsUser``.
+        script: of the init container that loads the rules: its last argument.
+        state: now.
+        last: before the last restart.
+        ready: its status says so.
+        restarts: so many times.
+    """
+
+    name: str
+    image: str = ""
+    init: bool = False
+    native: bool = False
+    ports: tuple[int, ...] = ()
+    user: int | None = None
+    script: str | None = None
+    state: State = UNKNOWN
+    last: State = UNKNOWN
+    ready: bool = False
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What makes a pod anew: a Deployment rather than its ReplicaSet."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod.
+
+    Attributes:
+        namespace: its namespace.
+        name: its name.
+        labels: those that checks read.
+        annotations: the meshes' own.
+        created: the API server's text, ``2026-07-01T10:00:00Z``; empty: unknown.
+        deleted: it is being deleted.
+        owner: None for a pod of its own.
+        host_network: it shares the node's.
+        user: ``securityContext.runAsUser`` of the pod.
+        phase: ``Running`` and so on; empty: unknown.
+        address: the pod's.
+        containers: init containers first, in order.
+        elided: it was read from text that leaves parts out.
+    """
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    deleted: bool = False
+    owner: Owner | None = None
+    host_network: bool = False
+    user: int | None = None
+    phase: str = ""
+    address: str = ""
+    containers: tuple[Container, ...] = ()
+    elided: bool = False
+
+    @property
+    def key(self) -> str:
+        """``shop/web-7f9c``."""
+        return f"{self.namespace}/{self.name}"
+
+    def container(self, name: str) -> Container | None:
+        """The container with this name; names are part of a system's profile, never guessed."""
+        return next((item for item in self.containers if item.name == name), None)
+
+    def counted(self) -> tuple[Container, ...]:
+        """Those that kubectl counts in READY: the containers, and native sidecars.
+
+        Source: kubernetes pkg/printers/internalversion/printers.go, printPod.
+        """
+        return tuple(item for item in self.containers if item.native or not item.init)
+
+    @property
+    def over(self) -> bool:
+        """It ran to its end: a job's pod, for example."""
+        return self.phase in {"Succeeded", "Failed"}
+
+
+def pod(item: Mapping[str, Any]) -> Pod:
+    """A pod from its JSON; what has another type than Kubernetes gives it counts as absent."""
+    metadata, spec, status = (_dict(item.get(key)) for key in ("metadata", "spec", "status"))
+    statuses = {
+        _text(one.get("name")): one
+        for part in ("initContainerStatuses", "containerStatuses")
+        for one in _dicts(status.get(part))
+    }
+    containers = [
+        _container(one, statuses.get(_text(one.get("name"))), init=init)
+        for part, init in (("initContainers", True), ("containers", False))
+        for one in _dicts(spec.get(part))
+    ]
+    return Pod(
+        namespace=intern(_text(metadata.get("namespace"))),
+        name=_text(metadata.get("name")),
+        labels=_texts(metadata.get("labels")),
+        annotations=_texts(metadata.get("annotations")),
+        created=_text(metadata.get("creationTimestamp")),
+        deleted=bool(metadata.get("deletionTimestamp")),
+        owner=_owner(metadata),
+        host_network=spec.get("hostNetwork") is True,
+        user=_number(_dict(spec.get("securityContext")).get("runAsUser")),
+        phase=intern(_text(status.get("phase"))),
+        address=_text(status.get("podIP")),
+        containers=tuple(containers),
+        elided=item.get("elided") is True,
+    )
+
+
+def _container(item: Json, status: Json | None, *, init: bool) -> Container:
+    known = status or {}
+    args = item.get("args")
+    name = _text(item.get("name"))
+    script = None
+    if name in INIT_CONTAINERS and isinstance(args, list) and args:
+        script = _shared(_text(args[-1]))
+    return Container(
+        name=intern(name),
+        image=_shared(_text(item.get("image"))),
+        init=init,
+        native=init and item.get("restartPolicy") == "Always",
+        ports=_ports(item.get("ports")),
+        user=_number(_dict(item.get("securityContext")).get("runAsUser")),
+        script=script,
+        state=_state(known.get("state")),
+        last=_state(known.get("lastState")),
+        ready=known.get("ready") is True,
+        restarts=_number(known.get("restartCount")) or 0,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: str) -> str:
+    """The same text once: a mesh has few different scripts and images."""
+    return text
+
+
+def _ports(value: object) -> tuple[int, ...]:
+    found = (
+        _number(port.get(key)) for port in _dicts(value) for key in ("containerPort", "hostPort")
+    )
+    return tuple(dict.fromkeys(port for port in found if port))
+
+
+def _state(value: object) -> State:
+    known = _dict(value)
+    names: tuple[StateName, ...] = ("terminated", "waiting", "running")
+    for name in names:
+        if name in known:
+            about = _dict(known[name])
+            return _shared_state(
+                name,
+                _text(about.get("reason")),
+                _text(about.get("message")),
+                _number(about.get("exitCode")),
+            )
+    return UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _shared_state(name: StateName, reason: str, message: str, code: int | None) -> State:
+    return State(name=name, reason=reason, message=message, exit_code=code)
+
+
+def _owner(metadata: Json) -> Owner | None:
+    for one in _dicts(metadata.get("ownerReferences")):
+        if one.get("controller") is True:
+            kind, name = _text(one.get("kind")), _text(one.get("name"))
+            if kind == "ReplicaSet" and "-" in name:
+                return Owner(kind="Deployment", name=name.rpartition("-")[0])
+            return Owner(kind=kind, name=name)
+    return None
+
+
+def _dict(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: object) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {key: one for key, one in _dict(value).items() if isinstance(one, str)}
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

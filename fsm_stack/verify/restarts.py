@@ -1,0 +1,106 @@
+"""Which owners have to make their pods anew, in batches: printed, never carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.verify.checks.each import is_injected, restart
+from fsm_stack.verify.checks.pods import decision_of
+from fsm_stack.verify.checks.rules import compared, of_today
+from fsm_stack.verify.harmless import command, harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.verify.check import Context
+    from fsm_stack.verify.objects import Pod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """One owner.
+
+    Attributes:
+        namespace: of its pods.
+        owner: ``Deployment web``, or ``Pod x`` for a pod of its own.
+        pods: names of those that are stale.
+        why: what is wrong with the first of them.
+        command: what makes them anew.
+        wait: the command that waits until they are; empty where there is none.
+    """
+
+    namespace: str
+    owner: str
+    pods: tuple[str, ...]
+    why: str
+    command: str
+    wait: str
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain mapping."""
+        return {
+            "namespace": harmless(self.namespace),
+            "owner": harmless(self.owner),
+            "pods": [harmless(name) for name in self.pods],
+            "why": harmless(self.why),
+            "command": self.command,
+            "wait": self.wait or None,
+        }
+
+
+def restarts(context: Context) -> tuple[Restart, ...]:
+    """Every owner with a pod that runs without a sidecar or with other rules than it would get.
+
+    Raises:
+        NotRun: nothing says what the pods should have.
+    """
+    groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
+    for pod in context.pods:
+        if pod.over or pod.deleted:
+            continue
+        if why := _reason(pod, context):
+            owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
+            groups.setdefault((pod.namespace, owner), []).append((pod, why))
+    return tuple(
+        Restart(
+            namespace=namespace,
+            owner=owner,
+            pods=tuple(pod.name for pod, _ in stale),
+            why=stale[0][1],
+            command=restart(stale[0][0]),
+            wait=_wait(stale[0][0]),
+        )
+        for (namespace, owner), stale in sorted(groups.items())
+    )
+
+
+def _reason(pod: Pod, context: Context) -> str:
+    if not is_injected(pod, context):
+        if pod.namespace in context.snapshot.namespaces and decision_of(pod, context).inject:
+            return "it has no sidecar"
+        return ""
+    found = [item.message for item in compared(pod, context)]
+    return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
+
+
+def _wait(pod: Pod) -> str:
+    owner = pod.owner
+    if owner is None or owner.kind not in {"Deployment", "StatefulSet", "DaemonSet"}:
+        return ""
+    what = f"{owner.kind.lower()}/{owner.name}"
+    return command("kubectl", "rollout", "status", what, "-n", pod.namespace, "--timeout=10m")
+
+
+def lines(found: tuple[Restart, ...], *, batch: int) -> Iterator[str]:
+    """The commands as a shell script, a batch at a time, each waited for."""
+    total = sum(len(one.pods) for one in found)
+    yield f"# {total} pods of {len(found)} owners have other rules than they would get now"
+    for start in range(0, len(found), batch):
+        group = found[start : start + batch]
+        yield ""
+        yield f"# batch {start // batch + 1}: {len(group)} owners"
+        for one in group:
+            yield f"# {harmless(one.owner)} -n {harmless(one.namespace)}: {harmless(one.why)}"
+            yield harmless(one.command, limit=1000) or "# its name is no name of Kubernetes'"
+        yield from (harmless(one.wait, limit=1000) for one in group if one.wait)

@@ -1,0 +1,235 @@
+"""A snapshot: what was read of a cluster, and what could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.errors import InputError
+from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.objects import Pod, pod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+
+
+class Part(StrEnum):
+    """What a check may need to have been read."""
+
+    MESH_CONFIG = "MeshConfig"
+    REDIRECTION = "ConfigMap fsm-redirection"
+    NAMESPACES = "namespaces"
+    PODS = "pods"
+    OWNERS = "deployments, statefulsets and daemonsets"
+    MUTATING = "mutating webhook configurations"
+    VALIDATING = "validating webhook configurations"
+    SERVICES = "services of the control plane"
+    ENDPOINTS = "endpoint slices of the control plane"
+    CONTROL_PLANE = "deployments of the control plane"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a snapshot comes from.
+
+    Attributes:
+        context: the kubeconfig's context; ``files`` where none was asked.
+        server: the API server's address; the files' names.
+        uid: of namespace kube-system, which identifies a cluster; empty: unknown.
+        taken: when, as text; empty: now.
+    """
+
+    context: str
+    server: str = ""
+    uid: str = ""
+    taken: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The plain value that checks read.
+
+    Attributes:
+        source: which cluster, or which files.
+        read: the parts that were read, also where there was nothing.
+        not_read: the parts that were not, each with the reason.
+        mesh_configs: every MeshConfig.
+        redirection: ConfigMap ``fsm-redirection``; None: there is none.
+        namespaces: by name.
+        pods: of the enrolled namespaces, or the asked ones.
+        owners: Deployments, StatefulSets and DaemonSets that own pods, by kind, namespace, name.
+        mutating: webhook configurations.
+        validating: webhook configurations.
+        services: by namespace and name.
+        endpoints: EndpointSlices.
+        programs: the control plane's Deployments, by namespace and name.
+        logs: the last lines of init containers that failed, by pod key.
+    """
+
+    source: Source
+    read: frozenset[Part] = frozenset()
+    not_read: Mapping[Part, str] = field(default_factory=dict)
+    mesh_configs: tuple[Json, ...] = ()
+    redirection: Json | None = None
+    namespaces: Mapping[str, Json] = field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    owners: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    mutating: tuple[Json, ...] = ()
+    validating: tuple[Json, ...] = ()
+    services: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    endpoints: tuple[Json, ...] = ()
+    programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+
+    def mesh_config(self, system: System, namespace: str) -> Json | None:
+        """The MeshConfig that this system's programs read."""
+        for item in self.mesh_configs:
+            about = item.get("metadata") or {}
+            if about.get("name") == system.mesh_config_name and about.get("namespace") in {
+                namespace,
+                None,
+            }:
+                return item
+        return None
+
+
+_PROGRAMS = frozenset(
+    name
+    for known in SYSTEMS.values()
+    for name in (known.injector_name, known.controller_name, known.bootstrap_name)
+)
+_LISTED = (
+    "MeshConfig",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "EndpointSlice",
+)
+_PART_OF_KIND = {
+    "Pod": Part.PODS,
+    "Namespace": Part.NAMESPACES,
+    "MeshConfig": Part.MESH_CONFIG,
+    "MutatingWebhookConfiguration": Part.MUTATING,
+    "ValidatingWebhookConfiguration": Part.VALIDATING,
+    "Service": Part.SERVICES,
+    "EndpointSlice": Part.ENDPOINTS,
+}
+_OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+
+
+class Assembly:
+    """Collects objects, one after the other, into a snapshot."""
+
+    def __init__(self) -> None:
+        self._parts: set[Part] = set()
+        self._pods: dict[str, Pod] = {}
+        self._lists: dict[str, list[Json]] = {kind: [] for kind in _LISTED}
+        self._namespaces: dict[str, Json] = {}
+        self._owners: dict[tuple[str, str, str], Json] = {}
+        self._services: dict[tuple[str, str], Json] = {}
+        self._programs: dict[tuple[str, str], Json] = {}
+        self._logs: dict[str, str] = {}
+        self._redirection: Json | None = None
+
+    def add(self, item: Json) -> None:
+        """Take one object, as :func:`fsm_stack.verify.allow.keep` leaves it."""
+        kind = str(item.get("kind"))
+        metadata = item.get("metadata")
+        about = metadata if isinstance(metadata, dict) else {}
+        place, name = str(about.get("namespace") or ""), str(about.get("name") or "")
+        if (part := _PART_OF_KIND.get(kind)) is not None:
+            self._parts.add(part)
+        match kind:
+            case "Pod":
+                self._pods[f"{place}/{name}"] = pod(item)
+            case "Namespace":
+                self._namespaces[name] = item
+            case "ConfigMap" if name == CONFIG_MAP_NAME:
+                self._parts.add(Part.REDIRECTION)
+                self._redirection = item
+            case "Service":
+                self._services[place, name] = item
+            case "PodLog":
+                self._logs[f"{place}/{name}"] = str(item.get("text") or "")
+            case _ if kind in self._lists:
+                self._lists[kind].append(item)
+            case _ if kind in _OWNER_KINDS:
+                self._add_owner(item, kind, place, name)
+
+    def _add_owner(self, item: Json, kind: str, place: str, name: str) -> None:
+        if kind == "Deployment" and name in _PROGRAMS:
+            self._parts.add(Part.CONTROL_PLANE)
+            self._programs[place, name] = item
+        else:
+            self._parts.add(Part.OWNERS)
+        self._owners[kind, place, name] = item
+
+    def snapshot(
+        self,
+        source: Source,
+        *,
+        read: Iterable[Part] = (),
+        not_read: Mapping[Part, str] | None = None,
+    ) -> Snapshot:
+        """What was collected.
+
+        Args:
+            source: where from.
+            read: parts that were read and may have been empty.
+            not_read: parts that were not.
+        """
+        return Snapshot(
+            source=source,
+            read=frozenset({*self._parts, *read}),
+            not_read=dict(not_read or {}),
+            mesh_configs=tuple(self._lists["MeshConfig"]),
+            redirection=self._redirection,
+            namespaces=self._namespaces,
+            pods=tuple(self._pods[key] for key in sorted(self._pods)),
+            owners=self._owners,
+            mutating=tuple(self._lists["MutatingWebhookConfiguration"]),
+            validating=tuple(self._lists["ValidatingWebhookConfiguration"]),
+            services=self._services,
+            endpoints=tuple(self._lists["EndpointSlice"]),
+            programs=self._programs,
+            logs=self._logs,
+        )
+
+
+def with_annotations(snapshot: Snapshot, annotations: Mapping[str, str]) -> Snapshot:
+    """The snapshot with annotations that were printed apart from their pod.
+
+    Raises:
+        InputError: it does not hold exactly one pod.
+    """
+    if len(snapshot.pods) != 1:
+        raise InputError(
+            f"annotations without a pod's name: expected 1 pod, got {len(snapshot.pods)}"
+        )
+    only = snapshot.pods[0]
+    return replace(snapshot, pods=(replace(only, annotations=dict(annotations)),))
+
+
+def guessed_system(snapshot: Snapshot) -> System | None:
+    """The one system whose MeshConfig or namespaces are in a snapshot; None: none, or several."""
+    found = {
+        name
+        for name, known in SYSTEMS.items()
+        for item in snapshot.mesh_configs
+        if (item.get("metadata") or {}).get("name") == known.mesh_config_name
+        and str(item.get("apiVersion") or known.mesh_config_group).partition("/")[0]
+        == known.mesh_config_group
+    }
+    if found == {"osm-edge", "osm"}:  # the same names: told apart by a field of osm-edge's
+        pipy = any(
+            "sidecarClass" in ((item.get("spec") or {}).get("sidecar") or {})
+            or "interceptionMode" in ((item.get("spec") or {}).get("traffic") or {})
+            for item in snapshot.mesh_configs
+        )
+        found = {"osm-edge"} if pipy else {"osm"}
+    return SYSTEMS[found.pop()] if len(found) == 1 else None

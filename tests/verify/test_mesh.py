@@ -1,0 +1,283 @@
+"""Checks of the mesh's own objects, each broken once."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from fsm_stack.findings import Severity
+from fsm_stack.verify.check import Status
+from fsm_stack.verify.snapshot import Part
+
+from .world import certificate, check, world
+
+INJECTOR_WEBHOOK = "fsm-webhook-fsm"
+
+
+def test_a_missing_mesh_config_is_named_with_its_namespace() -> None:
+    mesh = world()
+    mesh.remove("MeshConfig")
+    assert mesh.messages("cluster-mesh-config") == [
+        "no MeshConfig fsm-mesh-config in namespace fsm-system"
+    ]
+
+
+def test_checks_that_need_the_mesh_config_do_not_pass_without_it() -> None:
+    mesh = world()
+    mesh.remove("MeshConfig")
+    assert mesh.outcome("cluster-lists").status is Status.NOT_RUN
+    assert mesh.outcome("cluster-lists").why == "MeshConfig fsm-mesh-config is not there"
+
+
+@pytest.mark.requirement("C30")
+def test_a_patched_list_says_what_it_lacks_and_has_and_who_wrote_it() -> None:
+    """The guides print the list with jsonpath, and leave the comparison to the reader."""
+    mesh = world()
+    item = mesh.the("MeshConfig")
+    item["spec"]["traffic"]["outboundPortExclusionList"] = [7070, 5432]
+    item["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl-patch",
+            "time": "2026-06-30T09:00:00Z",
+            "fieldsV1": {"f:spec": {"f:traffic": {"f:outboundPortExclusionList": {}}}},
+        },
+        {"manager": "fsm-stack", "time": "2026-01-01T09:00:00Z", "fieldsV1": {"f:spec": {}}},
+    ]
+    assert mesh.messages("cluster-lists") == [
+        "outboundPortExclusionList lacks 6379 and has 5432, which is not declared; "
+        "last written by kubectl-patch at 2026-06-30T09:00:00Z"
+    ]
+    (finding,) = mesh.outcome("cluster-lists").findings
+    assert finding.value == "declared [6379, 7070], live [7070, 5432]"
+    assert str(finding.place) == (
+        "MeshConfig fsm-system/fsm-mesh-config spec.traffic.outboundPortExclusionList"
+    )
+
+
+@pytest.mark.requirement("C30")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("outboundPortExclusionList", []),
+        ("inboundPortExclusionList", [80]),
+        ("outboundIPRangeExclusionList", ["9.9.9.9/32"]),
+        ("outboundIPRangeInclusionList", ["9.9.9.9/32"]),
+        ("networkInterfaceExclusionList", ["net9"]),
+    ],
+)
+def test_each_of_the_five_lists_is_compared(name: str, value: list[object]) -> None:
+    mesh = world()
+    mesh.the("MeshConfig")["spec"]["traffic"][name] = value
+    (message,) = mesh.messages("cluster-lists")
+    assert message.startswith(name)
+
+
+def test_order_and_host_bits_are_no_difference_of_a_list() -> None:
+    mesh = world()
+    traffic = mesh.the("MeshConfig")["spec"]["traffic"]
+    traffic["outboundPortExclusionList"] = [7070, 6379]
+    assert mesh.messages("cluster-lists") == []
+
+
+def test_without_a_stack_the_lists_are_compared_with_the_config_map() -> None:
+    mesh = world()
+    mesh.known = replace(mesh.known, origin="cluster")
+    mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = [6379]
+    assert mesh.messages("cluster-lists") == ["outboundPortExclusionList lacks 7070"]
+    mesh.remove("ConfigMap", "fsm-redirection")
+    outcome = mesh.outcome("cluster-lists")
+    assert outcome.status is Status.NOT_APPLICABLE
+    assert outcome.why == "nothing is declared outside the cluster: name a STACK, or use --against"
+
+
+def test_another_setting_names_its_path_its_values_and_its_writer() -> None:
+    mesh = world()
+    item = mesh.the("MeshConfig")
+    item["spec"]["traffic"]["enableEgress"] = not item["spec"]["traffic"]["enableEgress"]
+    item["metadata"]["managedFields"] = [
+        {"manager": "kubectl-edit", "fieldsV1": {"f:spec": {"f:traffic": {"f:enableEgress": {}}}}}
+    ]
+    (finding,) = mesh.outcome("cluster-mesh-config-drift").findings
+    assert finding.message == (
+        "spec.traffic.enableEgress differs from what is declared, written by kubectl-edit"
+    )
+    assert finding.severity is Severity.WARNING
+
+
+def test_what_a_program_writes_on_purpose_is_told_apart() -> None:
+    mesh = world()
+    mesh.the("MeshConfig")["spec"].setdefault("connector", {})["viaGateway"] = {"clusterIP": "x"}
+    outcome = mesh.outcome("cluster-mesh-config-drift")
+    assert outcome.status is Status.PASSED
+    (finding,) = outcome.findings
+    assert finding.severity is Severity.INFO
+    assert finding.message == (
+        "spec.connector.viaGateway.clusterIP is fsm-connector's on purpose: it writes the "
+        "addresses of the gateway that it found"
+    )
+
+
+def test_a_program_without_available_pods_is_named() -> None:
+    mesh = world()
+    mesh.the("Deployment", "fsm-injector")["status"] = {"replicas": 1}
+    assert mesh.messages("cluster-control-plane") == ["fsm-injector: 0 of 1 pods are available"]
+    mesh.remove("Deployment", "fsm-controller")
+    assert "fsm-controller is not there" in mesh.messages("cluster-control-plane")
+
+
+def test_another_injected_image_is_named_by_its_variable() -> None:
+    mesh = world()
+    spec = mesh.the("Deployment", "fsm-injector")["spec"]["template"]["spec"]
+    entry = next(
+        one
+        for one in spec["containers"][0]["env"]
+        if one["name"] == "FSM_DEFAULT_INIT_CONTAINER_IMAGE"
+    )
+    entry["value"] = "evil/init:9"
+    (message,) = mesh.messages("cluster-images")
+    assert message.startswith(
+        "fsm-injector: FSM_DEFAULT_INIT_CONTAINER_IMAGE is evil/init:9, expected "
+    )
+
+
+def test_a_config_map_of_other_settings_is_told() -> None:
+    mesh = world()
+    mesh.the("ConfigMap", "fsm-redirection")["data"]["settingsDigest"] = "sha256:0"
+    assert mesh.messages("cluster-redirection") == [
+        "it was written from other settings: the last `pulumi up` was of another version"
+    ]
+
+
+def test_a_missing_webhook_names_the_command_that_brings_it_back() -> None:
+    mesh = world()
+    mesh.remove("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)
+    (finding,) = mesh.outcome("cluster-webhook").findings
+    assert finding.message == "no webhook configuration fsm-webhook-fsm: new pods get no sidecar"
+    assert finding.fix == (
+        "The injector writes it when it starts: "
+        "kubectl rollout restart deployment/fsm-injector -n fsm-system"
+    )
+
+
+def test_an_empty_ca_bundle_refuses_every_pod_and_both_ways_out_are_named() -> None:
+    mesh = world()
+    webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    webhook["clientConfig"]["caBundle"] = ""
+    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    assert finding.message == (
+        "caBundle is empty: the API server cannot trust the injector, and every new pod of the "
+        "mesh is refused"
+    )
+    assert finding.fix == (
+        "kubectl rollout restart deployment/fsm-injector -n fsm-system ; for new pods without a "
+        "sidecar until then: kubectl delete mutatingwebhookconfiguration fsm-webhook-fsm"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bundle", "message"),
+    [
+        (certificate(end="260601000000Z"), "caBundle: expired at 2026-06-01 00:00 UTC"),
+        (certificate(start="270101000000Z"), "caBundle: not valid before 2027-01-01 00:00 UTC"),
+        ("%%%", "caBundle: it is no base64"),
+        ("aGVsbG8=", "caBundle: it holds no PEM certificate"),
+    ],
+)
+def test_an_authority_out_of_date_or_damaged_is_told(bundle: str, message: str) -> None:
+    mesh = world()
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        for item in mesh.objects:
+            if item["kind"] == kind:
+                for webhook in item.get("webhooks", []):
+                    webhook["clientConfig"]["caBundle"] = bundle
+    assert mesh.messages("cluster-webhook-ca") == [message]
+
+
+def test_an_authority_that_is_not_the_control_planes_is_a_warning() -> None:
+    mesh = world()
+    webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    webhook["clientConfig"]["caBundle"] = certificate(start="260102000000Z")
+    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    assert finding.severity is Severity.WARNING
+    assert finding.message == (
+        "caBundle is not the authority that the control plane's validating webhook has"
+    )
+
+
+def test_a_stray_webhook_of_an_older_version_names_its_deletion() -> None:
+    """The chart's cleanup job does not find it, and with policy Fail it blocks every pod."""
+    mesh = world()
+    stray = copy.deepcopy(mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK))
+    stray["metadata"]["name"] = "fsm-webhook-old"
+    stray["metadata"]["labels"]["app.kubernetes.io/version"] = "v1.4.0"
+    mesh.objects.append(stray)
+    (finding,) = mesh.outcome("cluster-webhook-stray").findings
+    assert finding.message == (
+        "a second configuration of version v1.4.0 for the same mesh, failurePolicy Fail"
+    )
+    assert finding.fix == "kubectl delete mutatingwebhookconfiguration fsm-webhook-old"
+
+
+def test_a_webhook_without_service_or_endpoint_is_told() -> None:
+    mesh = world()
+    mesh.the("EndpointSlice")["endpoints"][0]["conditions"]["ready"] = False
+    (message,) = mesh.messages("cluster-webhook-service")
+    assert message == (
+        "Service fsm-system/fsm-injector has no ready endpoint: with failurePolicy Fail new pods "
+        "of the mesh wait or are refused"
+    )
+    mesh.the("Service", "fsm-injector")["spec"]["ports"][0]["port"] = 1
+    assert mesh.messages("cluster-webhook-service")[0] == (
+        "Service fsm-system/fsm-injector has no port 9090"
+    )
+    mesh.remove("Service", "fsm-injector")
+    assert mesh.messages("cluster-webhook-service") == [
+        "Service fsm-system/fsm-injector is not there"
+    ]
+
+
+def test_a_changed_webhook_is_drift() -> None:
+    mesh = world()
+    webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    webhook["failurePolicy"] = "Ignore"
+    assert mesh.messages("cluster-webhook-drift") == [
+        "webhooks[0].failurePolicy differs from what is declared"
+    ]
+
+
+def test_a_namespace_without_the_label_names_the_command() -> None:
+    mesh = world()
+    mesh.the("Namespace", "shop")["metadata"]["labels"] = {}
+    (finding,) = mesh.outcome("namespace-enrolled").findings
+    assert finding.message == "label flomesh.io/monitored-by is None, expected 'fsm'"
+    assert finding.fix == "kubectl label namespace shop flomesh.io/monitored-by=fsm --overwrite"
+
+
+def test_an_injection_annotation_that_is_no_answer_refuses_every_pod() -> None:
+    mesh = world()
+    key = "flomesh.io/sidecar-injection"
+    mesh.the("Namespace", "shop")["metadata"]["annotations"][key] = "maybe"
+    assert mesh.messages("namespace-enrolled")[0] == (
+        f"{key} is 'maybe', neither a yes nor a no: every new pod is refused"
+    )
+
+
+def test_a_label_that_keeps_the_webhook_away_is_named() -> None:
+    mesh = world()
+    mesh.the("Namespace", "shop")["metadata"]["labels"]["flomesh.io/ignore"] = "true"
+    assert mesh.messages("namespace-selected") == [
+        "MutatingWebhookConfiguration fsm-webhook-fsm does not select it: label flomesh.io/ignore "
+        "is 'true', expected DoesNotExist"
+    ]
+
+
+def test_a_part_that_was_not_read_is_never_a_pass() -> None:
+    mesh = world()
+    mesh.not_read = {Part.SERVICES: "not read: services is forbidden"}
+    outcome = mesh.outcome("cluster-webhook-service")
+    assert outcome.status is Status.NOT_RUN
+    assert outcome.why == "not read: services is forbidden"
+    assert not outcome.complete
+    assert check("cluster-webhook-service").needs == (Part.MUTATING, Part.SERVICES, Part.ENDPOINTS)

@@ -1,0 +1,331 @@
+"""The steps of the troubleshooting guides for one pod, each broken once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fsm_stack.findings import Severity
+from fsm_stack.iptables.read import read
+from fsm_stack.verify.check import Status
+
+from .world import DEV, expected, pod_json, world
+
+POD = "pod shop/web-7f9c5d-x2x"
+RESTART = "kubectl rollout restart deployment/web -n shop"
+
+
+def init_status(mesh: Any) -> dict[str, Any]:
+    return mesh.the("Pod")["status"]["initContainerStatuses"][0]
+
+
+@pytest.mark.requirement("C23")
+def test_a_pod_without_a_sidecar_says_why_it_should_have_one() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.message == (
+        "it has no sidecar, though namespace shop asks for it, and the pod does not object: it "
+        "was made before that, or past the webhook"
+    )
+    assert finding.fix == RESTART
+    assert finding.place.path == POD
+
+
+@pytest.mark.requirement("C23")
+def test_a_pod_that_declines_is_told_only_to_who_asks_for_it() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    pod["metadata"]["annotations"]["flomesh.io/sidecar-injection"] = "no"
+    assert mesh.messages("pod-injected") == ["its traffic is not redirected: the pod declines it"]
+    mesh.asked = ""
+    assert mesh.messages("pod-injected") == []
+
+
+def test_a_sidecar_that_the_next_restart_removes_is_a_warning() -> None:
+    mesh = world()
+    mesh.the("Pod")["metadata"]["annotations"]["flomesh.io/sidecar-injection"] = "disabled"
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.severity is Severity.WARNING
+    assert finding.message == (
+        "it has a sidecar and loses it at its next restart: the pod declines it"
+    )
+
+
+def test_an_injection_value_that_refuses_the_next_pod_is_an_error() -> None:
+    mesh = world()
+    mesh.the("Pod")["metadata"]["annotations"]["flomesh.io/sidecar-injection"] = "maybe"
+    assert mesh.messages("pod-injected") == [
+        "the injector refuses such a pod now: invalid annotation value for key "
+        '"flomesh.io/sidecar-injection": maybe'
+    ]
+
+
+@pytest.mark.requirement("C23")
+def test_a_sidecar_that_is_not_ready_shows_the_computed_count() -> None:
+    """The guides say 2/2; with the health-check helper it is 3, native sidecars count too."""
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["containers"].append({"name": "fsm-healthcheck", "image": "flomesh/h:1"})
+    pod["spec"]["initContainers"].append({"name": "log-shipper", "restartPolicy": "Always"})
+    pod["spec"]["initContainers"].append({"name": "migrate"})
+    statuses = pod["status"]["containerStatuses"]
+    statuses[1] |= {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    statuses.append({"name": "fsm-healthcheck", "ready": True})
+    pod["status"]["initContainerStatuses"].append({"name": "log-shipper", "ready": True})
+    (finding,) = mesh.outcome("pod-ready").findings
+    assert finding.message == "the sidecar is not ready: waiting, CrashLoopBackOff"
+    assert finding.value == "READY 3/4, status Running"
+    assert finding.fix == "kubectl logs web-7f9c5d-x2x -c sidecar -n shop"
+
+
+@pytest.mark.requirement("C24")
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ({"state": {"terminated": {"exitCode": 2}}}, "init container fsm-init failed with exit code 2"),
+        (
+            {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 4,
+             "lastState": {"terminated": {"exitCode": 1}}},
+            "init container fsm-init fails again and again, 4 times so far, last with exit code 1",
+        ),
+        (
+            {"state": {"waiting": {"reason": "ErrImagePull"}}},
+            "init container fsm-init is waiting: ErrImagePull",
+        ),
+        ({"state": {"running": {}}}, "init container fsm-init is still running"),
+        ({"state": {}}, "init container fsm-init has no status: no node has started the pod"),
+    ],
+)  # fmt: skip
+def test_every_state_of_the_init_container_is_told_apart(
+    status: dict[str, Any], message: str
+) -> None:
+    mesh = world()
+    init_status(mesh).update(status)
+    assert mesh.messages("pod-init") == [message]
+
+
+@pytest.mark.requirement("C24")
+def test_an_absent_init_container_is_told() -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"] = []
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.message == (
+        "init container fsm-init is absent: no rule redirects the pod's traffic"
+    )
+    assert finding.fix == RESTART
+
+
+@pytest.mark.requirement("C41")
+def test_a_container_of_another_systems_name_is_not_taken_for_the_init_container() -> None:
+    """A name is part of a profile; the Japanese page shows osm-init."""
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["name"] = "osm-init"
+    assert mesh.messages("pod-init") == [
+        "init container fsm-init is absent: no rule redirects the pod's traffic"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("log", "means"),
+    [
+        (
+            "iptables-restore v1.8.9 (nf_tables): too many ports specified",
+            "one list has more than 15 ports, mesh and pod together",
+        ),
+        (
+            "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Table does not exist",
+            "the node's kernel has no nat table for this iptables back end, or the container may "
+            "not use it",
+        ),
+        (
+            "Fatal: can't open lock file /run/xtables.lock: Permission denied",
+            "the container may not change the pod's rules",
+        ),
+    ],
+)
+def test_a_known_line_of_the_log_names_the_cause(log: str, means: str) -> None:
+    mesh = world()
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2}}
+    mesh.objects.append(
+        {
+            "kind": "PodLog",
+            "metadata": {"namespace": "shop", "name": "web-7f9c5d-x2x"},
+            "text": f"trying\n{log}\n",
+        }
+    )
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.message == f"init container fsm-init failed with exit code 2: {means}"
+    assert finding.value == log
+
+
+def test_without_interception_of_pods_no_init_container_is_missed() -> None:
+    mesh = world()
+    view = replace(mesh.known.mesh, interception_mode="NodeLevel")
+    mesh.known = replace(mesh.known, mesh=view)
+    outcome = mesh.outcome("pod-init")
+    assert outcome.status is Status.NOT_APPLICABLE
+    assert outcome.why == ("traffic.interceptionMode is 'NodeLevel': no init container is made")
+
+
+@pytest.mark.requirement("C42")
+def test_a_full_width_comma_in_an_annotation_is_named() -> None:
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "6379\uff0c7070"
+    assert mesh.messages("pod-annotations") == [
+        "the injector refuses such a pod: Invalid port value '6379\uff0c7070' specified for "
+        f"annotation '{key}'; it holds U+FF0C FULLWIDTH COMMA, expected ASCII"
+    ]
+
+
+@pytest.mark.requirement("C17")
+def test_a_pod_made_before_a_change_is_stale_and_says_what_it_lacks() -> None:
+    older = DEV.replace("[6379, 7070]", "[6379, 9999]")
+    mesh = world()
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(older)))
+    (finding,) = mesh.outcome("pod-stale").findings
+    assert finding.message == (
+        "its rules are older than the settings: it lacks 7070 and still has 9999"
+    )
+    assert finding.value == "2 differences, made 2026-07-01T10:00:00Z"
+    assert finding.fix == RESTART
+    assert mesh.messages("pod-rules") == [
+        "outbound ports 7070: the script has no rule for them",
+        "outbound ports 9999: not declared",
+    ]
+
+
+@pytest.mark.requirement("C36")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "inboundPortExclusionList: [8081]",
+            "inbound ports 8081: the script has no rule for them",
+        ),
+        (
+            "outboundIPRangeInclusionList: [10.0.0.0/8]",
+            "included range 10.0.0.0/8: the script has no rule for it",
+        ),
+        (
+            "networkInterfaceExclusionList: [net1, net7]",
+            "interface net7: the script has no rule for it",
+        ),
+    ],
+)
+def test_lists_without_a_guide_are_compared_too(change: str, message: str) -> None:
+    name = change.partition(":")[0]
+    lines = [line for line in DEV.splitlines() if name not in line]
+    newer = "\n".join(
+        line if "fsm-stack:traffic" not in line else f"{line}\n    {change}" for line in lines
+    )
+    mesh = world(newer)
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(DEV)))
+    assert mesh.messages("pod-rules") == [message]
+
+
+@pytest.mark.requirement("C36")
+def test_a_pods_own_range_is_expected_in_its_script() -> None:
+    mesh = world()
+    key = "flomesh.io/outbound-ip-range-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "10.9.0.0/16"
+    assert mesh.messages("pod-rules") == [
+        "excluded range 10.9.0.0/16: the script has no rule for it"
+    ]
+
+
+@pytest.mark.requirement("C16")
+def test_an_annotation_on_a_live_pod_alone_is_lost_at_the_restart() -> None:
+    """The guide says to annotate the pod and then restart it: that loses the annotation."""
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "8080"
+    assert mesh.messages("pod-annotation-effect") == [
+        f"annotation {key} is on the pod and not in its owner's template: the restart that would "
+        "make it count removes it"
+    ]
+
+
+def test_unknown_and_foreign_annotations_are_told() -> None:
+    mesh = world()
+    mesh.the("Pod")["metadata"]["annotations"] |= {
+        "flomesh.io/outbound-port-exclusion": "1",
+        "openservicemesh.io/sidecar-injection": "enabled",
+    }
+    assert mesh.messages("pod-annotation-effect") == [
+        "annotation flomesh.io/outbound-port-exclusion is read by nobody",
+        "annotation openservicemesh.io/sidecar-injection is another mesh's: FSM reads flomesh.io/",
+    ]
+
+
+def test_an_annotation_on_the_owner_itself_is_told() -> None:
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Deployment", "web")["metadata"]["annotations"] = {key: "1"}
+    assert mesh.messages("owner-annotations") == [
+        f"annotation {key} stands on the Deployment, not in its pod template: nobody reads it"
+    ]
+
+
+def test_reserved_ports_and_the_reserved_user_are_told() -> None:
+    mesh = world()
+    app = mesh.the("Pod")["spec"]["containers"][0]
+    app["ports"].append({"containerPort": 15003})
+    app["securityContext"] = {"runAsUser": 1500}
+    assert mesh.messages("pod-reserved") == [
+        "container app uses port 15003: the sidecar's inbound listener",
+        "container app runs as user 1500, the sidecar's: its traffic bypasses the sidecar",
+    ]
+
+
+def test_a_script_that_is_none_is_an_error_and_no_traceback() -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "rm -rf /"]
+    (message,) = mesh.messages("pod-script")
+    assert message.startswith("the script cannot be read: ")
+
+
+def test_doubled_jumps_are_suspected_from_restarts() -> None:
+    mesh = world()
+    init_status(mesh)["restartCount"] = 1
+    assert mesh.messages("pod-live-rules") == [
+        "suspected: init container fsm-init ran 2 times in one network namespace"
+    ]
+
+
+def test_doubled_jumps_in_the_kernel_are_seen() -> None:
+    mesh = world()
+    text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]
+    doubled = text.replace(
+        "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND\n", "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND\n" * 2
+    )
+    mesh.live_rules = read(doubled)
+    assert mesh.messages("pod-live-rules") == ["OUTPUT jumps to FSM_PROXY_OUTBOUND twice"]
+
+
+def test_a_rule_that_the_kernel_lacks_is_told() -> None:
+    mesh = world()
+    text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]
+    lines = [line for line in text.splitlines() if "6379" not in line]
+    mesh.live_rules = read("\n".join(lines))
+    assert mesh.messages("pod-live-rules") == [
+        "in the kernel: outbound ports 6379, 7070: the script has no rule for them"
+    ]
+
+
+def test_pods_that_ran_to_their_end_are_left_alone() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["status"]["phase"] = "Succeeded"
+    pod["spec"]["containers"].pop()
+    assert mesh.messages("pod-injected") == []
+    assert mesh.messages("pod-ready") == []

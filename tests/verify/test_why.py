@@ -1,0 +1,172 @@
+"""Excluded but still subject to policy, and the reverse: every cause, told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.read import read
+from fsm_stack.verify.report import why_lines
+from fsm_stack.verify.why import explain
+
+from .world import DEV, World, expected, pod_json, world
+
+REDIS = "10.0.0.8:6379"
+OLDER = DEV.replace("[6379, 7070]", "[7070]")
+CHANGED = [
+    {
+        "manager": "kubectl-patch",
+        "time": "2026-06-30T09:00:00Z",
+        "fieldsV1": {"f:spec": {"f:traffic": {"f:outboundPortExclusionList": {}}}},
+    }
+]
+
+
+def made_before(mesh: World) -> None:
+    """The pod was injected when port 6379 was not excluded yet."""
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(OLDER)))
+
+
+@pytest.mark.requirement("C35")
+def test_a_rule_that_works_is_as_declared() -> None:
+    answer = explain(world().context(), REDIS)
+    assert answer.cause == "as-declared"
+    assert answer.declared == "excluded: port 6379 in outboundPortExclusionList"
+    assert answer.why == "it bypasses the sidecar, as declared"
+
+
+@pytest.mark.requirement("C35")
+def test_a_port_that_no_list_excludes_is_config_absent() -> None:
+    answer = explain(world().context(), "10.0.0.8:5432")
+    assert answer.cause == "config-absent"
+    assert answer.why == (
+        "no list, mesh-wide or of the pod, excludes it: it goes through the sidecar"
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_a_port_declared_and_not_in_the_cluster_is_config_absent() -> None:
+    mesh = world()
+    made_before(mesh)
+    mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = [7070]
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "config-absent"
+    assert answer.why == (
+        "it is declared, and the cluster's MeshConfig has no such entry in "
+        "outboundPortExclusionList"
+    )
+    assert answer.fix == "Run `pulumi up` for the stack."
+
+
+@pytest.mark.requirement("C35")
+def test_a_pod_made_after_the_change_without_it_is_not_merged() -> None:
+    mesh = world()
+    made_before(mesh)
+    mesh.the("MeshConfig")["metadata"]["managedFields"] = CHANGED
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "not-merged"
+    assert answer.why == (
+        "the pod was made after the change, and its script lacks it: fsm-injector did not merge it"
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_a_pod_made_before_the_change_was_not_restarted() -> None:
+    mesh = world()
+    made_before(mesh)
+    mesh.the("Pod")["metadata"]["creationTimestamp"] = "2026-06-29T00:00:00Z"
+    mesh.the("MeshConfig")["metadata"]["managedFields"] = CHANGED
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "pod-not-restarted"
+    assert answer.why == (
+        "the settings are read when a pod is injected, and its script lacks the rule"
+    )
+    assert answer.fix == "kubectl rollout restart deployment/web -n shop"
+    assert answer.steps[-1] == (
+        "pod made 2026-06-29T00:00:00Z, lists last changed 2026-06-30T09:00:00Z"
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_a_rule_that_the_kernel_lost_is_missing() -> None:
+    mesh = world()
+    text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]
+    mesh.live_rules = read("\n".join(line for line in text.splitlines() if "6379" not in line))
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "rule-missing"
+    assert answer.why == "the script has the rule, the kernel does not"
+
+
+@pytest.mark.requirement("C35")
+def test_a_pod_without_the_init_container_has_no_rule() -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"] = []
+    assert explain(mesh.context(), REDIS).cause == "rule-missing"
+
+
+@pytest.mark.requirement("C35")
+def test_a_rule_behind_the_redirection_is_shadowed() -> None:
+    mesh = world()
+    container = mesh.the("Pod")["spec"]["initContainers"][0]
+    lines = container["args"][1].splitlines()
+    rule = next(line for line in lines if "6379,7070" in line)
+    lines.remove(rule)
+    lines.insert(lines.index("COMMIT"), rule)
+    container["args"][1] = "\n".join(lines)
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "rule-shadowed"
+    assert answer.why.startswith(
+        "its rule is in the script, and the packet is taken before it by FSM_PROXY_OUT_REDIRECT "
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_the_reverse_is_a_pod_that_still_has_the_rule() -> None:
+    """Declared to go through the sidecar, and bypassing it."""
+    mesh = world(OLDER)
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(DEV)))
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "pod-not-restarted"
+    assert answer.declared == "intercepted: no list excludes it"
+    assert answer.why.endswith("its script still has the rule")
+
+
+@pytest.mark.requirement("C35")
+def test_an_annotation_that_cannot_be_read_is_not_merged() -> None:
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "80,x"
+    assert explain(mesh.context(), REDIS).cause == "not-merged"
+
+
+@pytest.mark.parametrize("text", ["10.0.0.8", "redis:6379", "10.0.0.8:x", "::1:80"])
+def test_what_is_no_destination_says_what_is(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        explain(world().context(), text)
+    assert str(caught.value) == (
+        f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379"
+    )
+
+
+def test_the_walk_needs_one_pod() -> None:
+    mesh = world()
+    context = replace(mesh.context(), pods=())
+    with pytest.raises(InputError) as caught:
+        explain(context, REDIS)
+    assert str(caught.value) == "--why: expected one pod, got 0: name it as pod/NAME"
+
+
+def test_the_walk_is_printed_step_by_step() -> None:
+    mesh = world()
+    made_before(mesh)
+    lines = list(why_lines(explain(mesh.context(), REDIS)))
+    assert lines[0] == REDIS
+    assert lines[1] == (
+        "  settings and annotations: excluded: port 6379 in outboundPortExclusionList"
+    )
+    assert lines[-2].startswith("cause: pod-not-restarted: ")
+    assert lines[-1] == "fix:   kubectl rollout restart deployment/web -n shop"
