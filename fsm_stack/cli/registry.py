@@ -59,6 +59,36 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         ),
     ),
     (
+        "Traffic",
+        (
+            Entry(
+                "trace",
+                "fsm_stack.cli.trace:trace",
+                "Say what happens to one connection, and by which rule.",
+            ),
+            Entry(
+                "rules",
+                "fsm_stack.cli.rules:rules",
+                "Show the rules that pods get, each with its reason.",
+            ),
+            Entry(
+                "coverage",
+                "fsm_stack.cli.coverage:coverage",
+                "Say what goes through the sidecar and what does not.",
+            ),
+            Entry(
+                "read",
+                "fsm_stack.cli.read:read",
+                "Say what a script or a dump of rules means.",
+            ),
+            Entry(
+                "tidy",
+                "fsm_stack.cli.tidy:tidy",
+                "Make a stack's lists smaller without changing what they do.",
+            ),
+        ),
+    ),
+    (
         "Render",
         (
             Entry(

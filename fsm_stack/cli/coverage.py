@@ -1,0 +1,193 @@
+"""``fsm-stack coverage``: what goes through the sidecar, and what does not."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import eq
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from fsm_stack.cli.rules_options import chosen, draw, source_options, svg_option
+from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from fsm_stack.edges.rules_source import RulesSource
+    from fsm_stack.iptables.packet import Direction
+    from fsm_stack.iptables.region import Region
+    from fsm_stack.iptables.verdict import Verdict
+
+_NOT_TCP: Final = ((0, 6), (7, 256))
+# So many ranges or ports of a set are printed for people; JSON has them all.
+_SHOWN: Final = 6
+_MEANS: Final = {"sidecar": "through the sidecar", "elsewhere": "sent elsewhere",
+                 "bypass": "not through the sidecar"}  # fmt: skip
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("outbound", "inbound")
+
+
+@click.command(cls=Verb, short_help="Say what goes through the sidecar and what does not.")
+@source_options
+@svg_option
+@output_option
+def coverage(stack: str | None, *, svg: Path | None, **options: Any) -> None:  # noqa: ANN401  # of the source
+    """Say what goes through the sidecar and what does not, exactly, in addresses and ports.
+
+    The sets are computed from the rules of a STACK's pods, or of any other script, and cover every
+    connection: none is sampled, each is in exactly one entry.
+    """
+    rules = chosen(stack, **options)
+    found = _fates(rules)
+    if svg is not None:
+        draw(rules, svg, title=f"{rules.name}: what goes through the sidecar")
+    emit(_plain(rules, found), _lines(rules, found))
+
+
+Fates = dict["Verdict", tuple["Region", ...]]
+
+
+def _fates(rules: RulesSource) -> Fates:
+    """Each verdict that occurs, with its regions: to the sidecar first, untouched last."""
+    from fsm_stack.iptables.coverage import coverage as every_fate
+    from fsm_stack.iptables.reach import where
+    from fsm_stack.iptables.rule import Dnat, Redirect
+    from fsm_stack.iptables.verdict import Untouched, redirected_to, sent_to
+
+    ruleset = rules.loadable()
+    fates = every_fate(ruleset)
+    verdicts: list[Verdict] = []
+    for step in ruleset.steps:
+        if isinstance(step.rule.target, Redirect):
+            verdicts.append(redirected_to(step.rule.target.port))
+        elif isinstance(step.rule.target, Dnat):
+            verdicts.append(sent_to(step.rule.target.to))
+    ordered = sorted(set(verdicts), key=_rank)
+    return {
+        verdict: tuple(where(fates, partial(eq, verdict)).regions())
+        for verdict in (*ordered, Untouched())
+    }
+
+
+def _rank(verdict: Verdict) -> tuple[int, str]:
+    """The listeners first, the outbound one before the inbound one."""
+    from fsm_stack.iptables.verdict import ToListener, verdict_text
+
+    if isinstance(verdict, ToListener):
+        return (0, str(verdict.port))
+    return (1, verdict_text(verdict))
+
+
+def _kind(verdict: Verdict) -> str:
+    from fsm_stack.iptables.verdict import Rewritten, ToListener
+
+    if isinstance(verdict, ToListener):
+        return "sidecar"
+    return "elsewhere" if isinstance(verdict, Rewritten) else "bypass"
+
+
+def _lines(rules: RulesSource, found: Fates) -> list[str]:
+    from fsm_stack.cli.rules_listing import family_text
+    from fsm_stack.iptables.verdict import verdict_text
+
+    lines = [f"{rules.name}: {family_text(rules)}", *finding_lines(rules.findings)]
+    for direction in _DIRECTIONS:
+        lines += ["", direction]
+        for verdict, regions in found.items():
+            own = [region for region in regions if region.direction == direction]
+            if own:
+                kind = _MEANS[_kind(verdict)]
+                detail = "" if _kind(verdict) == "bypass" else f", {verdict_text(verdict)}"
+                lines.append(f"  {kind}{detail}")
+                lines += [line for region in own for line in _region_lines(region)]
+    return lines
+
+
+def _region_lines(region: Region) -> list[str]:
+    parts = _parts(region)
+    if region.protocols == _NOT_TCP:
+        parts["protocol"] = "all that is not TCP"
+    limits = ", ".join(text for name, text in parts.items() if name in ("protocol", "via", "uid"))
+    spots = [f"{name} {_short(parts[name])}" for name in ("from", "to", "port") if name in parts]
+    addresses, ports = _counts(region)
+    counts = f"{addresses:,} address{'' if addresses == 1 else 'es'}"
+    if ports is not None:
+        counts += f" x {ports:,} port{'' if ports == 1 else 's'}"
+    limits = limits.replace("uid 1500", "uid 1500 (the sidecar)")
+    limits = limits.replace("uid any but 1500", "any uid but 1500 (the sidecar)")
+    lines = [f"    - {limits or 'everything'}", *(f"      {spot}" for spot in spots)]
+    return [*lines, f"      {counts}"]
+
+
+def _parts(region: Region) -> dict[str, str]:
+    """What limits a region, by name, as text; what does not limit it is left out."""
+    from fsm_stack.iptables import region as text
+    from fsm_stack.iptables.diagram import AXES
+
+    whole = {name: ((first, end),) for name, first, end in AXES}
+    parts = {
+        "protocol": (region.protocols, whole["protocol"], text.protocols_text),
+        "via": (region.interfaces, whole["interface"], text.interfaces_text),
+        "uid": (region.uids, whole["uid"], text.uids_text),
+        "from": (region.sources, whole["source"], text.addresses_text),
+        "to": (region.destinations, whole["destination"], text.addresses_text),
+        "port": (region.ports, whole["port"], text.numbers_text),
+    }
+    named = {"via": "via ", "uid": "uid "}
+    return {
+        name: named.get(name, "") + as_text(intervals)
+        for name, (intervals, all_of_it, as_text) in parts.items()
+        if intervals != all_of_it
+    }
+
+
+def _short(text: str) -> str:
+    head, but, tail = text.rpartition("any but ")
+    items = tail.split(",")
+    more = len(items) - _SHOWN
+    shown = ", ".join(items[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return f"{head}{but}{shown}"
+
+
+def _counts(region: Region) -> tuple[int, int | None]:
+    """Destination addresses and ports; None where some protocol has no ports."""
+    from fsm_stack.iptables.region import length
+
+    ports = None if region.protocols == _NOT_TCP else length(region.ports)
+    return (length(region.destinations), ports)
+
+
+def _plain(rules: RulesSource, found: Fates) -> dict[str, Any]:
+    from fsm_stack.iptables.verdict import verdict_text
+
+    def of(direction: str) -> Iterable[dict[str, Any]]:
+        for verdict, regions in found.items():
+            own = [_plain_region(item) for item in regions if item.direction == direction]
+            if own:
+                yield {
+                    "throughSidecar": _kind(verdict) == "sidecar",
+                    "verdict": verdict_text(verdict),
+                    "regions": own,
+                }
+
+    return {
+        "source": rules.as_json(),
+        **{direction: list(of(direction)) for direction in _DIRECTIONS},
+        "findings": [item.as_json() for item in rules.findings],
+    }
+
+
+def _plain_region(region: Region) -> dict[str, Any]:
+    parts = _parts(region)
+    addresses, ports = _counts(region)
+    return {
+        "protocols": parts.get("protocol", "any"),
+        "interfaces": parts.get("via", "any").removeprefix("via "),
+        "uids": parts.get("uid", "any").removeprefix("uid "),
+        "sources": parts.get("from", "any"),
+        "destinations": parts.get("to", "any"),
+        "ports": parts.get("port", "any"),
+        "addresses": addresses,
+        "portCount": ports,
+    }

@@ -1,0 +1,123 @@
+"""``fsm-stack tidy``: a stack's lists made smaller, with the same meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm_stack.cli.rules_options import stack_argument
+from fsm_stack.cli.verb import Verb, emit, leave, output_option, project_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fsm_stack.edges.stack_edit import Edited
+    from fsm_stack.redirection.tidying import Kept, Left, ListEdit
+
+
+@click.command(cls=Verb, short_help="Make a stack's lists smaller without changing what they do.")
+@stack_argument
+@click.option("--write", is_flag=True, help="Change the stack file.")
+@output_option
+@project_option
+def tidy(stack: str, *, write: bool, project_dir: Path) -> None:
+    """Make a STACK's lists smaller without changing what they do, so that pods get fewer rules.
+
+    Ranges are merged and lose their host bits; duplicates, and entries that others take in, go. A
+    merged entry carries the reasons and owners of all, and the earliest end. Every change is
+    proved for the mesh, for each profile, and for pods with lists of their own.
+
+    Without --write the change is shown, and the exit code is 1 when there is one. With it the
+    stack file is changed; comments and everything else stay as they are.
+    """
+    from fsm_stack.edges.files import write_file
+
+    path, shown, before, result, left = _tidied(project_dir, stack)
+    changed = result.text != before
+    if write and changed:
+        write_file(path, result.text.encode(), shown=shown)
+    diff = [] if write else [*_diff(before, result.text, shown)]
+    plain = _plain(stack, result, left, written=write and changed, diff=diff)
+    emit(plain, [*_styled(diff), *_lines(stack, result, left, written=write)])
+    leave(failed=changed and not write)
+
+
+def _tidied(project_dir: Path, name: str) -> tuple[Path, str, str, Edited, tuple[Left, ...]]:
+    """The stack file, its name for people, its text, what becomes of it, what stays."""
+    from datetime import UTC, datetime
+
+    from fsm_stack.edges.project import find_project, read_text
+    from fsm_stack.edges.stack_edit import edited
+    from fsm_stack.errors import FindingsError
+    from fsm_stack.redirection.tidying import tidying
+    from fsm_stack.settings.stack_file import load_text
+
+    project = find_project(project_dir)
+    (known,) = project.chosen((name,))
+    path = project.directory / f"Pulumi.{known}.yaml"
+    shown, today = project.shown(path), datetime.now(UTC).date()
+    text = read_text(path, shown=shown)
+    loaded = load_text(text, file=shown, today=today)
+    if loaded.settings is None:
+        raise FindingsError(loaded.findings)
+    proved = tidying(loaded.settings)
+    result = edited(text, loaded.settings, proved.edits, file=shown, today=today)
+    return (path, shown, text, result, (*proved.left, *result.left))
+
+
+def _diff(before: str, after: str, shown: str) -> Iterator[str]:
+    from difflib import unified_diff
+
+    old, new = before.splitlines(), after.splitlines()
+    return unified_diff(old, new, fromfile=shown, tofile=f"{shown} (tidy)", lineterm="")
+
+
+def _styled(diff: list[str]) -> list[str]:
+    colors = {"-": "red", "+": "green", "@": "cyan"}
+    return [click.style(line, fg=colors.get(line[:1])) for line in diff]
+
+
+def _lines(stack: str, result: Edited, left: tuple[Left, ...], *, written: bool) -> list[str]:
+    lines = [str(edit) for edit in result.made]
+    lines += [str(item) for item in left]
+    if not result.made:
+        return [*lines, f"{stack}: nothing to tidy"]
+    lists = f"{len(result.made)} list{'' if len(result.made) == 1 else 's'}"
+    done = "changed in the stack file" if written else "to tidy; --write changes the stack file"
+    return [*lines, f"{stack}: {lists} {done}; no connection is treated differently"]
+
+
+def _plain(
+    stack: str, result: Edited, left: tuple[Left, ...], *, written: bool, diff: list[str]
+) -> dict[str, Any]:
+    from fsm_stack.settings.yaml_text import path_text
+
+    return {
+        "stack": stack,
+        "written": written,
+        "lists": [_plain_list(edit) for edit in result.made],
+        "left": [{"path": path_text(item.path), "why": item.why} for item in left],
+        "diff": diff,
+    }
+
+
+def _plain_list(edit: ListEdit) -> dict[str, Any]:
+    from fsm_stack.settings.yaml_text import path_text
+
+    return {
+        "path": path_text(edit.path),
+        "before": [entry.value for entry in edit.before],
+        "after": [_plain_entry(item) for item in edit.after],
+    }
+
+
+def _plain_entry(item: Kept) -> dict[str, Any]:
+    return {
+        "value": item.value,
+        "reason": item.reason or None,
+        "owner": item.owner or None,
+        "until": item.until.isoformat() if item.until else None,
+        "merged": list(item.merged),
+    }
