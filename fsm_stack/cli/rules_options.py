@@ -102,10 +102,3 @@ def draw(source: RulesSource, file: Path, *, title: str, trace: Trace | None = N
     from fsm_stack.iptables.picture import picture
 
     write_file(file, picture(source.loadable(), title=title, trace=trace).encode())
-
-
-def one_line(text: str) -> str:
-    """Text of a file or an argument, safe to print: control characters are escaped."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )

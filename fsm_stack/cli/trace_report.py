@@ -27,6 +27,7 @@ class TraceReport:
         port = f":{packet.port}" if packet.protocol in WITH_PORTS else ""
         self.asked = f"{packet.direction} {packet.protocol} to {address}{port}"
         self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar"}
+        self.listener = ToListener
         self.declared = self._declared()
 
     def _declared(self) -> tuple[Bypass, ...]:
@@ -90,6 +91,8 @@ class TraceReport:
         ]
         for number, one in enumerate(self.trace.passes, start=1):
             lines += ["", *_pass_lines(number, one, all_rules=all_rules)]
+        if type(self.trace.passes[-1].verdict) is self.listener:
+            lines += ["", "and so on: the sidecar's own connections come back to it without end"]
         return lines
 
     def plain(self, *, all_rules: bool) -> dict[str, Any]:

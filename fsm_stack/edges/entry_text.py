@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fsm_stack.settings.checks.at import AnyEntry
 
 # Text that every YAML reader takes for the same text without quotes, inside brackets too.
-_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_/ .()'-]*[A-Za-z0-9_/.)]")
+_PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_/ .()'-]*[A-Za-z0-9_/.)])?")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 # Ranges and interfaces need quotes where a reader could see a number or the end of the entry.
 _RANGE: Final = re.compile(r"[0-9.]+/[0-9]+")
@@ -103,6 +103,8 @@ def replacement(
             added += _added(item, name, value)
     if added:
         end = _content_end(text, item.value[-1][1])
+        if not item.flow_style:  # below the line, so that its comment stays where it is
+            end = len(text[: _line_end(text, end)].rstrip("\r\n"))
         yield Patch(end, end, added)
 
 

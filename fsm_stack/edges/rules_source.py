@@ -33,6 +33,7 @@ STDIN: Final = "-"
 MESH: Final = "mesh"
 # A script of 15 ports and 1,000 ranges has 60 kB; a dump of a whole node some hundred.
 SCRIPT_MAX: Final = 4 * 1024 * 1024
+_MESSAGE_MAX: Final = 240
 _DESCRIPTION: Final = "Init Containers:"
 
 
@@ -180,7 +181,7 @@ def of_script(path: str, system: str | None = None) -> RulesSource:
         script = _script(text, systems)
         reading = read(script)
     except RuleSyntaxError as error:
-        problem = str(error).partition(": ")[2]
+        problem = _printable(str(error).partition(": ")[2])
         raise InputError(f"{shown}:{error.line_no}:{error.column}: {problem}") from None
     family = reading.generation
     names = family.systems if family else ()
@@ -196,6 +197,12 @@ def of_script(path: str, system: str | None = None) -> RulesSource:
         reading=reading,
         systems=(system,) if system and family else names,
     )
+
+
+def _printable(text: str) -> str:
+    """What a terminal may be sent of a text that anybody wrote: escaped, and not endless."""
+    plain = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return plain if len(plain) <= _MESSAGE_MAX else f"{plain[:_MESSAGE_MAX]}…"
 
 
 def _text(path: str, shown: str) -> str:

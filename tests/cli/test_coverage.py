@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from .conftest import document
+from .traffic import DOCUMENTS, TOO_MANY, fill
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from .conftest import Run
+
+
+@pytest.fixture
+def covered(run: Run, project: Path) -> Run:
+    fill(project)
+
+    def started(*arguments: str) -> Result:
+        return run("coverage", "-C", str(project), *arguments)
+
+    return started
+
+
+def test_every_connection_is_in_one_entry(covered: Run) -> None:
+    assert (
+        covered("prod").stdout
+        == """\
+prod: FSM_PROXY_*: written by FSM today
+
+outbound
+  through the sidecar, to the outbound listener (15001)
+    - tcp, via any but lo, any uid but 1500 (the sidecar)
+      to any but 127.0.0.1/32, 203.0.113.0/24
+      port any but 6379
+      4,294,967,039 addresses x 65,535 ports
+  through the sidecar, to the inbound listener (15003)
+    - tcp, via lo, uid 1500 (the sidecar)
+      to any but 127.0.0.1/32
+      4,294,967,295 addresses x 65,536 ports
+  not through the sidecar
+    - all that is not TCP
+      4,294,967,296 addresses
+    - tcp, via any but lo, any uid but 1500 (the sidecar)
+      to 127.0.0.1/32, 203.0.113.0/24
+      port any but 6379
+      257 addresses x 65,535 ports
+    - tcp, via any but lo, any uid but 1500 (the sidecar)
+      port 6379
+      4,294,967,296 addresses x 1 port
+    - tcp, via any but lo, uid 1500 (the sidecar)
+      4,294,967,296 addresses x 65,536 ports
+    - tcp, via lo, any uid but 1500 (the sidecar)
+      4,294,967,296 addresses x 65,536 ports
+    - tcp, via lo, uid 1500 (the sidecar)
+      to 127.0.0.1/32
+      1 address x 65,536 ports
+
+inbound
+  through the sidecar, to the inbound listener (15003)
+    - tcp
+      port any but 8081, 15010, 15901-15904
+      4,294,967,296 addresses x 65,530 ports
+  not through the sidecar
+    - all that is not TCP
+      4,294,967,296 addresses
+    - tcp
+      port 8081, 15010, 15901-15904
+      4,294,967,296 addresses x 6 ports
+"""
+    )
+
+
+@pytest.mark.parametrize("system", ["fsm", "osm-edge", "osm"])
+def test_a_script_from_elsewhere_is_covered_too(covered: Run, system: str) -> None:
+    file = DOCUMENTS / f"{system}-default.describe.txt"
+    data = document(covered("--script", str(file), "--system", system, "-o", "json"))
+    (inbound, _) = data["inbound"]
+    assert inbound["throughSidecar"] is True
+    assert inbound["regions"][0]["ports"] == "any but 15010,15901-15903"
+    assert inbound["regions"][0]["portCount"] == 65532
+
+
+def test_dns_of_osm_edge_is_sent_elsewhere(covered: Run) -> None:
+    data = document(covered("edge", "-o", "json"))
+    (sent,) = [fate for fate in data["outbound"] if fate["verdict"].startswith("rewritten")]
+    assert sent["verdict"] == "rewritten to 127.0.0.153:5300"
+    assert {region["protocols"] for region in sent["regions"]} == {"udp"}
+    assert {region["ports"] for region in sent["regions"]} == {"53"}
+
+
+def test_the_chains_are_drawn(covered: Run, project: Path) -> None:
+    svg = project / "chains.svg"
+    assert covered("prod", "--svg", str(svg)).exit_code == 0
+    label = ET.fromstring(svg.read_text()).attrib["aria-label"]  # noqa: S314  # made by us
+    assert label == "prod: what goes through the sidecar"
+
+
+def test_what_does_not_load_covers_nothing(covered: Run, project: Path) -> None:
+    script = project / "rules"
+    script.write_text(TOO_MANY)
+    result = covered("--script", str(script))
+    assert result.exit_code == 1
+    assert "[too-many-ports]" in result.stdout

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from fsm_stack.cli.main import cli
+
+from .conftest import document
+from .traffic import BROKEN_SHELL, DOCUMENTS, TOO_MANY, fill
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Run
+
+
+def test_an_old_script_is_named_and_its_lists_are_found(run: Run) -> None:
+    file = DOCUMENTS / "osm-edge-ports.describe.txt"
+    lines = run("read", str(file)).stdout.splitlines()
+    assert lines[0] == (
+        f"{file}: iptables commands; PROXY_*: documents of 2021, one command a rule; lacks the "
+        "health-check helper's port 15904, the loopback rules (-o lo)"
+    )
+    assert lines[1:3] == [
+        "localProxyMode: Localhost",
+        "outboundPortExclusionList: 6379, 7070, 8080",
+    ]
+    assert "rules: 14" in lines
+
+
+def test_todays_script_has_no_error(run: Run, project: Path) -> None:
+    fill(project)
+    script = run("rules", "-C", str(project), "prod", "--script-only").stdout
+    result = CliRunner().invoke(cli, ["read", "-", "-o", "json"], input=script)
+    assert result.exit_code == 0
+    data = document(result)
+    assert data["source"] == {"script": "standard input", "systems": ["fsm"]}
+    assert data["generation"] == {
+        "name": "FSM_PROXY_*",
+        "title": "written by FSM today",
+        "current": True,
+        "lacks": [],
+    }
+    assert data["lists"] == {
+        "outboundPortExclusionList": ["6379"],
+        "inboundPortExclusionList": ["8081"],
+        "outboundIPRangeExclusionList": ["203.0.113.0/24"],
+        "outboundIPRangeInclusionList": [],
+        "networkInterfaceExclusionList": [],
+    }
+    assert [item["id"] for item in data["findings"]] == ["dead-admin-rule"]
+
+
+def test_a_dump_is_read(run: Run, project: Path) -> None:
+    file = project / "dump"
+    file.write_text("-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n")
+    lines = run("read", str(file)).stdout.splitlines()
+    assert lines[0] == f"{file}: output of iptables -S; no known injector's chains"
+    assert lines[2] == "lists: empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"), [(BROKEN_SHELL, "[shell-syntax]"), (TOO_MANY, "[too-many-ports]")]
+)
+def test_errors_fail_and_have_a_place(run: Run, project: Path, text: str, finding: str) -> None:
+    file = project / "rules"
+    file.write_text(text)
+    result = run("read", str(file))
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stdout.splitlines() if finding in line]
+    assert line.startswith(f"{file}:")
+
+
+def test_warnings_fail_when_asked(run: Run) -> None:
+    file = str(DOCUMENTS / "fsm-default.describe.txt")
+    assert run("read", file).exit_code == 0
+    assert run("read", file, "--fail-on", "warning").exit_code == 1
+
+
+def test_what_is_not_understood_is_refused(run: Run, project: Path) -> None:
+    file = project / "rules"
+    file.write_text("-A OUTPUT -m string --string x -j X\n")
+    result = run("read", str(file))
+    assert result.exit_code == 2
+    assert f"{file}:1:" in result.stderr
