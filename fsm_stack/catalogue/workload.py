@@ -10,15 +10,6 @@ _INJECTOR: Final = "pkg/injector of flomesh-io/fsm, flomesh-io/osm-edge and open
 
 RULES: Final = (
     Rule(
-        id="injection-refused",
-        severity="error",
-        title="the injector refuses the pod",
-        why="The API server shows the injector's message and the pod is not created; a Deployment stays without it.",
-        fix="Mend what the message names.",
-        source=_INJECTOR,
-        acceptable=False,
-    ),
-    Rule(
         id="injection-value",
         severity="error",
         title="an annotation that switches is neither a yes nor a no",
@@ -243,13 +234,5 @@ RULES: Final = (
         why="It decodes the pod with its own client library and encodes it again: what it does not know is gone.",
         fix="Use a field that the injector's Kubernetes version knows.",
         source="k8s.io/api, recorded",
-    ),
-    Rule(
-        id="workload-too-large",
-        severity="error",
-        title="a document is larger, deeper or more repetitive than a workload can be",
-        why="Reading it would take unbounded time or memory.",
-        fix="Split the file; write aliases out.",
-        acceptable=False,
     ),
 )

@@ -16,7 +16,7 @@ from fsm_stack.injection.mutation import Mutation
 from fsm_stack.injection.pieces import healthcheck_container
 from fsm_stack.injection.probes import rewrite_probes
 from fsm_stack.injection.refusal import Refusal
-from fsm_stack.injection.shape import objects, texts, wrong_type
+from fsm_stack.injection.shape import objects, scalar, texts, wrong_type
 from fsm_stack.injection.sidecar import sidecar, sidecar_options
 from fsm_stack.well_known import PROMETHEUS_PORT
 
@@ -200,7 +200,8 @@ def _check_old_secret(
     if dry_run or secrets is None:
         return
     prefix = f"{mesh.profile.bootstrap}-"
-    name = prefix + (source.get("secretName") or "").removeprefix(prefix)
+    field = "SecretVolumeSource.spec.volumes.secret.secretName"
+    name = prefix + scalar(source.get("secretName"), str, field).removeprefix(prefix)
     if name not in secrets:
         raise Refusal(
             f'secrets "{name}" not found', rule_id="bootstrap-volume", path="spec.volumes"

@@ -56,7 +56,8 @@ class Pod:
             return self._controller
         for owner in objects(owners, "ObjectMeta.metadata.ownerReferences", "OwnerReference"):
             if owner.get("controller") is True:
-                kind, name = owner.get("kind") or "", owner.get("name") or ""
+                kind = scalar(owner.get("kind"), str, "OwnerReference.kind")
+                name = scalar(owner.get("name"), str, "OwnerReference.name")
                 if kind == "ReplicaSet" and "-" in name:
                     kind, name = "Deployment", name.rpartition("-")[0]
                 self._controller = (kind, name) if kind or name else None

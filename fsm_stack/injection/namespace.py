@@ -32,13 +32,19 @@ class NamespaceView:
 
 def namespace_view(manifest: Mapping[str, Any]) -> NamespaceView:
     """A Namespace object as it stands in a file or a cluster."""
-    metadata = manifest.get("metadata") or {}
-    name = metadata.get("name") or ""
+    metadata = manifest.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    name = known.get("name")
+    name = name if isinstance(name, str) else ""
     # The API server sets this label on every namespace, and refuses another value.
-    labels = {"kubernetes.io/metadata.name": name} | (metadata.get("labels") or {})
-    return NamespaceView(
-        name=name, labels=labels, annotations=dict(metadata.get("annotations") or {})
-    )
+    labels = {"kubernetes.io/metadata.name": name} | _texts(known.get("labels"))
+    return NamespaceView(name=name, labels=labels, annotations=_texts(known.get("annotations")))
+
+
+def _texts(value: object) -> dict[str, str]:
+    """The entries that the API server would take; it refuses an object with others."""
+    entries = value.items() if isinstance(value, dict) else ()
+    return {key: text for key, text in entries if isinstance(key, str) and isinstance(text, str)}
 
 
 def assumed_namespace(name: str, mesh: MeshView) -> NamespaceView:

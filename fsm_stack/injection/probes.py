@@ -95,7 +95,8 @@ def rewrite_probes(
             if rewritten is containers:
                 rewritten = list(containers)
             rewritten[index] = changed
-            helped[container.get("name") or ""] = helper
+            name = scalar(container.get("name"), str, "Container.spec.containers.name")
+            helped[name] = helper
     if rewritten is containers:
         return containers, NOTHING
     liveness, readiness, startup = last
@@ -170,7 +171,7 @@ def _http(
             {"name": HTTP_PATH_HEADER, "value": http.get("path") or ""},
         ]
     if headers:
-        given = http.get("httpHeaders")
+        given = objects(http.get("httpHeaders"), "HTTPGetAction.httpHeaders", "HTTPHeader")
         changed["httpHeaders"] = [*given, *headers] if given else headers
     return changed, is_http, is_https
 

@@ -23,7 +23,7 @@ class Refusal(Exception):  # noqa: N818  # it is the answer that the API server 
         self,
         message: str,
         *,
-        rule_id: str = "injection-refused",
+        rule_id: str,
         path: str = "",
         value: str | None = None,
         secret_left: bool = False,

@@ -64,12 +64,13 @@ def texts(value: Any, field: str) -> dict[str, str]:  # noqa: ANN401  # decoded 
         raise wrong_type(value, field, "map[string]string")
     if type(value) is not dict:
         raise wrong_type(value, field, "map[string]string")
+    empty = False
     for item in value.values():
         if type(item) is not str:
-            if item is None:
-                return {key: item or "" for key, item in value.items()}
-            raise wrong_type(item, field, "string")
-    return value
+            if item is not None:
+                raise wrong_type(item, field, "string")
+            empty = True
+    return {key: item or "" for key, item in value.items()} if empty else value
 
 
 def objects(value: Any, field: str, go_type: str) -> list[dict[str, Any]]:  # noqa: ANN401  # JSON
@@ -82,12 +83,13 @@ def objects(value: Any, field: str, go_type: str) -> list[dict[str, Any]]:  # no
         return []
     if type(value) is not list:
         raise wrong_type(value, field, f"[]v1.{go_type}")
+    empty = False
     for item in value:
         if type(item) is not dict:
             if item is not None:
                 raise wrong_type(item, field, f"v1.{go_type}")
-            return [{} if item is None else item for item in value]
-    return value
+            empty = True
+    return [item or {} for item in value] if empty else value
 
 
 def scalar(value: Any, kind: type, field: str) -> Any:  # noqa: ANN401  # decoded JSON

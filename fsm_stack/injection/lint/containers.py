@@ -83,7 +83,7 @@ def reserved_names(subject: Subject) -> Iterator[Finding]:
         added.add(subject.mesh.system.init_container)
     for name in ("containers", "initContainers", "ephemeralContainers"):
         for path, container in subject.items(name):
-            if container.get("name") in added:
+            if str(container.get("name")) in added:
                 yield finding(
                     "reserved-name",
                     f"container {container['name']}: the injector adds one of this name",

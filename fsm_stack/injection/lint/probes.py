@@ -37,9 +37,13 @@ def unknown_port(subject: Subject) -> Iterator[Finding]:
     """A port name that no port of the same container has."""
     for path, kind, _, handler, container in _handlers(subject):
         port = handler.get("port")
-        names = {item.get("name") for item in _list(container.get("ports")) if type(item) is dict}
+        names = {
+            str(item.get("name") or "")
+            for item in _list(container.get("ports"))
+            if type(item) is dict
+        }
         if isinstance(port, str) and not port_number(port) and port not in names:
-            known = ", ".join(sorted(str(name) for name in names if name)) or "none"
+            known = ", ".join(sorted(name for name in names if name)) or "none"
             yield finding(
                 "probe-port-unknown",
                 f"container {container.get('name')}: the {kind} probe asks port {port!r}; "
@@ -67,7 +71,7 @@ def scheme(subject: Subject) -> Iterator[Finding]:
     """A scheme that the injector does not recognise."""
     for path, kind, _, handler, container in _handlers(subject):
         value = handler.get("scheme")
-        if value is not None and value not in _SCHEMES:
+        if type(value) is str and value not in _SCHEMES:
             yield finding(
                 "probe-scheme",
                 f"container {container.get('name')}: the {kind} probe's scheme is {value!r}, "

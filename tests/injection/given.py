@@ -1,0 +1,78 @@
+"""Pods, meshes and namespaces that the tests start from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fsm_stack.injection.mesh import MeshView, mesh_view
+from fsm_stack.injection.namespace import NamespaceView
+from fsm_stack.systems import system
+
+ID = "11111111-2222-4333-8444-555555555555"
+IMAGES = {
+    f"{prefix}_DEFAULT_{name}_IMAGE": f"example.com/{name.lower()}:1"
+    for prefix in ("FSM", "OSM")
+    for name in (
+        "SIDECAR",
+        "SIDECAR_WINDOWS",
+        "ENVOY",
+        "ENVOY_WINDOWS",
+        "INIT_CONTAINER",
+        "HEALTHCHECK_CONTAINER",
+    )
+}
+
+
+def mesh(
+    name: str = "fsm",
+    *,
+    traffic: dict[str, Any] | None = None,
+    sidecar: dict[str, Any] | None = None,
+    environment: dict[str, str] | None = None,
+) -> MeshView:
+    """A mesh whose images are known."""
+    mode = {"interceptionMode": "iptables"} if name == "osm-edge" else {}
+    spec = {"traffic": mode | (traffic or {}), "sidecar": sidecar or {}}
+    return mesh_view(system(name), spec, environment=IMAGES | (environment or {}))
+
+
+def namespace(
+    name: str = "shop",
+    *,
+    of: MeshView | None = None,
+    labels: dict[str, str] | None = None,
+    **annotations: str,
+) -> NamespaceView:
+    """An enrolled namespace; annotations by their short names, with underscores."""
+    known = of or mesh()
+    given = {"sidecar_injection": "enabled"} | annotations
+    return NamespaceView(
+        name=name,
+        labels={known.system.monitored_by_label: known.name} | (labels or {}),
+        annotations={
+            known.system.annotation(key.replace("_", "-")): value for key, value in given.items()
+        },
+    )
+
+
+def pod(
+    annotations: dict[str, Any] | None = None,
+    *,
+    containers: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    """A pod with one container, ``web``, that has the named port 8080."""
+    metadata: dict[str, Any] = {"name": "web", "labels": {"app": "web"}}
+    if annotations is not None:
+        metadata["annotations"] = annotations
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": containers or [container()], **spec},
+    }
+
+
+def container(name: str = "web", **fields: Any) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": 8080}]
+    return {"name": name, "image": "example.com/web:1", "ports": ports, **fields}

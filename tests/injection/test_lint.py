@@ -1,0 +1,273 @@
+"""Each finding about a pod: once where it is wrong, and never on a clean pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fsm_stack.catalogue import workload
+from fsm_stack.injection.lint import ClusterRanges
+from fsm_stack.injection.preview import preview
+from tests.injection.given import ID, container, mesh, namespace, pod
+
+PORTS = "flomesh.io/outbound-port-exclusion-list"
+EXCLUDED = "flomesh.io/outbound-ip-range-exclusion-list"
+INCLUDED = "flomesh.io/outbound-ip-range-inclusion-list"
+
+
+def found(given: dict[str, Any], name: str = "fsm", **options: Any) -> dict[str, str]:
+    """Findings of a pod: id to message."""
+    known = mesh(name, **options)
+    ranges = ClusterRanges(pods=("10.244.0.0/16",), services=("10.96.0.0/16",))
+    result = preview(given, mesh=known, namespace=namespace(of=known), proxy_id=ID, ranges=ranges)
+    return {item.id: item.message for item in result.findings}
+
+
+def probe(kind: str = "readiness", **handler: Any) -> dict[str, Any]:
+    return {f"{kind}Probe": handler}
+
+
+@pytest.mark.parametrize("name", ["fsm", "osm-edge", "osm"])
+def test_a_clean_pod_has_no_finding(name: str) -> None:
+    prefix = "flomesh.io" if name == "fsm" else "openservicemesh.io"
+    annotations = {
+        f"{prefix}/sidecar-injection": "enabled",
+        f"{prefix}/outbound-port-exclusion-list": "6379, 7070",
+        f"{prefix}/outbound-ip-range-exclusion-list": "1.1.1.1/32",
+        f"{prefix}/outbound-ip-range-inclusion-list": "10.244.0.0/16,10.96.0.0/16",
+        "example.com/other": "x",
+        "prometheus.io/scrape": "true",
+    }
+    checks = probe(httpGet={"path": "/", "port": "http"}) | probe("liveness", exec={})
+    assert found(pod(annotations, containers=[container(**checks)]), name) == {}
+
+
+BROKEN: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "too-many-ports",
+        pod({PORTS: ",".join(str(port) for port in range(100, 116))}),
+        f"{PORTS}: expected at most 15 ports together with the mesh's list, got 16: 16 here, 0 there",
+    ),
+    (
+        "invalid-port",
+        pod({PORTS: "70000"}),
+        f"{PORTS}: expected a port from 1 to 65535, got 70000; the injector takes it, and the init "
+        "container fails",
+    ),
+    (
+        "invalid-cidr",
+        pod({EXCLUDED: "10.0.0.0"}),
+        f"{EXCLUDED}='10.0.0.0': expected comma-separated IPv4 CIDRs such as 10.0.0.0/8, got "
+        "'10.0.0.0' at position 1; the injector refuses the pod",
+    ),
+    (
+        "ipv6-cidr",
+        pod({EXCLUDED: "fd00::/8"}),
+        f"{EXCLUDED}: expected an IPv4 CIDR, got fd00::/8; the injector takes it, and the init "
+        "container fails",
+    ),
+    (
+        "not-ascii",
+        pod({PORTS: "6379\uff0c7070"}),
+        f"annotation {PORTS}: expected ASCII, got U+FF0C FULLWIDTH COMMA at position 5",
+    ),
+    (
+        "host-bits",
+        pod({EXCLUDED: "2.2.2.2/24"}),
+        f"{EXCLUDED}: 2.2.2.2/24 matches the 256 addresses of 2.2.2.0/24",
+    ),
+    (
+        "excludes-everything",
+        pod({EXCLUDED: "0.0.0.0/0"}),
+        f"{EXCLUDED}: 0.0.0.0/0 exclude every address: nothing outbound is intercepted",
+    ),
+    (
+        "excludes-mesh-traffic",
+        pod({EXCLUDED: "10.244.0.0/16"}),
+        f"{EXCLUDED}: 10.244.0.0/16 covers the cluster's pod range 10.244.0.0/16",
+    ),
+    (
+        "dead-inclusion",
+        pod({EXCLUDED: "1.0.0.0/8", INCLUDED: "1.1.1.1/32"}),
+        f"{INCLUDED}: 1.1.1.1/32 is excluded as a whole; nothing of it is redirected",
+    ),
+    ("duplicate-entry", pod({PORTS: "80,80"}), f"{PORTS}: 80 is in the annotation already"),
+    (
+        "reserved-port-excluded",
+        pod({PORTS: "15010"}),
+        f"{PORTS}: port 15010 is reserved: the sidecar's Prometheus listener",
+    ),
+    (
+        "injection-value",
+        pod({"flomesh.io/sidecar-injection": "on"}),
+        "annotation flomesh.io/sidecar-injection: expected enabled or disabled, got 'on'",
+    ),
+    (
+        "annotation-unknown",
+        pod({"flomesh.io/outbound-port-exclusions-list": "80"}),
+        "annotation flomesh.io/outbound-port-exclusions-list: no such annotation of FSM; did you "
+        f"mean {PORTS}?",
+    ),
+    (
+        "annotation-other-mesh",
+        pod({"openservicemesh.io/outbound-port-exclusion-list": "80"}),
+        "annotation openservicemesh.io/outbound-port-exclusion-list: this mesh is FSM, which reads "
+        "flomesh.io/",
+    ),
+    (
+        "annotation-not-read",
+        pod({"flomesh.io/metrics": "enabled"}),
+        "annotation flomesh.io/metrics is read from namespaces, not from pods",
+    ),
+    (
+        "annotation-not-text",
+        pod({PORTS: 6379}),
+        f"annotation {PORTS}: expected text, got 6379",
+    ),
+    (
+        "sidecar-option",
+        pod({"flomesh.io/sidecar-resource-limits-cpu": "lots"}),
+        "annotation flomesh.io/sidecar-resource-limits-cpu: 'lots' is no quantity and is left out",
+    ),
+    (
+        "reserved-port",
+        pod(containers=[container(ports=[{"containerPort": 15003}])]),
+        "container web: port 15003 is reserved: the sidecar's inbound listener",
+    ),
+    (
+        "reserved-uid",
+        pod(containers=[container(securityContext={"runAsUser": 1500})]),
+        "container web runs as user 1500, the sidecar's: its traffic bypasses the mesh",
+    ),
+    (
+        "reserved-name",
+        pod(containers=[container("sidecar")]),
+        "container sidecar: the injector adds one of this name",
+    ),
+    (
+        "init-unproxied",
+        pod(initContainers=[{"name": "setup"}]),
+        "init container setup runs before fsm-init: its traffic is not intercepted",
+    ),
+    (
+        "host-network",
+        pod({PORTS: "80"}, hostNetwork=True),
+        "hostNetwork: the pod shares the node's network namespace and is not injected; "
+        f"{PORTS} has no effect",
+    ),
+    (
+        "not-injected",
+        pod({"flomesh.io/sidecar-injection": "no"}),
+        "not injected: the pod declines it",
+    ),
+    (
+        "already-injected",
+        pod(
+            volumes=[
+                {
+                    "name": "sidecar-bootstrap-config-volume",
+                    "secret": {"secretName": f"sidecar-bootstrap-config-{ID}"},
+                }
+            ]
+        ),
+        "volume sidecar-bootstrap-config-volume: the pod is injected already; the injector changes "
+        "its id, and rewrites its probes once more",
+    ),
+    (
+        "probe-port-unknown",
+        pod(containers=[container(**probe(httpGet={"port": "admin"}))]),
+        "container web: the readiness probe asks port 'admin'; the container's named ports: http",
+    ),
+    (
+        "probe-lost",
+        pod(
+            containers=[
+                container("a", **probe(tcpSocket={"port": 80})),
+                container("b", **probe(httpGet={"port": 81})),
+            ]
+        ),
+        "container a: only container b's readiness probe counts; no helper is added, so nothing "
+        "answers this TCP probe",
+    ),
+    (
+        "probe-scheme",
+        pod(containers=[container(**probe(httpGet={"port": 80, "scheme": "http"}))]),
+        "container web: the readiness probe's scheme is 'http', expected HTTP or HTTPS",
+    ),
+    (
+        "probe-host",
+        pod(containers=[container(**probe(tcpSocket={"port": 80, "host": "10.0.0.1"}))]),
+        "container web: the readiness probe asks 10.0.0.1; the injector makes it ask this pod",
+    ),
+    (
+        "probe-reserved-port",
+        pod(containers=[container(**probe(httpGet={"port": 15901}))]),
+        "container web: the readiness probe asks port 15901, rewritten liveness probes",
+    ),
+    (
+        "field-lost",
+        pod(newField={}),
+        "FSM's injector drops spec.newField",
+    ),
+]
+
+
+@pytest.mark.requirement("C2", "C3", "C8", "C9", "C10", "C11", "C42")
+@pytest.mark.parametrize(("rule_id", "given", "message"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_broken_pod_has_the_finding(rule_id: str, given: dict[str, Any], message: str) -> None:
+    assert found(given).get(rule_id) == message
+
+
+@pytest.mark.requirement("C2")
+def test_the_sidecars_own_port_is_reserved_too() -> None:
+    """6060 is in no document, but the sidecar listens there."""
+    given = pod(containers=[container(ports=[{"containerPort": 6060}])])
+    message = "container web: port 6060 is reserved: the sidecar's repository and admin port"
+    assert found(given) == {"reserved-port": message}
+    assert found(given, "osm") == {}
+
+
+def test_lists_count_together_with_the_meshs() -> None:
+    shared = {"outboundPortExclusionList": list(range(100, 110))}
+    given = pod({PORTS: "1,2,3,4,5,100"})
+    assert found(given, traffic=shared)["duplicate-entry"].endswith(
+        "100 is in the mesh's list already"
+    )
+    assert "too-many-ports" not in found(given, traffic=shared)
+    more = pod({PORTS: "1,2,3,4,5,6"})
+    assert found(more, traffic=shared)["too-many-ports"].endswith("got 16: 6 here, 10 there")
+
+
+def test_lists_that_nothing_reads_are_named() -> None:
+    given = pod({PORTS: "80"})
+    message = f"{PORTS}: ignored, interceptionMode 'NodeLevel' has no init container"
+    assert found(given, traffic={"interceptionMode": "NodeLevel"})["lists-ignored"] == message
+
+
+def test_a_native_sidecar_ends_as_an_init_container_in_older_meshes() -> None:
+    """Their client library does not know restartPolicy of a container."""
+    given = pod(initContainers=[{"name": "agent", "restartPolicy": "Always"}])
+    assert "field-lost" not in found(given)
+    assert found(given, "osm")["field-lost"] == (
+        "OSM's injector drops spec.initContainers[0].restartPolicy: the native sidecar becomes an "
+        "init container that never ends"
+    )
+
+
+def test_an_unknown_address_is_said() -> None:
+    given = found(pod(), sidecar={"localDNSProxy": {"enable": True}})
+    assert given["address-unknown"] == (
+        "the controller Service's cluster IP is not known here: the pod's hostAliases and DNS "
+        "settings are not shown"
+    )
+
+
+def test_every_rule_of_the_topic_has_a_test() -> None:
+    """The others are in the tests of refusals, of streams and of documents."""
+    elsewhere = {
+        "image-not-set", "unknown-sidecar-class", "bootstrap-volume", "annotation-misplaced",
+        "annotation-lost", "namespace-assumed", "address-unknown",
+    }  # fmt: skip
+    tested = {row[0] for row in BROKEN}
+    assert {rule.id for rule in workload.RULES} - tested == elsewhere
