@@ -1,0 +1,202 @@
+"""inject, lint and annotate, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fsm_stack.cli.main import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PORTS = "flomesh.io/outbound-port-exclusion-list"
+STACK = """\
+config:
+  fsm-stack:enrolledNamespaces:
+    - {name: shop}
+  fsm-stack:annotationProfiles:
+    redis: {outboundPortExclusionList: [6379]}
+"""
+WEB = f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: shop
+  annotations:
+    {PORTS}: "7070"
+spec:
+  template:
+    metadata:
+      labels: {{app: web}}
+    spec:
+      containers:
+      - name: web
+        image: example.com/web:1  # the shop's
+        ports: [{{name: http, containerPort: 8080}}]
+        readinessProbe: {{tcpSocket: {{port: http}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+"""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: fsm-stack\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text(STACK)
+    (tmp_path / "Pulumi.edge.yaml").write_text("config: {fsm-stack:system: osm-edge}\n")
+    (tmp_path / "Pulumi.osm.yaml").write_text("config: {fsm-stack:system: osm}\n")
+    path = tmp_path / "web.yaml"
+    path.write_text(WEB)
+    return path
+
+
+@pytest.fixture
+def run(web: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(web.parent)
+
+    def started(*words: str, stdin: str | None = None) -> Result:
+        result = CliRunner(env={"NO_COLOR": "1"}).invoke(cli, words, input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return started
+
+
+def test_a_misplaced_annotation_is_an_error_with_the_corrected_manifest(
+    run: Callable[..., Result],
+) -> None:
+    result = run("lint", "dev", "-f", "web.yaml")
+    assert result.exit_code == 1
+    assert (
+        result.stdout
+        == f"""\
+web.yaml:7:5 metadata.annotations.{PORTS}: error: annotation {PORTS} stands on the Deployment, \
+where nobody reads it [annotation-misplaced] Fix: Move it to spec.template.metadata.annotations.
+--- a/web.yaml
++++ b/web.yaml
+@@ -3,12 +3,12 @@
+ metadata:
+   name: web
+   namespace: shop
+-  annotations:
+-    {PORTS}: "7070"
+ spec:
+   template:
+     metadata:
+       labels: {{app: web}}
++      annotations:
++        {PORTS}: "7070"
+     spec:
+       containers:
+       - name: web
+"""
+    )
+
+
+def test_lint_speaks_json_and_sarif(run: Callable[..., Result]) -> None:
+    plain = json.loads(run("lint", "dev", "-f", "web.yaml", "-o", "json").stdout)
+    assert [item["id"] for item in plain["findings"]] == ["annotation-misplaced"]
+    report = json.loads(run("lint", "dev", "-f", "web.yaml", "-o", "sarif").stdout)
+    (only,) = report["runs"][0]["results"]
+    assert (only["ruleId"], only["level"]) == ("annotation-misplaced", "error")
+    assert only["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "web.yaml"},
+        "region": {"startLine": 7, "startColumn": 5},
+    }
+
+
+def test_a_clean_workload_leaves_nothing_to_say(run: Callable[..., Result]) -> None:
+    clean = WEB.replace(
+        "namespace: shop\n  annotations:\n    " + f'{PORTS}: "7070"', "namespace: shop"
+    )
+    result = run("lint", "dev", "-f", "-", stdin=clean)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_inject_prints_the_manifest_as_it_will_run(run: Callable[..., Result]) -> None:
+    result = run("inject", "dev", "-f", "web.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == run("inject", "dev", "-f", "web.yaml").stdout
+    assert result.stdout.endswith("---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+    assert "name: fsm-init" in result.stdout
+
+
+def test_the_diff_shows_only_what_the_injector_changes(run: Callable[..., Result]) -> None:
+    lines = run("inject", "dev", "-f", "web.yaml", "--diff").stdout.splitlines()
+    removed = [line for line in lines if line.startswith("-") and not line.startswith("---")]
+    assert removed == ["-          tcpSocket:", "-            port: http"]
+    assert "+        fsm-proxy-uuid: " in "\n".join(lines)
+
+
+@pytest.mark.requirement("C23")
+@pytest.mark.parametrize(("stack", "count"), [("dev", 3), ("edge", 3), ("osm", 3)])
+def test_the_explanation_has_decision_count_and_rules(
+    run: Callable[..., Result], stack: str, count: int
+) -> None:
+    text = run("inject", stack, "-f", "web.yaml", "--explain").stdout
+    assert text.startswith("Deployment shop/web\n  the pod has a network namespace of its own\n")
+    assert "  -> inject: namespace shop asks for it, and the pod does not object\n" in text
+    assert f"  READY when all is well: {count}/{count}\n" in text
+    assert "--uid-owner 1500 -j RETURN" in text
+    plain = json.loads(run("inject", stack, "-f", "web.yaml", "--explain", "-o", "json").stdout)
+    assert plain["workloads"][0]["expectedReady"] == count
+
+
+def test_a_refused_pod_is_exit_code_1(run: Callable[..., Result]) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "x", "namespace": "shop", "annotations": {PORTS: "x"}},
+        "spec": {"containers": [{"name": "x"}]},
+    }
+    result = run("inject", "dev", "-f", "-", stdin=json.dumps(pod))
+    assert (result.exit_code, result.stdout) == (1, json.dumps(pod))
+    assert result.stderr.startswith("# Pod shop/x: refused\n")
+
+
+def test_the_real_namespace_counts(run: Callable[..., Result], web: Path) -> None:
+    manifest = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+    (web.parent / "namespace.yaml").write_text(manifest)
+    result = run(
+        "inject", "dev", "-f", "web.yaml", "--namespace-file", "namespace.yaml", "--explain"
+    )
+    assert "label flomesh.io/monitored-by is absent, the mesh is 'fsm'" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("lint", "dev", "-f", "no.yaml"), "no.yaml: cannot read it: No such file or directory"),
+        (
+            ("lint", "prod", "-f", "web.yaml"),
+            "'prod': no such stack; expected one of dev, edge, osm",
+        ),
+        (("annotate", "dev", "x"), "profile 'x': expected one of the stack's profiles: redis"),
+        (("lint", "dev", "-f", "-", "-f", "-"), "-f -: standard input can be read only once"),
+    ],
+)
+def test_bad_input_is_exit_code_2(
+    run: Callable[..., Result], words: tuple[str, ...], message: str
+) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stderr) == (2, f"fsm-stack: error: {message}\n")
+
+
+def test_annotate_prints_a_profile_or_patches_a_manifest(
+    run: Callable[..., Result],
+) -> None:
+    assert run("annotate", "dev", "redis").stdout == f'{PORTS}: "6379"\n'
+    assert json.loads(run("annotate", "dev", "redis", "-o", "json").stdout) == {PORTS: "6379"}
+    patched = run("annotate", "dev", "redis", "-f", "web.yaml").stdout
+    assert "image: example.com/web:1  # the shop's" in patched
+    assert f"      labels: {{app: web}}\n      annotations:\n        {PORTS}: '6379'\n" in patched
+    assert patched.endswith("---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
