@@ -30,6 +30,8 @@ ATTEMPTS: Final = 3
 _WAIT_MAX: Final = 5.0
 _GONE, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 410, 401, 403, 404, 429
 _OK, _SERVER_ERROR = 200, 500
+# What the library lets through for a file of another form than it expects.
+_DAMAGED: Final = (OSError, ValueError, TypeError, KeyError, AttributeError)
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -192,7 +194,7 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
 
     Raises:
         InputError: no such file or context.
-        CouldNotCheckError: there is nothing that names a cluster, or a plugin failed.
+        CouldNotCheckError: there is nothing that names a cluster.
     """
     from kubernetes import config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
     from kubernetes.client import Configuration  # noqa: PLC0415  # the same
@@ -207,7 +209,7 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
             raise InputError(f"context {context!r}: there is no kubeconfig file to look it up in")
         return _in_cluster(kube, settings)
     try:
-        contexts, current = kube.list_kube_config_contexts(config_file=file)
+        contexts, current = _contexts(kube, file)
         names = [one["name"] for one in contexts]
         chosen = context or current["name"]
         if chosen not in names:
@@ -219,10 +221,25 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
             client_configuration=settings,
             persist_config=False,
         )
-    except kube.ConfigException as error:
-        raise CouldNotCheckError(f"kubeconfig: {error}") from error
-    about = next(one for one in contexts if one["name"] == chosen)["context"]
-    return _cluster(settings, chosen, about.get("namespace") or "default")
+        about = next(one for one in contexts if one["name"] == chosen)["context"]
+        return _cluster(settings, chosen, about.get("namespace") or "default")
+    except (kube.ConfigException, *_DAMAGED) as error:
+        raise InputError(f"kubeconfig: {_first_line(error)}") from error
+
+
+def _contexts(kube: Any, file: str | None) -> tuple[list[Json], Json]:  # noqa: ANN401  # untyped
+    """Every context, and the current one."""
+    from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
+
+    try:
+        contexts, current = kube.list_kube_config_contexts(config_file=file)
+    except YAMLError as error:
+        raise InputError(f"kubeconfig: not YAML: {_first_line(error)}") from error
+    return contexts, current
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _has_default_file() -> bool:

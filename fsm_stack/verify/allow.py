@@ -29,23 +29,21 @@ _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token
 _LABELS: Final = frozenset({"ignore", "name", "control-plane", "kubernetes.io/metadata.name"})
 
 
-def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
-    """The annotations or labels of the meshes, and the labels that webhooks select by."""
-    if not isinstance(values, dict):
-        return {}
-    return {
-        key: value
-        for key, value in values.items()
-        if key.startswith((*PREFIXES, "app.kubernetes.io/"))
-        or key in _LABELS
-        or key.endswith("-proxy-uuid")
-    }
-
-
 def _texts(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     if not isinstance(values, dict):
         return {}
     return {key: item for key, item in values.items() if isinstance(item, str)}
+
+
+def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """The annotations or labels of the meshes, and the labels that webhooks select by."""
+    return {
+        key: value
+        for key, value in _texts(values).items()
+        if key.startswith((*PREFIXES, "app.kubernetes.io/"))
+        or key in _LABELS
+        or key.endswith("-proxy-uuid")
+    }
 
 
 def _spec(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
@@ -166,12 +164,23 @@ def _program_environment(value: Any) -> list[Json]:  # noqa: ANN401  # decoded J
     ]
 
 
+def _at(value: Any, *path: str) -> Any:  # noqa: ANN401  # decoded JSON
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _service_label(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    key = "kubernetes.io/service-name"
+    return {key: item for name, item in _texts(values).items() if name == key}
+
+
 def _deployment(value: Json) -> Json:
     """A control plane's Deployment, or an application's owner: told apart by its name."""
     kept: Json = _pruned(value, _OWNER)
-    if (value.get("metadata") or {}).get("name") in _PROGRAMS:
+    if str(_at(value, "metadata", "name")) in _PROGRAMS:
         template = kept.setdefault("spec", {}).setdefault("template", {})
-        spec = ((value.get("spec") or {}).get("template") or {}).get("spec")
+        spec = _at(value, "spec", "template", "spec")
         template["spec"] = _pruned(
             spec, {"containers": [{"name": True, "image": True, "env": _program_environment}]}
         )
@@ -233,7 +242,7 @@ def _redirection(value: Json) -> Json:
     """Of all ConfigMaps only the one that this package writes."""
     kept: Json = _pruned(value, {"metadata": _META})
     if kept.get("metadata", {}).get("name") == "fsm-redirection":
-        kept["data"] = value.get("data")
+        kept["data"] = _texts(value.get("data"))
     return kept
 
 
@@ -251,11 +260,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
     "EndpointSlice": {
         "metadata": {
             **_META,
-            "labels": lambda labels: {
-                key: value
-                for key, value in (labels or {}).items()
-                if key == "kubernetes.io/service-name"
-            },
+            "labels": _service_label,
         },
         "endpoints": [{"conditions": {"ready": True}}],
         "ports": [{"port": True}],
