@@ -168,10 +168,12 @@ def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
             fix = f"Write a list: [{value}]." if not isinstance(value, dict) else ""
         if kind == "string_type" and isinstance(value, int | float) and value is not True:
             fix = f'Quote it: "{shown(value)}".'
-        message = f"expected {_WORDS[kind]}, got {type_name(value)}"
-        return path, finding(
-            "wrong-type", f"{message} {shown(value)}", path=text, value=value, fix=fix
-        )
+        if value is None:
+            fix = "Remove the key, or give it a value."
+        plain = value is None or isinstance(value, list | dict)
+        got = type_name(value) if plain else f"{type_name(value)} {shown(value)}"
+        message = f"expected {_WORDS[kind]}, got {got}"
+        return path, finding("wrong-type", message, path=text, value=value, fix=fix)
     return path, finding(
         "invalid-value", _expectation(kind, context, error["msg"], value), path=text, value=value
     )

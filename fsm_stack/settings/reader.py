@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -12,7 +12,8 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
-from fsm_stack.settings.problems import nearest, to_finding, type_name
+from fsm_stack.settings.problems import keys_at, nearest, to_finding, type_name
+from fsm_stack.settings.pruning import Pruned
 from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.yaml_text import path_text
 
@@ -27,6 +28,9 @@ PROJECT: Final = "fsm-stack"
 _ENGINE_KEYS: Final = frozenset(
     {"config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment"}
 )
+
+# Words that config of the engine's providers is called by too, as in kubernetes:cluster.
+_COMMON_KEYS: Final = frozenset({"cluster", "deployment", "system"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,8 @@ def engine_value(key: str, value: str) -> Any:  # noqa: ANN401  # decoded JSON
         return value
     try:
         return json.loads(value)
-    except ValueError:
-        return value
+    except (ValueError, RecursionError):
+        return value  # validation says that it is text
 
 
 class Reader:
@@ -107,7 +111,9 @@ class Reader:
                 f"got {type_name(data)}"
             )
         self._check_engine_keys(data)
-        config = data.get("config") or {}
+        config = data.get("config")
+        if config is None:
+            config = {}
         if not isinstance(config, dict):
             raise InputError(
                 f"{self.document.file}: expected a mapping at config, got {type_name(config)}"
@@ -127,8 +133,8 @@ class Reader:
                     )
                     continue
                 settings[key] = engine_value(key, value) if isinstance(value, str) else value
-            elif nearest(project, [PROJECT]):
-                self.findings.append(self._misspelt_project(full_key, project, key))
+            else:
+                self.check_project(full_key, project, key)
         self._refuse_nested_secrets(settings, ())
         return settings
 
@@ -160,13 +166,23 @@ class Reader:
             )
         )
 
-    def _misspelt_project(self, full_key: str, project: str, key: str) -> Finding:
-        spot = self.document.place(("config", full_key), of_key=True)
-        return finding(
-            "unknown-key",
-            f"expected the project {PROJECT!r} before the colon, got {project!r}",
-            fix=f"Write {PROJECT}:{key}.",
-        ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
+    def check_project(self, full_key: str, project: str, key: str) -> None:
+        """A key of another project: whether it is ours under a wrong name.
+
+        ``fsm:traffic`` would be ignored, and the mesh would come up without its exclusions.
+        """
+        misspelt = nearest(project, [PROJECT]) is not None
+        ours = key in keys_at(StackSettings, ()) and key not in _COMMON_KEYS
+        if not (misspelt or ours):
+            return
+        spot = self.document.place((*self.prefix, full_key), of_key=True)
+        self.findings.append(
+            finding(
+                "unknown-key",
+                f"expected the project {PROJECT!r} before the colon, got {project!r}",
+                fix=f"Write {PROJECT}:{key}.",
+            ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
+        )
 
     def _refuse_nested_secrets(self, value: Any, path: Path) -> None:  # noqa: ANN401  # JSON
         if isinstance(value, list):
@@ -184,12 +200,10 @@ class Reader:
         prefix = f"config.{PROJECT}:"
         for item in self.document.findings:
             self.findings.append(item.at(path=item.place.path.removeprefix(prefix)))
-        settings, usable = self._validate(data)
+        pruned = Pruned(data)
+        settings, usable = self._validate(pruned)
         if settings is not None:
-            for path, item in check_settings(settings, today):
-                placed = self.placed(path, item)
-                if not self._said(placed):
-                    self.findings.append(placed)
+            self._check(settings, pruned, today)
         kept, accepted = apply_accepted(settings, tuple(self.findings), today, self.placed)
         return Loaded(
             settings=settings if usable else None,
@@ -198,54 +212,41 @@ class Reader:
             name=self.document.file,
         )
 
-    def _said(self, item: Finding) -> bool:
-        return any(item.id == o.id and item.place.path == o.place.path for o in self.findings)
+    def _check(self, settings: StackSettings, pruned: Pruned, today: date) -> None:
+        """Findings of the checks; what validation said of a place already is not said again."""
+        said = {(item.id, item.place.path) for item in self.findings}
+        found: dict[Finding, None] = {}
+        for path, item in check_settings(settings, today):
+            there = pruned.original(path)
+            placed = self.placed(there, item.at(path=path_text(there)))
+            if (placed.id, placed.place.path) not in said:
+                found[placed] = None
+        self.findings.extend(found)
 
     def _unreadable(self, item: Finding) -> bool:
         """Whether the text itself is wrong there: what follows from it is noise."""
         return any(item.place.path == other.place.path for other in self.findings)
 
-    def _validate(self, data: dict[str, Any]) -> tuple[StackSettings | None, bool]:
+    def _validate(self, pruned: Pruned) -> tuple[StackSettings | None, bool]:
         """The settings; those of the rest where values are unusable, to check it too."""
         usable = not any(item.severity is Severity.ERROR for item in self.findings)
-        remaining = json.loads(json.dumps(data))
         for _ in range(8):  # a removed value may uncover another; each round removes at least one
             try:
-                settings = StackSettings.model_validate_json(json.dumps(remaining))
+                settings = StackSettings.model_validate_json(json.dumps(pruned.data))
             except ValidationError as error:
                 usable = False
                 paths: list[Path] = []
-                details = error.errors(include_url=False, include_context=True)
-                for detail in details:
-                    path, item = to_finding(detail, remaining, StackSettings)
-                    placed = self.placed(path, item)
+                for detail in error.errors(include_url=False, include_context=True):
+                    path, item = to_finding(detail, pruned.data, StackSettings)
+                    there = pruned.original(path)
+                    message = item.message.replace(path_text(path), path_text(there))
+                    item = replace(item.at(path=path_text(there)), message=message)
+                    placed = self.placed(there, item)
                     if not self._unreadable(placed):
                         self.findings.append(placed)
                     paths.append(path)
-                if not _remove(remaining, paths):
+                if not pruned.remove(paths):
                     return None, False
             else:
                 return settings, usable
         return None, False
-
-
-def _remove(data: Any, paths: list[Path]) -> bool:  # noqa: ANN401  # decoded JSON
-    """Take values away, list items last to first; False when nothing could be removed."""
-    removed = False
-    for path in sorted(set(paths), key=lambda p: [(str(type(s)), s) for s in p], reverse=True):
-        parent, steps = data, list(path)
-        while len(steps) > 1 and isinstance(parent, dict | list):
-            try:
-                parent = parent[steps[0]]  # type: ignore[index]
-            except (KeyError, IndexError, TypeError):
-                break
-            steps.pop(0)
-        target = steps[0] if len(steps) == 1 else None
-        in_list = isinstance(parent, list) and isinstance(target, int) and target < len(parent)
-        if in_list or (isinstance(parent, dict) and target in parent):
-            del parent[target]
-            removed = True
-        elif isinstance(parent, dict) and len(path) > 1:
-            # a required key is absent: take its parent mapping away
-            removed = _remove(data, [path[:-1]]) or removed
-    return removed

@@ -22,6 +22,7 @@ _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _OLD_TRUE: Final = frozenset({"yes", "Yes", "YES", "on", "On", "ON"})
 _OLD_FALSE: Final = frozenset({"no", "No", "NO", "off", "Off", "OFF"})
 
+_LONGEST: Final = 64  # no number that is exact has more characters
 _EXACT: Final = 2**53  # a JSON number beyond it is rounded on its way through the engine
 _GO_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _GO_INT: Final = re.compile(
@@ -43,6 +44,7 @@ class Unclear:
     """A scalar without a plain meaning: a date, an infinity, a base-60 number."""
 
     what: str
+    fix: str = ""
 
 
 def _go_int(text: str) -> int | None:
@@ -63,6 +65,8 @@ def go_scalar(text: str) -> Scalar | Unclear:
     """The plain scalar as Go's yaml.v3 reads it into an untyped value."""
     if text in _NULLS:
         return None
+    if len(text) > _LONGEST and not text.strip("+-0123456789_.eE"):
+        return Unclear("a number too large to be exact")
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     if _SPECIAL.fullmatch(text):
@@ -99,16 +103,19 @@ def old_scalar(text: str) -> Scalar | Unclear:
     if _DATE.fullmatch(text):
         return Unclear("a date")
     if _OLD_INT.fullmatch(text):
-        if ":" in text:
-            return Unclear("a base-60 number")
-        plain = text.replace("_", "")
-        digits = plain.lstrip("+-")
-        sign = -1 if plain[0] == "-" else 1
-        octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
-        return sign * int(digits, 8 if octal else 0)
+        return Unclear("a base-60 number") if ":" in text else _old_int(text.replace("_", ""))
     if _OLD_FLOAT.fullmatch(text):
         return Unclear("a base-60 number") if ":" in text else _old_float(text)
     return text
+
+
+def _old_int(plain: str) -> int | Unclear:
+    digits = plain.lstrip("+-")
+    if digits in {"0x", "0b"}:
+        return Unclear("a number without digits")
+    octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+    number = int(digits, 8 if octal else 0)
+    return -number if plain[0] == "-" else number
 
 
 def _old_float(text: str) -> float:
@@ -121,11 +128,17 @@ def agreed(text: str) -> Scalar | Unclear:
     Returns:
         The value, or :class:`Unclear` with what the two readings are.
     """
-    go, old = go_scalar(text), old_scalar(text)
+    go = go_scalar(text)
     if isinstance(go, Unclear):
         return go
+    old = old_scalar(text)
     if isinstance(old, Unclear):
         return Unclear(f"{go!r} to the Pulumi CLI and {old.what} to YAML 1.1 readers")
     if type(go) is type(old) and go == old:
         return go
-    return Unclear(f"{go!r} to the Pulumi CLI and {old!r} to YAML 1.1 readers")
+    fix = ""
+    if isinstance(old, bool):
+        fix = f'Write {str(old).lower()}, or quote it if it is text: "{text}".'
+    elif isinstance(go, int | float):
+        fix = f'Write {go}, or quote it if it is text: "{text}".'
+    return Unclear(f"{go!r} to the Pulumi CLI and {old!r} to YAML 1.1 readers", fix=fix)

@@ -69,6 +69,7 @@ def from_engine(
     for full_key, value in config.items():
         project, _, key = full_key.partition(":")
         if project != PROJECT:
+            reader.check_project(full_key, project, key)
             continue
         reader.file_keys[key] = full_key
         if full_key in secret_keys:

@@ -13,7 +13,7 @@ import yaml
 
 from fsm_stack.errors import InputError
 from fsm_stack.findings import Finding, Place, finding
-from fsm_stack.settings.scalars import Unclear, agreed
+from fsm_stack.settings.scalars import Unclear, agreed, old_scalar
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -25,6 +25,7 @@ MAX_VALUES: Final = 50_000  # of a converted document; an alias bomb has more
 MAX_DEPTH: Final = 40
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STR: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
@@ -97,6 +98,7 @@ def read_yaml(text: str, *, file: str) -> Document:
     if len(text) > MAX_BYTES:
         raise InputError(f"{file}: expected at most {MAX_BYTES} characters, got {len(text)}")
     try:
+        _require_shallow(text, file)
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -105,12 +107,23 @@ def read_yaml(text: str, *, file: str) -> Document:
         raise InputError(f"{file}{where}: expected one YAML document: {problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{file}: expected a YAML document: {error}") from None
-    except RecursionError:
-        raise InputError(f"{file}: expected at most {MAX_DEPTH} levels of nesting") from None
     document = Document(file=file)
     if root is not None:
         document.data = _convert(root, (), document, depth=0)
     return document
+
+
+def _require_shallow(text: str, file: str) -> None:
+    """Composing is recursive, in C: a deep document would end the whole process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1  # type: ignore[union-attr]  # stubs doubt it
+                raise InputError(f"{file}:{line}: expected at most {MAX_DEPTH} levels of nesting")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _mark(node: Node) -> tuple[int, int]:
@@ -146,6 +159,10 @@ def _convert(node: Node, path: Path, document: Document, *, depth: int) -> Any: 
 
 def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: ANN401  # JSON
     text = str(node.value)
+    if _tagged(node, text):
+        tag = node.tag.rpartition(":")[2]
+        _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got !!{tag}")
+        return None
     # A plain scalar has no style; its tag is then one reader's guess, and decides nothing.
     value = text if node.style else agreed(text)
     if isinstance(value, Unclear):
@@ -155,10 +172,17 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: A
             path,
             f"expected a scalar that every YAML reader sees alike, got {text}: {value.what}",
             value=text,
-            fix=f'Quote it: "{text}".',
+            fix=value.fix or f'Quote it: "{text}".',
         )
         return None
     return value
+
+
+def _tagged(node: ScalarNode, text: str) -> bool:
+    """Whether the text itself names a type, which only some readers honour."""
+    if node.style:
+        return bool(node.tag != _STR)
+    return node.tag == _STR and not isinstance(old_scalar(text), str)
 
 
 def _mapping(node: MappingNode, path: Path, document: Document, *, depth: int) -> dict[str, Any]:

@@ -172,7 +172,8 @@ def _at(value: Any, *path: str) -> Any:  # noqa: ANN401  # decoded JSON
 
 def _service_label(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     key = "kubernetes.io/service-name"
-    return {key: item for name, item in _texts(values).items() if name == key}
+    texts = _texts(values)
+    return {key: texts[key]} if key in texts else {}
 
 
 def _deployment(value: Json) -> Json:

@@ -53,6 +53,45 @@ def test_settings_with_errors_are_not_handed_out() -> None:
     assert caught.value.findings == loaded.findings
 
 
+def test_an_error_is_told_beside_a_warning_of_the_same_place() -> None:
+    """Two checks may speak of one value; neither hides the other."""
+    data = {"traffic": {"outboundIPRangeExclusionList": ["10.0.0.1/8", "10.0.0.1/8"]}}
+    assert [item[:2] for item in found(data)] == [
+        ("host-bits", "traffic.outboundIPRangeExclusionList[0]"),
+        ("duplicate-entry", "traffic.outboundIPRangeExclusionList[1]"),
+        ("host-bits", "traffic.outboundIPRangeExclusionList[1]"),
+    ]
+
+
+def test_places_behind_an_unusable_item_are_still_the_files() -> None:
+    """Checks run on the list without the item; they speak of the list with it."""
+    data = {"traffic": {"outboundPortExclusionList": [70000, "x", 6379, 6379]}}
+    assert [item[:2] for item in found(data)] == [
+        ("invalid-port", "traffic.outboundPortExclusionList[0]"),
+        ("invalid-port", "traffic.outboundPortExclusionList[1]"),
+        ("duplicate-entry", "traffic.outboundPortExclusionList[3]"),
+    ]
+
+
+@pytest.mark.parametrize("project", ["fsm", "fsm_stack", "fsmstack", "mesh"])
+def test_a_setting_under_another_project_is_refused(project: str) -> None:
+    """The engine would hand it to nobody, and the mesh would come up without it."""
+    text = f"config:\n  {project}:traffic: {{enableEgress: false}}\n"
+    expected = [
+        "Pulumi.t.yaml:2:3 traffic: error: expected the project 'fsm-stack' before the colon, "
+        f"got {project!r} [unknown-key] Fix: Write fsm-stack:traffic."
+    ]
+    assert said(text) == expected
+    engine = {f"{project}:traffic": "{}"}
+    loaded = from_engine(engine, today=TODAY, text=text, file="Pulumi.t.yaml")
+    assert [item.as_text() for item in loaded.findings] == expected
+
+
+def test_config_of_providers_is_left_alone() -> None:
+    text = "config:\n  kubernetes:cluster: a\n  aws:region: b\n  vault:namespace: c\n"
+    assert said(text) == []
+
+
 def test_a_missing_key_is_told_at_its_parent() -> None:
     text = "config:\n  fsm-stack:cluster:\n    apiServer: {port: 443}\n"
     assert said(text) == [
@@ -61,23 +100,55 @@ def test_a_missing_key_is_told_at_its_parent() -> None:
     ]
 
 
+QUOTE = 'Quote it: "{}".'
 SCALARS = [
-    ("yes", "'yes' to the Pulumi CLI and True to YAML 1.1 readers"),
-    ("0o17", "15 to the Pulumi CLI and '0o17' to YAML 1.1 readers"),
-    ("1e3", "1000 to the Pulumi CLI and '1e3' to YAML 1.1 readers"),
-    ("08", "8 to the Pulumi CLI and '08' to YAML 1.1 readers"),
-    ("1:30", "'1:30' to the Pulumi CLI and a base-60 number to YAML 1.1 readers"),
-    ("2026-12-31", "a date"),
-    (".inf", "a float that is not finite"),
+    (
+        "yes",
+        "'yes' to the Pulumi CLI and True to YAML 1.1 readers",
+        'Write true, or quote it if it is text: "yes".',
+    ),
+    (
+        "0o17",
+        "15 to the Pulumi CLI and '0o17' to YAML 1.1 readers",
+        'Write 15, or quote it if it is text: "0o17".',
+    ),
+    (
+        "1e3",
+        "1000 to the Pulumi CLI and '1e3' to YAML 1.1 readers",
+        'Write 1000, or quote it if it is text: "1e3".',
+    ),
+    (
+        "08",
+        "8 to the Pulumi CLI and '08' to YAML 1.1 readers",
+        'Write 8, or quote it if it is text: "08".',
+    ),
+    ("1:30", "'1:30' to the Pulumi CLI and a base-60 number to YAML 1.1 readers", QUOTE),
+    ("0x_", "'0x_' to the Pulumi CLI and a number without digits to YAML 1.1 readers", QUOTE),
+    ("2026-12-31", "a date", QUOTE),
+    (".inf", "a float that is not finite", QUOTE),
+    ("9" * 5000, "a number too large to be exact", QUOTE),
 ]
 
 
-@pytest.mark.parametrize(("text", "readings"), SCALARS)
-def test_a_scalar_that_readers_see_differently_is_refused(text: str, readings: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "readings", "fix"), SCALARS, ids=[row[0][:12] for row in SCALARS]
+)
+def test_a_scalar_that_readers_see_differently_is_refused(
+    text: str, readings: str, fix: str
+) -> None:
     """The engine and this tool must never deploy two meshes from one file."""
     assert said(f"config:\n  fsm-stack:mesh:\n    name: {text}\n") == [
         "Pulumi.t.yaml:3:11 mesh.name: error: expected a scalar that every YAML reader sees alike, "
-        f'got {text}: {readings} [ambiguous-scalar] Fix: Quote it: "{text}".'
+        f"got {text}: {readings} [ambiguous-scalar] Fix: {fix.format(text)}"
+    ]
+
+
+@pytest.mark.parametrize("text", ["!!int '8080'", "!!str 8080", "!!bool 'true'"])
+def test_a_scalar_with_a_tag_is_refused(text: str) -> None:
+    """Some readers honour tags, some do not."""
+    tag = text.split()[0]
+    assert said(f"config:\n  fsm-stack:mesh:\n    name: {text}\n") == [
+        f"Pulumi.t.yaml:3:11 mesh.name: error: expected no YAML tag, got {tag} [ambiguous-scalar]"
     ]
 
 
@@ -118,6 +189,7 @@ BROKEN = [
     ("config: [", "f:2:1: expected one YAML document: did not find expected node content"),
     ("a: 1\n---\nb: 2\n", "f:2:1: expected one YAML document: but found another document"),
     ("- 1\n", "f: expected a mapping with the key config, got a list"),
+    ("config: false\n", "f: expected a mapping at config, got true or false"),
     ("config: 1\n", "f: expected a mapping at config, got a whole number"),
 ]
 
@@ -137,8 +209,15 @@ def test_a_bomb_of_aliases_is_refused_quickly() -> None:
 
 
 def test_deep_nesting_is_refused() -> None:
-    with pytest.raises(InputError, match="expected at most 40 levels of nesting"):
-        load_text("config: " + "[" * 100 + "]" * 100, file="f", today=TODAY)
+    for text in ("[" * 100 + "]" * 100, "[" * 200_000, "{a: " * 200_000, "- " * 200_000):
+        with pytest.raises(InputError, match="f:2: expected at most 40 levels of nesting"):
+            load_text(f"config:\n {text}", file="f", today=TODAY)
+
+
+def test_deep_json_of_the_engine_is_text() -> None:
+    """Its reader gives up on it; validation then says what was expected."""
+    loaded = from_engine({"fsm-stack:traffic": "[" * 200_000}, today=TODAY)
+    assert [(item.id, item.place.path) for item in loaded.findings] == [("wrong-type", "traffic")]
 
 
 FILE = """\
