@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +16,18 @@ from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.differences import DIFFERENCES
 from fsm_stack.settings.stack import StackSettings
 from tests.chart_parity.meaning import meaning, mesh_of_preset, objects_of
+from tests.recordings import recordings
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.difference import Difference
     from fsm_stack.manifests.manifest import Manifest
 
 CHART_VERSION = "1.6.0"
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def corpus() -> Path:
     """The directory of pairs: FSM_STACK_CHART_CORPUS, or the one beside the repository."""
-    return Path(os.environ.get("FSM_STACK_CHART_CORPUS") or _ROOT.parent / "shared" / "chart")
+    return recordings("FSM_STACK_CHART_CORPUS", "chart")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.recordings import recordings
+
 from .apiserver import NotInstalledError, serve
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def namespace(api: Api) -> str:
 @pytest.fixture(scope="session")
 def upstream_crds() -> Path:
     """The folder with upstream's CustomResourceDefinitions, which lies beside the repository."""
-    folder = Path(os.environ.get("FSM_STACK_CRD") or REPOSITORY / "../shared/crd")
+    folder = recordings("FSM_STACK_CRD", "crd")
     if not folder.is_dir():
         pytest.skip(f"no upstream CRDs in {folder}: set FSM_STACK_CRD to their folder")
     return folder.resolve()

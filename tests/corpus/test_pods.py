@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,13 +17,13 @@ from fsm_stack.injection.pod_fields import METADATA_FIELDS, container_fields, sp
 from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.systems import SYSTEMS, System, system
+from tests.recordings import recordings
 
 if TYPE_CHECKING:
     from fsm_stack.injection.decision import Decision
     from fsm_stack.injection.mutation import Mutation
 
-ROOT = Path(__file__).parent.parent.parent
-CORPUS = Path(os.environ.get("FSM_STACK_CORPUS", ROOT.parent / "shared" / "corpus"))
+CORPUS = recordings("FSM_STACK_CORPUS", "corpus")
 ABSENT = f"recorded pods not found in {CORPUS}: set FSM_STACK_CORPUS"
 
 # Messages that end in a parser's own words, which are not ours to repeat; the finding says it.
@@ -38,7 +36,7 @@ def rows() -> list[Any]:
     for name in SYSTEMS:
         path = CORPUS / f"{name}-pods.jsonl"
         if not path.is_file():
-            mark = () if os.environ.get("CI") == "true" else (pytest.mark.skip(reason=ABSENT),)
+            mark = pytest.mark.skip(reason=ABSENT)
             found.append(pytest.param(name, None, id=f"{name}-absent", marks=mark))
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
