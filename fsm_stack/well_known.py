@@ -40,3 +40,13 @@ INTERFACE_NAME_MAX: Final = 15
 
 PORT_MIN: Final = 1
 PORT_MAX: Final = 65535
+
+# Webhook configurations that the controller fills for FSM's gateway and ingress.
+# Source: flomesh-io/fsm pkg/constants, DefaultMutatingWebhookConfigurationName and its twin.
+GATEWAY_MUTATING_WEBHOOK: Final = "flomesh-mutating-webhook-configuration"
+GATEWAY_VALIDATING_WEBHOOK: Final = "flomesh-validating-webhook-configuration"
+
+# ConfigMaps beside the control plane: bootstrap makes a lost MeshConfig from the first; the second
+# is this package's own. Source: flomesh-io/fsm charts/fsm/templates/preset-mesh-config.yaml.
+PRESET_CONFIG_MAP: Final = "preset-mesh-config"
+REDIRECTION_CONFIG_MAP: Final = "fsm-redirection"

@@ -108,6 +108,18 @@ RULES: Final = (
         source="openservicemesh/osm issue 4378",
     ),
     Rule(
+        id="inclusion-misses-mesh",
+        severity="warning",
+        title="an inclusion list leaves out a range of the cluster",
+        why=(
+            "With an inclusion list, only what it names goes through the sidecar. Requests to the "
+            "other addresses have no mTLS, no policy and no metrics."
+        ),
+        fix="Add the range to the list, or accept the finding with the reason.",
+        hazard=("H9",),
+        source="flomesh-io/fsm pkg/sidecar, end of the outbound chain",
+    ),
+    Rule(
         id="dead-inclusion",
         severity="warning",
         title="an inclusion lies wholly inside an exclusion",
@@ -132,7 +144,7 @@ RULES: Final = (
         id="duplicate-entry",
         severity="warning",
         title="a list names the same value twice",
-        why="The second entry has no effect, and counts against the kernel's 15 ports.",
+        why="The second entry has no effect: the injector drops it, and readers look for a reason.",
         fix="Remove one of the two.",
     ),
     Rule(

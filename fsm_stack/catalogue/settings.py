@@ -70,6 +70,39 @@ RULES: Final = (
         acceptable=False,
     ),
     Rule(
+        id="name-taken",
+        severity="error",
+        title="two objects or labels of the stack would have one name",
+        why="One of the two would silently win, or the engine would refuse the stack.",
+        fix="Choose another name.",
+        acceptable=False,
+    ),
+    Rule(
+        id="no-effect",
+        severity="warning",
+        title="a setting that nothing reads",
+        why="Its author believes that it changes the mesh.",
+        fix="Remove it, or use the setting that the message names.",
+    ),
+    Rule(
+        id="no-destination",
+        severity="warning",
+        title="something is sent to a host that no setting names",
+        why="FSM takes the switch without complaint; what is sent is lost, or every request waits.",
+        fix="Set the address and port beside the switch, or write false.",
+        source="flomesh-io/fsm pkg/configurator",
+    ),
+    Rule(
+        id="api-server-in-pod-range",
+        severity="warning",
+        title="the API server's address is inside the pod range",
+        why=(
+            "An API server is a node or has a service address in most clusters; the preset "
+            "kubernetes-api would exclude an application's pod instead."
+        ),
+        fix="Write the API server's address, or accept the finding where it runs as a pod.",
+    ),
+    Rule(
         id="not-provided-yet",
         severity="error",
         title="a part of FSM that this package does not declare yet",
@@ -111,6 +144,7 @@ RULES: Final = (
         why="Pods of kube-system, kube-public and the control plane's namespace are never injected.",
         fix="Remove it from enrolledNamespaces.",
         source="flomesh-io/fsm pkg/injector, decision",
+        acceptable=False,
     ),
     Rule(
         id="partial-system",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.manifests.crd import CRD_NAME
 from fsm_stack.manifests.labels import CONTROLLER, INJECTOR
-from fsm_stack.manifests.webhooks import GATEWAY_MUTATING, GATEWAY_VALIDATING
+from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
@@ -121,11 +121,15 @@ def _webhooks(settings: StackSettings) -> tuple[ForeignPath, ...]:
             why=authority,
         ),
         ForeignPath(
-            kind=mutating, name=GATEWAY_MUTATING, path="webhooks", writer=CONTROLLER, why=filled
+            kind=mutating,
+            name=GATEWAY_MUTATING_WEBHOOK,
+            path="webhooks",
+            writer=CONTROLLER,
+            why=filled,
         ),
         ForeignPath(
             kind=validating,
-            name=GATEWAY_VALIDATING,
+            name=GATEWAY_VALIDATING_WEBHOOK,
             path="webhooks",
             writer=CONTROLLER,
             why=filled,

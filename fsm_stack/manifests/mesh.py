@@ -14,6 +14,7 @@ from fsm_stack.manifests.mesh_config import (
 )
 from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
 from fsm_stack.settings.images import FSM_IMAGES, image_name, image_reference
+from fsm_stack.well_known import PRESET_CONFIG_MAP
 
 if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
@@ -97,7 +98,7 @@ def preset_config_map(settings: StackSettings) -> Manifest:
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "preset-mesh-config", "namespace": settings.namespace},
+        "metadata": {"name": PRESET_CONFIG_MAP, "namespace": settings.namespace},
         "data": {"preset-mesh-config.json": f"{preset}\n"},
     }
     return Manifest(object=config_map, part=Part.MESH_CONFIG, wave=Wave.FOUNDATION)

@@ -17,15 +17,12 @@ from fsm_stack.manifests.labels import (
     metadata,
 )
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
+from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
 
 _API: Final = "admissionregistration.k8s.io/v1"
-
-# Source: flomesh-io/fsm pkg/constants, DefaultMutatingWebhookConfigurationName and its twin.
-GATEWAY_MUTATING: Final = "flomesh-mutating-webhook-configuration"
-GATEWAY_VALIDATING: Final = "flomesh-validating-webhook-configuration"
 
 
 def _rule(operations: str, group: str, version: str, resources: str) -> dict[str, Any]:
@@ -137,8 +134,10 @@ def webhooks(settings: StackSettings) -> tuple[Manifest, ...]:
     """
     controllers = (
         validator_webhook(settings),
-        _configuration(settings, "MutatingWebhookConfiguration", GATEWAY_MUTATING, None),
-        _configuration(settings, "ValidatingWebhookConfiguration", GATEWAY_VALIDATING, None),
+        _configuration(settings, "MutatingWebhookConfiguration", GATEWAY_MUTATING_WEBHOOK, None),
+        _configuration(
+            settings, "ValidatingWebhookConfiguration", GATEWAY_VALIDATING_WEBHOOK, None
+        ),
     )
     return (
         Manifest(object=injector_webhook(settings), part=Part.INJECTOR_WEBHOOK, wave=Wave.WEBHOOK),

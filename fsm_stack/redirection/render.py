@@ -16,6 +16,7 @@ from fsm_stack.redirection.lower import intercept_lists, pod_annotations
 from fsm_stack.redirection.summary import summary_lines
 from fsm_stack.settings.effective import profile_lists
 from fsm_stack.templating import render
+from fsm_stack.well_known import REDIRECTION_CONFIG_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # Version of the outputs' and the ConfigMap's form. A field is added without a new number;
 # one that is removed, renamed or changes its meaning raises it.
 SCHEMA_VERSION: Final = 1
-CONFIG_MAP_NAME: Final = "fsm-redirection"
+CONFIG_MAP_NAME: Final = REDIRECTION_CONFIG_MAP
 MESH: Final = "mesh"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from fsm_stack.settings.model import DnsName, Model, Positive
+from fsm_stack.settings.model import DnsName, LabelValue, Model, Positive
 from fsm_stack.settings.quantity import Quantity
 
 LabelKey = Annotated[
@@ -15,9 +15,6 @@ LabelKey = Annotated[
         pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
         max_length=317,
     ),
-]
-LabelValue = Annotated[
-    str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 ]
 Percent = Annotated[int, Field(ge=1, le=100)]
 

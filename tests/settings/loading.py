@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 TODAY = date(2026, 7, 1)
 
 
-def found(data: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Id, path and message of every finding of settings in the file's form."""
+def found(data: dict[str, Any], *, without: str = "") -> list[tuple[str, str, str]]:
+    """Id, path and message of every finding of settings in the file's form, but one id's."""
     loaded = load_mapping(data, name="", today=TODAY)
-    return [(item.id, item.place.path, item.message) for item in loaded.findings]
+    return [
+        (item.id, item.place.path, item.message) for item in loaded.findings if item.id != without
+    ]
 
 
 def settings(data: dict[str, Any] | None = None) -> StackSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.settings.checks import control_plane, lists, ranges
+from fsm_stack.settings.checks import control_plane, lists, names, ranges, switches, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     Check = Callable[[StackSettings, date], Iterator[tuple[Path, Finding]]]
 
-CHECKS: Final[tuple[Check, ...]] = (*lists.CHECKS, *ranges.CHECKS, *control_plane.CHECKS)
+CHECKS: Final[tuple[Check, ...]] = (
+    *lists.CHECKS,
+    *ranges.CHECKS,
+    *control_plane.CHECKS,
+    *names.CHECKS,
+    *switches.CHECKS,
+    *workloads.CHECKS,
+)
 
 
 def check_settings(settings: StackSettings, today: date) -> Iterator[tuple[Path, Finding]]:

@@ -1,4 +1,4 @@
-"""Checks of what surrounds redirection: components, images, namespaces, certificates, presets."""
+"""Checks of what surrounds redirection: systems, images, certificates, presets, assets."""
 
 from __future__ import annotations
 
@@ -26,10 +26,6 @@ _FSM_ONLY: Final = {
     "enrolled_namespaces": "enrolledNamespaces",
     "release_assets": "releaseAssets",
 }
-
-# Namespaces that every injector leaves alone, besides the control plane's own.
-# Source: flomesh-io/fsm pkg/injector, the webhook's decision.
-_NEVER_INJECTED: Final = ("kube-system", "kube-public")
 
 
 def not_provided(settings: StackSettings, _today: date) -> Found:
@@ -94,21 +90,6 @@ def certificates(settings: StackSettings, _today: date) -> Found:
         )
 
 
-def namespaces(settings: StackSettings, _today: date) -> Found:
-    """Enrolled namespaces that are listed twice, or that the injector never looks at."""
-    seen: dict[str, int] = {}
-    for index, namespace in enumerate(settings.enrolled_namespaces):
-        path: Path = ("enrolledNamespaces", index, "name")
-        name = namespace.name
-        if name in seen:
-            message = f"{name} is in the list already, at item {seen[name]}"
-            yield at(path, "duplicate-entry", message, value=name)
-        seen.setdefault(name, index)
-        if name in (*_NEVER_INJECTED, settings.namespace):
-            message = f"the injector leaves every pod of {name} alone"
-            yield at(path, "injection-ignored", message, value=name)
-
-
 def presets(settings: StackSettings, _today: date) -> Found:
     """The kubernetes-api preset in a stack that does not say where the API server is."""
     for name, profile in settings.annotation_profiles.items():
@@ -162,7 +143,7 @@ def api_server(settings: StackSettings, _today: date) -> Found:
             message = (
                 f"expected an address outside the pod range {text}, got {address_text(address)}"
             )
-            yield at(("cluster", "apiServer", "address"), "invalid-value", message)
+            yield at(("cluster", "apiServer", "address"), "api-server-in-pod-range", message)
 
 
 def assets(settings: StackSettings, _today: date) -> Found:
@@ -176,7 +157,6 @@ CHECKS: Final = (
     not_provided,
     other_system,
     certificates,
-    namespaces,
     presets,
     moving_tags,
     bounds,

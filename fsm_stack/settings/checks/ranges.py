@@ -25,6 +25,9 @@ _EXCLUSIONS: Final = "outboundIPRangeExclusionList"
 _INCLUSIONS: Final = "outboundIPRangeInclusionList"
 _INTERFACES: Final = "networkInterfaceExclusionList"
 
+# The name that CNI plugins are asked for. Source: cri-o and containerd, default interface name.
+_POD_INTERFACE: Final = "eth0"
+
 # What kubeadm-style clusters use when nobody chose. Source: flannel's and kubeadm's documentation.
 _USUAL: Final = {"10.244.0.0/16": "pod", "10.96.0.0/12": "service", "10.96.0.0/16": "service"}
 
@@ -78,9 +81,17 @@ def host_bits(settings: StackSettings, _today: date) -> Found:
 def everything(settings: StackSettings, _today: date) -> Found:
     """H8: exclusions that leave nothing to intercept."""
     for index, entry in enumerate(settings.traffic.network_interface_exclusion_list):
-        if entry.value == "+":
-            path: Path = ("traffic", _INTERFACES, index)
+        path: Path = ("traffic", _INTERFACES, index)
+        name = entry.value
+        if name == "+":
             yield at(path, "excludes-everything", "'+' matches every interface", value="+")
+        elif name == _POD_INTERFACE or (name[-1] == "+" and _POD_INTERFACE.startswith(name[:-1])):
+            message = (
+                f"{name} matches {_POD_INTERFACE}, in most clusters the one interface that a pod "
+                "has besides lo: nothing is intercepted there"
+            )
+            severity = Severity.WARNING
+            yield at(path, "excludes-everything", message, value=name, severity=severity)
     mesh = mesh_lists(settings)
     if spans(mesh.excluded_ranges) == ((0, _LAST),):
         yield _whole(("traffic", _EXCLUSIONS), mesh.excluded_ranges, mesh.excluded_ranges)
@@ -116,6 +127,65 @@ def mesh_traffic(settings: StackSettings, _today: date) -> Found:
             text = str(entry.value)
             if text != own and cidr_bounds(text) != (0, _LAST):
                 yield from _against(text, (*path, index), declared)
+    yield from _together(settings, declared)
+
+
+def _together(settings: StackSettings, declared: list[tuple[str, str]]) -> Found:
+    """Exclusions that cover a range of the cluster only as a whole."""
+    mesh = mesh_lists(settings)
+    scopes: list[tuple[Path, PodLists, tuple[str, ...]]] = [
+        (("traffic", _EXCLUSIONS), mesh, ()),
+    ]
+    for name in settings.annotation_profiles:
+        path: Path = ("annotationProfiles", name, _EXCLUSIONS)
+        both = merged(mesh, profile_lists(settings, name))
+        scopes.append((path, both, mesh.excluded_ranges))
+    for path, lists, inherited in scopes:
+        union, before = spans(lists.excluded_ranges), spans(inherited)
+        if union == ((0, _LAST),):
+            continue  # excludes-everything says more
+        for known, kind in declared:
+            alone = any(covers(spans([text]), known) for text in lists.excluded_ranges)
+            if covers(union, known) and not covers(before, known) and not alone:
+                parts = [text for text in lists.excluded_ranges if _overlap(text, known)]
+                parts.sort(key=cidr_bounds)
+                message = f"{', '.join(parts)} together cover the cluster's {kind} range {known}"
+                yield at(path, "excludes-mesh-traffic", message)
+
+
+def _overlap(one: str, other: str) -> bool:
+    (first, last), (low, high) = cidr_bounds(one), cidr_bounds(other)
+    return first <= high and low <= last
+
+
+def narrow_inclusions(settings: StackSettings, _today: date) -> Found:
+    """Inclusions without the cluster's own ranges: the mesh's traffic is not among them."""
+    cluster = settings.cluster
+    mesh = mesh_lists(settings)
+    scopes: list[tuple[Path, tuple[str, ...], tuple[str, ...]]] = [
+        (("traffic", _INCLUSIONS), mesh.included_ranges, ()),
+    ]
+    for name in settings.annotation_profiles:
+        pod = profile_lists(settings, name)
+        if pod.included_ranges:
+            both = merged(mesh, pod).included_ranges
+            scopes.append((("annotationProfiles", name, _INCLUSIONS), both, mesh.included_ranges))
+    for path, included, inherited in scopes:
+        union, before = spans(included), spans(inherited)
+        if not included:
+            continue
+        for kind, severity, ranges, through in (
+            ("service", Severity.WARNING, cluster.service_ranges, "cluster addresses"),
+            ("pod", Severity.INFO, cluster.pod_ranges, "pod addresses, as headless services do,"),
+        ):
+            for known in ranges:
+                if covers(union, known) or (inherited and not covers(before, known)):
+                    continue
+                message = (
+                    f"the inclusions leave out the cluster's {kind} range {known}: requests to "
+                    f"{through} bypass the sidecar"
+                )
+                yield at(path, "inclusion-misses-mesh", message, severity=severity)
 
 
 def _against(text: str, path: Path, declared: list[tuple[str, str]]) -> Found:
@@ -179,4 +249,4 @@ def _dead_by_profile(name: str, mesh: PodLists, both: PodLists) -> Found:
             yield at(("annotationProfiles", name, _EXCLUSIONS), "dead-inclusion", message)
 
 
-CHECKS: Final = (host_bits, everything, mesh_traffic, dead_inclusions)
+CHECKS: Final = (host_bits, everything, mesh_traffic, narrow_inclusions, dead_inclusions)

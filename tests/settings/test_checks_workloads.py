@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .loading import found
+
+OWNERS = [
+    ("components", "injector", "resources"),
+    ("components", "controller", "initResources"),
+    ("components", "controller", "repoResources"),
+    ("sidecar", "resources"),
+    ("sidecar", "initResources"),
+    ("sidecar", "healthcheckResources"),
+]
+
+
+def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_an_unknown_resource_is_told(owner: tuple[str, ...]) -> None:
+    """The API server would refuse the Deployment, or every injected pod."""
+    (item,) = found(nested(owner, {"limits": {"memroy": "1Gi"}}))
+    assert item[:2] == ("unknown-key", f"{'.'.join(owner)}.limits.memroy")
+    assert item[2].endswith("got 'memroy'; did you mean 'memory'?")
+
+
+@pytest.mark.parametrize("owner", OWNERS)
+def test_a_request_above_its_limit_is_told(owner: tuple[str, ...]) -> None:
+    value = {"limits": {"cpu": "1"}, "requests": {"cpu": "1001m", "memory": "1Gi"}}
+    assert found(nested(owner, value)) == [
+        (
+            "invalid-value",
+            f"{'.'.join(owner)}.requests.cpu",
+            "expected at most the limit 1, got 1001m",
+        )
+    ]
+
+
+def test_what_kubernetes_takes_is_taken() -> None:
+    amounts = {
+        "cpu": "1",
+        "memory": "1Gi",
+        "ephemeral-storage": "1Gi",
+        "hugepages-2Mi": "4Mi",
+        "example.com/gpu": 1,
+    }
+    assert found({"sidecar": {"resources": {"limits": amounts, "requests": amounts}}}) == []
+
+
+@pytest.mark.parametrize("label", ["app", "codebase", "app.kubernetes.io/name"])
+def test_a_label_that_selects_pods_is_not_a_users(label: str) -> None:
+    data = {"components": {"controller": {"podLabels": {label: "x", "team": "mesh"}}}}
+    assert [item[:2] for item in found(data)] == [
+        ("name-taken", f"components.controller.podLabels.{label}")
+    ]
+
+
+TOLERATIONS = [
+    ({"key": "a", "operator": "Exists", "value": "b"}, ".value"),
+    ({"operator": "Equal", "value": "b"}, ""),
+    ({"value": "b"}, ""),
+    ({"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}, ".tolerationSeconds"),
+]
+
+
+@pytest.mark.parametrize(("toleration", "below"), TOLERATIONS)
+def test_a_toleration_that_kubernetes_refuses(toleration: dict[str, Any], below: str) -> None:
+    data = {"components": {"injector": {"tolerations": [toleration]}}}
+    assert [item[:2] for item in found(data)] == [
+        ("invalid-value", f"components.injector.tolerations[0]{below}")
+    ]
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"operator": "Exists"},
+        {"key": "a", "value": "b"},
+        {"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3},
+    ],
+)
+def test_a_toleration_that_kubernetes_takes(toleration: dict[str, Any]) -> None:
+    assert found({"components": {"injector": {"tolerations": [toleration]}}}) == []
+
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+EXPRESSION = {"key": "a", "operator": "In", "values": ["b"]}
+MISFITS = [
+    ({"nodeAfinity": {}}, "unknown-key", "nodeAfinity"),
+    ({"nodeAffinity": {REQUIRED: []}}, "wrong-type", f"nodeAffinity.{REQUIRED}"),
+    (
+        {"podAffinity": {PREFERRED: [{"weight": "1", "podAffinityTerm": {}}]}},
+        "wrong-type",
+        f"podAffinity.{PREFERRED}[0].weight",
+    ),
+    (
+        {"podAntiAffinity": {REQUIRED: [{"labelSelector": {"matchExpression": []}}]}},
+        "unknown-key",
+        f"podAntiAffinity.{REQUIRED}[0].labelSelector.matchExpression",
+    ),
+    (
+        {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchFields": [{"values": "b"}]}]}}},
+        "wrong-type",
+        f"nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchFields[0].values",
+    ),
+]
+
+
+@pytest.mark.parametrize(("affinity", "rule", "path"), MISFITS)
+def test_an_affinity_of_another_shape_is_told(
+    affinity: dict[str, Any], rule: str, path: str
+) -> None:
+    """The API server would refuse the Deployment in the middle of an update."""
+    data = {"components": {"controller": {"affinity": affinity}}}
+    assert [item[:2] for item in found(data)] == [(rule, f"components.controller.affinity.{path}")]
+
+
+def test_a_whole_affinity_is_taken() -> None:
+    term = {
+        "labelSelector": {"matchLabels": {"app": "x"}, "matchExpressions": [EXPRESSION]},
+        "topologyKey": "zone",
+        "namespaces": ["a"],
+        "namespaceSelector": {},
+    }
+    pods = {REQUIRED: [term], PREFERRED: [{"weight": 1, "podAffinityTerm": term}]}
+    affinity = {
+        "nodeAffinity": {
+            REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [EXPRESSION]}]},
+            PREFERRED: [{"weight": 1, "preference": {"matchFields": [EXPRESSION]}}],
+        },
+        "podAffinity": pods,
+        "podAntiAffinity": pods,
+    }
+    assert found({"components": {"controller": {"affinity": affinity}}}) == []
+
+
+def test_replicas_fit_the_api() -> None:
+    """An int32 there; a higher number would be refused in the middle of an update."""
+    (item,) = found({"components": {"injector": {"replicas": 2**31}}})
+    assert item[:2] == ("invalid-value", "components.injector.replicas")
