@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.catalogue import rule
+from fsm_stack.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,10 +76,10 @@ class Finding:
         return replace(self, place=replace(self.place, **changes))
 
     def as_text(self) -> str:
-        """One line for people: place, severity, id, message, fix."""
+        """One line for people: place, severity, id, message, fix; nothing in it is hidden."""
         head = f"{self.place}: " if str(self.place) else ""
         tail = f" Fix: {self.fix}" if self.fix else ""
-        return f"{head}{self.severity}: {self.message} [{self.id}]{tail}"
+        return harmless(f"{head}{self.severity}: {self.message} [{self.id}]{tail}", limit=None)
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping for ``--output json``, without empty parts."""

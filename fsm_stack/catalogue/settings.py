@@ -193,6 +193,15 @@ RULES: Final = (
         acceptable=False,
     ),
     Rule(
+        id="too-large",
+        severity="error",
+        title="an object is larger than the API server takes",
+        why="pulumi up would stop in the middle, and Argo CD or Flux would never get in sync.",
+        fix="fsm-stack tidy STACK finds the smallest lists that mean the same.",
+        source="k8s.io/kubernetes pkg/apis/core, MaxSecretSize",
+        acceptable=False,
+    ),
+    Rule(
         id="mutable-image",
         severity="warning",
         title="an image is named by the moving tag latest",

@@ -20,6 +20,7 @@ from fsm_stack.cli.verb import (
     stacks_argument,
     stops,
 )
+from fsm_stack.harmless import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +34,19 @@ _EXPIRED = "bypass-expired"
 
 @click.command(cls=Verb, short_help="List what bypasses the mesh: why, whose, until when.")
 @stacks_argument
+@click.option("--all", "everything", is_flag=True, help="Every stack; the same as naming none.")
 @fail_on_option
 @output_option
 @project_option
-def bypasses(stacks: tuple[str, ...], *, fail_on: str, project_dir: Path) -> None:
+def bypasses(
+    stacks: tuple[str, ...], *, everything: bool, fail_on: str, project_dir: Path
+) -> None:
     """List every port, range and interface that bypasses the mesh.
 
     Each with its reason, its owner and its last day, as the stack file gives them. One past its
     last day is a warning. Without STACK, the bypasses of every stack are listed.
     """
-    _, loaded = load(project_dir, stacks)
+    _, loaded = load(project_dir, stacks, everything=everything)
     reports = [_report(stack) for stack in loaded]
     emit({"stacks": [_plain(report) for report in reports]}, _lines(reports))
     leave(failed=any(stops(report.findings, fail_on) for report in reports))
@@ -101,6 +105,7 @@ def _lines(reports: list[_Report]) -> list[str]:
 
 def _line(item: Bypass) -> str:
     end = f"until {item.until}{' (past)' if item.expired else ''}" if item.until else "no end"
-    return (
+    line = (
         f"{item.value:18}  {item.reason or 'no reason given'}; {item.owner or 'no owner'}; {end}"
     )
+    return harmless(line, limit=None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError
+from fsm_stack.harmless import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -158,7 +159,8 @@ def emit(plain: object, lines: Iterable[str]) -> None:
 def complain(error: Exception, code: int) -> NoReturn:
     """Print an error's message for people, and exit."""
     head = click.style("error:", fg="red", bold=True)
-    click.echo(f"fsm-stack: {head} {error}", err=True)
+    message = "\n".join(harmless(line, limit=None) for line in str(error).split("\n"))
+    click.echo(f"fsm-stack: {head} {message}", err=True)
     click.get_current_context().exit(code)
 
 

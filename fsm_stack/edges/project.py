@@ -84,6 +84,8 @@ class Project:
         for name in names:
             if name not in known:
                 hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+                if (self.directory / f"Pulumi.{name}.yml").exists():
+                    hint = f"; the engine reads Pulumi.{name}.yaml, not Pulumi.{name}.yml"
                 raise InputError(f"{name!r}: no such stack{hint}")
         return tuple(dict.fromkeys(names))
 
@@ -144,6 +146,8 @@ def read_text(path: Path, *, shown: str) -> str:
         InputError: when there is none, or it is too large, or no UTF-8.
         FileError: when it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{shown}: expected a regular file")  # a pipe would be waited for
     content = read_file(path, limit=STACK_FILE_MAX, shown=shown)
     if content is None:
         raise InputError(f"{shown}: no such file")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # The key in the ConfigMap, and the file that the controller's init container unpacks.
 SCRIPTS_KEY: Final = "scripts.tar.gz"
 
+# Source: k8s.io/kubernetes pkg/apis/core, MaxSecretSize, which holds for ConfigMaps too.
+CONFIG_MAP_MAX: Final = 1024 * 1024
+
 
 def _config_map(about: dict[str, Any], part: Part, **content: Mapping[str, str]) -> Manifest:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, **content}
@@ -55,10 +58,22 @@ def pipy_scripts(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[M
 
 
 def redirection_config_map(settings: StackSettings) -> Manifest:
-    """What the stack redirects, so that a cluster can be checked without the stack file."""
+    """What the stack redirects, so that a cluster can be checked without the stack file.
+
+    Raises:
+        FindingsError: ``too-large``: the API server would refuse the ConfigMap.
+    """
     about = {
         "name": CONFIG_MAP_NAME,
         "namespace": settings.namespace,
         "labels": common_labels(settings),
     }
-    return _config_map(about, Part.MESH_CONFIG, data=config_map_data(settings))
+    data = config_map_data(settings)
+    size = sum(len(key) + len(value.encode()) for key, value in data.items())
+    if size > CONFIG_MAP_MAX:
+        message = (
+            f"expected scripts of at most {CONFIG_MAP_MAX} bytes for ConfigMap {CONFIG_MAP_NAME}, "
+            f"got {size}: the mesh's lists count once for itself and once for each profile"
+        )
+        raise FindingsError((finding("too-large", message, path="traffic"),))
+    return _config_map(about, Part.MESH_CONFIG, data=data)

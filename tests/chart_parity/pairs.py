@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -19,6 +18,8 @@ from tests.chart_parity.meaning import meaning, mesh_of_preset, objects_of
 from tests.recordings import recordings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fsm_stack.manifests.difference import Difference
     from fsm_stack.manifests.manifest import Manifest
 

@@ -58,3 +58,9 @@ def test_a_file_that_cannot_be_used_tells_its_findings(run: Run, project: Path) 
 def test_a_stack_without_bypasses_says_so(run: Run, project: Path) -> None:
     (project / "Pulumi.dev.yaml").write_text("config: {}\n")
     assert run("bypasses", "dev").stdout == "dev: 0 bypasses\n"
+
+
+def test_all_is_the_same_as_naming_none(run: Run) -> None:
+    """As for validate and render."""
+    assert run("bypasses", "--all").stdout == run("bypasses").stdout
+    assert run("bypasses", "--all", "dev").exit_code == 2

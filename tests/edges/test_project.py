@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,19 @@ def test_an_unknown_stack_is_answered_with_the_nearest(project: Path) -> None:
     with pytest.raises(InputError) as far:
         found.chosen(("../../etc",))
     assert str(far.value) == "'../../etc': no such stack; expected one of dev, eu-west.1, prod"
+
+
+def test_a_stack_file_with_the_other_ending_is_pointed_at(project: Path) -> None:
+    """The Pulumi CLI would not read it either."""
+    (project / "Pulumi.test.yml").write_text("config: {}\n")
+    with pytest.raises(InputError, match=r"the engine reads Pulumi\.test\.yaml, not Pulumi\.test"):
+        find_project(project).chosen(("test",))
+
+
+def test_a_pipe_is_not_waited_for(project: Path) -> None:
+    os.mkfifo(project / "Pulumi.pipe.yaml")
+    with pytest.raises(InputError, match=r"Pulumi\.pipe\.yaml: expected a regular file"):
+        find_project(project).load("pipe")
 
 
 def test_a_stack_that_is_named_twice_is_taken_once(project: Path) -> None:

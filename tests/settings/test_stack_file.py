@@ -277,3 +277,10 @@ def test_an_object_as_json_text_is_that_object() -> None:
     """So ``pulumi config set`` without ``--path`` writes it, and the engine hands it over."""
     loaded = load_text('config:\n  fsm-stack:mesh: \'{"name": "x"}\'\n', file="f", today=TODAY)
     assert loaded.require().mesh.name == "x"
+
+
+def test_text_of_a_file_does_not_reach_the_terminal_raw() -> None:
+    """A pull request's file may be anyone's; an escape sequence could hide the finding."""
+    (line,) = said('config:\n  fsm-stack:mesh:\n    "na\\e[2Jme\\u202e": x\n')
+    assert line.isprintable()
+    assert "na\\x1b[2Jme\\u202e" in line

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from tests.recordings import recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _FILE = "config.flomesh.io_meshconfigs.yaml"
 _TYPES: dict[str, tuple[type, ...]] = {
