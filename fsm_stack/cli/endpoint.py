@@ -7,12 +7,10 @@ from typing import Final
 import click
 
 PORT_MAX: Final = 65535
-# Protocols whose packets have ports; the others are asked about by address alone.
-WITH_PORTS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 
 
 class Address(click.ParamType[str]):
-    """An IPv4 or IPv6 address."""
+    """An IPv4 or IPv6 address; brackets around it are taken off."""
 
     name = "ip"
 
@@ -20,9 +18,11 @@ class Address(click.ParamType[str]):
         """The address as it was written, once it is known to be one."""
         from fsm_stack.iptables.ranges import address_number
 
-        if address_number(value) is None and not _is_ipv6(value):
-            self.fail(f"{value!r}: expected an IPv4 or IPv6 address", param, ctx)
-        return value
+        address = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        if address_number(address) is None and not _is_ipv6(address):
+            hint = "; rules match addresses, so look the name up first" if _is_name(value) else ""
+            self.fail(f"{value!r}: expected an IPv4 or IPv6 address{hint}", param, ctx)
+        return address
 
 
 class Endpoint(click.ParamType[tuple[str, int | None]]):
@@ -55,6 +55,12 @@ class Endpoint(click.ParamType[tuple[str, int | None]]):
         if number is None or number > PORT_MAX:
             self.fail(f"{value!r}: expected a port from 0 to {PORT_MAX}", param, ctx)
         return (address, number)
+
+
+def _is_name(text: str) -> bool:
+    """Whether it looks like a host's name: letters, and nothing that a name cannot have."""
+    plain = text.replace(".", "").replace("-", "")
+    return plain.isascii() and plain.isalnum() and not plain.isdigit()
 
 
 def _is_ipv6(text: str) -> bool:

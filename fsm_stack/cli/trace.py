@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.endpoint import WITH_PORTS, Address, Endpoint
+from fsm_stack.cli.endpoint import Address, Endpoint
 from fsm_stack.cli.rules_options import chosen, draw, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, output_option
 
@@ -26,8 +26,9 @@ PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "
 @click.option("--to", "to", type=Endpoint(), required=True, metavar="ADDRESS:PORT",
               help="Where it goes, as iptables sees it; an IPv6 address in brackets.")  # fmt: skip
 @click.option("--from", "source", type=Address(), help="Where it comes from.")
-@click.option("--uid", type=click.IntRange(0, UID_MAX), default=APPLICATION_UID, show_default=True,
-              help="The user of the process that connects; 1500 is the sidecar.")  # fmt: skip
+@click.option("--uid", type=click.IntRange(0, UID_MAX),
+              help="The user of the process that connects; 1500 is the sidecar.  "
+              f"[default: {APPLICATION_UID}]")  # fmt: skip
 @click.option("--inbound", is_flag=True, help="It enters the pod; otherwise the pod makes it.")
 @click.option("--protocol", type=click.Choice(PROTOCOLS), default="tcp", show_default=True,
               help="Its protocol.")  # fmt: skip
@@ -65,6 +66,8 @@ def trace(
     from fsm_stack.iptables.simulate import trace as walk
 
     packet = _packet(to, options)
+    if resolves_to and packet.direction == "inbound":
+        raise click.UsageError("--resolves-to: expected a connection that the pod makes")
     rules = chosen(stack, **options)
     found = walk(
         rules.loadable(), packet, pod=Pod(address=pod_ip or ""), resolves_to=resolves_to or ""
@@ -78,7 +81,9 @@ def trace(
 def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
     """The packet that the options describe; they are taken out."""
     from fsm_stack.iptables.loadable import match_refusals
+    from fsm_stack.iptables.packet import WITH_PORTS
     from fsm_stack.iptables.packet import Packet as Value
+    from fsm_stack.iptables.ranges import on_the_wire
     from fsm_stack.iptables.rule import OutInterface
 
     address, port = to
@@ -86,6 +91,11 @@ def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
     interface, inbound, uid = (options.pop(key) for key in ("interface", "inbound", "uid"))
     if port is None and protocol in WITH_PORTS:
         raise click.UsageError(f"--to {address}: expected ADDRESS:PORT, {protocol} has ports")
+    if port is not None and protocol not in WITH_PORTS:
+        raise click.UsageError(f"--to: expected an address alone, {protocol} has no ports")
+    if inbound and uid is not None:
+        raise click.UsageError("--uid: expected a connection that the pod makes, others have none")
+    address, source = on_the_wire(address), on_the_wire(source)
     if source and (":" in source) != (":" in address):
         raise click.UsageError("--from and --to: expected two addresses of one IP version")
     for _, message, _ in match_refusals(OutInterface(name=interface)) if interface else ():
@@ -97,5 +107,5 @@ def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
         protocol=protocol,
         source=source,
         interface=interface,
-        uid=0 if inbound else uid,
+        uid=0 if inbound else APPLICATION_UID if uid is None else uid,
     )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.endpoint import WITH_PORTS
 from fsm_stack.cli.verb import finding_lines
 
 if TYPE_CHECKING:
@@ -20,12 +19,11 @@ class TraceReport:
     """A trace for people and for programs."""
 
     def __init__(self, rules: RulesSource, packet: Packet, trace: Trace) -> None:
+        from fsm_stack.iptables.packet import endpoint_text
         from fsm_stack.iptables.verdict import ToListener, Untouched
 
         self.rules, self.packet, self.trace = rules, packet, trace
-        address = f"[{packet.destination}]" if ":" in packet.destination else packet.destination
-        port = f":{packet.port}" if packet.protocol in WITH_PORTS else ""
-        self.asked = f"{packet.direction} {packet.protocol} to {address}{port}"
+        self.asked = f"{packet.direction} {packet.protocol} to {endpoint_text(packet)}"
         self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar"}
         self.listener = ToListener
         self.declared = self._declared()
@@ -97,6 +95,8 @@ class TraceReport:
 
     def plain(self, *, all_rules: bool) -> dict[str, Any]:
         """The same as plain values."""
+        from fsm_stack.iptables.packet import WITH_PORTS
+
         packet, decided = self.packet, self.trace.decided_by
         return {
             "source": self.rules.as_json(),

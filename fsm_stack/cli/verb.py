@@ -141,7 +141,10 @@ def emit(plain: object, lines: Iterable[str]) -> None:
     """Print the report, as JSON or as text.
 
     A reader that closes the pipe early (``| head``) changes nothing: the verb goes on, and ends
-    with its own exit code.
+    with its own exit code. So it is without any standard output.
+
+    Raises:
+        FileError: what is behind standard output takes no more, a full disk for example.
     """
     output = click.get_current_context().meta.get(_OUTPUT)
     if output == "json":
@@ -149,11 +152,17 @@ def emit(plain: object, lines: Iterable[str]) -> None:
     try:
         for line in lines:
             click.echo(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered must not fail again when the interpreter ends.
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, sys.stdout.fileno())
         os.close(sink)
+        if not isinstance(error, BrokenPipeError):
+            from fsm_stack.edges.files import FileError
+
+            raise FileError(f"cannot write standard output: {error.strerror}") from error
 
 
 def complain(error: Exception, code: int) -> NoReturn:

@@ -207,6 +207,8 @@ def _printable(text: str) -> str:
 
 def _text(path: str, shown: str) -> str:
     if path == STDIN:
+        if sys.stdin is None:  # closed by the caller: <&-
+            raise InputError(f"{shown}: expected a script, it is closed")
         with told("read", shown):
             content: bytes | None = sys.stdin.buffer.read(SCRIPT_MAX + 1)
         if content is not None and len(content) > SCRIPT_MAX:
@@ -228,6 +230,7 @@ def _script(text: str, systems: tuple[System, ...]) -> str:
     """The text, or the script in it when it describes a pod."""
     if not any(line.strip() == _DESCRIPTION for line in text.splitlines()):
         return text
+    text = text.replace("\r\n", "\n")  # a terminal's, not the script's
     containers = dict.fromkeys(system.init_container for system in systems)
     lines = {line.strip() for line in text.splitlines()}
     present = [name for name in containers if f"{name}:" in lines]

@@ -21,7 +21,7 @@ def script_in_description(text: str, container: str) -> str:
         container: the init container's name, from the system's profile: never guessed.
 
     Raises:
-        RuleSyntaxError: no such init container, or no script in it.
+        RuleSyntaxError: no such init container, no script in it, or more pods than one.
     """
     lines = list(lines_of(text))
     section = _block(lines, "Init Containers:", lines[0])
@@ -34,9 +34,12 @@ def script_in_description(text: str, container: str) -> str:
 
 def _block(lines: list[Line], heading: str, place: Line) -> list[Line]:
     """The heading's line and what is indented below it."""
-    start = next((n for n, line in enumerate(lines) if line.content == heading), None)
-    if start is None:
+    found = [n for n, line in enumerate(lines) if line.content == heading]
+    if not found:
         raise place.error(f"no {heading!r} in this description")
+    if len(found) > 1:
+        raise lines[found[1]].error(f"a second {heading!r}: expected one pod's description")
+    start = found[0]
     block = [lines[start], *_indented(lines[start + 1 :], _indent(lines[start]))]
     if len(block) == 1:
         raise lines[start].error(f"nothing below {heading!r}")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.verdict import Verdict
 
 Direction = Literal["outbound", "inbound"]
+# Protocols whose packets have ports; the others are asked about by address alone.
+WITH_PORTS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 _LOOPBACK_NETWORK: Final = (0x7F000000, 0x80000000)
 
 
@@ -24,7 +26,8 @@ class Packet:
     Attributes:
         direction: ``outbound``: made by a process of the pod; ``inbound``: it enters the pod.
         destination: IPv4 or IPv6 address, as the rules see it: what a CNI rewrote at the socket
-            before is not the service's address any more.
+            before is not the service's address any more; see also
+            :func:`fsm_stack.iptables.ranges.on_the_wire`.
         port: destination port, 0 to 65535; ignored for protocols without ports.
         protocol: ``tcp``, ``udp``, ``icmp``, ...
         source: IPv4 or IPv6 address; empty when no rule looks at it.
@@ -47,7 +50,7 @@ class Pod:
     """What the rules do not say and a walk may need.
 
     Attributes:
-        address: the pod's IPv4 address; empty: unknown.
+        address: the pod's address; empty: unknown.
         interface: the one that leads out of the pod.
     """
 
@@ -58,7 +61,7 @@ class Pod:
         """Whether a connection to this address stays inside the pod."""
         number = address_number(address)
         if number is None:
-            return False
+            return address == "::1" or (bool(address) and address == self.address)
         start, end = _LOOPBACK_NETWORK
         return start <= number < end or number == address_number(self.address)
 
@@ -126,6 +129,14 @@ class Trace:
     def why(self) -> str:
         """The reason."""
         return self.passes[0].why
+
+
+def endpoint_text(packet: Packet) -> str:
+    """Where it goes: ``10.1.2.3:443``, ``[fd00::1]:443``, an address alone without ports."""
+    address = packet.destination
+    if packet.protocol not in WITH_PORTS:
+        return address
+    return f"[{address}]:{packet.port}" if ":" in address else f"{address}:{packet.port}"
 
 
 def require_sane(packet: Packet) -> None:

@@ -60,6 +60,24 @@ def address_number(text: str) -> int | None:
     return number
 
 
+def on_the_wire(address: str) -> str:
+    """The address in the packets of a connection to it.
+
+    ``::ffff:10.1.2.3`` is how an IPv6 socket names 10.1.2.3: its packets are IPv4, and the IPv4
+    table sees them. A connection to no address goes to the host itself (Linux, ip(7)).
+    """
+    if ":" in address:
+        from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415  # IPv4 needs it not
+
+        try:
+            parsed = IPv6Address(address)
+        except AddressValueError:
+            return address
+        mapped = parsed.ipv4_mapped
+        address = str(mapped) if mapped else address if int(parsed) else "::1"
+    return "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104  # not bound to
+
+
 def dotted(number: int) -> str:
     """The address as text."""
     return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))

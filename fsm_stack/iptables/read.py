@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Dialect = Literal["restore", "save", "listing", "commands"]
 _COMMANDS = ("iptables", "iptables-legacy", "iptables-nft")
+_BYTE_ORDER_MARK = "\ufeff"
 _RESTORES = tuple(f"{name}-restore" for name in _COMMANDS)
 
 
@@ -57,12 +58,18 @@ def read(text: str) -> Reading:
     Raises:
         RuleSyntaxError: anything that is not understood, with its line and column.
     """
-    lines = list(lines_of(text))
+    written = list(lines_of(text))
+    lines = [Line(line.text.removesuffix("\r"), line.number) for line in written]
     first = next((line for line in lines if _is_code(line)), None)
     if first is None:
         raise lines[0].error("no rules: expected a script or a dump of the nat table")
+    if text.startswith(_BYTE_ORDER_MARK):
+        raise lines[0].error("a byte order mark: expected plain UTF-8 without it", 1)
     start = first.content
     head = first.parts[0]
+    if head in (*_COMMANDS, *_RESTORES) or head.startswith("&&"):
+        # A dump out of a terminal has them, too; there they mean nothing.
+        _require_no_carriage_returns(written)
     if head in _RESTORES or start.startswith("*"):
         return _reading(TableReader(lines, first, heredoc=head in _RESTORES).read())
     if head in _COMMANDS or head.startswith("&&"):
@@ -72,6 +79,16 @@ def read(text: str) -> Reading:
     raise first.error(
         f"{head!r}: expected iptables-restore, iptables, *nat, or a line of iptables -S"
     )
+
+
+def _require_no_carriage_returns(lines: list[Line]) -> None:
+    for line in lines:
+        if line.text.endswith("\r"):
+            raise line.error(
+                "a carriage return at the line's end, which a shell takes for part of the last "
+                "word: expected Unix line ends",
+                len(line.text),
+            )
 
 
 def _is_code(line: Line) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from fsm_stack.iptables.loadable import require_loadable
-from fsm_stack.iptables.packet import Hop, Packet, Pass, Pod, Trace, require_sane
+from fsm_stack.iptables.packet import Hop, Packet, Pass, Pod, Trace, endpoint_text, require_sane
 from fsm_stack.iptables.protocol import protocol_number
 from fsm_stack.iptables.ranges import (
     address_number,
@@ -82,11 +82,12 @@ def trace(
 
 
 def _title(packet: Packet) -> str:
-    where = f"{packet.destination}:{packet.port}"
+    where, tcp = endpoint_text(packet), packet.protocol == "tcp"
+    verb = "connects to" if tcp else f"sends {packet.protocol.upper()} to"
     if packet.direction == "inbound":
-        return f"a client connects to {where}"
+        return f"a client {verb} {where}"
     who = "the sidecar" if packet.uid == SIDECAR_UID else "a process of the pod"
-    return f"{who} connects to {where}"
+    return f"{who} {verb} {where}"
 
 
 def _with_interface(packet: Packet, pod: Pod) -> Packet:
@@ -105,7 +106,7 @@ def _following(last: Pass, pod: Pod, resolves_to: str) -> tuple[str, Packet] | N
         to = resolves_to or packet.destination
         interface = LOOPBACK if pod.owns(to) else packet.interface
         onward = replace(packet, destination=to, uid=SIDECAR_UID, interface=interface)
-        return (f"the sidecar connects on to {to}:{packet.port}", onward)
+        return (f"the sidecar connects on to {endpoint_text(onward)}", onward)
     handover = Packet(
         direction="outbound",
         destination=LOCALHOST,

@@ -39,7 +39,9 @@ class RuleSyntaxError(FsmStackError):
         self.line_no = line_no
         self.column = column
         self.line = line
-        super().__init__(f"line {line_no}, column {column}: {problem}: {_excerpt(line, column)}")
+        excerpt = _excerpt(line, column)
+        quoted = f": {excerpt}" if excerpt else ""
+        super().__init__(f"line {line_no}, column {column}: {problem}{quoted}")
 
 
 def _excerpt(line: str, column: int) -> str:

@@ -107,6 +107,20 @@ def test_every_connection_has_an_answer(
     assert f"  why:     {why}" in lines
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [("[::ffff:10.1.2.3]:6379", "10.1.2.3:6379"), ("[::ffff:a01:203]:6379", "10.1.2.3:6379"),
+     ("0.0.0.0:6379", "127.0.0.1:6379"), ("[::]:80", "[::1]:80")],
+)  # fmt: skip
+def test_the_answer_is_about_the_address_in_the_packets(
+    traced: Run, asked: str, answered: str
+) -> None:
+    """An IPv6 socket's ::ffff:10.1.2.3 is IPv4 on the wire, and iptables sees it."""
+    packet = document(traced("prod", "--to", asked, "-o", "json"))["packet"]
+    assert f"outbound tcp to {answered} " in traced("prod", "--to", asked).stdout
+    assert packet["interface"] == ("eth0" if answered.startswith("10.") else "lo")
+
+
 @pytest.mark.parametrize("stack", ["prod", "edge", "osm"])
 def test_all_three_systems_answer(traced: Run, stack: str) -> None:
     excluded = traced(stack, "--to", "10.1.2.3:6379").stdout
@@ -159,6 +173,10 @@ def test_what_iptables_refuses_has_no_answer(traced: Run, project: Path) -> None
         (["prod", "--to", "10.1.2.3:80", "--script", "-"], "expected either a STACK or --script"),
         (["prod", "--to", "10.1.2.3"], "--to 10.1.2.3: expected ADDRESS:PORT, tcp has ports"),
         (["prod", "--to", "10.1.2:80"], "'10.1.2': expected an IPv4 or IPv6 address"),
+        (["prod", "--to", "redis.shop:80"], "rules match addresses, so look the name up first"),
+        (["prod", "--to", "10.1.2.3:80", "--protocol", "icmp"], "icmp has no ports"),
+        (["prod", "--to", "10.1.2.3:80", "--inbound", "--uid", "0"], "--uid: expected a connection"),
+        (["prod", "--to", "1.1.1.1:80", "--inbound", "--resolves-to", "1.1.1.2"], "--resolves-to:"),
         (["prod", "--to", "10.1.2.3:70000"], "expected a port from 0 to 65535"),
         (["prod", "--to", "10.1.2.3:0x50"], "expected a port from 0 to 65535"),
         (["prod", "--to", "[::g]:80"], "'::g': expected an IPv4 or IPv6 address"),
@@ -187,10 +205,12 @@ def test_wrong_questions_are_refused(traced: Run, arguments: list[str], message:
         (b"-N X\n-A OUTPUT \xff\n", ":2:11: expected UTF-8 text, found byte 0xff"),
         (b"x" * (4 * 1024 * 1024 + 1), ": expected at most 4194304 bytes"),
         (b"Init Containers:\n  other:\n", ":1:1: no 'fsm-init:' in this description"),
+        (b"Init Containers:\n  a:\nInit Containers:\n  fsm-init:\n", ":3:1: a second"),
+        (b"iptables-restore <<EOF\r\n*nat\r\n", ":1:23: a carriage return at the line's end"),
         (b"\x1b[2J" * 100, ":1:1: "),
         (b"*nat\n-A OUTPUT -d $(reboot) -j X\nCOMMIT\n", ":2:14: "),
     ],
-    ids=["empty", "option", "bytes", "size", "container", "escapes", "shell"],
+    ids=["empty", "option", "bytes", "size", "container", "pods", "windows", "escapes", "shell"],
 )  # fmt: skip
 def test_hostile_scripts_are_errors_with_a_place(
     traced: Run, project: Path, content: bytes, message: str
@@ -235,6 +255,26 @@ def test_all_rules_show_what_did_not_match(traced: Run) -> None:
         None, "-o lo", "-o lo", "-m owner --uid-owner 1500", "-d 127.0.0.1/32",
         "-d 203.0.113.0/24", None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code", "complaint"),
+    [("<&-", 2, "standard input: expected a script, it is closed"), (">&-", 0, ""),
+     (">/dev/full", 2, "cannot write standard output: No space left on device")],
+)  # fmt: skip
+def test_closed_and_full_streams_are_no_defect(
+    project: Path, redirect: str, code: int, complaint: str
+) -> None:
+    (project / "rules").write_text("-N X\n-A OUTPUT -p tcp -j X\n")
+    program = Path(sys.executable).parent / "fsm-stack"
+    script = "-" if redirect == "<&-" else "rules"
+    command = f"{program} trace --script {script} --to 1.1.1.1:80 {redirect}"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_piped_script_is_answered_without_pydantic(project: Path) -> None:

@@ -108,6 +108,11 @@ def test_an_and_at_a_line_end_continues() -> None:
     assert len(reading.ruleset.steps) == 1
 
 
+def test_a_dump_out_of_a_terminal_is_read() -> None:
+    """``kubectl exec -t`` ends every line with a carriage return, too."""
+    assert read(SAVED.replace("\n", "\r\n")).ruleset == read(SAVED).ruleset
+
+
 def test_rules_of_the_other_back_end_are_noticed() -> None:
     text = "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n"
     reading = read(text + TABLE.format("-A X -j RETURN"))
@@ -157,7 +162,7 @@ REFUSED_RULES = {
     "-A X -o $(id) -j RETURN": "column 9: shell syntax '$' is not understood",
     "-A X -o $POD_IPS -j RETURN": "column 9: shell syntax '$' is not understood",
     "-A X -d 10.0.0.0/8\uff0c -j RETURN": "character '\uff0c' (U+FF0C): expected plain ASCII",
-    "-A X -j RETURN\r": "character '\\r' (U+000D): expected plain ASCII",
+    "-A X\r -j RETURN": "character '\\r' (U+000D): expected plain ASCII",
     "-A POSTROUTING -j RETURN": "a rule in POSTROUTING: only PREROUTING and OUTPUT are understood",
     "-I X 0 -j RETURN": "position '0': expected 1 or more",
     "-A 5X -j RETURN": "'5X': expected the name of a chain",
@@ -183,10 +188,14 @@ def test_what_is_not_understood_is_an_error_with_its_place(line: str) -> None:
 
 
 REFUSED_TEXTS = {
-    "": "line 1, column 1: no rules: expected a script or a dump of the nat table: ",
+    "": "line 1, column 1: no rules: expected a script or a dump of the nat table",
     "# only a comment\n": "no rules: expected a script or a dump of the nat table",
     "\x0b\n": "'\\x0b': expected iptables-restore, iptables, *nat, or a line of iptables -S",
     "iptables-restore\u00a0<<EOF\n*nat\nCOMMIT\nEOF\n": "expected iptables-restore, iptables, *nat",
+    "iptables-restore --noflush <<EOF\r\n*nat\r\nCOMMIT\r\nEOF\r\n": "line 1, column 33: a carriage "
+    "return at the line's end, which a shell takes for part of the last word",
+    "iptables -t nat -N X\niptables -t nat -N Y\r\n": "line 2, column 21: a carriage return",
+    "\ufeff*nat\nCOMMIT\n": "line 1, column 1: a byte order mark: expected plain UTF-8 without it",
     "hello\n": "'hello': expected iptables-restore, iptables, *nat, or a line of iptables -S",
     "*nat\n:X - [0:0]\n": "table nat is not committed: expected COMMIT",
     "*filter\nCOMMIT\n": "no nat table: expected *nat",
