@@ -64,7 +64,8 @@ class Component(Model):
 
     replicas: Positive = Field(1, description="Pods of the Deployment, unless it is autoscaled.")
     resources: Resources = Field(
-        default_factory=Resources.model_construct, description="Resources of the main container."
+        default_factory=Resources.model_construct,
+        description="Resources of the main container; they replace the default as a whole.",
     )
     pod_labels: dict[LabelKey, LabelValue] = Field({}, description="More labels for its pods.")
     node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels a node must have.")
@@ -84,7 +85,7 @@ class Bootstrap(Component):
 
     resources: Resources = Field(
         default_factory=lambda: _resources("0.5", "512M", "0.3", "128M"),
-        description="Resources of the main container.",
+        description="Resources of the main container; they replace the default as a whole.",
     )
 
 
@@ -93,15 +94,15 @@ class Controller(Component):
 
     resources: Resources = Field(
         default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
-        description="Resources of the main container.",
+        description="Resources of the main container; they replace the default as a whole.",
     )
     init_resources: Resources = Field(
         default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
-        description="Resources of init containers.",
+        description="Resources of init containers; they replace the default as a whole.",
     )
     repo_resources: Resources = Field(
         default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
-        description="Resources of the Pipy repository.",
+        description="Resources of the Pipy repository; they replace the default as a whole.",
     )
     standalone_repo_server: bool = Field(
         False,
@@ -118,11 +119,11 @@ class Injector(Component):
 
     resources: Resources = Field(
         default_factory=lambda: _resources("1", "512M", "0.5", "128M"),
-        description="Resources of the main container.",
+        description="Resources of the main container; they replace the default as a whole.",
     )
     init_resources: Resources = Field(
         default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
-        description="Resources of init containers.",
+        description="Resources of init containers; they replace the default as a whole.",
     )
     pod_disruption_budget: bool = Field(False, description="Keep at least one pod in a drain.")
     autoscaling: Autoscaling = Field(
