@@ -15,11 +15,11 @@ from fsm_stack.cli.verb import (
     output_option,
     project_option,
 )
-from fsm_stack.cli.verify import progress, request_of, source_options
+from fsm_stack.cli.verify import WORDS, clear_progress, progress, request_of, source_options
 
 
 @click.command(cls=Verb, short_help="Print the restarts that bring stale pods up to date.")
-@click.argument("words", nargs=-1, type=StackName(), metavar="[STACK] [KIND/NAME]")
+@click.argument("words", nargs=-1, type=StackName(), metavar=WORDS)
 @source_options
 @click.option("--batch", type=click.IntRange(1), default=10, show_default=True, metavar="N",
               help="So many owners at a time.")  # fmt: skip
@@ -33,10 +33,12 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     from fsm_stack.edges.cluster_session import context_of
     from fsm_stack.verify.report import restart_json
     from fsm_stack.verify.restarts import lines, restarts
+    from fsm_stack.verify.snapshot import Part
 
     context = context_of(request_of(words, options), progress=progress)
+    clear_progress()
     found = restarts(context)
-    emit(restart_json(context, found), lines(found, batch=batch))
-    if context.snapshot.not_read:
+    emit(restart_json(context, found), lines(context, found, batch=batch))
+    if found.unknown or {Part.PODS, Part.NAMESPACES} & context.snapshot.not_read.keys():
         click.get_current_context().exit(COULD_NOT_CHECK)
-    leave(failed=bool(found))
+    leave(failed=bool(found.owners))

@@ -17,15 +17,18 @@ from fsm_stack.cli.verb import (
     project_option,
     stops,
 )
+from fsm_stack.errors import CouldNotCheckError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fsm_stack.edges.cluster_session import Request
-    from fsm_stack.verify.check import Context, Report
+    from fsm_stack.verify.check import Check, Context, Report
 
 _OUTPUT: Final = "fsm_stack.output"
 _POLL_SECONDS: Final = 2.0
+_ERASE: Final = "\r\x1b[K"  # ECMA-48: to the start of the line, erase it
+WORDS: Final = "[STACK] [POD | KIND/NAME]"
 
 
 def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -61,7 +64,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=Verb, short_help="Check a cluster: why is traffic (not) redirected?")
-@click.argument("words", nargs=-1, type=StackName(), metavar="[STACK] [KIND/NAME]")
+@click.argument("words", nargs=-1, type=StackName(), metavar=WORDS)
 @source_options
 @click.option("--rules", metavar="FILE", help="iptables-save of the pod; - for standard input.")
 @click.option("--why", metavar="IP:PORT", help="Say why a connection is, or is not, redirected.")
@@ -88,27 +91,30 @@ def verify(
     """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
 
     With STACK the cluster is compared with the stack's file, without it with its own MeshConfig.
-    KIND/NAME is a pod or what owns pods (pod/web-7f9c, deploy/web); without it every pod of the
-    mesh is looked at. Nothing is ever written to the cluster.
+    KIND/NAME is a pod or what owns pods (pod/web-7f9c, deploy/web; after a STACK a pod's name
+    alone will do); without it every pod of the mesh is looked at. Nothing is ever written to the
+    cluster.
 
     Exit codes: 0 all passed, 1 findings, 2 bad input or another cluster, 3 a check did not run.
     """
     request = request_of(words, options)
     if why is not None:
         _explain(request, why)
-    report = _report(request, only, wait, fail_on)
+    report = _report(request, _chosen(only), wait, fail_on)
     _emit(report, output)
     finish(report, fail_on)
 
 
 def request_of(words: tuple[str, ...], options: dict[str, Any]) -> Request:
-    """The request: a word with a slash is a pod or an owner, the other one a stack."""
+    """The request: a word with a slash is a pod or an owner, and so is one after the stack."""
     from fsm_stack.edges.cluster_session import Request
 
     subjects = [word for word in words if "/" in word]
     stacks = [word for word in words if "/" not in word]
+    if len(stacks) == 2 and not subjects:  # noqa: PLR2004  # STACK POD
+        subjects = [f"pod/{stacks.pop()}"]
     if len(subjects) > 1 or len(stacks) > 1:
-        raise click.UsageError("expected at most one STACK and one KIND/NAME")
+        raise click.UsageError("expected at most one STACK and one POD or KIND/NAME")
     return Request(
         stack=stacks[0] if stacks else None, subject=subjects[0] if subjects else None, **options
     )
@@ -119,25 +125,48 @@ def progress(count: int) -> None:
     import sys
 
     if sys.stderr.isatty():
-        click.echo(f"\r{count} pods read", err=True, nl=False)
+        click.echo(f"{_ERASE}{count} pods read", err=True, nl=False)
 
 
-def _report(request: Request, only: tuple[str, ...], wait: float, fail_on: str) -> Report:
+def clear_progress() -> None:
+    """Leave the line to the report."""
+    import sys
+
+    if sys.stderr.isatty():
+        click.echo(_ERASE, err=True, nl=False)
+
+
+def _report(request: Request, checks: Sequence[Check], wait: float, fail_on: str) -> Report:
     import time
 
-    from fsm_stack.edges.cluster_session import context_of
+    from fsm_stack.verify.check import Report, run_checks
 
     deadline = time.monotonic() + wait
     while True:
-        report = _checked(context_of(request, progress=progress), only)
-        good = report.complete and not stops(report.findings, fail_on)
-        if good or time.monotonic() + _POLL_SECONDS > deadline:
-            return report
+        last = time.monotonic() + _POLL_SECONDS > deadline
+        context = _context(request, last=last)
+        if context is not None:
+            report = Report(context=context, outcomes=run_checks(context, checks))
+            if last or (report.complete and not stops(report.findings, fail_on)):
+                return report
         time.sleep(_POLL_SECONDS)
 
 
-def _checked(context: Context, only: tuple[str, ...]) -> Report:
-    from fsm_stack.verify.check import Report, run_checks
+def _context(request: Request, *, last: bool) -> Context | None:
+    """What checks read; None: no cluster answers, and there is time to ask again."""
+    from fsm_stack.edges.cluster_session import context_of
+
+    try:
+        return context_of(request, progress=progress)
+    except CouldNotCheckError:
+        if last:
+            raise
+        return None
+    finally:
+        clear_progress()
+
+
+def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
     from fsm_stack.verify.checks import CHECKS
 
     known = {check.id: check for check in CHECKS}
@@ -146,8 +175,7 @@ def _checked(context: Context, only: tuple[str, ...]) -> Report:
             from fsm_stack.edges.spelling import did_you_mean
 
             raise click.UsageError(f"--check {name!r}: no such check{did_you_mean(name, known)}")
-    chosen = [known[name] for name in only] or CHECKS
-    return Report(context=context, outcomes=run_checks(context, chosen))
+    return [known[name] for name in only] or CHECKS
 
 
 def _explain(request: Request, destination: str) -> None:
@@ -155,8 +183,10 @@ def _explain(request: Request, destination: str) -> None:
     from fsm_stack.verify.report import why_json, why_lines
     from fsm_stack.verify.why import explain
 
-    answer = explain(context_of(request), destination)
-    emit(why_json(answer), why_lines(answer))
+    context = context_of(request, progress=progress)
+    clear_progress()
+    answer = explain(context, destination)
+    emit(why_json(context, answer), why_lines(context, answer))
     leave(failed=answer.cause != "as-declared")
 
 

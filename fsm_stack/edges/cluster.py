@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from fsm_stack.edges.spelling import did_you_mean
 from fsm_stack.errors import CouldNotCheckError, InputError
+from fsm_stack.verify.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +26,12 @@ Json = dict[str, Any]
 
 PAGE: Final = 500  # objects; what kubectl asks for
 CONNECT_SECONDS: Final = 5.0
-READ_SECONDS: Final = 30.0
+READ_SECONDS: Final = 30.0  # between two pieces of an answer
+ANSWER_SECONDS: Final = 120.0  # for a whole answer
+ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
 ATTEMPTS: Final = 3
 _WAIT_MAX: Final = 5.0
+_PIECE: Final = 1024 * 1024
 _GONE, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 410, 401, 403, 404, 429
 _OK, _SERVER_ERROR = 200, 500
 # What the library lets through for a file of another form than it expects.
@@ -261,7 +265,7 @@ def _in_cluster(kube: Any, settings: Any) -> Cluster:  # noqa: ANN401  # an unty
         namespace = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
     except OSError:
         namespace = "default"
-    return _cluster(settings, "in-cluster", namespace)
+    return _cluster(settings, IN_CLUSTER, namespace)
 
 
 def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: ANN401  # the same
@@ -270,6 +274,8 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
 
     pool = RESTClientObject(settings).pool_manager
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def get(url: str) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Accept": "application/json", "User-Agent": "fsm-stack"}
@@ -277,14 +283,31 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
             if entry.get("in") == "header" and entry.get("value"):
                 headers[entry["key"]] = entry["value"]
         try:
-            answer = pool.request("GET", url, headers=headers, timeout=timeout, retries=False)
+            answer = pool.request(
+                "GET", url, headers=headers, timeout=timeout, retries=False, preload_content=False
+            )
+            with answer:
+                return answer.status, answer.headers, _whole(answer)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(_plain(error)) from error
-        return answer.status, answer.headers, answer.data
 
     return Cluster(
         context=context, server=str(settings.host).rstrip("/"), namespace=namespace, get=get
     )
+
+
+def _whole(answer: Any) -> bytes:  # noqa: ANN401  # an untyped library
+    """The content of an answer, within bounds of time and size."""
+    end = time.monotonic() + ANSWER_SECONDS
+    pieces, size = [], 0
+    for piece in answer.stream(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > ANSWER_MAX:
+            raise TimeoutError(f"an answer of more than {ANSWER_MAX} bytes")
+        if time.monotonic() > end:
+            raise TimeoutError(f"an answer that took more than {ANSWER_SECONDS:.0f} s")
+    return b"".join(pieces)
 
 
 def _plain(error: Exception) -> str:

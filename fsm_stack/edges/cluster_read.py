@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Refused
@@ -89,7 +90,7 @@ class Reader:
     _read: set[Part] = field(default_factory=set)
     _not_read: dict[Part, str] = field(default_factory=dict)
     _pods: int = 0
-    _failing: list[tuple[str, str, str]] = field(default_factory=list)
+    _failing: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def uid(self) -> str:
         """The cluster's identity; empty: the account may not read it."""
@@ -104,6 +105,7 @@ class Reader:
         *,
         systems: Iterable[System] = SYSTEMS.values(),
         namespace: str | None = None,
+        declared: Iterable[str] = (),
         asked: Subject | None = None,
         uid: str = "",
         taken: str = "",
@@ -113,6 +115,7 @@ class Reader:
         Args:
             systems: whose MeshConfigs are looked for.
             namespace: the control plane's; None: where the MeshConfig is found.
+            declared: namespaces that should be in the mesh, whatever their labels say.
             asked: one pod or owner; None: the pods of every enrolled namespace.
             uid: the cluster's.
             taken: when, as text.
@@ -127,7 +130,11 @@ class Reader:
                   "MutatingWebhookConfiguration")  # fmt: skip
         self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
                   "ValidatingWebhookConfiguration")  # fmt: skip
-        self._namespaces(known, asked)
+        if asked is None:
+            self._namespaces(known, declared)
+        else:
+            self._one(Part.NAMESPACES, f"/api/v1/namespaces/{asked.namespace}", "Namespace")
+            self._of_subject(asked)
         self._logs()
         source = Source(
             context=self.cluster.context, server=self.cluster.server, uid=uid, taken=taken
@@ -150,23 +157,28 @@ class Reader:
                   "EndpointSlice")  # fmt: skip
         self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
 
-    def _namespaces(self, systems: tuple[System, ...], asked: Subject | None) -> None:
-        if asked is not None:
-            self._one(Part.NAMESPACES, f"/api/v1/namespaces/{asked.namespace}", "Namespace")
-            self._of_subject(asked)
-            return
+    def _namespaces(self, systems: tuple[System, ...], declared: Iterable[str]) -> None:
         names: dict[str, None] = {}
         for label in dict.fromkeys(system.monitored_by_label for system in systems):
             items = self._all(
                 Part.NAMESPACES, "/api/v1/namespaces", "Namespace", labelSelector=label
             )
             names |= {str((item.get("metadata") or {}).get("name")): None for item in items}
+        for name in declared:
+            if name not in names:  # it lost its label, or is not there
+                self._one(Part.NAMESPACES, f"/api/v1/namespaces/{name}", "Namespace")
+                names[name] = None
         for name in names:
             self._all(Part.PODS, f"/api/v1/namespaces/{name}/pods", "Pod")
             for kind, plural in OWNER_KINDS.items():
                 self._all(Part.OWNERS, f"{_APPS}/namespaces/{name}/{plural}", kind)
-        if not names and Part.NAMESPACES in self._read:
+        if names:
+            return
+        if Part.NAMESPACES in self._read:
             self._read |= {Part.PODS, Part.OWNERS}
+        else:
+            why = "not read: which namespaces are in the mesh is unknown"
+            self._not_read |= {Part.PODS: why, Part.OWNERS: why}
 
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
@@ -238,21 +250,24 @@ class Reader:
             self._pods += 1
             if self.progress is not None and not self._pods % 500:
                 self.progress(self._pods)
-            self._failing += _failed(kept)
+            self._failing |= dict.fromkeys(_failed(kept))
         self._assembly.add(kept)
         if self.sink is not None:
             self.sink(kept)
         return kept
 
     def _logs(self) -> None:
-        for namespace, name, container in self._failing[:_LOGS_MAX]:
+        for namespace, name, container in islice(self._failing, _LOGS_MAX):
             path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
             try:
                 content = self.cluster.content(
                     path, container=container, tailLines=_LOG_LINES, limitBytes=_LOG_BYTES
                 )
-            except Refused:
-                continue  # deleted meanwhile, no log yet, or no right: the state says enough
+            except Refused as refused:
+                if refused.forbidden or not refused.code:
+                    self._note(Part.LOGS, refused)
+                    return
+                continue  # deleted meanwhile, or no log yet: the state says enough
             self._take(
                 {
                     "kind": "PodLog",

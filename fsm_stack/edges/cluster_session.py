@@ -18,6 +18,8 @@ from fsm_stack.iptables.read import read
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
+from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.snapshot import Snapshot
 
 _RULES_MAX: Final = 4 * 1024 * 1024
+_NO_RULES: Final = "*nat\nCOMMIT\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +125,36 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     if expected is None:
         expected = of_cluster(snapshot, system=system(request.system) if request.system else None)
     if expected is None:
-        raise CouldNotCheckError(
-            "no MeshConfig of FSM, osm-edge or OSM was read, and no STACK was named: nothing "
-            f"tells what is expected{_unread(snapshot)}"
-        )
+        raise CouldNotCheckError(f"{_nothing_expected(snapshot)}{_unread(snapshot)}")
     if request.files:
-        require_same_cluster(expected, context=None, uid=snapshot.source.uid)
+        source = snapshot.source
+        require_same_cluster(expected, context=source.kubectl_context, uid=source.uid)
+    pods = _chosen(snapshot, asked, expected)
+    if request.rules is not None and len(pods) != 1:
+        raise InputError(
+            f"--rules: expected one pod, got {len(pods)}: the rules are of one pod; name it as "
+            "pod/NAME"
+        )
     return Context(
         snapshot=snapshot,
         expected=expected,
         now=datetime.now(UTC),
-        pods=_chosen(snapshot, asked, expected),
+        pods=pods,
         asked=str(asked) if asked else "",
         live_rules=_rules(request.rules),
+    )
+
+
+def _nothing_expected(snapshot: Snapshot) -> str:
+    names = sorted(str((item.get("metadata") or {}).get("name")) for item in snapshot.mesh_configs)
+    if len(names) > 1:
+        return (
+            f"MeshConfigs of several meshes were read ({', '.join(map(harmless, names))}): name a "
+            "STACK, or one mesh with --system"
+        )
+    return (
+        "no MeshConfig of FSM, osm-edge or OSM was read, and no STACK was named: nothing tells "
+        "what is expected"
     )
 
 
@@ -146,8 +166,9 @@ def _live(
     request: Request, expected: Expected | None, progress: Callable[[int], None] | None
 ) -> tuple[Snapshot, Subject | None]:
     cluster = connect(kubeconfig=request.kubeconfig, context=request.context)
+    place = "" if cluster.context == IN_CLUSTER else cluster.context
     if expected is not None:
-        require_same_cluster(expected, context=cluster.context, uid="")
+        require_same_cluster(expected, context=place, uid="")
     asked = (
         subject(request.subject, request.namespace or cluster.namespace)
         if request.subject
@@ -156,26 +177,28 @@ def _live(
     reader = Reader(cluster=cluster, progress=progress)
     uid = reader.uid()
     if expected is not None:
-        require_same_cluster(expected, context=cluster.context, uid=uid)
-        if expected.uid and not uid:
-            raise CouldNotCheckError(
-                f"the stack is meant for cluster {expected.uid}, and the account may not read "
-                "namespace kube-system, whose UID identifies a cluster"
-            )
+        require_same_cluster(expected, context=place, uid=uid)
+        _require_known(expected, context=place, uid=uid)
     chosen = (expected.system,) if expected else tuple(SYSTEMS.values())
     if expected is None and request.system:
         chosen = (system(request.system),)
     snapshot = reader.snapshot(
         systems=chosen,
         namespace=expected.mesh.namespace if expected else None,
+        declared=expected.namespaces if expected else (),
         asked=asked,
         uid=uid,
     )
     return snapshot, asked
 
 
-def require_same_cluster(expected: Expected, *, context: str | None, uid: str) -> None:
+def require_same_cluster(expected: Expected, *, context: str, uid: str) -> None:
     """Refuse another cluster than the one that the stack names.
+
+    Args:
+        expected: the stack.
+        context: of the kubeconfig; empty: there is none, in a pod or for files.
+        uid: the cluster's; empty: unknown.
 
     Raises:
         InputError: the context or the UID is another one.
@@ -192,6 +215,24 @@ def require_same_cluster(expected: Expected, *, context: str | None, uid: str) -
         )
 
 
+def _require_known(expected: Expected, *, context: str, uid: str) -> None:
+    """Refuse a cluster that the stack's own words cannot be compared with.
+
+    Raises:
+        CouldNotCheckError: it names a cluster, and nothing tells whether this is the one.
+    """
+    if expected.uid and not uid:
+        raise CouldNotCheckError(
+            f"the stack is meant for cluster {expected.uid}, and the account may not read "
+            "namespace kube-system, whose UID identifies a cluster"
+        )
+    if expected.context and not expected.uid and not context:
+        raise CouldNotCheckError(
+            f"the stack is meant for context {expected.context!r}, and a pod's own account has no "
+            "context: declare cluster.uid, too"
+        )
+
+
 def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tuple[Pod, ...]:
     """The pods that were asked about; of the whole mesh, those of its namespaces.
 
@@ -200,7 +241,7 @@ def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tu
     """
     if asked is None:
         label, mesh = expected.system.monitored_by_label, expected.mesh.name
-        enrolled = {
+        enrolled = set(expected.namespaces) | {
             name
             for name, item in snapshot.namespaces.items()
             if ((item.get("metadata") or {}).get("labels") or {}).get(label) == mesh
@@ -226,8 +267,14 @@ def _rules(name: str | None) -> Reading | None:
     if name is None:
         return None
     if name == "-":
-        return read(sys.stdin.read(_RULES_MAX))
+        return _reading(sys.stdin.read(_RULES_MAX))
     content = read_file(Path(name), limit=_RULES_MAX)
     if content is None:
         raise InputError(f"{name}: no such file")
-    return read(content.decode(errors="replace"))
+    return _reading(content.decode(errors="replace"))
+
+
+def _reading(text: str) -> Reading:
+    """What iptables-save printed; a kernel without any nat rule prints nothing, or comments."""
+    lines = (line.strip() for line in text.splitlines())
+    return read(text if any(line and line[0] != "#" for line in lines) else _NO_RULES)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class NotRun(Exception):  # noqa: N818  # an answer of a check, not a defect
-    """The check could not be made: what it needs is not at hand."""
+    """The check could not be made: what it needs is not at hand.
+
+    Raised after findings, it says that the check looked at a part only.
+    """
 
 
 class NotApplicable(Exception):  # noqa: N818  # the same
@@ -130,13 +133,15 @@ def _outcome(check: Check, context: Context) -> Outcome:
     partly = [text for read, text in missing if read and text]
     if absent:
         return Outcome(check=check, status=Status.NOT_RUN, why="; ".join(dict.fromkeys(absent)))
+    findings: list[Finding] = []
     try:
-        findings = tuple(check.run(context))
+        for item in check.run(context):
+            findings.append(item)  # noqa: PERF402  # those before a reason stay
     except NotRun as reason:
-        return Outcome(check=check, status=Status.NOT_RUN, why=str(reason))
+        partly.append(str(reason))
     except NotApplicable as reason:
         return Outcome(check=check, status=Status.NOT_APPLICABLE, why=str(reason))
-    why = "; ".join(partly)
+    why = "; ".join(dict.fromkeys(partly))
     if not findings:
         status = Status.NOT_RUN if why else Status.PASSED
     else:
@@ -148,7 +153,7 @@ def _outcome(check: Check, context: Context) -> Outcome:
             if worst == Severity.WARNING.rank
             else Status.PASSED
         )
-    return Outcome(check=check, status=status, findings=findings, why=why)
+    return Outcome(check=check, status=status, findings=tuple(findings), why=why)
 
 
 def _missing(part: Part, context: Context) -> tuple[bool, str]:

@@ -53,6 +53,17 @@ class Expected:
         return self.mesh.system
 
     @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that are declared to be in the mesh."""
+        label = self.system.monitored_by_label
+        return tuple(
+            name
+            for (kind, _, name), item in self.objects.items()
+            if kind == "Namespace"
+            and ((item.get("metadata") or {}).get("labels") or {}).get(label) == self.mesh.name
+        )
+
+    @property
     def declared(self) -> bool:
         """Whether something outside the cluster says what it should hold."""
         return self.origin != "cluster"

@@ -17,3 +17,14 @@ def command(*words: str) -> str:
     if not all(word.isascii() and word.isprintable() for word in words):
         return ""
     return shlex.join(words)
+
+
+def kubectl(*words: str, context: str = "") -> str:
+    """A command of kubectl, of the cluster that was read where it has a context's name."""
+    where = ("--context", context) if context else ()
+    return command("kubectl", *words, *where)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 pod``, ``2 pods``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.harmless import counted, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from fsm_stack.findings import Finding
     from fsm_stack.verify.check import Context, Outcome, Report
-    from fsm_stack.verify.restarts import Restart
+    from fsm_stack.verify.restarts import RestartList
     from fsm_stack.verify.why import Why
 
 _SHOWN: Final = 10
@@ -41,9 +41,8 @@ def safe(item: Finding) -> Finding:
     )
 
 
-def head(report: Report) -> list[str]:
+def head(context: Context) -> list[str]:
     """Which cluster, which server, which stack: the first lines of every report."""
-    context = report.context
     source = context.snapshot.source
     lines = [
         f"context {harmless(source.context)}",
@@ -53,7 +52,7 @@ def head(report: Report) -> list[str]:
     if source.taken:
         lines.append(f"taken   {harmless(source.taken)}")
     if context.asked:
-        lines.append(f"asked   {harmless(context.asked)}: {_count(len(context.pods), 'pod')}")
+        lines.append(f"asked   {harmless(context.asked)}: {counted(len(context.pods), 'pod')}")
     return lines
 
 
@@ -64,7 +63,7 @@ def lines(report: Report, *, shown: int = _SHOWN) -> Iterator[str]:
         report: the answers.
         shown: findings of one check; the others are counted.
     """
-    yield from head(report)
+    yield from head(report.context)
     for group, outcomes in groupby(report.outcomes, key=lambda outcome: outcome.check.group):
         yield ""
         yield group
@@ -102,20 +101,12 @@ def summary(report: Report) -> str:
     )
     if partly:
         parts.append(f"{partly} looked at a part only")
-    return f"{_count(len(report.outcomes), 'check')}: {', '.join(parts)}"
+    return f"{counted(len(report.outcomes), 'check')}: {', '.join(parts)}"
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Plain values, all findings."""
-    source, expected = report.context.snapshot.source, report.context.expected
-    return {
-        "context": harmless(source.context),
-        "server": harmless(source.server),
-        "clusterUid": harmless(source.uid) or None,
-        "taken": harmless(source.taken) or None,
-        "stack": harmless(expected.title),
-        "system": expected.system.name,
-        "asked": harmless(report.context.asked) or None,
+    return _source(report.context) | {
         "pods": len(report.context.pods),
         "complete": report.complete,
         "checks": [
@@ -129,8 +120,10 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def why_lines(answer: Why) -> Iterator[str]:
+def why_lines(context: Context, answer: Why) -> Iterator[str]:
     """The walk to the cause, for people."""
+    yield from head(context)
+    yield ""
     yield f"{harmless(answer.destination)}"
     for step in answer.steps:
         yield f"  {harmless(step)}"
@@ -139,28 +132,35 @@ def why_lines(answer: Why) -> Iterator[str]:
         yield f"fix:   {harmless(answer.fix, limit=_COMMAND_MAX)}"
 
 
-def why_json(answer: Why) -> dict[str, Any]:
+def why_json(context: Context, answer: Why) -> dict[str, Any]:
     """The same for programs."""
-    plain = answer.as_json()
-    return {
+    return _source(context) | {
         key: [harmless(one) for one in value]
         if isinstance(value, list)
         else value and harmless(value, limit=_COMMAND_MAX)
-        for key, value in plain.items()
+        for key, value in answer.as_json().items()
     }
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def restart_json(context: Context, found: Sequence[Restart]) -> dict[str, Any]:
-    """The restart list for programs."""
+def _source(context: Context) -> dict[str, Any]:
     source = context.snapshot.source
     return {
         "context": harmless(source.context),
         "server": harmless(source.server),
+        "clusterUid": harmless(source.uid) or None,
+        "taken": harmless(source.taken) or None,
         "stack": harmless(context.expected.title),
-        "pods": sum(len(one.pods) for one in found),
-        "owners": [one.as_json() for one in found],
+        "system": context.system.name,
+        "asked": harmless(context.asked) or None,
+    }
+
+
+def restart_json(context: Context, listed: RestartList) -> dict[str, Any]:
+    """The restart list for programs."""
+    not_read = {part.value: harmless(why) for part, why in context.snapshot.not_read.items()}
+    return _source(context) | {
+        "pods": sum(len(one.pods) for one in listed.owners),
+        "owners": [one.as_json() for one in listed.owners],
+        "notCompared": [harmless(why) for why in listed.unknown],
+        "notRead": not_read,
     }

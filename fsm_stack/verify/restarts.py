@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fsm_stack.verify.check import NotApplicable, NotRun
 from fsm_stack.verify.checks.each import is_injected, restart
 from fsm_stack.verify.checks.pods import decision_of
 from fsm_stack.verify.checks.rules import compared, of_today
-from fsm_stack.verify.harmless import command, harmless
+from fsm_stack.verify.harmless import counted, harmless, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,30 +50,47 @@ class Restart:
         }
 
 
-def restarts(context: Context) -> tuple[Restart, ...]:
-    """Every owner with a pod that runs without a sidecar or with other rules than it would get.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartList:
+    """Who has to restart, and of which pods nothing is known.
 
-    Raises:
-        NotRun: nothing says what the pods should have.
+    Attributes:
+        owners: with at least one stale pod each.
+        unknown: reasons for which a pod could not be compared, each once.
     """
+
+    owners: tuple[Restart, ...]
+    unknown: tuple[str, ...] = ()
+
+
+def restarts(context: Context) -> RestartList:
+    """Every owner with a pod that runs without a sidecar or with other rules than it would get."""
     groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
+    unknown: dict[str, None] = {}
     for pod in context.pods:
         if pod.over or pod.deleted:
             continue
-        if why := _reason(pod, context):
+        try:
+            why = _reason(pod, context)
+        except NotRun as reason:
+            unknown[str(reason)] = None
+            continue
+        if why:
             owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
             groups.setdefault((pod.namespace, owner), []).append((pod, why))
-    return tuple(
+    place = context.snapshot.source.kubectl_context
+    owners = tuple(
         Restart(
             namespace=namespace,
             owner=owner,
             pods=tuple(pod.name for pod, _ in stale),
             why=stale[0][1],
-            command=restart(stale[0][0]),
-            wait=_wait(stale[0][0]),
+            command=restart(stale[0][0], place),
+            wait=_wait(stale[0][0], place),
         )
         for (namespace, owner), stale in sorted(groups.items())
     )
+    return RestartList(owners=owners, unknown=tuple(unknown))
 
 
 def _reason(pod: Pod, context: Context) -> str:
@@ -80,26 +98,42 @@ def _reason(pod: Pod, context: Context) -> str:
         if pod.namespace in context.snapshot.namespaces and decision_of(pod, context).inject:
             return "it has no sidecar"
         return ""
-    found = [item.message for item in compared(pod, context)]
-    return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
+    try:
+        found = [item.message for item in compared(pod, context)]
+        return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
+    except NotApplicable:
+        return ""
 
 
-def _wait(pod: Pod) -> str:
+def _wait(pod: Pod, context: str) -> str:
     owner = pod.owner
     if owner is None or owner.kind not in {"Deployment", "StatefulSet", "DaemonSet"}:
         return ""
     what = f"{owner.kind.lower()}/{owner.name}"
-    return command("kubectl", "rollout", "status", what, "-n", pod.namespace, "--timeout=10m")
+    return kubectl(
+        "rollout", "status", what, "-n", pod.namespace, "--timeout=10m", context=context
+    )
 
 
-def lines(found: tuple[Restart, ...], *, batch: int) -> Iterator[str]:
+def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]:
     """The commands as a shell script, a batch at a time, each waited for."""
-    total = sum(len(one.pods) for one in found)
-    yield f"# {total} pods of {len(found)} owners have other rules than they would get now"
-    for start in range(0, len(found), batch):
-        group = found[start : start + batch]
+    source, owners = context.snapshot.source, listed.owners
+    yield f"# context {harmless(source.context)}, server {harmless(source.server) or 'none asked'}"
+    yield f"# stack {harmless(context.expected.title)} ({context.system.name})"
+    for reason in listed.unknown:
+        yield f"# not compared: {harmless(reason)}"
+    for part, reason in context.snapshot.not_read.items():
+        yield f"# {part.value} {harmless(reason)}"
+    pods = sum(len(one.pods) for one in owners)
+    have = "have" if pods != 1 else "has"
+    yield (
+        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules than "
+        "the injector would write now"
+    )
+    for start in range(0, len(owners), batch):
+        group = owners[start : start + batch]
         yield ""
-        yield f"# batch {start // batch + 1}: {len(group)} owners"
+        yield f"# batch {start // batch + 1}: {counted(len(group), 'owner')}"
         for one in group:
             yield f"# {harmless(one.owner)} -n {harmless(one.namespace)}: {harmless(one.why)}"
             yield harmless(one.command, limit=1000) or "# its name is no name of Kubernetes'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.redirection import CONFIG_MAP_NAME
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
 
 Json = dict[str, Any]
+
+
+IN_CLUSTER: Final = "in-cluster"
+FILES: Final = "files"
+ANONYMIZED: Final = "anonymized"
+# What stands for a context's name where there is none.
+NO_CONTEXT: Final = frozenset({IN_CLUSTER, FILES, ANONYMIZED})
 
 
 class Part(StrEnum):
@@ -32,6 +39,7 @@ class Part(StrEnum):
     SERVICES = "services of the control plane"
     ENDPOINTS = "endpoint slices of the control plane"
     CONTROL_PLANE = "deployments of the control plane"
+    LOGS = "logs of init containers that failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,11 @@ class Source:
     server: str = ""
     uid: str = ""
     taken: str = ""
+
+    @property
+    def kubectl_context(self) -> str:
+        """The name that kubectl knows the cluster by; empty: none does."""
+        return "" if self.context in NO_CONTEXT else self.context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +141,7 @@ class Assembly:
     def __init__(self) -> None:
         self._parts: set[Part] = set()
         self._pods: dict[str, Pod] = {}
-        self._lists: dict[str, list[Json]] = {kind: [] for kind in _LISTED}
+        self._lists: dict[str, dict[tuple[str, str], Json]] = {kind: {} for kind in _LISTED}
         self._namespaces: dict[str, Json] = {}
         self._owners: dict[tuple[str, str, str], Json] = {}
         self._services: dict[tuple[str, str], Json] = {}
@@ -157,7 +170,7 @@ class Assembly:
             case "PodLog":
                 self._logs[f"{place}/{name}"] = str(item.get("text") or "")
             case _ if kind in self._lists:
-                self._lists[kind].append(item)
+                self._lists[kind][place, name] = item
             case _ if kind in _OWNER_KINDS:
                 self._add_owner(item, kind, place, name)
 
@@ -187,15 +200,15 @@ class Assembly:
             source=source,
             read=frozenset({*self._parts, *read}),
             not_read=dict(not_read or {}),
-            mesh_configs=tuple(self._lists["MeshConfig"]),
+            mesh_configs=tuple(self._lists["MeshConfig"].values()),
             redirection=self._redirection,
             namespaces=self._namespaces,
             pods=tuple(self._pods[key] for key in sorted(self._pods)),
             owners=self._owners,
-            mutating=tuple(self._lists["MutatingWebhookConfiguration"]),
-            validating=tuple(self._lists["ValidatingWebhookConfiguration"]),
+            mutating=tuple(self._lists["MutatingWebhookConfiguration"].values()),
+            validating=tuple(self._lists["ValidatingWebhookConfiguration"].values()),
             services=self._services,
-            endpoints=tuple(self._lists["EndpointSlice"]),
+            endpoints=tuple(self._lists["EndpointSlice"].values()),
             programs=self._programs,
             logs=self._logs,
         )

@@ -10,28 +10,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsm_stack.errors import InputError
-from fsm_stack.injection.annotations import LISTS
+from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.refusal import Refusal
+from fsm_stack.iptables.expect import found_lists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.packet import Pod as Place
-from fsm_stack.iptables.ranges import address_number, ipv4_range
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import ToListener, verdict_text
 from fsm_stack.verify.checks.each import init_container, restart
 from fsm_stack.verify.checks.rules import expected_lists, reading_of
+from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
+from fsm_stack.verify.exclusion import destination, excluded_by
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.packet import Trace
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.verify.check import Context
+    from fsm_stack.verify.exclusion import Entry
     from fsm_stack.verify.objects import Pod
 
 Cause = Literal[
     "as-declared",
     "config-absent",
+    "config-undeclared",
     "not-merged",
     "pod-not-restarted",
     "rule-missing",
@@ -75,20 +78,6 @@ class Why:
         }
 
 
-def destination(text: str) -> tuple[str, int]:
-    """``ADDRESS:PORT``.
-
-    Raises:
-        InputError: it is something else.
-    """
-    address, colon, port = text.rpartition(":")
-    if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
-        raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
-    if not 0 < int(port) <= 65535:  # noqa: PLR2004  # the message says it
-        raise InputError(f"{text!r}: expected a port from 1 to 65535")
-    return address, int(port)
-
-
 def explain(context: Context, text: str) -> Why:
     """Why one pod's connection to a destination is, or is not, redirected.
 
@@ -105,24 +94,6 @@ def explain(context: Context, text: str) -> Why:
     return _Walk(context, context.pods[0], address, port).answer()
 
 
-def excluded_by(lists: InterceptLists, address: str, port: int) -> str:
-    """The entry that makes a destination bypass the sidecar; empty: none does."""
-    for cidr in lists.outbound_ip_range_exclusions:
-        if _inside(cidr, address):
-            return f"range {cidr} in outboundIPRangeExclusionList"
-    if port in lists.outbound_port_exclusions:
-        return f"port {port} in outboundPortExclusionList"
-    included = lists.outbound_ip_range_inclusions
-    if included and not any(_inside(cidr, address) for cidr in included):
-        return "no range of outboundIPRangeInclusionList holds it"
-    return "it is localhost" if _inside("127.0.0.1/32", address) else ""
-
-
-def _inside(cidr: str, address: str) -> bool:
-    bounds, number = ipv4_range(cidr), address_number(address)
-    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]
-
-
 class _Walk:
     def __init__(self, context: Context, pod: Pod, address: str, port: int) -> None:
         self.context, self.pod = context, pod
@@ -131,14 +102,16 @@ class _Walk:
         self.declared = self.actual = ""
 
     def answer(self) -> Why:
-        lists = expected_lists(self.pod.annotations, self.context.expected.mesh)
+        expected = self.context.expected
+        lists = expected_lists(self.pod.annotations, expected.mesh)
         if isinstance(lists, Refusal):
             self.steps.append(f"annotations: {lists.message}")
             return self._is("not-merged", f"the injector cannot read the pod's annotations: "
                             f"{lists.message}", "Correct the annotation.")  # fmt: skip
         entry = excluded_by(lists, self.address, self.port)
-        self.declared = f"excluded: {entry}" if entry else "intercepted: no list excludes it"
+        self.declared = _told(entry)
         self.steps.append(f"settings and annotations: {self.declared}")
+        live = self._in_cluster(entry)
         script = init_container(self.pod, self.context)
         if script is None or script.script is None:
             return self._is("rule-missing", "the pod has no script: its init container is absent",
@@ -148,107 +121,116 @@ class _Walk:
             return self._is("unknown", f"the pod's script cannot be read: {reading}", "")
         actual = self._trace(reading.ruleset)
         bypasses = not isinstance(actual.verdict, ToListener)
-        self.actual = self._told(actual)
+        self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
         if bypasses == bool(entry):
             return self._in_kernel(bypasses)
-        return self._differs(lists, reading.ruleset, actual, entry)
+        own = excluded_by(found_lists(reading).lists, self.address, self.port)
+        if bool(own) != bypasses:
+            return self._shadowed(actual, own)
+        if live is not None and bool(live.entry) != bool(entry):
+            return self._not_as_declared(entry, live)
+        return self._older(entry or own)
+
+    def _in_cluster(self, declared: Entry | None) -> _Live | None:
+        """What the cluster's MeshConfig says, where something else declares."""
+        context = self.context
+        mesh = context.expected.mesh
+        item = context.snapshot.mesh_config(context.system, mesh.namespace)
+        if not context.expected.declared or item is None:
+            return None
+        spec = item.get("spec")
+        view = mesh_view(context.system, spec if isinstance(spec, dict) else None, environment={},
+                         name=mesh.name, namespace=mesh.namespace)  # fmt: skip
+        lists = expected_lists(self.pod.annotations, view)
+        if isinstance(lists, Refusal):
+            return None
+        entry = excluded_by(lists, self.address, self.port)
+        if bool(entry) != bool(declared):
+            self.steps.append(f"the cluster's MeshConfig: {_told(entry)}")
+        return _Live(item=item, entry=entry)
+
+    def _not_as_declared(self, declared: Entry | None, live: _Live) -> Why:
+        """The cluster's MeshConfig is what has to change first; a restart alone does not help."""
+        remedy = (
+            "Run `pulumi up` for the stack"
+            if self.context.expected.origin == "stack"
+            else "Apply the rendered files"
+        )
+        if declared:
+            return self._is("config-absent", "it is declared, and the cluster's MeshConfig has no "
+                            f"such entry in {declared.list_name}",
+                            f"{remedy}, then: {restart(self.pod)}")  # fmt: skip
+        name = live.entry.list_name if live.entry else ""
+        who = writers(live.item, f"spec.traffic.{name}")
+        by = f", last written by {who[0]}" if who else ""
+        return self._is("config-undeclared", "nothing declares it, and the cluster's MeshConfig "
+                        f"excludes it: {live.entry.text if live.entry else ''}{by}",
+                        f"{remedy}, or declare it, then: {restart(self.pod)}")  # fmt: skip
 
     def _in_kernel(self, bypasses: bool) -> Why:  # noqa: FBT001  # one of two answers
         live = self.context.live_rules
         if live is not None:
             kernel = self._trace(live.ruleset)
-            told = self._told(kernel)
+            told = _traced(kernel)
             self.steps.append(f"kernel: {told}")
             if bypasses == isinstance(kernel.verdict, ToListener):
                 self.actual = told
-                return self._is("rule-missing", "the script has the rule, the kernel does not",
-                                restart(self.pod))  # fmt: skip
-        what = "bypasses the sidecar" if bypasses else "goes through the sidecar"
-        if not bypasses and not self.declared.startswith("excluded"):
+                lost = "has the rule, the kernel does not" if bypasses else (
+                    "redirects it, the kernel does not"
+                )  # fmt: skip
+                return self._is("rule-missing", f"the script {lost}", restart(self.pod))
+        if not bypasses:
             return self._is(
                 "config-absent",
                 "no list, mesh-wide or of the pod, excludes it: it goes through the sidecar",
                 "Exclude it, if it is meant to bypass the mesh: declare its port or range.",
             )
-        return self._is("as-declared", f"it {what}, as declared", "")
+        return self._is("as-declared", "it bypasses the sidecar, as declared", "")
 
-    def _differs(self, lists: InterceptLists, ruleset: Ruleset, actual: Trace, entry: str) -> Why:
-        present = self._has_rule(ruleset, lists) if entry else False
-        if entry and present:
-            rule = actual.decided_by
-            taken = f" by {rule.chain} rule {rule.number}, {rule_text(rule.rule)}" if rule else ""
-            return self._is("rule-shadowed", f"its rule is in the script, and the packet is taken "
-                            f"before it{taken}", restart(self.pod))  # fmt: skip
-        if entry and (why := self._not_in_cluster(entry)):
-            return why
-        changed = self._changed_at()
-        if entry and changed and self.pod.created and self.pod.created > changed:
-            self.steps.append(f"pod made {self.pod.created}, lists last changed {changed}")
+    def _shadowed(self, actual: Trace, own: Entry | None) -> Why:
+        rule = actual.decided_by
+        taken = f" by {rule.chain} rule {rule.number}, {rule_text(rule.rule)}" if rule else ""
+        what = "its rule" if own else "the redirection"
+        return self._is("rule-shadowed", f"{what} is in the script, and the packet is taken "
+                        f"before it{taken}", restart(self.pod))  # fmt: skip
+
+    def _older(self, entry: Entry | None) -> Why:
+        """The settings are right, and the script is of others."""
+        changed = self._changed_at(entry.list_name if entry else "")
+        excluded = self.declared.startswith("excluded")
+        lacks = "lacks the rule" if excluded else "still has the rule"
+        made = f"pod made {self.pod.created or 'at an unknown time'}"
+        self.steps.append(f"{made}, lists last changed {changed}" if changed else made)
+        if changed and self.pod.created > changed:
             injector = self.context.system.injector_name
-            unmerged = (
-                "the pod was made after the change, and its script lacks it: "
-                f"{injector} did not merge it"
-            )
-            return self._is("not-merged", unmerged, restart(self.pod))
-        when = f", lists last changed {changed}" if changed else ""
-        self.steps.append(f"pod made {self.pod.created or 'at an unknown time'}{when}")
-        lacks = "its script lacks the rule" if entry else "its script still has the rule"
+            return self._is("not-merged", "the pod was made after the change, and its script "
+                            f"{lacks}: {injector} did not merge it",
+                            restart(self.pod))  # fmt: skip
+        fix = restart(self.pod)
+        if excluded and self._lost_at_restart():
+            fix = f"Put the annotation into the owner's pod template, then: {fix}"
         return self._is("pod-not-restarted", "the settings are read when a pod is injected, and "
-                        f"{lacks}", restart(self.pod))  # fmt: skip
+                        f"its script {lacks}", fix)  # fmt: skip
 
-    def _not_in_cluster(self, entry: str) -> Why | None:
-        """Declared in the stack, absent in the cluster's MeshConfig and the pod's annotations."""
+    def _lost_at_restart(self) -> bool:
+        """Whether only an annotation excludes it that the owner's template does not have."""
+        template = template_annotations(self.pod, self.context)
+        if template is None:
+            return False
+        lists = expected_lists(template, self.context.expected.mesh)
+        return not isinstance(lists, Refusal) and not excluded_by(lists, self.address, self.port)
+
+    def _changed_at(self, list_name: str) -> str:
         context = self.context
         item = context.snapshot.mesh_config(context.system, context.expected.mesh.namespace)
-        if not context.expected.declared or item is None:
-            return None
-        traffic = (item.get("spec") or {}).get("traffic") or {}
-        key = "outboundPortExclusionList" if entry.startswith("port") else (
-            "outboundIPRangeExclusionList" if entry.startswith("range") else ""
-        )  # fmt: skip
-        annotated = any(context.system.annotation(name) in self.pod.annotations for name in LISTS)
-        live = traffic.get(key) or []
-        holds = (
-            self.port in live
-            if key == "outboundPortExclusionList"
-            else any(_inside(str(cidr), self.address) for cidr in live)
-        )
-        if not key or holds or annotated:
-            return None
-        self.steps.append(f"the cluster's MeshConfig: {key} is {live}")
-        return self._is("config-absent", f"it is declared, and the cluster's MeshConfig has no "
-                        f"such entry in {key}", "Run `pulumi up` for the stack.")  # fmt: skip
-
-    def _has_rule(self, ruleset: Ruleset, lists: InterceptLists) -> bool:
-        from fsm_stack.iptables.rule import Destination, Multiport, Return  # noqa: PLC0415
-
-        wanted_port = self.port in lists.outbound_port_exclusions
-        for step in ruleset.steps:
-            for match in step.rule.matches:
-                if not isinstance(step.rule.target, Return) or match.negated:
-                    continue
-                if isinstance(match, Destination) and _inside(match.cidr, self.address):
-                    return True
-                if wanted_port and isinstance(match, Multiport):
-                    return any(p.bounds[0] <= self.port <= p.bounds[1] for p in match.ports)
-        return False
-
-    def _changed_at(self) -> str:
-        context = self.context
-        item = context.snapshot.mesh_config(context.system, context.expected.mesh.namespace)
-        newest = writers(item, "spec.traffic") if item else ()
+        path = f"spec.traffic.{list_name}" if list_name else "spec.traffic"
+        newest = writers(item, path) if item else ()
         return newest[0].rpartition(" at ")[2] if newest and " at " in newest[0] else ""
 
     def _trace(self, ruleset: Ruleset) -> Trace:
         packet = Packet(direction="outbound", destination=self.address, port=self.port)
         return trace(ruleset, packet, pod=Place(address=self.pod.address))
-
-    @staticmethod
-    def _told(walked: Trace) -> str:
-        rule = walked.decided_by
-        by = f", {rule.chain} rule {rule.number}: {rule_text(rule.rule)}" if rule else ""
-        return f"{verdict_text(walked.verdict)}{by}"
 
     def _is(self, cause: Cause, why: str, fix: str) -> Why:
         return Why(
@@ -260,3 +242,21 @@ class _Walk:
             why=why,
             fix=fix,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Live:
+    """The cluster's MeshConfig, and the entry in it that excludes the destination."""
+
+    item: dict[str, Any]
+    entry: Entry | None
+
+
+def _told(entry: Entry | None) -> str:
+    return f"excluded: {entry.text}" if entry else "intercepted: no list excludes it"
+
+
+def _traced(walked: Trace) -> str:
+    rule = walked.decided_by
+    by = f", {rule.chain} rule {rule.number}: {rule_text(rule.rule)}" if rule else ""
+    return f"{verdict_text(walked.verdict)}{by}"

@@ -359,12 +359,14 @@ def test_pods_made_under_other_settings_are_stale_and_their_owner_is_listed(mesh
     listed = CliRunner().invoke(cli, ["restart-list", "dev", *place])
     assert listed.exit_code == 1
     assert listed.output.splitlines() == [
-        "# 1 pods of 1 owners have other rules than they would get now",
+        f"# context test, server https://127.0.0.1:{mesh.port}",
+        "# stack dev, Pulumi.dev.yaml (fsm)",
+        "# 1 pod of 1 owner has other rules than the injector would write now",
         "",
-        "# batch 1: 1 owners",
+        "# batch 1: 1 owner",
         "# Deployment web -n demo: outbound ports 9999: not declared",
-        "kubectl rollout restart deployment/web -n demo",
-        "kubectl rollout status deployment/web -n demo --timeout=10m",
+        "kubectl rollout restart deployment/web -n demo --context test",
+        "kubectl rollout status deployment/web -n demo --timeout=10m --context test",
     ]
 
 

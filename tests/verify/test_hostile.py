@@ -38,6 +38,11 @@ def printed(mesh: World) -> str:
     return "\n".join([*lines(known), plain, scanned])
 
 
+def restart_script(mesh: World) -> list[str]:
+    context = mesh.context()
+    return list(restart_lines(context, restarts(context), batch=10))
+
+
 @pytest.mark.parametrize("text", [ESCAPE, HIDDEN, "a\nFAILED everything", "\r\x00"])
 def test_what_a_terminal_would_obey_is_written_out(text: str) -> None:
     mesh = world()
@@ -78,8 +83,10 @@ def test_a_name_that_is_shell_is_quoted_in_a_command() -> None:
     mesh.objects.append(stale)
     (item,) = mesh.outcome("pod-stale").findings
     assert item.fix == "kubectl rollout restart 'deployment/$(reboot)' -n shop"
-    printed_lines = list(restart_lines(restarts(mesh.context()), batch=10))
-    assert "kubectl rollout restart 'deployment/$(reboot)' -n shop" in printed_lines
+    assert (
+        "kubectl rollout restart 'deployment/$(reboot)' -n shop --context test"
+        in restart_script(mesh)
+    )
 
 
 @pytest.mark.requirement("C42")
@@ -95,7 +102,7 @@ def test_a_new_line_in_an_owners_name_ends_no_comment() -> None:
     stale = pod_json(expected(DEV.replace("[6379, 7070]", "[1]")))
     stale["metadata"]["ownerReferences"][0]["name"] = "a\nreboot-1"
     mesh.objects.append(stale)
-    for line in restart_lines(restarts(mesh.context()), batch=10):
+    for line in restart_script(mesh):
         assert not line.startswith("reboot")
 
 

@@ -10,8 +10,9 @@ import pytest
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.read import read
 from fsm_stack.verify.check import Status
+from fsm_stack.verify.snapshot import Part
 
-from .world import DEV, expected, pod_json, world
+from .world import DEV, World, expected, pod_json, world
 
 POD = "pod shop/web-7f9c5d-x2x"
 RESTART = "kubectl rollout restart deployment/web -n shop"
@@ -312,14 +313,71 @@ def test_doubled_jumps_in_the_kernel_are_seen() -> None:
     assert mesh.messages("pod-live-rules") == ["OUTPUT jumps to FSM_PROXY_OUTBOUND twice"]
 
 
+def kernel(mesh: World, *drop: str, add: str = "") -> list[tuple[str, str, object]]:
+    """What the check says of a kernel that lacks these lines and has another one."""
+    text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]
+    kept = [line for line in text.splitlines() if not any(part in line for part in drop)]
+    mesh.live_rules = read("\n".join(kept).replace("COMMIT", f"{add}\nCOMMIT"))
+    outcome = mesh.outcome("pod-live-rules")
+    return [(str(one.severity), one.message, one.value) for one in outcome.findings]
+
+
+def test_the_rules_of_the_script_in_the_kernel_pass() -> None:
+    mesh = world()
+    assert kernel(mesh) == []
+    assert mesh.outcome("pod-live-rules").status is Status.PASSED
+
+
 def test_a_rule_that_the_kernel_lacks_is_told() -> None:
+    assert kernel(world(), "6379") == [
+        (
+            "error",
+            "the kernel lacks a rule of FSM_PROXY_OUTBOUND: these outbound ports are excluded",
+            "-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports 6379,7070 -j RETURN",
+        )
+    ]
+
+
+def test_a_kernel_without_the_redirection_itself_is_told() -> None:
+    """Not only entries of lists: a flushed table has none of them, and no redirection either."""
+    mesh = world()
+    mesh.live_rules = read("*nat\nCOMMIT\n")
+    messages = mesh.messages("pod-live-rules")
+    assert (
+        "the kernel lacks a rule of OUTPUT: every TCP connection that leaves a process of the pod "
+        "is examined"
+    ) in messages
+    assert len(messages) == 20
+
+
+def test_a_rule_that_somebody_added_is_told() -> None:
+    added = "-I FSM_PROXY_OUTBOUND -p tcp -j RETURN"
+    assert kernel(world(), add=added) == [
+        (
+            "error",
+            "the kernel has a rule in FSM_PROXY_OUTBOUND that the script has not",
+            "-A FSM_PROXY_OUTBOUND -p tcp -j RETURN",
+        )
+    ]
+
+
+def test_a_rule_of_another_program_beside_the_meshs_is_a_warning() -> None:
+    ((severity, message, _),) = kernel(world(), add="-A OUTPUT -d 127.0.0.11/32 -j RETURN")
+    assert severity == "warning"
+    assert message == "the kernel has a rule in OUTPUT that the script has not"
+
+
+def test_the_same_rules_in_another_order_are_told() -> None:
     mesh = world()
     text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]
-    lines = [line for line in text.splitlines() if "6379" not in line]
-    mesh.live_rules = read("\n".join(lines))
-    assert mesh.messages("pod-live-rules") == [
-        "in the kernel: outbound ports 6379, 7070: the script has no rule for them"
-    ]
+    rule = next(
+        line
+        for line in text.splitlines()
+        if "--uid-owner 1500 -j RETURN" in line and "lo" not in line
+    )
+    assert kernel(mesh, rule, add=rule)[0][1] == (
+        "the kernel has the rules of FSM_PROXY_OUTBOUND in another order"
+    )
 
 
 def test_pods_that_ran_to_their_end_are_left_alone() -> None:
@@ -327,5 +385,86 @@ def test_pods_that_ran_to_their_end_are_left_alone() -> None:
     pod = mesh.the("Pod")
     pod["status"]["phase"] = "Succeeded"
     pod["spec"]["containers"].pop()
-    assert mesh.messages("pod-injected") == []
-    assert mesh.messages("pod-ready") == []
+    outcome = mesh.outcome("pod-ready")
+    assert outcome.status is Status.NOT_APPLICABLE
+    assert outcome.why == "pod shop/web-7f9c5d-x2x ran to its end: Succeeded"
+
+
+def test_what_is_said_about_no_pod_is_not_counted_as_passed() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    for name in (
+        "pod-ready",
+        "pod-init",
+        "pod-script",
+        "pod-generation",
+        "pod-rules",
+        "pod-stale",
+    ):
+        assert mesh.outcome(name).status is Status.NOT_APPLICABLE, name
+    assert mesh.outcome("pod-ready").why == "pod shop/web-7f9c5d-x2x has no sidecar"
+
+
+def test_a_script_that_cannot_be_read_is_compared_with_nothing() -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "rm -rf /"]
+    for name in ("pod-generation", "pod-rules", "pod-stale"):
+        outcome = mesh.outcome(name)
+        assert outcome.status is Status.NOT_RUN
+        assert outcome.why == "pod shop/web-7f9c5d-x2x: its script cannot be read"
+
+
+def test_a_pod_that_cannot_be_looked_at_hides_no_finding_of_the_others() -> None:
+    mesh = world()
+    older = pod_json(expected(DEV.replace("[6379, 7070]", "[6379]")), "older")
+    broken = [pod_json(mesh.known, name) for name in ("a", "b")]
+    for one in broken:
+        one["spec"]["initContainers"][0]["args"] = ["-c", "rm -rf /"]
+    mesh.objects += [*broken, older]
+    outcome = mesh.outcome("pod-rules")
+    assert [item.place.path for item in outcome.findings] == ["pod shop/older"]
+    assert outcome.status is Status.FAILED
+    assert outcome.why == "pod shop/a: its script cannot be read; and 1 more pod"
+    assert not outcome.complete
+
+
+def test_an_owner_without_pods_is_not_counted_as_passed() -> None:
+    mesh = world()
+    mesh.remove("Pod")
+    mesh.asked = "deployment/web -n shop"
+    outcome = mesh.outcome("pod-rules")
+    assert outcome.status is Status.NOT_RUN
+    assert outcome.why == "deployment/web -n shop has no pod to look at"
+
+
+def test_a_log_that_may_not_be_read_is_named_with_the_failure() -> None:
+    mesh = world()
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2}}
+    mesh.not_read = {Part.LOGS: 'not read: pods "x" is forbidden: cannot get resource "pods/log"'}
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == (
+        'its log was not read: pods "x" is forbidden: cannot get resource "pods/log"'
+    )
+
+
+def test_whether_an_annotation_lasts_is_unknown_without_the_owner() -> None:
+    mesh = world()
+    mesh.the("Pod")["metadata"]["annotations"]["flomesh.io/sidecar-injection"] = "yes"
+    mesh.remove("Deployment", "web")
+    mesh.not_read = {Part.OWNERS: "not read: deployments.apps is forbidden"}
+    outcome = mesh.outcome("pod-annotation-effect")
+    assert outcome.status is Status.NOT_RUN
+    assert outcome.why == (
+        "whether shop/web-7f9c5d-x2x's annotations last is unknown: not read: deployments.apps is "
+        "forbidden"
+    )
+
+
+def test_a_script_of_any_size_is_refused_before_it_is_read() -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "x" * 2_000_000]
+    assert mesh.messages("pod-script") == [
+        "the script cannot be read: expected at most 65536 characters, got 2000000"
+    ]

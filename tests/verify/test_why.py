@@ -58,7 +58,9 @@ def test_a_port_declared_and_not_in_the_cluster_is_config_absent() -> None:
         "it is declared, and the cluster's MeshConfig has no such entry in "
         "outboundPortExclusionList"
     )
-    assert answer.fix == "Run `pulumi up` for the stack."
+    assert answer.fix == (
+        "Run `pulumi up` for the stack, then: kubectl rollout restart deployment/web -n shop"
+    )
 
 
 @pytest.mark.requirement("C35")
@@ -69,7 +71,8 @@ def test_a_pod_made_after_the_change_without_it_is_not_merged() -> None:
     answer = explain(mesh.context(), REDIS)
     assert answer.cause == "not-merged"
     assert answer.why == (
-        "the pod was made after the change, and its script lacks it: fsm-injector did not merge it"
+        "the pod was made after the change, and its script lacks the rule: fsm-injector did not "
+        "merge it"
     )
 
 
@@ -163,10 +166,101 @@ def test_the_walk_needs_one_pod() -> None:
 def test_the_walk_is_printed_step_by_step() -> None:
     mesh = world()
     made_before(mesh)
-    lines = list(why_lines(explain(mesh.context(), REDIS)))
-    assert lines[0] == REDIS
-    assert lines[1] == (
+    context = mesh.context()
+    lines = list(why_lines(context, explain(context, REDIS)))
+    assert lines[:3] == [
+        "context test",
+        "server  https://127.0.0.1:6443",
+        "stack   dev (fsm)",
+    ]
+    assert lines[5] == REDIS
+    assert lines[6] == (
         "  settings and annotations: excluded: port 6379 in outboundPortExclusionList"
     )
     assert lines[-2].startswith("cause: pod-not-restarted: ")
     assert lines[-1] == "fix:   kubectl rollout restart deployment/web -n shop"
+
+
+@pytest.mark.requirement("C35")
+def test_an_inbound_port_list_hides_no_outbound_rule() -> None:
+    """Both are multiport rules; the inbound one stands first in the script."""
+    text = DEV.replace(
+        "  fsm-stack:traffic:", "  fsm-stack:traffic:\n    inboundPortExclusionList: [8081]"
+    )
+    mesh = world(text)
+    container = mesh.the("Pod")["spec"]["initContainers"][0]
+    lines = container["args"][1].splitlines()
+    rule = next(line for line in lines if "6379,7070" in line)
+    lines.remove(rule)
+    lines.insert(lines.index("COMMIT"), rule)
+    container["args"][1] = "\n".join(lines)
+    assert explain(mesh.context(), REDIS).cause == "rule-shadowed"
+
+
+@pytest.mark.requirement("C35")
+def test_an_exclusion_that_nobody_declared_names_who_wrote_it_into_the_cluster() -> None:
+    """A restart alone would change nothing: the injector would write the rule again."""
+    mesh = world(OLDER)
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(DEV)))
+    mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = [6379, 7070]
+    mesh.the("MeshConfig")["metadata"]["managedFields"] = CHANGED
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "config-undeclared"
+    assert answer.why == (
+        "nothing declares it, and the cluster's MeshConfig excludes it: port 6379 in "
+        "outboundPortExclusionList, last written by kubectl-patch at 2026-06-30T09:00:00Z"
+    )
+    assert answer.fix == (
+        "Run `pulumi up` for the stack, or declare it, then: "
+        "kubectl rollout restart deployment/web -n shop"
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_a_rule_of_nobody_that_lets_everything_pass_is_told() -> None:
+    mesh = world()
+    container = mesh.the("Pod")["spec"]["initContainers"][0]
+    container["args"][1] = container["args"][1].replace(
+        "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND\n",
+        "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND\n-A FSM_PROXY_OUTBOUND -p tcp -j RETURN\n",
+    )
+    answer = explain(mesh.context(), "10.0.0.8:5432")
+    assert answer.cause == "rule-shadowed"
+    assert answer.why == (
+        "the redirection is in the script, and the packet is taken before it by "
+        "FSM_PROXY_OUTBOUND rule 1, -p tcp -j RETURN"
+    )
+
+
+@pytest.mark.requirement("C35", "C36")
+def test_a_destination_outside_the_inclusions_is_excluded_by_them() -> None:
+    text = DEV.replace(
+        "  fsm-stack:traffic:",
+        "  fsm-stack:traffic:\n    outboundIPRangeInclusionList: [10.0.0.0/8]",
+    )
+    answer = explain(world(text).context(), "192.0.2.1:443")
+    assert answer.cause == "as-declared"
+    assert answer.declared == "excluded: no range of outboundIPRangeInclusionList holds it"
+
+
+@pytest.mark.requirement("C16", "C35")
+def test_an_annotation_of_the_live_pod_alone_does_not_survive_the_restart() -> None:
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "5432"
+    answer = explain(mesh.context(), "10.0.0.8:5432")
+    assert answer.cause == "pod-not-restarted"
+    assert answer.fix == (
+        "Put the annotation into the owner's pod template, then: "
+        "kubectl rollout restart deployment/web -n shop"
+    )
+
+
+@pytest.mark.requirement("C35")
+def test_a_kernel_without_the_redirection_is_seen() -> None:
+    mesh = world()
+    mesh.live_rules = read("*nat\nCOMMIT\n")
+    answer = explain(mesh.context(), "10.0.0.8:5432")
+    assert answer.cause == "rule-missing"
+    assert answer.why == "the script redirects it, the kernel does not"

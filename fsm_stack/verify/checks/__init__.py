@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     control_plane,
+    kernel,
     mesh,
     namespaces,
     pods,
@@ -24,5 +25,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *namespaces.CHECKS,
     *pods.CHECKS,
     *rules.CHECKS,
+    *kernel.CHECKS,
     *workloads.CHECKS,
 )

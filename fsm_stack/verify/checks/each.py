@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.harmless import command
+from fsm_stack.verify.harmless import counted, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,18 +21,23 @@ def place(pod: Pod) -> str:
     return f"pod {pod.key}"
 
 
-def restart(pod: Pod) -> str:
-    """The command that makes a pod anew; for a pod of its own there is none but to delete it."""
+def restart(pod: Pod, context: str = "") -> str:
+    """The command that makes a pod anew; for a pod of its own there is none but to delete it.
+
+    Args:
+        pod: which.
+        context: of the kubeconfig, for commands that are kept; empty: the current one.
+    """
     owner = pod.owner
     if owner is not None and owner.kind in {"Deployment", "StatefulSet", "DaemonSet"}:
-        kind = owner.kind.lower()
-        return command(
-            "kubectl", "rollout", "restart", f"{kind}/{owner.name}", "-n", pod.namespace
-        )
-    deleted = command("kubectl", "delete", "pod", pod.name, "-n", pod.namespace)
+        what = f"{owner.kind.lower()}/{owner.name}"
+        return kubectl("rollout", "restart", what, "-n", pod.namespace, context=context)
+    deleted = kubectl("delete", "pod", pod.name, "-n", pod.namespace, context=context)
+    if not deleted:
+        return ""
     if owner is not None:
-        return f"{deleted} ; its {owner.kind} {owner.name} makes it anew"
-    return f"{deleted} ; no owner makes it anew: apply its manifest again"
+        return f"{deleted} # its {owner.kind} makes it anew"
+    return f"{deleted} # no owner makes it anew: apply its manifest again"
 
 
 def of_every_pod(
@@ -39,21 +45,66 @@ def of_every_pod(
 ) -> Callable[[Context], Iterator[Finding]]:
     """The check for all pods.
 
+    A pod that it says nothing about is not counted as passed: where it says nothing about any,
+    it does not apply; where it could not look at one, it did not run, or on a part only.
+
     Args:
         check: of one pod.
         whole: it needs the whole pod, not a description that leaves parts out.
     """
 
     def run(context: Context) -> Iterator[Finding]:
-        if not context.pods:
-            raise NotApplicable("there is no pod to look at")
-        if whole and (partial := [pod.key for pod in context.pods if pod.elided]):
-            raise NotRun(f"the description of {partial[0]} leaves parts out")
+        _require_pods(context, whole=whole)
+        looked, skipped = 0, ""
+        unread: Counter[str] = Counter()
         for pod in context.pods:
-            if not pod.over and not pod.deleted:
+            try:
+                _require_alive(pod)
                 yield from check(pod, context)
+            except NotApplicable as reason:
+                skipped = skipped or str(reason)
+            except NotRun as reason:
+                unread[str(reason)] += 1
+            else:
+                looked += 1
+        if unread:
+            raise NotRun(_told(unread))
+        if not looked:
+            raise NotApplicable(skipped)
 
     return run
+
+
+def _require_pods(context: Context, *, whole: bool) -> None:
+    if not context.pods:
+        if context.asked:
+            raise NotRun(f"{context.asked} has no pod to look at")
+        raise NotApplicable("there is no pod to look at")
+    if whole and (partial := [pod.key for pod in context.pods if pod.elided]):
+        raise NotRun(f"the description of {partial[0]} leaves parts out")
+
+
+def _require_alive(pod: Pod) -> None:
+    if pod.deleted:
+        raise NotApplicable(f"pod {pod.key} is being deleted")
+    if pod.over:
+        raise NotApplicable(f"pod {pod.key} ran to its end: {pod.phase}")
+
+
+def _told(unread: Counter[str]) -> str:
+    more = sum(unread.values()) - 1
+    first = next(iter(unread))
+    return f"{first}; and {counted(more, 'more pod')}" if more else first
+
+
+def require_sidecar(pod: Pod, context: Context) -> None:
+    """Leave pods outside the mesh to the check that says so.
+
+    Raises:
+        NotApplicable: the pod has no container of the mesh's.
+    """
+    if not is_injected(pod, context):
+        raise NotApplicable(f"pod {pod.key} has no sidecar")
 
 
 def init_container(pod: Pod, context: Context) -> Container | None:

@@ -37,17 +37,9 @@ def subjects(context: Context) -> list[str]:
         names = {pod.namespace for pod in context.pods}
     else:
         label, mesh = context.system.monitored_by_label, context.expected.mesh.name
-        every = [
-            *(
-                (key[2], item)
-                for key, item in context.expected.objects.items()
-                if key[0] == "Namespace"
-            ),
-            *context.snapshot.namespaces.items(),
-        ]
-        names = {
+        names = set(context.expected.namespaces) | {
             name
-            for name, item in every
+            for name, item in context.snapshot.namespaces.items()
             if ((item.get("metadata") or {}).get("labels") or {}).get(label) == mesh
         }
     if not names:

@@ -8,7 +8,14 @@ from fsm_stack.findings import Severity
 from fsm_stack.injection.decision import decide, webhook_skips
 from fsm_stack.verify.causes import cause
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import init_container, is_injected, of_every_pod, place, restart
+from fsm_stack.verify.checks.each import (
+    init_container,
+    is_injected,
+    of_every_pod,
+    place,
+    require_sidecar,
+    restart,
+)
 from fsm_stack.verify.checks.namespaces import view
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
@@ -79,8 +86,7 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
 
 def ready(pod: Pod, context: Context) -> Iterator[Finding]:
     """The sidecar is ready, and so is every container that kubectl counts in READY."""
-    if not is_injected(pod, context):
-        return
+    require_sidecar(pod, context)
     system, counted = context.system, pod.counted()
     ready_count = sum(one.ready for one in counted)
     shown = f"READY {ready_count}/{len(counted)}, status {pod.phase or 'unknown'}"
@@ -109,8 +115,7 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
 def initialised(pod: Pod, context: Context) -> Iterator[Finding]:
     """The init container has loaded the rules: it terminated with exit code 0."""
     name = context.system.init_container
-    if not is_injected(pod, context):
-        return
+    require_sidecar(pod, context)
     init = init_container(pod, context)
     if init is None:
         yield found(
@@ -127,7 +132,10 @@ def initialised(pod: Pod, context: Context) -> Iterator[Finding]:
     failed = init.state if init.state.name == "terminated" else init.last
     fix = known.fix if known else _logs(pod, name)
     because = f": {known.means}" if known else ""
+    unread = context.snapshot.not_read.get(Part.LOGS, "")
     evidence = log.strip().splitlines()[-1] if log.strip() else init.state.message
+    if not evidence and unread and failed.exit_code:
+        evidence = f"its log was {unread}"
     match init.state.name:
         case "terminated":
             what = f"init container {name} failed with exit code {init.state.exit_code}"

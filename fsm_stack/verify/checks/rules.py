@@ -10,11 +10,10 @@ from fsm_stack.findings import Severity
 from fsm_stack.injection.lists import interception
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.iptables.expect import differences
-from fsm_stack.iptables.lint import doubled_jumps, lint_reading, old_generation
-from fsm_stack.iptables.read import Reading, RuleSyntaxError, read
+from fsm_stack.iptables.lint import lint_reading, old_generation
+from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import init_container, of_every_pod, place, restart
-from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings import Finding
     from fsm_stack.injection.mesh import MeshView
     from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.iptables.read import Reading
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 
@@ -30,9 +30,15 @@ _HOST_BITS: Final = "host-bits"
 _NO_RULES: Final = "missing-rule"
 
 
+# An injector's script has 2 kB, and 4 kB with the most entries that iptables takes.
+SCRIPT_MAX: Final = 64 * 1024
+
+
 @lru_cache(maxsize=2048)
 def reading_of(script: str) -> Reading | str:
     """A script as rules, or why it is none."""
+    if len(script) > SCRIPT_MAX:
+        return f"expected at most {SCRIPT_MAX} characters, got {len(script)}"
     try:
         return read(script)
     except RuleSyntaxError as error:
@@ -77,26 +83,41 @@ def script_of(pod: Pod, context: Context) -> str | None:
     return init.script if init else None
 
 
+def require_script(pod: Pod, context: Context) -> str:
+    """The script of a pod's init container.
+
+    Raises:
+        NotApplicable: it has none.
+    """
+    script = script_of(pod, context)
+    if script is None:
+        raise NotApplicable(
+            f"pod {pod.key} has no script: no init container {context.system.init_container}"
+        )
+    return script
+
+
 def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     """What a pod's script lacks and has, against what the injector would write now.
 
     Raises:
-        NotRun: nothing says what it should hold.
+        NotApplicable: the pod has no script.
+        NotRun: nothing says what it should hold, or the script cannot be read.
     """
     if context.expected.settings is None:
         raise NotRun("no MeshConfig is known, declared or in the cluster")
-    script = script_of(pod, context)
+    script = require_script(pod, context)
     lists = expected_lists(pod.annotations, context.expected.mesh)
-    if script is None or isinstance(lists, Refusal):
-        return ()
+    if isinstance(lists, Refusal):
+        raise NotRun(f"pod {pod.key}: its annotations cannot be read")
+    if isinstance(reading_of(script), str):
+        raise NotRun(f"pod {pod.key}: its script cannot be read")
     return _differences(script, lists)
 
 
 def loadable(pod: Pod, context: Context) -> Iterator[Finding]:
     """The script is one that a shell and iptables take, and does what it says."""
-    script = script_of(pod, context)
-    if script is None:
-        return
+    script = require_script(pod, context)
     for item in _faults(script):
         yield item.at(path=f"{place(pod)} {context.system.init_container}")
     reading = reading_of(script)
@@ -112,8 +133,10 @@ def loadable(pod: Pod, context: Context) -> Iterator[Finding]:
 
 def of_today(pod: Pod, context: Context) -> Iterator[Finding]:
     """The script is of the generation that the injectors write today."""
-    script = script_of(pod, context)
-    for item in _generation(script) if script is not None else ():
+    script = require_script(pod, context)
+    if isinstance(reading_of(script), str):
+        raise NotRun(f"pod {pod.key}: its script cannot be read")
+    for item in _generation(script):
         yield item.at(path=place(pod))
 
 
@@ -164,63 +187,6 @@ def current(pod: Pod, context: Context) -> Iterator[Finding]:
         )
 
 
-def in_kernel(context: Context) -> Iterator[Finding]:
-    """The rules that the kernel has are those of the script, once.
-
-    Raises:
-        NotApplicable: nobody gave the kernel's rules.
-    """
-    rules = context.live_rules
-    if rules is None:
-        repeated = [
-            pod
-            for pod in context.pods
-            if (init := init_container(pod, context)) and init.restarts and not pod.over
-        ]
-        if not repeated:
-            raise NotApplicable(_how_to_get(context))
-        for pod in repeated:
-            init = init_container(pod, context)
-            yield found(
-                "doubled-jump",
-                f"suspected: init container {context.system.init_container} ran "
-                f"{init.restarts + 1 if init else 0} times in one network namespace",
-                place=place(pod),
-                fix=_how_to_get(context, pod),
-            )
-        return
-    where = place(context.pods[0]) if context.pods else ""
-    for item in doubled_jumps(rules.ruleset):
-        yield item.at(path=where)
-    if not context.pods:
-        return
-    if context.expected.settings is None:
-        raise NotRun("no MeshConfig is known, declared or in the cluster")
-    lists = expected_lists(context.pods[0].annotations, context.expected.mesh)
-    if not isinstance(lists, Refusal):
-        for item in differences(rules, lists):
-            yield found(
-                "pod-live-rules",
-                f"in the kernel: {item.message}",
-                place=where,
-                evidence=item.value,
-                severity=item.severity,
-                fix=restart(context.pods[0]),
-            )
-
-
-def _how_to_get(context: Context, pod: Pod | None = None) -> str:
-    one = pod or (context.pods[0] if len(context.pods) == 1 else None)
-    name, namespace = (one.name, one.namespace) if one else ("POD", "NAMESPACE")
-    init = init_container(one, context) if one else None
-    image = (init.image if init else "") or context.system.images.init
-    words = command(
-        "kubectl", "debug", f"pod/{name}", "-n", namespace, "--profile=netadmin", "--image", image,
-        "--attach", "--quiet", "--", "iptables-save", "-t", "nat",
-    )  # fmt: skip
-    return f"to look into the kernel: {words} > rules.txt, then --rules rules.txt"
-
-
 CHECKS: Final = (
     Check(
         id="pod-annotations",
@@ -255,13 +221,6 @@ CHECKS: Final = (
         title="the pod was made under the settings that count now",
         needs=(Part.PODS,),
         run=of_every_pod(current),
-        group="rules",
-    ),
-    Check(
-        id="pod-live-rules",
-        title="the kernel has these rules, once",
-        needs=(Part.PODS,),
-        run=in_kernel,
         group="rules",
     ),
 )

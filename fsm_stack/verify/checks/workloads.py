@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injection.annotations import pod_keys
 from fsm_stack.verify.allow import PREFIXES
-from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import of_every_pod, place
 from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
@@ -54,7 +54,8 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     """Every annotation of the mesh's on the pod is one that the injector reads, and will last."""
     known = pod_keys(context.system)
     own = f"{context.system.annotation_prefix}/"
-    template = _template(pod, context)
+    template = template_annotations(pod, context)
+    unread = context.snapshot.not_read.get(Part.OWNERS)
     for key, value in pod.annotations.items():
         if not key.startswith(PREFIXES):
             continue
@@ -80,9 +81,12 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
+        elif template is None and unread and pod.owner is not None:
+            raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")
 
 
-def _template(pod: Pod, context: Context) -> dict[str, str] | None:
+def template_annotations(pod: Pod, context: Context) -> dict[str, str] | None:
+    """The annotations of the owner's pod template; None: it was not read, or there is none."""
     if pod.owner is None:
         return None
     owner = context.snapshot.owners.get((pod.owner.kind, pod.namespace, pod.owner.name))

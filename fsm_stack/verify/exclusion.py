@@ -1,0 +1,67 @@
+"""Which entry of the lists makes one destination bypass the sidecar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.ranges import address_number, ipv4_range
+
+if TYPE_CHECKING:
+    from fsm_stack.iptables.lists import InterceptLists
+
+_PORT_MAX: Final = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Why a destination bypasses the sidecar.
+
+    Attributes:
+        list_name: the MeshConfig's list; empty: no list, but localhost.
+        text: for people: ``port 6379 in outboundPortExclusionList``.
+    """
+
+    list_name: str
+    text: str
+
+
+def destination(text: str) -> tuple[str, int]:
+    """``ADDRESS:PORT``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    address, colon, port = text.rpartition(":")
+    if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
+        raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
+    if not 0 < int(port[:6]) <= _PORT_MAX:
+        raise InputError(f"{text!r}: expected a port from 1 to 65535")
+    return address, int(port)
+
+
+def excluded_by(lists: InterceptLists, address: str, port: int) -> Entry | None:
+    """The entry that makes a destination bypass the sidecar; None: it goes through it.
+
+    In the order of the script's rules: an exclusion beats an inclusion.
+    """
+    if _inside("127.0.0.1/32", address):
+        return Entry(list_name="", text="it is localhost")
+    for cidr in lists.outbound_ip_range_exclusions:
+        if _inside(cidr, address):
+            name = "outboundIPRangeExclusionList"
+            return Entry(list_name=name, text=f"range {cidr} in {name}")
+    if port in lists.outbound_port_exclusions:
+        name = "outboundPortExclusionList"
+        return Entry(list_name=name, text=f"port {port} in {name}")
+    included = lists.outbound_ip_range_inclusions
+    if included and not any(_inside(cidr, address) for cidr in included):
+        name = "outboundIPRangeInclusionList"
+        return Entry(list_name=name, text=f"no range of {name} holds it")
+    return None
+
+
+def _inside(cidr: str, address: str) -> bool:
+    bounds, number = ipv4_range(cidr), address_number(address)
+    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]
