@@ -26,6 +26,7 @@ def covered(run: Run, project: Path) -> Run:
     return started
 
 
+@pytest.mark.requirement("C3", "C4", "C18")
 def test_every_connection_is_in_one_entry(covered: Run) -> None:
     assert (
         covered("prod").stdout
@@ -75,6 +76,7 @@ inbound
     )
 
 
+@pytest.mark.requirement("C25", "C33", "C37", "C41")
 @pytest.mark.parametrize("system", ["fsm", "osm-edge", "osm"])
 def test_a_script_from_elsewhere_is_covered_too(covered: Run, system: str) -> None:
     file = DOCUMENTS / f"{system}-default.describe.txt"
@@ -85,6 +87,7 @@ def test_a_script_from_elsewhere_is_covered_too(covered: Run, system: str) -> No
     assert inbound["regions"][0]["portCount"] == 65532
 
 
+@pytest.mark.requirement("C4", "C37")
 def test_dns_of_osm_edge_is_sent_elsewhere(covered: Run) -> None:
     data = document(covered("edge", "-o", "json"))
     (sent,) = [fate for fate in data["outbound"] if fate["verdict"].startswith("rewritten")]

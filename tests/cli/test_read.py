@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .conftest import Run
 
 
+@pytest.mark.requirement("C5", "C25", "C29", "C33", "C39")
 def test_an_old_script_is_named_and_its_lists_are_found(run: Run) -> None:
     file = DOCUMENTS / "osm-edge-ports.describe.txt"
     lines = run("read", str(file)).stdout.splitlines()
@@ -30,6 +31,29 @@ def test_an_old_script_is_named_and_its_lists_are_found(run: Run) -> None:
     assert "rules: 14" in lines
 
 
+@pytest.mark.requirement("C20", "C27", "C28", "C33")
+def test_the_sample_of_fsm_holds_interfaces_where_its_text_promises_ports(run: Run) -> None:
+    """Its chains are written in lower case, which no program does."""
+    data = document(run("read", str(DOCUMENTS / "fsm-ports.describe.txt"), "-o", "json"))
+    assert data["generation"]["name"] == "fsm_PROXY_*"
+    assert data["generation"]["current"] is False
+    assert data["lists"]["outboundPortExclusionList"] == []
+    assert data["lists"]["networkInterfaceExclusionList"] == ["net1", "net2"]
+
+
+@pytest.mark.requirement("C26", "C32", "C33", "C40")
+@pytest.mark.parametrize("system", ["fsm", "osm-edge", "osm"])
+def test_the_samples_of_ranges_are_broken_and_still_read(run: Run, system: str) -> None:
+    result = run("read", str(DOCUMENTS / f"{system}-ranges.describe.txt"), "-o", "json")
+    data = document(result)
+    assert (result.exit_code, data["loads"]) == (1, False)
+    assert data["lists"]["outboundIPRangeExclusionList"] == ["1.1.1.1/32", "2.2.2.2/24"]
+    assert [item["id"] for item in data["findings"]] == [
+        "shell-syntax", "old-generation", "host-bits", "dead-admin-rule",
+    ]  # fmt: skip
+
+
+@pytest.mark.requirement("C5", "C18", "C33")
 def test_todays_script_has_no_error(run: Run, project: Path) -> None:
     fill(project)
     script = run("rules", "-C", str(project), "prod", "--script-only").stdout
@@ -61,6 +85,7 @@ def test_a_dump_is_read(run: Run, project: Path) -> None:
     assert lines[2] == "lists: empty"
 
 
+@pytest.mark.requirement("C26", "C40")
 @pytest.mark.parametrize(
     ("text", "finding"), [(BROKEN_SHELL, "[shell-syntax]"), (TOO_MANY, "[too-many-ports]")]
 )

@@ -27,6 +27,7 @@ def shown(run: Run, project: Path) -> Run:
     return started
 
 
+@pytest.mark.requirement("C5", "C18")
 def test_every_rule_has_its_reason_and_entries_theirs(shown: Run) -> None:
     lines = shown("prod").stdout.splitlines()
     assert lines[0] == "prod: 19 rules; FSM_PROXY_*: written by FSM today"
@@ -38,6 +39,7 @@ def test_every_rule_has_its_reason_and_entries_theirs(shown: Run) -> None:
     ]
 
 
+@pytest.mark.requirement("C5", "C18", "C37")
 @pytest.mark.parametrize("stack", ["prod", "edge", "osm"])
 @pytest.mark.parametrize("dialect", ["restore", "commands"])
 def test_the_bytes_alone_are_a_script_that_means_the_same(
@@ -51,6 +53,7 @@ def test_the_bytes_alone_are_a_script_that_means_the_same(
     assert all(rule["why"] != "not a rule of any known injector" for rule in data["rules"])
 
 
+@pytest.mark.requirement("C5", "C26", "C40")
 def test_the_documents_chains_are_written_when_asked(shown: Run) -> None:
     text = shown("prod", "--dialect", "commands", "--document-chains", "--script-only").stdout
     assert text.startswith("iptables -t nat -N PROXY_INBOUND && iptables -t nat -N PROXY_IN_RED")

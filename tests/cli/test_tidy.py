@@ -81,3 +81,13 @@ def test_a_broken_file_is_not_touched(tidied: Run, project: Path) -> None:
     assert result.exit_code == 1
     assert "[invalid-port]" in result.stdout
     assert (project / "Pulumi.dev.yaml").read_text() == BROKEN
+
+
+@pytest.mark.requirement("C32")
+def test_host_bits_go(run: Run, project: Path) -> None:
+    """2.2.2.2/24 is matched as 2.2.2.0/24; the stack file then says so."""
+    config = "fsm-stack:traffic: {outboundIPRangeExclusionList: [1.1.1.1/32, 2.2.2.2/24]}"
+    stack = project / "Pulumi.dev.yaml"
+    stack.write_text(f"config: {{{config}}}\n")
+    assert run("tidy", "-C", str(project), "dev", "--write").exit_code == 0
+    assert stack.read_text() == f"config: {{{config.replace('2.2.2.2', '2.2.2.0')}}}\n"

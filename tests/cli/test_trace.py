@@ -29,6 +29,7 @@ def traced(run: Run, project: Path) -> Run:
     return started
 
 
+@pytest.mark.requirement("C10", "C18")
 def test_verdict_rule_reason_entry_and_way_are_told(traced: Run) -> None:
     result = traced("prod", "--to", "10.1.2.3:6379")
     assert result.exit_code == 0
@@ -69,6 +70,7 @@ def test_a_profile_is_asked_about_by_name(traced: Run) -> None:
     assert traced("prod", "--profile", "metadata", *asked).stdout.startswith("untouched: ")
 
 
+@pytest.mark.requirement("C3", "C18")
 def test_a_self_call_is_followed_to_the_application(traced: Run) -> None:
     result = traced(
         "prod", "--to", "10.96.7.7:80", "--resolves-to", "10.1.1.1", "--pod-ip", "10.1.1.1"
@@ -82,6 +84,7 @@ def test_a_self_call_is_followed_to_the_application(traced: Run) -> None:
     ]
 
 
+@pytest.mark.requirement("C3", "C4", "C11")
 @pytest.mark.parametrize(
     ("arguments", "first", "why"),
     [
@@ -121,6 +124,7 @@ def test_the_answer_is_about_the_address_in_the_packets(
     assert packet["interface"] == ("eth0" if answered.startswith("10.") else "lo")
 
 
+@pytest.mark.requirement("C37")
 @pytest.mark.parametrize("stack", ["prod", "edge", "osm"])
 def test_all_three_systems_answer(traced: Run, stack: str) -> None:
     excluded = traced(stack, "--to", "10.1.2.3:6379").stdout
@@ -128,6 +132,7 @@ def test_all_three_systems_answer(traced: Run, stack: str) -> None:
     assert traced(stack, "--to", "10.1.2.3:80").stdout.startswith("to the outbound listener")
 
 
+@pytest.mark.requirement("C4", "C37")
 def test_dns_of_osm_edge_goes_to_its_listener(traced: Run) -> None:
     """The one thing besides TCP that any system redirects."""
     result = traced("edge", "--to", "127.0.0.153:53", "--protocol", "udp")
@@ -136,6 +141,7 @@ def test_dns_of_osm_edge_goes_to_its_listener(traced: Run) -> None:
     )
 
 
+@pytest.mark.requirement("C25", "C37", "C41")
 @pytest.mark.parametrize("system", ["fsm", "osm-edge", "osm"])
 def test_a_description_of_a_pod_is_read(traced: Run, system: str) -> None:
     file = DOCUMENTS / f"{system}-default.describe.txt"
@@ -147,6 +153,7 @@ def test_a_description_of_a_pod_is_read(traced: Run, system: str) -> None:
         assert answer["rule"]["line"] == 16
 
 
+@pytest.mark.requirement("C25", "C26", "C40")
 def test_what_a_shell_refuses_is_said_to_be_refused(traced: Run, project: Path) -> None:
     script = project / "init.sh"
     script.write_text(BROKEN_SHELL)
@@ -224,6 +231,7 @@ def test_hostile_scripts_are_errors_with_a_place(
     assert len(result.stderr) < 500
 
 
+@pytest.mark.requirement("C20")
 def test_node_level_pods_have_no_script(traced: Run, project: Path) -> None:
     text = "config: {fsm-stack:traffic: {interceptionMode: NodeLevel}}\n"
     (project / "Pulumi.node.yaml").write_text(text)
@@ -232,6 +240,7 @@ def test_node_level_pods_have_no_script(traced: Run, project: Path) -> None:
     assert "interceptionMode" in result.stdout + result.stderr
 
 
+@pytest.mark.requirement("C5", "C33")
 def test_the_script_has_to_be_the_named_systems(traced: Run, project: Path) -> None:
     script = project / "init.sh"
     script.write_text("-N OSM_PROXY_OUTBOUND\n-A OUTPUT -p tcp -j OSM_PROXY_OUTBOUND\n")

@@ -70,7 +70,8 @@ def connect(request: dict[str, object], source_port: int) -> list[str]:
     # The kernel's owner match looks at the file system uid with which the socket was opened.
     os.seteuid(int(str(request["uid"])))
     try:
-        sock = socket.socket(socket.AF_INET, kind)
+        family = socket.AF_INET6 if ":" in str(request["destination"]) else socket.AF_INET
+        sock = socket.socket(family, kind)
     finally:
         os.seteuid(0)
     with sock:

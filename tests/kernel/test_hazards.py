@@ -87,6 +87,11 @@ REFUSED = {
         "invalid port/service `-1'",
         "invalid-port",
     ),
+    "H5 no address": (
+        InterceptLists(outbound_ip_range_exclusions=("999.1.1.1/99",)),
+        "invalid mask `99'",
+        "invalid-cidr",
+    ),
     "a prefix length that Go reads and iptables does not": (
         InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/08",)),
         "invalid mask `08'",
@@ -116,6 +121,18 @@ def test_an_empty_interface_name_fails_and_is_caught_before(
     lists = InterceptLists(network_interface_exclusions=("",))
     assert pod.load(script(lists, dialect), backend).returncode != 0
     assert "invalid-interface" in caught(lists)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_the_charts_pattern_lets_through_fails_and_is_caught_before(
+    pod: Network, backend: Backend
+) -> None:
+    """H5: the pattern is not anchored; as one command a rule the shell would even run it."""
+    lists = InterceptLists(outbound_ip_range_exclusions=("foo; true 10.0.0.0/8",))
+    loaded = pod.load(script(lists, "restore"), backend)
+    assert loaded.returncode != 0
+    assert "Bad argument `true'" in loaded.stderr
+    assert "invalid-cidr" in caught(lists)
 
 
 @every_way
