@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.injection.decision import Decision, decide
 from fsm_stack.injection.mutate import label_only, mutate
 from fsm_stack.injection.mutation import Mutation, Pod
+from fsm_stack.injection.refusal import Refusal
 from fsm_stack.injection.shape import mapping, texts
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ def admit(
     Raises:
         Refusal: the pod is not created.
     """
+    if mesh.sidecar_kind is None:
+        raise Refusal(
+            f"the injector does not start: sidecar class {mesh.sidecar_class!r} is unknown, "
+            "expected pipy or envoy",
+            rule_id="unknown-sidecar-class",
+            value=mesh.sidecar_class,
+        )
     if (pod.get("apiVersion"), pod.get("kind")) == VIRTUAL_MACHINE and mesh.system.name == "fsm":
         metadata = mapping(pod.get("metadata"), "VirtualMachine.metadata", "v1.ObjectMeta")
         annotations = texts(metadata.get("annotations"), "ObjectMeta.metadata.annotations")

@@ -167,7 +167,6 @@ def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
         rule_id=rule_id,
         path=f"metadata.annotations.{key}",
         value=shown,
-        secret_left=True,
     )
 
 

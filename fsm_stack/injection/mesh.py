@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from math import isfinite, isinf, isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.go_values import equal_fold, lower
@@ -26,7 +27,13 @@ OSM_EDGE_REPO_PORT: Final = 15128  # pkg/constants ProxyServerPort of osm-edge: 
 DEFAULT_LOG_LEVEL: Final = "error"
 _JAEGER_PORT: Final = 9411
 _JAEGER_ENDPOINT: Final = "/api/v2/spans"
-_FLOAT: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DIGITS: Final = "[0-9](?:_?[0-9])*"
+_HEX: Final = "[0-9a-f](?:_?[0-9a-f])*"
+_FLOAT: Final = re.compile(
+    rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:e[+-]?{_DIGITS})?|inf(?:inity)?"
+    rf"|0x(?:_?{_HEX}\.?(?:{_HEX})?|\.{_HEX})p[+-]?{_DIGITS})|nan",
+    re.IGNORECASE | re.ASCII,
+)
 
 Resources = dict[str, dict[str, str]]
 
@@ -288,11 +295,17 @@ def _unsigned(port: object) -> int:
 
 
 def _fraction(text: object) -> str:
-    """``%0.2f`` of a 32-bit float; 1 for text that is none."""
+    """``%0.2f`` of ``strconv.ParseFloat`` in 32 bits; 1 for text that is none."""
     value = 1.0
     if isinstance(text, str) and _FLOAT.fullmatch(text):
         try:
-            value = struct.unpack("f", struct.pack("f", float(text)))[0]
+            plain = text.replace("_", "")
+            exact = float.fromhex(plain) if "x" in plain.lower() else float(plain)
+            value = struct.unpack("<f", struct.pack("<f", exact))[0]
         except OverflowError:
             value = 1.0
-    return f"{value:.2f}"
+        if isinf(value) and "i" not in text.lower():  # out of range is an error in Go
+            value = 1.0
+    if isfinite(value):
+        return f"{value:.2f}"
+    return "NaN" if isnan(value) else f"{'+' if value > 0 else '-'}Inf"

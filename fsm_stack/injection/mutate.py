@@ -73,19 +73,12 @@ def mutate(
     """
     if mesh.interception_mode == mesh.system.init_excluded_mode:
         return label_only(pod.manifest, pod.metadata, mesh, proxy_id)
-    if mesh.sidecar_kind is None:
-        raise Refusal(
-            f"the injector does not start: sidecar class {mesh.sidecar_class!r} is unknown, "
-            "expected pipy or envoy",
-            rule_id="unknown-sidecar-class",
-            value=mesh.sidecar_class,
-        )
     profile = mesh.profile
     windows = profile.windows_user is not None and _on_windows(pod.spec)
     early = profile.probes == "header"  # OSM asks for images and metrics after the Secret is made
     if early:
         _check_images(mesh, windows=windows)
-    metrics = _metrics(namespace, mesh, secret_left=not early and not dry_run)
+        metrics = _metrics(namespace, mesh, secret_left=False)
     spec = dict(pod.spec)
     given = spec.pop("containers", None)
     containers, probes = rewrite_probes(
@@ -96,6 +89,13 @@ def mutate(
     volumes = objects(spec.pop("volumes", None), "PodSpec.spec.volumes", "Volume")
     init_containers = spec.pop("initContainers", None)
     secret = f"{profile.bootstrap}-{proxy_id}"
+    names = [volume.get("name") for volume in volumes]
+    injected = profile.bootstrap_volume in names
+    if injected:
+        old = names.index(profile.bootstrap_volume)
+        _check_old_secret(volumes[old], mesh, dry_run=dry_run, secrets=secrets)
+    if not early:
+        metrics = _metrics(namespace, mesh, secret_left=not dry_run)
     mutation = Mutation(
         top={k: v for k, v in pod.manifest.items() if k not in _PARTS},
         metadata=_labelled(pod.metadata, mesh, proxy_id),
@@ -107,20 +107,16 @@ def mutate(
     )
     if metrics:
         mutation.metadata["annotations"] = {**pod.annotations, **METRICS_ANNOTATIONS}
-    for index, volume in enumerate(volumes):
-        if volume.get("name") == profile.bootstrap_volume:
-            _check_old_secret(volume, mesh, dry_run=dry_run, secrets=secrets)
-            mutation.volumes = list(volumes)
-            mutation.volumes[index] = _volume(mesh, secret)
-            mutation.reinjected = True
-            return mutation
+    if injected:
+        mutation.volumes = list(volumes)
+        mutation.volumes[old] = _volume(mesh, secret)
+        mutation.reinjected = True
+        return mutation
     mutation.volumes = [*volumes, _volume(mesh, secret)]
     if not early:
         _check_images(mesh, windows=windows, secret_left=not dry_run)
     if not windows and mesh.system.intercepts(mesh.interception_mode):
-        mutation.interception = interception(pod.annotations, mesh)
-        mutation.init = mutation.interception.piece
-        objects(init_containers, "PodSpec.spec.initContainers", "Container")
+        _intercept(mutation, pod, mesh)
     helper = (healthcheck_container(mesh),) if probes.helper else ()
     options = sidecar_options(pod, mesh, namespace, probes, windows=windows)
     proxy = sidecar(
@@ -212,6 +208,17 @@ def _check_old_secret(
             rule_id="bootstrap-volume",
             path="spec.volumes",
         )
+
+
+def _intercept(mutation: Mutation, pod: Pod, mesh: MeshView) -> None:
+    """Add the init container, after the user's own."""
+    objects(mutation.init_containers, "PodSpec.spec.initContainers", "Container")
+    try:
+        mutation.interception = interception(pod.annotations, mesh)
+    except Refusal as refusal:
+        refusal.secret_left = mutation.secret is not None
+        raise
+    mutation.init = mutation.interception.piece
 
 
 def _configure_dns(spec: Json, pod: Pod, mesh: MeshView, namespace: NamespaceView) -> None:

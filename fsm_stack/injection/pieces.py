@@ -63,7 +63,7 @@ def init_container(mesh: MeshView, script: str) -> Piece:
                 }
             ],
             "resources": copied(mesh.init_resources),
-            "imagePullPolicy": mesh.pull_policy,
+            **_pull_policy(mesh),
             "securityContext": {
                 "capabilities": {"add": ["NET_ADMIN"]},
                 "privileged": mesh.privileged,
@@ -90,7 +90,7 @@ def healthcheck_container(mesh: MeshView) -> Piece:
             "args": ["--verbosity", "trace"],
             "ports": [{"containerPort": HEALTHCHECK_PORT}],
             "resources": copied(mesh.healthcheck_resources),
-            "imagePullPolicy": mesh.pull_policy,
+            **_pull_policy(mesh),
         }
         return container
 
@@ -194,6 +194,10 @@ def envoy_sidecar(mesh: MeshView, options: SidecarOptions) -> Piece:
         }
 
     return piece(make, 1)
+
+
+def _pull_policy(mesh: MeshView) -> dict[str, str]:
+    return {"imagePullPolicy": mesh.pull_policy} if mesh.pull_policy else {}
 
 
 def copied(resources: Resources) -> Resources:

@@ -75,10 +75,10 @@ def rewrite_probes(
     """
     rewritten = containers
     last: list[Original | None] = [None, None, None]
-    helped: dict[str, bool] = {}  # by container: a later one of the same name counts
+    by_name: dict[str, list[tuple[int, Original]]] = {}  # the later one of two same names counts
     for index, container in enumerate(containers):
         changed: dict[str, Any] | None = None
-        helper = False
+        own: list[tuple[int, Original]] = []
         for slot, (field, kind, port) in enumerate(KINDS):
             if field not in container or container[field] is None:
                 continue
@@ -90,21 +90,23 @@ def rewrite_probes(
                 changed = changed or dict(container)
                 changed[field], original = result
                 last[slot] = original
-                helper = helper or original.tcp
+                own.append((slot, original))
         if changed is not None:
             if rewritten is containers:
                 rewritten = list(containers)
             rewritten[index] = changed
             name = scalar(container.get("name"), str, "Container.spec.containers.name")
-            helped[name] = helper
+            by_name[name] = own
     if rewritten is containers:
         return containers, NOTHING
-    liveness, readiness, startup = last
     if by_path:
-        needs_helper = any(helped.values())
+        known = [found for own in by_name.values() for found in own]
+        liveness, readiness, startup = map(dict(known).get, range(len(KINDS)))
+        helper = any(original.tcp for _, original in known)
     else:  # one slot a kind: what an earlier container had is forgotten
-        needs_helper = any(original is not None and original.tcp for original in last)
-    return rewritten, Summary((liveness, readiness, startup), needs_helper)
+        liveness, readiness, startup = last
+        helper = any(original is not None and original.tcp for original in last)
+    return rewritten, Summary((liveness, readiness, startup), helper)
 
 
 def _rewrite(

@@ -71,10 +71,10 @@ def namespace_of(given: dict[str, Any]) -> NamespaceView:
 def readable(secret: dict[str, Any], envoy: bool) -> bool:  # noqa: FBT001
     text = base64.b64decode((secret.get("data") or {}).get("bootstrap.yaml") or "").decode()
     try:
-        (yaml.safe_load if envoy else json.loads)(text)
+        found = yaml.safe_load(text) if envoy else json.loads(text)
     except (yaml.YAMLError, ValueError):
         return False
-    return True
+    return isinstance(found, dict) or not envoy
 
 
 def without_noise(pod: Any, known: System) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fsm_stack.injection.go_values import atoi, is_cidr, lower, port_number, trim
+from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.quantities import stored_quantity
+from fsm_stack.systems import OSM_EDGE
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,24 @@ def test_lower_case_is_made_rune_by_rune() -> None:
         ("2000m", "2"),
         ("1e3", "1e3"),
         ("12e2", "1200"),
+        ("-1.5Ki", "-1536"),
         ("0.5Gi", "512Mi"),
+        ("3.3Ki", "3379200m"),  # a fraction is not rounded away
+        ("0.3Ki", "307200m"),
+        ("1.234", "1.234"),  # Go's quick test takes it for canonical
+        ("1.10e2", "1.10e2"),
+        ("0.000000001Ki", "1024n"),
+        ("0.0001n", "1n"),
+        ("1e-30", "1e-9"),
+        ("1e30", "1e30"),
+        ("1000E", "1"),  # beyond exa Go forgets the suffix
+        ("10Ei", "9223372036854775807"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("1e1000000", "10e999999"),
+        ("1e4294967297", "10"),  # the exponent is cut to 32 bits
+        ("k", "0"),
+        ("Ei", None),
+        ("1e99999999999999999999", None),
         (".5", "500m"),
         ("64M", "64M"),
         ("1000k", "1M"),
@@ -107,3 +126,23 @@ def test_lower_case_is_made_rune_by_rune() -> None:
 )
 def test_a_quantity_is_stored_canonically(text: str, stored: str | None) -> None:
     assert stored_quantity(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("0.5", "0.50"),
+        ("1_0", "10.00"),
+        ("0x1p-1", "0.50"),
+        (".005", "0.00"),  # as 32 bits it is a little less
+        ("nan", "NaN"),
+        ("-Infinity", "-Inf"),
+        ("1e39", "1.00"),  # an error in 32 bits, so the default
+        ("1__0", "1.00"),
+        ("half", "1.00"),
+    ],
+)
+def test_a_sampled_fraction_is_written_as_go_does(text: str, written: str) -> None:
+    spec = {"observability": {"tracing": {"enable": True, "sampledFraction": text}}}
+    known = mesh_view(OSM_EDGE, spec, environment={})
+    assert dict(known.more_environment)["TRACING_SAMPLED_FRACTION"] == written
