@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from fsm_stack.settings.model import DnsName, LabelValue, Model, Positive
+from fsm_stack.settings.model import DnsName, Model, Positive
 from fsm_stack.settings.quantity import Quantity
 
 LabelKey = Annotated[
@@ -16,6 +16,9 @@ LabelKey = Annotated[
         max_length=317,
     ),
 ]
+# Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
+LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 

@@ -41,10 +41,6 @@ DnsName = Annotated[
         max_length=253,
     ),
 ]
-# A label's value. Source: k8s.io/apimachinery pkg/util/validation.
-LabelValue = Annotated[
-    str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
-]
 # A key in a Secret or ConfigMap.
 DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 # Counts in Kubernetes objects are 32 signed bits.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.affinity import AFFINITY, misfits
 from fsm_stack.settings.checks.at import at
+from fsm_stack.settings.components import LABEL_VALUE
 from fsm_stack.settings.problems import nearest
 from fsm_stack.settings.quantity import amount
 
@@ -94,6 +95,17 @@ def pod_labels(settings: StackSettings, _today: date) -> Found:
                 yield at(path, "name-taken", message, fix="Remove it.")
 
 
+def codebase(settings: StackSettings, _today: date) -> Found:
+    """The repository's folder, which is a label of the controller's pods too."""
+    folder = settings.repo_server.codebase
+    if settings.system == "fsm" and re.fullmatch(LABEL_VALUE, folder) is None:
+        message = (
+            "expected at most 63 letters, digits, '-', '_' and '.', since the controller's pods "
+            f"have it as a label, got {folder!r}"
+        )
+        yield at(("repoServer", "codebase"), "invalid-value", message, value=folder)
+
+
 def tolerations(settings: StackSettings, _today: date) -> Found:
     """Combinations that Kubernetes refuses. Source: its ValidateTolerations."""
     for key, component in _components(settings):
@@ -118,4 +130,4 @@ def affinity(settings: StackSettings, _today: date) -> Found:
             yield from misfits(component.affinity, AFFINITY, ("components", key, "affinity"))
 
 
-CHECKS: Final = (resources, pod_labels, tolerations, affinity)
+CHECKS: Final = (resources, pod_labels, codebase, tolerations, affinity)

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.duration import Duration
 from fsm_stack.settings.mesh_config.scalars import HostName, PlaceName, SmallPort
-from fsm_stack.settings.model import DnsLabel, DnsName, LabelValue, Model
+from fsm_stack.settings.model import DnsLabel, DnsName, Model
 
 Text = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=1024)]
 Identity = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$")]
@@ -47,10 +47,8 @@ class RepoServer(Model):
 
     ipaddr: HostName = Field("127.0.0.1", description="Address of the repository.")
     port: SmallPort = Field(6060, description="Port of the repository.")
-    codebase: LabelValue = Field(
-        "",
-        description="Folder of the repository in which FSM keeps its scripts; a label of the "
-        "controller too.",
+    codebase: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]*$", max_length=253)] = (
+        Field("", description="Folder of the repository in which FSM keeps its scripts.")
     )
 
 
