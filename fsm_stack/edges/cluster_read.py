@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Refused
 from fsm_stack.errors import InputError
-from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow import INIT_CONTAINERS, keep
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source

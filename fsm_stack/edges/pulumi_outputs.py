@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from fsm_stack import __version__
 from fsm_stack.errors import InputError
-from fsm_stack.redirection import SCHEMA_VERSION, redirection
+from fsm_stack.redirection.render import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
     import pulumi

@@ -11,7 +11,7 @@ from fsm_stack.errors import FindingsError
 from fsm_stack.findings import finding
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection import redirection
+from fsm_stack.redirection.render import redirection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

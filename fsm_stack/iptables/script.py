@@ -1,7 +1,9 @@
-"""Lists to script text in one go, for many policies.
+"""Lists to script text in one go: for many policies, and for one question in a hurry.
 
-The text equals ``write_restore(intercept(lists, system))``; a law of the tests. The lines come
-from the same step functions: each is written once a system, with a mark where the value goes.
+The text equals ``write_restore(intercept(lists, system))``, whose template is what gets rendered;
+a law of the tests, and every recorded script is compared with both. The lines come from the same
+step functions: each is written once a system, with a mark where the value goes. No template
+engine takes part: its import alone takes longer than to answer.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from typing import TYPE_CHECKING
 from fsm_stack.iptables import intercept as steps
 from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.iptables.rule_text import step_line
-from fsm_stack.templating import template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ def script(lists: InterceptLists, system: System) -> str:
         system: whose injector.
     """
     lines = _lines(system)
-    parts: list[list[str]] = [lines.inbound_static]
+    parts: list[list[str]] = [lines.head, lines.inbound_static]
     interfaces = lists.network_interface_exclusions
     if interfaces:
         parts.append(lines.inbound_interface.each(interfaces))
@@ -57,11 +58,8 @@ def script(lists: InterceptLists, system: System) -> str:
         parts.append(lines.only_included)
     else:
         parts.append(lines.everything)
-    return template("iptables/restore.sh.j2").render(
-        comment=system.script_comment,
-        chains=system.chains.all(),
-        lines=chain.from_iterable(parts),
-    )
+    parts.append(lines.tail)
+    return "\n".join(chain.from_iterable(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
+    head: list[str]
     inbound_static: list[str]
     inbound_interface: _Shape
     inbound_ports: _Shape
@@ -93,6 +92,7 @@ class _Lines:
     inclusion: _Shape
     only_included: list[str]
     everything: list[str]
+    tail: list[str]
 
 
 @cache
@@ -112,6 +112,12 @@ def _lines(system: System) -> _Lines:
         inbound_port_exclusions=(_MARK_PORT,),
     )
     return _Lines(
+        head=[
+            "iptables-restore --noflush <<EOF",
+            f"# {system.script_comment}",
+            "*nat",
+            *(f":{name} - [0:0]" for name in chains.all()),
+        ],
         inbound_static=written(steps.inbound_static, _NOTHING),
         inbound_interface=_shape(steps.inbound_interface(_MARK, chains)),
         inbound_ports=_shape(*steps.inbound_ports(marked, system), mark=str(_MARK_PORT)),
@@ -124,6 +130,7 @@ def _lines(system: System) -> _Lines:
         inclusion=_shape(steps.outbound_inclusion(_MARK, chains)),
         only_included=written(steps.outbound_decision, marked)[1:],
         everything=written(steps.outbound_decision, _NOTHING),
+        tail=["COMMIT", "EOF", ""],
     )
 
 

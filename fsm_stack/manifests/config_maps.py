@@ -9,7 +9,7 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings import finding
 from fsm_stack.manifests.labels import common_labels, metadata
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
-from fsm_stack.redirection import CONFIG_MAP_NAME, config_map_data
+from fsm_stack.redirection.render import CONFIG_MAP_NAME, config_map_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack import __version__
-from fsm_stack.iptables.script import script
+from fsm_stack.iptables.intercept import intercept
+from fsm_stack.iptables.write import write_restore
 from fsm_stack.redirection.lower import intercept_lists, pod_annotations
 from fsm_stack.redirection.summary import summary_lines
 from fsm_stack.settings.effective import profile_lists
@@ -135,12 +136,13 @@ def redirection(settings: StackSettings) -> Redirection:
     """Render the mesh default and every annotation profile of a stack."""
     profile = settings.profile
     mesh_intercept = intercept_lists(settings)
-    mesh = _scope(MESH, mesh_intercept, {}, script(mesh_intercept, profile))
+    mesh = _scope(MESH, mesh_intercept, {}, write_restore(intercept(mesh_intercept, profile)))
     profiles = []
     for name in sorted(settings.annotation_profiles):  # the engine sorts keys, a file does not
         pod = profile_lists(settings, name)
         lists = intercept_lists(settings, pod)
-        profiles.append(_scope(name, lists, pod_annotations(pod, profile), script(lists, profile)))
+        text = write_restore(intercept(lists, profile))
+        profiles.append(_scope(name, lists, pod_annotations(pod, profile), text))
     return Redirection(
         system=settings.system,
         settings_digest=settings_digest(settings),

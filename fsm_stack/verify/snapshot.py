@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.objects import Pod, pod
 

@@ -286,16 +286,33 @@ def test_closed_and_full_streams_are_no_defect(
     assert "Traceback" not in done.stderr
 
 
-def test_a_piped_script_is_answered_without_pydantic(project: Path) -> None:
-    """As a whole process: the quarter of a second that a question may take has no room for it."""
+def imported(project: Path, *arguments: str, script: str = "") -> tuple[str, str]:
+    """What a whole process answers, and what it imported."""
     program = Path(sys.executable).parent / "fsm-stack"
-    asked = [str(program), "trace", "--script", "-", "--to", "1.1.1.1:80", "-o", "json"]
-    script = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n"
-    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
     done = subprocess.run(
-        asked, cwd=project, env=environment, input=script, capture_output=True, text=True,
+        [str(program), "trace", *arguments, "-o", "json"], cwd=project, input=script,
+        env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}, capture_output=True, text=True,
         check=True,
     )  # fmt: skip
-    assert json.loads(done.stdout)["verdict"] == "to the outbound listener (15001)"
-    for heavy in ("pydantic", "jinja2", "yaml", "pulumi"):
-        assert f" {heavy}\n" not in done.stderr
+    return json.loads(done.stdout)["verdict"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (("--script", "-"), ("pydantic", "jinja2", "yaml", "pulumi")),
+        (("prod",), ("jinja2", "pulumi", "kubernetes")),
+    ],
+    ids=["script", "stack"],
+)
+def test_an_answer_imports_no_more_than_it_needs(
+    project: Path, arguments: tuple[str, ...], heavy: tuple[str, ...]
+) -> None:
+    """As a whole process: the quarter of a second that a question may take has no room for it."""
+    fill(project)
+    script = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n"
+    verdict, modules = imported(project, *arguments, "--to", "1.1.1.1:80", script=script)
+    assert verdict == "to the outbound listener (15001)"
+    assert " fsm_stack.iptables.simulate\n" in modules
+    for name in heavy:
+        assert f" {name}\n" not in modules

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fsm_stack.edges.yaml_text import dump
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection import redirection
+from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.stack_file import from_engine, load_mapping
 from tests.settings.loading import TODAY

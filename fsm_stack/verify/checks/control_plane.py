@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.redirection import CONFIG_MAP_NAME
+from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
