@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from fsm_stack.iptables.picture_layout import HEAD, ROW, lay_out
+from fsm_stack.iptables.picture_boxes import HEAD, NUMBER, ROW
+from fsm_stack.iptables.picture_layout import lay_out
 from fsm_stack.iptables.verdict import verdict_text
 from fsm_stack.templating import render
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Ruleset
 
 _STORY_LINE = 26
+_LEGEND = "; numbers mark the rules that applied, a ring the one that decided"
 
 
 def picture(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
@@ -57,9 +59,14 @@ def picture(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
                     "kind": f"{row.kind} dead" if row.dead else row.kind,
                     "pills": [escape(row.pill)] if row.pill else [],
                     "passes": [
-                        {"number": number, "x": round(box.x + 11 + 13 * index)}
+                        {
+                            "number": number,
+                            "x": round(box.x + NUMBER * (index + 0.75)),
+                        }
                         for index, number in enumerate(row.passes)
                     ],
+                    "rings": row.decides[:1],
+                    "x": round(box.x + box.indent),
                     "y": round(row.y),
                     "pill_x": round(box.x + box.width - row.pill_width - 10),
                     "pill_width": round(row.pill_width),
@@ -72,12 +79,13 @@ def picture(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
     arrows = sorted(layout.arrows, key=lambda arrow: arrow.step)
     return render(
         "iptables/picture.svg.j2",
-        title=escape(title),
+        title=escape("".join(one if one.isprintable() else "\ufffd" for one in title)),
         boxes=boxes,
         arrows=[
             {"path": arrow.path, "kind": f"pass{arrow.step}" if arrow.step else _plain(arrow.dead)}
             for arrow in arrows
         ],
+        legend=_LEGEND if trace else "",
         story=story,
         row_height=ROW,
         width=round(layout.width),

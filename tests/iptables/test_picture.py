@@ -53,6 +53,26 @@ def test_a_connections_way_is_told_and_marked() -> None:
     ]
     for number in (1, 2, 3):
         assert f'class="arrow pass{number}"' in svg
+        assert f'class="ring ring{number}"' in svg
+    ways = [svg.count(f'class="arrow pass{number}"') for number in (1, 2, 3)]
+    assert ways == [3, 3, 1]  # the first two enter the outbound chain side by side
+
+
+def test_what_leaves_stands_above_what_enters() -> None:
+    """Boxes stand in the order of what leads to them, so that few arrows cross."""
+    svg = picture(intercept(InterceptLists(), FSM), title="order")
+    places = {
+        element.text: float(element.attrib["y"])
+        for element in ET.fromstring(svg).iter(f"{SVG}text")  # noqa: S314  # made by us
+        if element.get("class") == "name"
+    }
+    assert places["outbound listener (15001)"] < places["inbound listener (15003)"]
+    assert places["FSM_PROXY_OUT_REDIRECT"] < places["FSM_PROXY_IN_REDIRECT"]
+
+
+def test_control_characters_of_a_name_leave_the_picture_well_formed() -> None:
+    svg = picture(intercept(InterceptLists(), FSM), title="a\x01b\x1b[2J")
+    assert texts(svg, "heading") == ["a\ufffdb\ufffd[2J"]
 
 
 def test_long_lists_are_shortened_but_never_what_a_connection_took() -> None:
