@@ -168,6 +168,7 @@ def _edited(text: str, path: Path, edit: Any) -> str:  # noqa: ANN401  # a funct
         editor = YAML(typ="rt")
         editor.preserve_quotes = True
         editor.width = 2**31
+        editor.brace_single_entry_mapping_in_flow_sequence = True  # as people write them
         editor.indent(**style)
         tree = editor.load(text)
         target = tree

@@ -204,6 +204,16 @@ def test_an_annotation_on_the_wrong_object_is_shown_where_it_belongs() -> None:
     assert "--dports 6379,7070 -j RETURN" in (mended.seen[0].preview.script or "")
 
 
+def test_a_correction_leaves_flow_style_as_it_was() -> None:
+    """A reviewer of the diff looks for one move."""
+    ports = "          ports: [{containerPort: 8080}]\n"
+    block = "          ports:\n            - {name: http, containerPort: 8080}\n"
+    text = DEPLOYMENT.replace(block, ports).replace("{port: http}", "{port: 8080}")
+    assert ports in text
+    (seen,) = outcomes(text)[0].seen
+    assert ports in corrected(text, seen.workload, mesh().system)
+
+
 def test_a_misspelt_annotation_on_the_wrong_object_is_named_too() -> None:
     text = DEPLOYMENT.replace("port-exclusion-list", "ports-exclusion-list")
     (message,) = [
