@@ -34,7 +34,8 @@ def project(tmp_path: Path) -> Path:
     """A checkout with the committed environments and what is rendered of them."""
     for name in INPUTS:
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copytree(ROOT / "rendered", tmp_path / "rendered")
+    for name in ("rendered", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -76,10 +77,27 @@ def test_the_wrong_port_is_refused_as_readme_shows(project: Path) -> None:
     assert shown in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in commands() if "fsm-stack" in c and "vendor" not in c]
-)
-def test_every_command_of_readme_runs(project: Path, command: str) -> None:
+def test_the_port_bypasses_the_mesh_as_readme_shows(project: Path) -> None:
+    (command,) = [c for c in commands() if "fsm-stack trace" in c]
+    done = run(command, project)
+    shown = blocks("text")[1].strip().splitlines()
+    assert done.stdout.splitlines()[: len(shown)] == shown
+
+
+def test_the_misplaced_annotation_is_found_as_readme_says(project: Path) -> None:
+    (command,) = [c for c in commands() if "fsm-stack lint" in c]
+    done = run(command, project)
+    assert done.returncode == 1
+    assert "stands on the Deployment, where nobody reads it" in done.stdout
+    assert '+        flomesh.io/outbound-port-exclusion-list: "9092"' in done.stdout
+
+
+# verify needs a cluster; lint finds what it is there to find.
+RUN = [c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (verify|lint)", c)]
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_every_other_command_of_readme_runs(project: Path, command: str) -> None:
     done = run(command, project)
     assert done.returncode == 0, done.stderr
 
