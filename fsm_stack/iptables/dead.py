@@ -12,15 +12,15 @@ from fsm_stack.iptables.coverage import (
     apply_group,
     rule_limits,
 )
+from fsm_stack.iptables.covers import Covers, Span
 from fsm_stack.iptables.diagram import AXES, LEVELS, Diagrams
-from fsm_stack.iptables.ranges import complement, intersection, merged
 from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fsm_stack.iptables.coverage import Limits
-    from fsm_stack.iptables.diagram import Interval, Node
+    from fsm_stack.iptables.diagram import Node
     from fsm_stack.iptables.rule import Rule
 
 _RANGES = {name: (first, end) for name, first, end in AXES}
@@ -87,14 +87,17 @@ def _dead_in_chain(
             box = builder.box(limits, OPEN, "elsewhere")
             state = builder.combine(lambda a, b: OPEN if a is OPEN or b is OPEN else a, state, box)
     number = 0
+    covers = Covers()
     for run in _runs(rules):
-        taken: list[Interval] = []
+        taken = Span()
         for rule in run:
             number += 1
             inside = rule_limits(rule)
             if inside is None or not _reachable(state, inside, taken):
-                cover = _single_cover(rules[: number - 1], inside)
+                cover = covers.of(inside) if inside is not None else None
                 yield Dead(chain=name, number=number, rule=rule, covered_by=cover)
+            if inside is not None:
+                covers.add(number, rule, inside)
         state = apply_group(builder, chains, state, run, done)
 
 
@@ -109,11 +112,12 @@ def _runs(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
         yield list(run)
 
 
-def _reachable(state: Node, limits: Limits, taken: list[Interval]) -> bool:
+def _reachable(state: Node, limits: Limits, taken: Span) -> bool:
     """Whether some undecided packet is inside the limits and not taken by the run so far."""
     wanted = limits.get(_DESTINATION, [_RANGES[_DESTINATION]])
-    free = intersection(wanted, complement(taken, *_RANGES[_DESTINATION]))
-    taken[:] = merged([*taken, *wanted])
+    free = [gap for interval in wanted for gap in taken.free(*interval)]
+    for interval in wanted:
+        taken.add(*interval)
     return bool(free) and _meets(state, {**limits, _DESTINATION: free}, 0)
 
 
@@ -129,16 +133,3 @@ def _meets(node: Any, limits: Limits, level: int) -> bool:  # noqa: ANN401  # no
                 return True
             index += 1
     return False
-
-
-def _single_cover(earlier: Sequence[Rule], limits: Limits | None) -> Rule | None:
-    if limits is None:
-        return None
-    return next((other for other in earlier if _covers(rule_limits(other), limits)), None)
-
-
-def _covers(wide: Limits | None, narrow: Limits) -> bool:
-    return wide is not None and all(
-        axis in narrow and intersection(narrow[axis], intervals) == narrow[axis]
-        for axis, intervals in wide.items()
-    )

@@ -57,6 +57,12 @@ def explained(ruleset: Ruleset, chains: ChainNames) -> Ruleset:
     return replace(ruleset, steps=steps)
 
 
+def unexplained(ruleset: Ruleset) -> Ruleset:
+    """The same rule set, each rule with the reason that no injector gives for it."""
+    steps = tuple(replace(step, rule=replace(step.rule, why=UNKNOWN)) for step in ruleset.steps)
+    return replace(ruleset, steps=steps)
+
+
 @cache
 def _known(chains: ChainNames) -> Mapping[Key, str]:
     """The rules that do not depend on lists, from the generator itself."""

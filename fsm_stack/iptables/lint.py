@@ -181,8 +181,7 @@ def _includes(rule: Rule) -> bool:
 
 def sidecar_loops(ruleset: Ruleset) -> Iterator[Finding]:
     """The sidecar's traffic to other hosts must never come back to it."""
-    captured = _redirected_of(ruleset, uid=SIDECAR_UID)
-    if captured:
+    if _redirected_of(ruleset, sidecar=True):
         message = f"connections of uid {SIDECAR_UID} to other hosts go back to the sidecar"
         yield finding("sidecar-loop", message, path=OUTPUT)
 
@@ -190,17 +189,26 @@ def sidecar_loops(ruleset: Ruleset) -> Iterator[Finding]:
 def nothing_intercepted(ruleset: Ruleset) -> Iterator[Finding]:
     """Rules that examine outbound traffic and redirect none of it."""
     examined = any(isinstance(rule.target, Jump) for rule in kernel_order(ruleset)[OUTPUT])
-    if examined and not _redirected_of(ruleset, uid=0):
+    if examined and not _redirected_of(ruleset, sidecar=False):
         yield finding("intercepts-nothing", "no outbound connection is redirected", path=OUTPUT)
 
 
-def _redirected_of(ruleset: Ruleset, *, uid: int) -> bool:
-    """Whether some outbound TCP connection of a user over no loopback interface is redirected."""
+def _redirected_of(ruleset: Ruleset, *, sidecar: bool) -> bool:
+    """Whether some outbound TCP connection over no loopback interface is redirected.
+
+    Args:
+        ruleset: rules that load.
+        sidecar: whether of the sidecar's user, or of any other.
+    """
     fates = coverage(ruleset)
     redirected: Traffic = where(fates, lambda verdict: isinstance(verdict, ToListener))
     by_interface = child_at(redirected.outbound, _TCP)
     for name, by_uid in zip(by_interface.starts, by_interface.children, strict=True):
-        if name != "lo" and any(_values(child_at(by_uid, uid), levels=3)):
+        alone = (SIDECAR_UID, SIDECAR_UID + 1)
+        spans = zip(by_uid.starts, (*by_uid.starts[1:], None), by_uid.children, strict=True)
+        others = [child for start, stop, child in spans if (start, stop) != alone]
+        asked = [child_at(by_uid, SIDECAR_UID)] if sidecar else others
+        if name != "lo" and any(any(_values(child, levels=3)) for child in asked):
             return True
     return False
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fsm_stack.iptables.problem import Problem
 from fsm_stack.iptables.read_rule import read_rule
-from fsm_stack.iptables.read_value import chain_name
+from fsm_stack.iptables.read_value import chain_name, number
 from fsm_stack.iptables.rule import BUILT_IN_CHAINS, OUTPUT, PREROUTING, Append, Insert, Ruleset
 from fsm_stack.iptables.tokens import AND, words_of
 
@@ -114,6 +114,10 @@ def policy(operation: list[Word]) -> None:
     Raises:
         RuleSyntaxError: another chain, another policy.
     """
+    if len(operation) == 6 and operation[3].text == "-c":  # noqa: PLR2004  # -c PACKETS BYTES
+        for word, what in zip(operation[4:], ("packets", "bytes"), strict=True):
+            number(word, what)
+        operation = operation[:3]
     texts = [word.text for word in operation]
     if len(texts) != 3 or texts[1] not in BUILT_IN_CHAINS:  # noqa: PLR2004  # -P CHAIN POLICY
         raise operation[-1].error("expected -P, a hook and its policy")

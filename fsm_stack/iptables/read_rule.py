@@ -152,6 +152,14 @@ class RuleReader:
         name = self._take("an interface name").text
         self._matches.append(OutInterface(name=name, negated=self._negated()))
 
+    def counters(self, option: Word) -> None:
+        """``-c PACKETS BYTES``, as ``iptables -S -v`` prints; they match nothing."""
+        self._once(option, "counters")
+        if self._negated():
+            raise option.error("'!' before counters: expected it before a match")
+        for what in ("packets", "bytes"):
+            number(self._take(f"a number of {what}"), what)
+
     def port(self, option: Word) -> None:
         """``--dport N`` or ``--dport N:M``."""
         self._once(option, "port")
@@ -267,6 +275,8 @@ _OPTIONS: Final[dict[str, Callable[[RuleReader, Word], None]]] = {
     "--out-interface": RuleReader.out_interface,
     "--dport": RuleReader.port,
     "--destination-port": RuleReader.port,
+    "-c": RuleReader.counters,
+    "--set-counters": RuleReader.counters,
     "-m": RuleReader.module,
     "--match": RuleReader.module,
     "--dports": RuleReader.multiport,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from fsm_stack.iptables.intercept import intercept
@@ -162,6 +164,30 @@ def test_a_hook_as_a_target_and_other_wrong_hooks_are_found() -> None:
         "chain PREROUTING: matches an outgoing interface, which entering packets do not have",
         "chain X: jumps to OUTPUT, which is a hook",
     } <= messages
+
+
+def test_rules_for_some_users_intercept_something() -> None:
+    """That root is left alone says nothing about the others, whichever neighbours they are."""
+    redirected = (
+        "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -m owner {} -j REDIRECT --to-ports 15001\n"
+    )
+    for owner in ("--uid-owner 1000", "! --uid-owner 0-1500", "--uid-owner 1501"):
+        assert [item.id for item in lint(read(redirected.format(owner)).ruleset)] == []
+    looping = [item.id for item in lint(read(redirected.format("--uid-owner 1500")).ruleset)]
+    assert looping == ["sidecar-loop", "intercepts-nothing"]
+
+
+def test_ten_thousand_rules_are_checked_in_time() -> None:
+    """A walk over all earlier rules for each would take minutes."""
+    ranges = "".join(
+        f"-A X -d {10 + n % 200}.{n // 200 % 256}.{n % 251}.{n % 256} -j RETURN\n"
+        for n in range(10_000)
+    )
+    text = f"-N X\n-A OUTPUT -p tcp -j X\n{ranges}{REDIRECT.replace('OUTPUT', 'X')}\n"
+    ruleset = read(text).ruleset
+    start = process_time()
+    assert all(item.id == "duplicate-rule" for item in lint(ruleset))
+    assert process_time() - start < 30  # seconds; 4 on the machine it is from
 
 
 def test_a_clean_dump_has_no_findings() -> None:

@@ -79,6 +79,16 @@ def test_a_listing_is_read() -> None:
     )
 
 
+def test_a_listing_with_counters_is_read() -> None:
+    """``iptables -S -v``; ``-v`` is what people type."""
+    reading = read(
+        "-P OUTPUT ACCEPT -c 7 420\n-N X\n-A OUTPUT -p tcp -c 3 180 -j X\n-A X -c 0 0 -j RETURN\n"
+    )
+    plain = read("-P OUTPUT ACCEPT\n-N X\n-A OUTPUT -p tcp -j X\n-A X -j RETURN\n")
+    assert reading.ruleset == plain.ruleset
+    assert {step.rule.why for step in plain.ruleset.steps} == {"not a rule of any known injector"}
+
+
 def test_single_commands_on_lines_of_their_own_are_read() -> None:
     """The documents show fragments like this."""
     reading = read(
@@ -152,6 +162,9 @@ REFUSED_RULES = {
     "-A X --uid-owner 1 -j RETURN": "--uid-owner needs -m owner before it",
     "-A X -m owner --uid-owner root -j RETURN": "uid 'root': expected a decimal number",
     "-A X -m owner -j RETURN": "-m owner without an option of its own",
+    "-A X -c 3 -j RETURN": "bytes '-j': expected a decimal number",
+    "-A X ! -c 3 4 -j RETURN": "'!' before counters: expected it before a match",
+    "-A X -c 1 2 -c 1 2 -j RETURN": "option '-c' twice in one rule",
     "-A X -m comment -j RETURN": "unknown match 'comment'",
     "-A X -m tcp -j RETURN": "-m tcp needs -p tcp before it",
     "-A X -p tcp -m tcp -m tcp -j RETURN": "match 'tcp' twice in one rule",
