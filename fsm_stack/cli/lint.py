@@ -17,6 +17,7 @@ from fsm_stack.cli.workloads import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.findings import Finding
@@ -56,6 +57,7 @@ def lint(
     the corrected manifest, as a diff.
     """
     from fsm_stack.edges.workload_files import context_of
+    from fsm_stack.findings import in_order
 
     settings = settings_of(project_dir, stack)
     context = context_of(
@@ -66,7 +68,7 @@ def lint(
     )
     findings: list[Finding] = []
     for outcome in outcomes(files, context):
-        found = [item for seen in outcome.seen for item in seen.findings]
+        found = in_order(item for seen in outcome.seen for item in seen.findings)
         findings += found
         if output == "text":
             _print(outcome, found, settings.profile)
@@ -83,7 +85,7 @@ def _document(findings: list[Finding], output: str) -> dict[str, Any]:
     return {"findings": [item.as_json() for item in findings]}
 
 
-def _print(outcome: Outcome, findings: list[Finding], system: System) -> None:
+def _print(outcome: Outcome, findings: Iterable[Finding], system: System) -> None:
     from fsm_stack.injection.misplaced import as_diff, corrected, misplaced_keys
 
     for line in finding_lines(findings):
