@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, finding_lines, leave, output_option, project_option
+from fsm_stack.cli.verb import (
+    Verb,
+    emit,
+    finding_lines,
+    leave,
+    output_option,
+    project_option,
+    wants_json,
+)
 from fsm_stack.cli.workloads import (
     file_option,
     namespace_options,
+    note_workloads,
     outcomes,
     settings_of,
     stack_argument,
@@ -45,7 +54,8 @@ def inject(
 
     Pods, Deployments and their like, lists, several documents, kubectl's JSON. Documents that
     the injector does not touch are printed as they are. The result is for reading: in a cluster
-    the injector adds this itself, with a Secret of its own. Exit code 1: a pod would be refused.
+    the injector adds this itself, with a Secret of its own. With --output json, everything that is
+    known of each workload. Exit code 1: a pod would be refused.
     """
     from fsm_stack.edges.workload_files import context_of
 
@@ -54,9 +64,9 @@ def inject(
         namespace_files=namespace_files,
         default_namespace=namespace,
         controller_ip=controller_ip,
-        check=explain,
+        check=explain or wants_json(),
     )
-    show = _explained if explain else _differences if diff else _written
+    show = _explained if explain or wants_json() else _differences if diff else _written
     leave(failed=show(outcomes(files, context), context))
 
 
@@ -96,7 +106,8 @@ def _complain(outcome: Outcome) -> bool:
 
 def _explained(found: Iterator[Outcome], _: Context) -> bool:
     seen = [item for outcome in found for item in outcome.seen]
-    plain = {"workloads": [_plain(item) for item in seen]}
+    plain = {"workloads": [_plain(item) for item in seen]} if wants_json() else None
+    note_workloads(len(seen))
     emit(plain, [line for item in seen for line in _lines(item)])
     return any(item.preview.decision.outcome == "refuse" for item in seen)
 
@@ -115,6 +126,7 @@ def _plain(seen: Seen) -> dict[str, Any]:
         "secret": preview.secret,
         "script": found.script if found else None,
         "findings": [item.as_json() for item in seen.findings],
+        "manifest": workload.with_pod(preview.pod) if preview.mutation else workload.manifest,
     }
 
 

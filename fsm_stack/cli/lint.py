@@ -11,13 +11,13 @@ from fsm_stack.cli.verb import Verb, fail_on_option, finding_lines, leave, proje
 from fsm_stack.cli.workloads import (
     file_option,
     namespace_options,
+    note_workloads,
     outcomes,
     settings_of,
     stack_argument,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.findings import Finding
@@ -58,6 +58,7 @@ def lint(
     """
     from fsm_stack.edges.workload_files import context_of
     from fsm_stack.findings import in_order
+    from fsm_stack.injection.sarif import sarif
 
     settings = settings_of(project_dir, stack)
     context = context_of(
@@ -67,33 +68,40 @@ def lint(
         controller_ip=controller_ip,
     )
     findings: list[Finding] = []
+    diffs: list[str] = []
+    count = 0
     for outcome in outcomes(files, context):
+        count += len(outcome.seen)
         found = in_order(item for seen in outcome.seen for item in seen.findings)
         findings += found
+        diff = _correction(outcome, settings.profile) if output != "sarif" else ""
         if output == "text":
-            _print(outcome, found, settings.profile)
+            for line in finding_lines(found):
+                click.echo(line)
+            click.echo(diff, nl=False)
+        elif diff:
+            diffs.append(diff)
+    note_workloads(count)
     if output != "text":
-        click.echo(json.dumps(_document(findings, output), indent=2, ensure_ascii=False))
+        report = sarif(findings) if output == "sarif" else _plain(findings, diffs)
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     leave(failed=stops(findings, fail_on))
 
 
-def _document(findings: list[Finding], output: str) -> dict[str, Any]:
-    from fsm_stack.injection.sarif import sarif
-
-    if output == "sarif":
-        return sarif(findings)
-    return {"findings": [item.as_json() for item in findings]}
+def _plain(findings: list[Finding], diffs: list[str]) -> dict[str, Any]:
+    return {"findings": [item.as_json() for item in findings], "corrections": diffs}
 
 
-def _print(outcome: Outcome, findings: Iterable[Finding], system: System) -> None:
+def _correction(outcome: Outcome, system: System) -> str:
+    """A diff that puts the document's misplaced annotations where they belong."""
     from fsm_stack.injection.misplaced import as_diff, corrected, misplaced_keys
 
-    for line in finding_lines(findings):
-        click.echo(line)
     document = outcome.document
     text = document.text
     if document.form == "yaml":
         for seen in outcome.seen:
             if misplaced_keys(seen.workload, system):
                 text = corrected(text, seen.workload, system)
-        click.echo(as_diff(document.text, text, file=document.file, line=document.line), nl=False)
+    if text is document.text:
+        return ""
+    return as_diff(document.text, text, file=document.file, line=document.line)

@@ -49,7 +49,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry(
                 "annotate",
                 "fsm_stack.cli.annotate:annotate",
-                "Print a profile's annotations, or patch manifests.",
+                "Print annotations for pods, or patch manifests.",
             ),
             Entry(
                 "schema",

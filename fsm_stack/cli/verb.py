@@ -137,6 +137,11 @@ def load(
     return project, tuple(project.load(name) for name in chosen)
 
 
+def wants_json() -> bool:
+    """Whether the user asked for ``--output json``."""
+    return click.get_current_context().meta.get(_OUTPUT) == "json"
+
+
 def emit(plain: object, lines: Iterable[str]) -> None:
     """Print the report, as JSON or as text.
 
@@ -146,8 +151,7 @@ def emit(plain: object, lines: Iterable[str]) -> None:
     Raises:
         FileError: what is behind standard output takes no more, a full disk for example.
     """
-    output = click.get_current_context().meta.get(_OUTPUT)
-    if output == "json":
+    if wants_json():
         lines = (json.dumps(plain, indent=2, ensure_ascii=False),)
     try:
         for line in lines:

@@ -107,6 +107,12 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
                 yield outcome
 
 
+def note_workloads(count: int) -> None:
+    """Say that there was none: a clean result of the wrong file looks like one of the right."""
+    if not count:
+        click.echo("note: no workload in the input", err=True)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
     """A counter of workloads on a terminal, for inputs that take longer than a second."""

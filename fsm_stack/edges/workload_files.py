@@ -95,6 +95,8 @@ def documents(path: Path) -> Iterator[Document]:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
     if str(path) == STDIN:
+        if sys.stdin is None:
+            raise InputError("<stdin>: cannot read it: it is closed")
         sys.stdin.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
         yield sys.stdin
     else:

@@ -80,14 +80,14 @@ def mutate(
         _check_images(mesh, windows=windows)
         metrics = _metrics(namespace, mesh, secret_left=False)
     spec = dict(pod.spec)
-    given = spec.pop("containers", None)
+    given = spec.get("containers")
     containers, probes = rewrite_probes(
         objects(given, "PodSpec.spec.containers", "Container"),
         mesh.system,
         by_path=profile.probes == "path",
     )
-    volumes = objects(spec.pop("volumes", None), "PodSpec.spec.volumes", "Volume")
-    init_containers = spec.pop("initContainers", None)
+    volumes = objects(spec.get("volumes"), "PodSpec.spec.volumes", "Volume")
+    init_containers = spec.get("initContainers")
     secret = f"{profile.bootstrap}-{proxy_id}"
     names = [volume.get("name") for volume in volumes]
     injected = profile.bootstrap_volume in names

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_LISTS: Final = ("initContainers", "containers", "volumes")
 _MARK_TEXT: Final = encode(MARK)
 
 
@@ -72,7 +73,7 @@ class Mutation:
     Attributes:
         top: the object without metadata and specification.
         metadata: with label and annotations.
-        spec: without containers, init containers and volumes.
+        spec: with the user's containers, init containers and volumes as they were.
         first: a container before the user's.
         containers: the user's, probes rewritten; None: the specification has no such key.
         last: containers after the user's.
@@ -134,24 +135,30 @@ class Mutation:
         return own + native_sidecars(self.init_containers)
 
     def _assembled(self, of: Callable[[Piece], Any]) -> Json:
-        """The pod with each piece as a function makes it; init containers come last."""
+        """The pod with each piece as a function makes it, in the order of the text."""
         pod = {**self.top, "metadata": self.metadata}
         if self.spec is None:
             return pod
         spec = dict(self.spec)
-        if self.volumes is not None:
-            spec["volumes"] = self.volumes
-        if self.first is not None or self.last or self.containers is not None:
-            containers: list[Any] = [] if self.first is None else [of(self.first)]
-            containers += self.containers or ()
-            spec["containers"] = containers
-            containers += [of(piece) for piece in self.last]
-        if self.init is not None:
-            spec["initContainers"] = [*(self.init_containers or ()), of(self.init)]
-        elif self.init_containers is not None:
-            spec["initContainers"] = self.init_containers
+        # In the user's order of keys, so that a diff shows only what is new.
+        present = [name for name in spec if name in _LISTS]
+        for name in present + [name for name in _LISTS if name not in spec]:
+            items = self._items(name, of)
+            if items is not None:
+                spec[name] = items
         pod["spec"] = spec
         return pod
+
+    def _items(self, name: str, of: Callable[[Piece], Any]) -> list[Any] | None:
+        if name == "volumes":
+            return self.volumes
+        if name == "initContainers":
+            own = self.init_containers
+            return own if self.init is None else [*(own or ()), of(self.init)]
+        if self.first is None and not self.last:
+            return self.containers
+        before = [] if self.first is None else [of(self.first)]
+        return [*before, *(self.containers or ()), *map(of, self.last)]
 
 
 def native_sidecars(init_containers: object) -> int:

@@ -6,6 +6,7 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from fsm_stack import __version__
 from fsm_stack.catalogue import rule
@@ -49,7 +50,7 @@ def _result(item: Finding, ids: list[str]) -> dict[str, Any]:
     place = item.place
     location: dict[str, Any] = {}
     if place.file:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": place.file}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(place.file)}}
         if place.line:
             region = {"startLine": place.line}
             if place.column:
@@ -63,7 +64,8 @@ def _result(item: Finding, ids: list[str]) -> dict[str, Any]:
         "ruleId": item.id,
         "ruleIndex": ids.index(item.id),
         "level": _LEVELS[item.severity.value],
-        "message": {"text": item.message + fix},
+        # Brackets would make a link of the text.
+        "message": {"text": (item.message + fix).replace("[", "\\[").replace("]", "\\]")},
     }
     if location:
         result["locations"] = [location]

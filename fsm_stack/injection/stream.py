@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Finding, Place
+from fsm_stack.findings import Finding, Place, in_order
+from fsm_stack.injection.decode import DecodeError, too_deep
 from fsm_stack.injection.lost import Owner, lost, template_keys
 from fsm_stack.injection.misplaced import misplaced
 from fsm_stack.injection.namespace import NamespaceView, assumed_namespace, namespace_view
@@ -110,6 +111,13 @@ def outcome(document: Document, context: Context) -> Outcome:
     if not document.of_interest():
         return Outcome(document=document, text=document.source)
     value = document.load()
+    try:
+        return _outcome(document, value, context)
+    except RecursionError:
+        raise document.error(too_deep()) from None
+
+
+def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # noqa: ANN401  # JSON
     learn_namespaces(value, context)
     found = tuple(workloads(value))
     context.templates |= dict(template_keys(item) for item in found if item.template)
@@ -117,7 +125,11 @@ def outcome(document: Document, context: Context) -> Outcome:
     if not seen:
         return Outcome(document=document, text=document.source)
     changed = [item for item in seen if item.preview.mutation is not None]
-    text = _written(document, value, changed, context) if changed else document.source
+    try:
+        text = _written(document, value, changed, context) if changed else document.source
+    except (TypeError, ValueError) as error:  # a date as key, an infinite number
+        problem = f"expected what JSON can say: {error}"
+        raise document.error(DecodeError(problem)) from None
     return Outcome(document=document, text=text, seen=_with_places(document, seen))
 
 
@@ -205,7 +217,7 @@ def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]
     if not any(item.findings for item in seen):
         return seen
     wanted = any(
-        found.place.path != path_text(item.workload.pod_path)
+        item.workload.path or found.place.path != path_text(item.workload.pod_path)
         for item in seen
         for found in item.findings
     )
@@ -214,7 +226,7 @@ def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]
     return tuple(
         replace(
             item,
-            findings=tuple(_with_place(document, finding, marks) for finding in item.findings),
+            findings=in_order(_with_place(document, found, marks) for found in item.findings),
         )
         for item in seen
     )

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticCustomError
 
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings import Finding, finding
+from fsm_stack.findings import Finding, Severity, finding
 from fsm_stack.injection import annotations as keys
 from fsm_stack.injection.annotations import pod_keys
+from fsm_stack.injection.lint import Subject, lint
+from fsm_stack.injection.namespace import assumed_namespace
 from fsm_stack.redirection.lower import pod_annotations
 from fsm_stack.settings.effective import PodLists, profile_lists
 from fsm_stack.settings.quantity import canonical_quantity, parse_quantity
@@ -23,6 +25,7 @@ from fsm_stack.well_known import MULTIPORT_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from fsm_stack.injection.mesh import MeshView
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.systems import System
 
@@ -139,6 +142,22 @@ def _finding(error: PydanticCustomError, path: str, value: object) -> Finding:
     return finding(
         error.type, context.get("message", ""), path=path, value=value, fix=context.get("fix", "")
     )
+
+
+def require(annotations: Mapping[str, str], mesh: MeshView) -> None:
+    """Make sure that pods with these annotations start in a mesh, its own lists included.
+
+    Raises:
+        FindingsError: what would be refused, or would keep the init container from ending.
+    """
+    subject = Subject.of(
+        {"metadata": {"annotations": dict(annotations)}},
+        mesh=mesh,
+        namespace=assumed_namespace("default", mesh),
+    )
+    errors = tuple(item for item in lint(subject) if item.severity is Severity.ERROR)
+    if errors:
+        raise FindingsError(errors)
 
 
 def namespace_annotations(

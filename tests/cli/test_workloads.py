@@ -198,5 +198,99 @@ def test_annotate_prints_a_profile_or_patches_a_manifest(
     assert json.loads(run("annotate", "dev", "redis", "-o", "json").stdout) == {PORTS: "6379"}
     patched = run("annotate", "dev", "redis", "-f", "web.yaml").stdout
     assert "image: example.com/web:1  # the shop's" in patched
-    assert f"      labels: {{app: web}}\n      annotations:\n        {PORTS}: '6379'\n" in patched
+    assert f'      labels: {{app: web}}\n      annotations:\n        {PORTS}: "6379"\n' in patched
     assert patched.endswith("---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n")
+
+
+def test_annotate_writes_given_settings_too(run: Callable[..., Result]) -> None:
+    words = ("annotate", "dev", "--outbound-port", "6379", "--outbound-port", "7070")
+    assert run(*words).stdout == f'{PORTS}: "6379,7070"\n'
+    more = run("annotate", "dev", "redis", "--no-inject", "--limit", "cpu=0.1", "-o", "json")
+    assert json.loads(more.stdout) == {
+        PORTS: "6379",
+        "flomesh.io/sidecar-injection": "disabled",
+        "flomesh.io/sidecar-resource-limits-cpu": "100m",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--outbound-port", "70000"), 1, "expected a port from 1 to 65535, got 70000"),
+        (("--exclude-range", "0.0.0.0/0"), 1, "nothing outbound is intercepted"),
+        (("--limit", "cpu"), 2, "'cpu': expected a resource and its amount, such as cpu=100m"),
+        ((), 2, "annotate: expected a PROFILE or a setting; --help lists them"),
+    ],
+)
+def test_annotate_writes_nothing_that_would_break_pods(
+    run: Callable[..., Result], words: tuple[str, ...], code: int, message: str
+) -> None:
+    result = run("annotate", "dev", *words)
+    assert (result.exit_code, message in result.output) == (code, True)
+
+
+def test_annotate_keeps_json_json(run: Callable[..., Result]) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {}}
+    items = {"apiVersion": "v1", "kind": "List", "items": [pod, {"kind": "ConfigMap"}]}
+    patched = json.loads(
+        run("annotate", "dev", "redis", "-f", "-", stdin=json.dumps(items)).stdout
+    )
+    assert patched["items"][0]["metadata"]["annotations"] == {PORTS: "6379"}
+    assert patched["items"][1] == {"kind": "ConfigMap"}
+
+
+def test_inject_gives_everything_as_json(run: Callable[..., Result]) -> None:
+    (only,) = json.loads(run("inject", "dev", "-f", "web.yaml", "-o", "json").stdout)["workloads"]
+    spec = only["manifest"]["spec"]["template"]["spec"]
+    assert spec["initContainers"][0]["args"][1] == only["script"]
+    assert (only["outcome"], only["expectedReady"]) == ("inject", 3)
+    assert [item["id"] for item in only["findings"]] == ["annotation-misplaced"]
+
+
+@pytest.mark.parametrize("words", [("lint",), ("inject", "--explain")])
+def test_an_input_without_workloads_is_said(
+    run: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    """A clean result of the wrong file looks like one of the right."""
+    verb, *options = words
+    result = run(verb, "dev", "-f", "-", *options, stdin="kind: Service\n")
+    assert (result.exit_code, result.stderr) == (0, "note: no workload in the input\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda text: text.replace("\n", "\r\n"), 7),
+        (lambda text: f"\ufeff{text}", 7),
+        (lambda text: text.rstrip("\n"), 7),
+        (lambda text: f"# a comment\n---\n{text}", 9),
+    ],
+    ids=["CRLF", "byte order mark", "no last line end", "behind another document"],
+)
+def test_the_correction_is_a_patch_that_keeps_the_files_form(
+    run: Callable[..., Result], change: Callable[[str], str], line: int
+) -> None:
+    text = change(WEB.partition("---\n")[0])
+    result = run("lint", "dev", "-f", "-", stdin=text)
+    changed = [row for row in result.stdout.splitlines() if row.startswith(("-", "+"))]
+    assert f"<stdin>:{line}:5 " in result.stdout
+    assert [row.strip("+-\r ") for row in changed[2:]] == [
+        "annotations:",
+        f'{PORTS}: "7070"',
+        "annotations:",
+        f'{PORTS}: "7070"',
+    ]
+
+
+def test_two_json_values_are_two_documents(run: Callable[..., Result]) -> None:
+    """As two calls of kubectl print them, one after the other."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "x"},
+        "spec": {"containers": []},
+    }
+    for indent in (None, 2):
+        text = json.dumps(pod, indent=indent) + "\n"
+        result = run("inject", "dev", "-f", "-", "-o", "json", stdin=text + text)
+        assert len(json.loads(result.stdout)["workloads"]) == 2

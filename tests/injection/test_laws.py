@@ -216,9 +216,35 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ),
         ("kind: Pod\na: !!python/object:os.system x\n", "x:2: expected YAML or JSON"),
         ("kind: Pod\n{1: 2}: 3\n", "x:"),
-        ("kind: Pod\na: \0\n", "x:1: expected YAML or JSON"),
+        ("kind: Pod\na: \0\n", "x:2: expected YAML or JSON"),
+        ("kind: Pod\na: " + '[ "]", ' * 100_000, "x:1: expected a Kubernetes document, this one"),
+        (
+            "kind: Pod\n" + "".join(" " * depth + "a:\n" for depth in range(600)),
+            "x:1: expected a Kubernetes document, this one is nested",
+        ),
+        ("kind: Pod\na: 1\na: 2\n", "x:3: expected each key once, got 'a' again"),
+        (f"kind: Pod\na: {'1' * 9000}\n", "x:1: expected YAML or JSON: Exceeds the limit"),
+        (
+            "kind: Pod\napiVersion: v1\nspec: {1: .inf, containers: [{name: a}]}\n",
+            "x:1: expected what JSON can say",
+        ),
     ],
-    ids=["bomb", "circle", "brackets", "dashes", "braces", "json", "tag", "key", "nul"],
+    ids=[
+        "bomb",
+        "circle",
+        "brackets",
+        "dashes",
+        "braces",
+        "json",
+        "tag",
+        "key",
+        "nul",
+        "brackets in texts",
+        "indentation",
+        "key twice",
+        "digits",
+        "no JSON",
+    ],
 )
 def test_a_hostile_document_is_an_error_within_a_second(text: str, message: str) -> None:
     started = time.process_time()

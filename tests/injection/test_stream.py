@@ -193,7 +193,7 @@ def test_an_annotation_on_the_wrong_object_is_shown_where_it_belongs() -> None:
      metadata:
        labels: {app: web}
 +      annotations:
-+        flomesh.io/outbound-port-exclusion-list: "6379, 7070"
++        flomesh.io/outbound-port-exclusion-list: "6379, 7070"  # redis
      spec:
        containers:
          - name: web
