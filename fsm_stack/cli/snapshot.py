@@ -43,7 +43,7 @@ def _taken(
     from datetime import UTC, datetime
     from secrets import token_hex
 
-    from fsm_stack.edges.cluster import connect
+    from fsm_stack.edges.cluster_connect import connect
     from fsm_stack.edges.cluster_read import Reader
     from fsm_stack.edges.snapshot_file import save
     from fsm_stack.systems import SYSTEMS

@@ -10,7 +10,8 @@ from fsm_stack.edges.cluster import Refused
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.allow import INIT_CONTAINERS, keep
+from fsm_stack.verify.allow import keep
+from fsm_stack.verify.allow_pod import INIT_CONTAINERS
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ class Reader:
         self._not_read[part] = f"{before}; {text}" if before and text not in before else text
 
     def _take(self, item: Json) -> Json | None:
-        kept = keep(item)
+        # A pod becomes a value that has the kept fields only; it is pruned to be saved.
+        kept = item if self.sink is None and item["kind"] == "Pod" else keep(item)
         if kept is None:
             return None
         if kept["kind"] == "Pod":

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.edges.cluster import connect
+from fsm_stack.edges.cluster_connect import connect
 from fsm_stack.edges.cluster_read import Reader, subject
+from fsm_stack.edges.collector import resting
 from fsm_stack.edges.files import read_file, read_tree
 from fsm_stack.edges.project import find_project
 from fsm_stack.edges.snapshot_file import read_files
@@ -116,12 +117,13 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
         CouldNotCheckError: no cluster, or nothing tells what is expected.
     """
     expected = declared(request)
-    if request.files:
-        snapshot, asked = read_files(request.files), None
-        if request.subject:
-            asked = subject(request.subject, request.namespace or "")
-    else:
-        snapshot, asked = _live(request, expected, progress)
+    with resting():
+        if request.files:
+            snapshot, asked = read_files(request.files), None
+            if request.subject:
+                asked = subject(request.subject, request.namespace or "")
+        else:
+            snapshot, asked = _live(request, expected, progress)
     if expected is None:
         expected = of_cluster(snapshot, system=system(request.system) if request.system else None)
     if expected is None:

@@ -182,7 +182,8 @@ def _decoded(text: str, shown: str) -> Json:
 
 
 def _take(item: Json, known: _Read) -> None:
-    kept = keep(item)
+    # A pod becomes a value that has the kept fields only.
+    kept = item if item.get("kind") == "Pod" else keep(item)
     if kept is not None:
         known.assembly.add(kept)
 

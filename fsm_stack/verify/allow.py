@@ -1,7 +1,6 @@
 """The fields of Kubernetes objects that checks read: the only ones that are kept or saved.
 
-An allow-list, not a list of secrets: what nobody thought of stays out. Never an application's
-environment, arguments or volumes, and never a Secret.
+An allow-list, not a list of secrets: what nobody thought of stays out, and never a Secret.
 """
 
 from __future__ import annotations
@@ -9,41 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.allow_pod import META, OWNED, POD, ours
+from fsm_stack.verify.shape import Shape, pruned, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Json = dict[str, Any]
-Shape = Any  # True: kept whole; a mapping: its keys; a one-item list: each item; a function
 
-PREFIXES: Final = tuple(sorted({f"{known.annotation_prefix}/" for known in SYSTEMS.values()}))
-INIT_CONTAINERS: Final = frozenset(known.init_container for known in SYSTEMS.values())
-SIDECARS: Final = frozenset(
-    name
-    for known in SYSTEMS.values()
-    for name in (known.sidecar_container, known.healthcheck_container)
-)
-_MESH_CONTAINERS: Final = INIT_CONTAINERS | SIDECARS
 # Keys of MeshConfigs that carry credentials: observability.remoteLogging.authorization, FLB's.
 _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token", "secretkey"})
-_LABELS: Final = frozenset({"ignore", "name", "control-plane", "kubernetes.io/metadata.name"})
-
-
-def _texts(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
-    if not isinstance(values, dict):
-        return {}
-    return {key: item for key, item in values.items() if isinstance(item, str)}
-
-
-def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
-    """The annotations or labels of the meshes, and the labels that webhooks select by."""
-    return {
-        key: value
-        for key, value in _texts(values).items()
-        if key.startswith((*PREFIXES, "app.kubernetes.io/"))
-        or key in _LABELS
-        or key.endswith("-proxy-uuid")
-    }
 
 
 def _spec(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
@@ -66,92 +40,7 @@ def _settings(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
     return [_settings(item) for item in value] if isinstance(value, list) else value
 
 
-_META: Final[Shape] = {
-    "name": True,
-    "namespace": True,
-    "uid": True,
-    "creationTimestamp": True,
-    "deletionTimestamp": True,
-    "labels": ours,
-    "annotations": ours,
-}
-_OWNED: Final[Shape] = {
-    **_META,
-    "ownerReferences": [{"kind": True, "name": True, "controller": True}],
-}
-_MANAGED: Final[Shape] = {**_META, "managedFields": True}  # names of fields, no values
-_STATE: Final[Shape] = {
-    "waiting": {"reason": True, "message": True},
-    "running": {"startedAt": True},
-    "terminated": {
-        "exitCode": True,
-        "reason": True,
-        "message": True,
-        "startedAt": True,
-        "finishedAt": True,
-    },
-}
-
-
-def _container(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
-    """A container; the script of an injector's own init container is its last argument."""
-    if not isinstance(value, dict):
-        return {}
-    kept: Json = _pruned(
-        value,
-        {
-            "name": True,
-            "ports": [{"containerPort": True, "hostPort": True}],
-            "securityContext": {"runAsUser": True},
-            "restartPolicy": True,
-        },
-    )
-    name = value.get("name")
-    if name in _MESH_CONTAINERS and "image" in value:
-        kept["image"] = value["image"]
-    if name in INIT_CONTAINERS and "args" in value:
-        kept["args"] = value["args"]
-    return kept
-
-
-def _status(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
-    """A container's status; what an application left as its last message is not kept."""
-    if not isinstance(value, dict):
-        return {}
-    kept: Json = _pruned(
-        value,
-        {
-            "name": True,
-            "ready": True,
-            "started": True,
-            "restartCount": True,
-            "state": _STATE,
-            "lastState": _STATE,
-        },
-    )
-    if value.get("name") not in _MESH_CONTAINERS:
-        for part in ("state", "lastState"):
-            for state in kept.get(part, {}).values():
-                state.pop("message", None)
-    return kept
-
-
-_POD: Final[Shape] = {
-    "metadata": _OWNED,
-    "spec": {
-        "hostNetwork": True,
-        "securityContext": {"runAsUser": True},
-        "initContainers": [_container],
-        "containers": [_container],
-    },
-    "status": {
-        "phase": True,
-        "reason": True,
-        "podIP": True,
-        "initContainerStatuses": [_status],
-        "containerStatuses": [_status],
-    },
-}
+_MANAGED: Final[Shape] = {**META, "managedFields": True}  # names of fields, no values
 
 
 def _program_environment(value: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
@@ -172,17 +61,17 @@ def _at(value: Any, *path: str) -> Any:  # noqa: ANN401  # decoded JSON
 
 def _service_label(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     key = "kubernetes.io/service-name"
-    texts = _texts(values)
-    return {key: texts[key]} if key in texts else {}
+    known = texts(values)
+    return {key: known[key]} if key in known else {}
 
 
 def _deployment(value: Json) -> Json:
     """A control plane's Deployment, or an application's owner: told apart by its name."""
-    kept: Json = _pruned(value, _OWNER)
+    kept: Json = pruned(value, _OWNER)
     if str(_at(value, "metadata", "name")) in _PROGRAMS:
         template = kept.setdefault("spec", {}).setdefault("template", {})
         spec = _at(value, "spec", "template", "spec")
-        template["spec"] = _pruned(
+        template["spec"] = pruned(
             spec, {"containers": [{"name": True, "image": True, "env": _program_environment}]}
         )
     return kept
@@ -194,7 +83,7 @@ _PROGRAMS: Final = frozenset(
     for name in (known.injector_name, known.controller_name, known.bootstrap_name)
 )
 _OWNER: Final[Shape] = {
-    "metadata": _OWNED,
+    "metadata": OWNED,
     "spec": {"replicas": True, "template": {"metadata": {"annotations": ours}}},
     "status": {
         "replicas": True,
@@ -204,63 +93,71 @@ _OWNER: Final[Shape] = {
     },
 }
 _SELECTOR: Final[Shape] = {
-    "matchLabels": _texts,
+    "matchLabels": texts,
     "matchExpressions": [{"key": True, "operator": True, "values": True}],
 }
-_WEBHOOK: Final[Shape] = {
-    "metadata": _MANAGED,
-    "webhooks": [
+_ENTRY: Final[Shape] = {
+    "name": True,
+    "clientConfig": {
+        "service": {"namespace": True, "name": True, "path": True, "port": True},
+        "caBundle": True,
+        "url": True,
+    },
+    "rules": [
         {
-            "name": True,
-            "clientConfig": {
-                "service": {"namespace": True, "name": True, "path": True, "port": True},
-                "caBundle": True,
-                "url": True,
-            },
-            "rules": [
-                {
-                    "operations": True,
-                    "apiGroups": True,
-                    "apiVersions": True,
-                    "resources": True,
-                    "scope": True,
-                }
-            ],
-            "namespaceSelector": _SELECTOR,
-            "objectSelector": _SELECTOR,
-            "failurePolicy": True,
-            "matchPolicy": True,
-            "sideEffects": True,
-            "timeoutSeconds": True,
-            "reinvocationPolicy": True,
-            "admissionReviewVersions": True,
+            "operations": True,
+            "apiGroups": True,
+            "apiVersions": True,
+            "resources": True,
+            "scope": True,
         }
     ],
+    "namespaceSelector": _SELECTOR,
+    "objectSelector": _SELECTOR,
+    "failurePolicy": True,
+    "matchPolicy": True,
+    "sideEffects": True,
+    "timeoutSeconds": True,
+    "reinvocationPolicy": True,
+    "admissionReviewVersions": True,
 }
+_OF_MESHES: Final = tuple(f"{known.default_mesh_name}-" for known in SYSTEMS.values())
+
+
+def _webhooks(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
+    """The meshes' own webhooks; where other products listen is nobody's business."""
+    return [
+        pruned(value, _ENTRY)
+        for value in (values if isinstance(values, list) else [])
+        if isinstance(value, dict) and str(value.get("name")).startswith(_OF_MESHES)
+    ]
+
+
+_WEBHOOK: Final[Shape] = {"metadata": _MANAGED, "webhooks": _webhooks}
 
 
 def _redirection(value: Json) -> Json:
     """Of all ConfigMaps only the one that this package writes."""
-    kept: Json = _pruned(value, {"metadata": _META})
+    kept: Json = pruned(value, {"metadata": META})
     if kept.get("metadata", {}).get("name") == "fsm-redirection":
-        kept["data"] = _texts(value.get("data"))
+        kept["data"] = texts(value.get("data"))
     return kept
 
 
 _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
-    "Pod": _POD,
-    "Namespace": {"metadata": {**_META, "deletionTimestamp": True}},
+    "Pod": POD,
+    "Namespace": {"metadata": {**META, "deletionTimestamp": True}},
     "MeshConfig": {"metadata": _MANAGED, "spec": _spec},
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _WEBHOOK,
     "ValidatingWebhookConfiguration": _WEBHOOK,
     "Service": {
-        "metadata": _META,
+        "metadata": META,
         "spec": {"clusterIP": True, "ports": [{"port": True, "targetPort": True, "name": True}]},
     },
     "EndpointSlice": {
         "metadata": {
-            **_META,
+            **META,
             "labels": _service_label,
         },
         "endpoints": [{"conditions": {"ready": True}}],
@@ -269,7 +166,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
     "Deployment": _deployment,
     "StatefulSet": _OWNER,
     "DaemonSet": _OWNER,
-    "PodLog": {"metadata": _META, "text": True},
+    "PodLog": {"metadata": META, "text": True},
 }
 
 
@@ -279,20 +176,4 @@ def keep(item: Mapping[str, Any]) -> Json | None:
     if shape is None:
         return None
     kept: Json = {"apiVersion": item.get("apiVersion"), "kind": item["kind"]}
-    return {**kept, **_pruned(item, shape)}
-
-
-def _pruned(value: Any, shape: Shape) -> Any:  # noqa: ANN401  # decoded JSON
-    if shape is True:
-        return value
-    if callable(shape):
-        return shape(value)
-    if isinstance(shape, list):
-        return [_pruned(item, shape[0]) for item in value] if isinstance(value, list) else []
-    if not isinstance(value, dict):
-        return {}
-    return {
-        key: item if part is True else _pruned(item, part)
-        for key, part in shape.items()
-        if (item := value.get(key)) is not None
-    }
+    return {**kept, **pruned(item, shape)}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.allow import INIT_CONTAINERS, SIDECARS
+from fsm_stack.verify.allow_pod import INIT_CONTAINERS, SIDECARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,31 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.edges.cluster import ATTEMPTS, Cluster, Refused, connect
+from fsm_stack.edges.cluster import ATTEMPTS, Answer, Cluster, Refused
+from fsm_stack.edges.cluster_connect import connect
 from fsm_stack.edges.cluster_read import Reader, Subject, subject
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.systems import FSM
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
 Json = dict[str, Any]
-Answer = tuple[int, Json | str] | OSError
+Scripted = tuple[int, Json | str] | OSError
 
 
 class Server:
     """Answers from a script; keeps what was asked, and how long was waited."""
 
-    def __init__(self, answer: Callable[[str], Answer | list[Answer]]) -> None:
+    def __init__(self, answer: Callable[[str], Scripted | list[Scripted]]) -> None:
         self.answer = answer
         self.asked: list[str] = []
         self.waited: list[float] = []
         self.times: dict[str, int] = {}
         self.headers: dict[str, str] = {}
 
-    def get(self, url: str) -> tuple[int, Mapping[str, str], bytes]:
+    def get(self, url: str) -> Answer:
         path = url.removeprefix("https://server")
         self.asked.append(path)
         known = self.answer(path)
@@ -43,7 +44,7 @@ class Server:
             raise known
         code, content = known
         text = content if isinstance(content, str) else json.dumps(content)
-        return code, self.headers, text.encode()
+        return Answer(code, self.headers, text.encode)
 
     def cluster(self) -> Cluster:
         return Cluster(
@@ -72,7 +73,7 @@ def test_lists_are_read_in_pages() -> None:
 
 def test_an_expired_continuation_starts_again_once() -> None:
     """Objects come and go while they are read; the second reading counts."""
-    gone: Answer = (410, {"message": "The provided continue parameter is too old"})
+    gone: Scripted = (410, {"message": "The provided continue parameter is too old"})
     server = Server(
         lambda path: [gone, page("b")] if "continue=x" in path else page("a", following="x")
     )
@@ -81,7 +82,7 @@ def test_an_expired_continuation_starts_again_once() -> None:
 
 
 def test_a_continuation_that_always_expires_ends() -> None:
-    gone: Answer = (410, {"message": "too old"})
+    gone: Scripted = (410, {"message": "too old"})
     server = Server(lambda path: gone if "continue" in path else page("a", following="x"))
     with pytest.raises(Refused) as caught:
         list(server.cluster().pages("/api/v1/pods"))
@@ -143,7 +144,7 @@ def test_a_refusal_without_a_message_names_its_status() -> None:
     assert str(caught.value) == "/x: HTTP status 418"
 
 
-def mesh(path: str) -> Answer:
+def mesh(path: str) -> Scripted:
     """A small mesh: one namespace, two pods, nothing else."""
     if path.startswith("/api/v1/namespaces?"):
         return 200, {"items": [{"metadata": {"name": "shop"}}]}
@@ -157,7 +158,7 @@ def mesh(path: str) -> Answer:
 def test_a_server_that_dies_half_way_costs_what_comes_after_and_ends_soon() -> None:
     """Three attempts for the first request that fails, none for those after it."""
 
-    def answer(path: str) -> Answer:
+    def answer(path: str) -> Scripted:
         return OSError("connection reset") if "admission" in path else mesh(path)
 
     server = Server(answer)
@@ -170,7 +171,7 @@ def test_a_server_that_dies_half_way_costs_what_comes_after_and_ends_soon() -> N
 
 
 def test_a_forbidden_part_costs_that_part_alone() -> None:
-    def answer(path: str) -> Answer:
+    def answer(path: str) -> Scripted:
         return (403, {"message": "services is forbidden"}) if "services" in path else mesh(path)
 
     found = Reader(cluster=Server(answer).cluster()).snapshot(systems=[FSM], namespace="m")
@@ -184,7 +185,7 @@ def test_a_log_of_a_pod_that_was_deleted_meanwhile_is_let_be() -> None:
         {"name": "fsm-init", "state": {"terminated": {"exitCode": 2}}}
     ]
 
-    def answer(path: str) -> Answer:
+    def answer(path: str) -> Scripted:
         if path.startswith("/api/v1/namespaces/shop/pods/a/log"):
             return 404, {"message": "not found"}
         if path.startswith("/api/v1/namespaces/shop/pods"):
@@ -205,7 +206,7 @@ def test_logs_of_many_failing_pods_are_bounded() -> None:
     for one in many:
         one["status"]["initContainerStatuses"] = [status]
 
-    def answer(path: str) -> Answer:
+    def answer(path: str) -> Scripted:
         if "/log?" in path:
             return 200, "too many ports specified"
         if path.startswith("/api/v1/namespaces/shop/pods"):

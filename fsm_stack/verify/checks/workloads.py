@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injection.annotations import pod_keys
-from fsm_stack.verify.allow import PREFIXES
+from fsm_stack.verify.allow_pod import PREFIXES
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import of_every_pod, place
 from fsm_stack.verify.snapshot import Part

@@ -1,0 +1,167 @@
+"""A connection to a cluster as kubectl would make it.
+
+Credentials are the official client's business (kubeconfig files, contexts, exec plugins,
+in-cluster accounts). Its models are not used: they would cost more than the lists.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from fsm_stack.edges.cluster import Answer, Cluster
+from fsm_stack.edges.spelling import did_you_mean
+from fsm_stack.errors import CouldNotCheckError, InputError
+from fsm_stack.verify.snapshot import IN_CLUSTER
+
+Json = dict[str, Any]
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0  # between two pieces of an answer
+ANSWER_SECONDS: Final = 120.0  # for a whole answer
+ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
+_PIECE: Final = 1024 * 1024
+# What the library lets through for a file of another form than it expects.
+_DAMAGED: Final = (OSError, ValueError, TypeError, KeyError, AttributeError)
+_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cluster:
+    """A connection as kubectl would make it.
+
+    Args:
+        kubeconfig: a file; else ``KUBECONFIG``, ``~/.kube/config``, the pod's own account.
+        context: of the file; else its current one.
+
+    Raises:
+        InputError: no such file or context.
+        CouldNotCheckError: there is nothing that names a cluster.
+    """
+    from kubernetes import config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
+    from kubernetes.client import Configuration  # noqa: PLC0415  # the same
+
+    kube: Any = config  # its functions have no types
+    settings = Configuration()
+    if kubeconfig is not None and not kubeconfig.is_file():
+        raise InputError(f"{kubeconfig}: no such kubeconfig file")
+    file = str(kubeconfig) if kubeconfig else None
+    if file is None and not _has_default_file():
+        if context is not None:
+            raise InputError(f"context {context!r}: there is no kubeconfig file to look it up in")
+        return _in_cluster(kube, settings)
+    try:
+        contexts, current = _contexts(kube, file)
+        names = [one["name"] for one in contexts]
+        chosen = context or current["name"]
+        if chosen not in names:
+            hint = did_you_mean(chosen, names) or f"; expected one of {', '.join(names)}"
+            raise InputError(f"context {chosen!r}: not in the kubeconfig{hint}")
+        kube.load_kube_config(
+            config_file=file,
+            context=chosen,
+            client_configuration=settings,
+            persist_config=False,
+        )
+        about = next(one for one in contexts if one["name"] == chosen)["context"]
+        return _cluster(settings, chosen, about.get("namespace") or "default")
+    except (kube.ConfigException, *_DAMAGED) as error:
+        raise InputError(f"kubeconfig: {_first_line(error)}") from error
+
+
+def _contexts(kube: Any, file: str | None) -> tuple[list[Json], Json]:  # noqa: ANN401  # untyped
+    """Every context, and the current one."""
+    from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
+
+    try:
+        contexts, current = kube.list_kube_config_contexts(config_file=file)
+    except YAMLError as error:
+        raise InputError(f"kubeconfig: not YAML: {_first_line(error)}") from error
+    return contexts, current
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _has_default_file() -> bool:
+    named = os.environ.get("KUBECONFIG")
+    if named:
+        return any(Path(part).is_file() for part in named.split(os.pathsep) if part)
+    return (Path.home() / ".kube/config").is_file()
+
+
+def _in_cluster(kube: Any, settings: Any) -> Cluster:  # noqa: ANN401  # an untyped library
+    try:
+        kube.load_incluster_config(client_configuration=settings)
+    except kube.ConfigException:
+        raise CouldNotCheckError(
+            "no cluster: expected a kubeconfig file (KUBECONFIG, ~/.kube/config, --kubeconfig), "
+            "or to run inside a pod"
+        ) from None
+    try:
+        namespace = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+    except OSError:
+        namespace = "default"
+    return _cluster(settings, IN_CLUSTER, namespace)
+
+
+def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: ANN401  # the same
+    import urllib3  # noqa: PLC0415  # the client's own transport
+    from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
+
+    pool = RESTClientObject(settings).pool_manager
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def get(url: str) -> Answer:
+        headers = {"Accept": "application/json", "User-Agent": "fsm-stack"}
+        for entry in settings.auth_settings().values():  # refreshed where it expires
+            if entry.get("in") == "header" and entry.get("value"):
+                headers[entry["key"]] = entry["value"]
+        try:
+            answer = pool.request(
+                "GET", url, headers=headers, timeout=timeout, retries=False, preload_content=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(_plain(error)) from error
+        return Answer(answer.status, answer.headers, partial(_whole, answer))
+
+    return Cluster(
+        context=context, server=str(settings.host).rstrip("/"), namespace=namespace, get=get
+    )
+
+
+def _whole(answer: Any) -> bytes:  # noqa: ANN401  # an untyped library
+    """The content of an answer, within bounds of time and size."""
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415  # imported by now
+
+    end = time.monotonic() + ANSWER_SECONDS
+    pieces, size = [], 0
+    try:
+        with answer:
+            for piece in answer.stream(_PIECE):
+                pieces.append(piece)
+                size += len(piece)
+                if size > ANSWER_MAX:
+                    raise TimeoutError(f"an answer of more than {ANSWER_MAX} bytes")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"an answer that took more than {ANSWER_SECONDS:.0f} s")
+    except HTTPError as error:
+        raise OSError(_plain(error)) from error
+    return b"".join(pieces)
+
+
+def _plain(error: Exception) -> str:
+    """The innermost reason: ``Connection refused`` rather than three wrappers of it."""
+    reason: BaseException = error
+    while True:
+        inner = getattr(reason, "reason", None) or reason.__cause__
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    text = getattr(reason, "strerror", None) or str(reason)
+    return str(text).rpartition(">: ")[2] or type(reason).__name__

@@ -1,0 +1,125 @@
+"""The fields of pods that checks read, and the labels and annotations that every object keeps.
+
+Never an application's environment, arguments or volumes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.shape import Shape, pruned, texts
+
+Json = dict[str, Any]
+
+PREFIXES: Final = tuple(sorted({f"{known.annotation_prefix}/" for known in SYSTEMS.values()}))
+INIT_CONTAINERS: Final = frozenset(known.init_container for known in SYSTEMS.values())
+SIDECARS: Final = frozenset(
+    name
+    for known in SYSTEMS.values()
+    for name in (known.sidecar_container, known.healthcheck_container)
+)
+MESH_CONTAINERS: Final = INIT_CONTAINERS | SIDECARS
+_LABELS: Final = frozenset({"ignore", "name", "control-plane", "kubernetes.io/metadata.name"})
+
+
+def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """The annotations or labels of the meshes, and the labels that webhooks select by."""
+    return {
+        key: value
+        for key, value in texts(values).items()
+        if key.startswith((*PREFIXES, "app.kubernetes.io/"))
+        or key in _LABELS
+        or key.endswith("-proxy-uuid")
+    }
+
+
+META: Final[Shape] = {
+    "name": True,
+    "namespace": True,
+    "uid": True,
+    "creationTimestamp": True,
+    "deletionTimestamp": True,
+    "labels": ours,
+    "annotations": ours,
+}
+OWNED: Final[Shape] = {
+    **META,
+    "ownerReferences": [{"kind": True, "name": True, "controller": True}],
+}
+_STATE: Final[Shape] = {
+    "waiting": {"reason": True, "message": True},
+    "running": {"startedAt": True},
+    "terminated": {
+        "exitCode": True,
+        "reason": True,
+        "message": True,
+        "startedAt": True,
+        "finishedAt": True,
+    },
+}
+
+
+_CONTAINER: Final[Shape] = {
+    "name": True,
+    "ports": [{"containerPort": True, "hostPort": True}],
+    "securityContext": {"runAsUser": True},
+    "restartPolicy": True,
+}
+_STATUS: Final[Shape] = {
+    "name": True,
+    "ready": True,
+    "started": True,
+    "restartCount": True,
+    "state": _STATE,
+    "lastState": _STATE,
+}
+
+
+def _container(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """A container; the script of an injector's own init container is its last argument."""
+    if not isinstance(value, dict):
+        return {}
+    kept: Json = pruned(value, _CONTAINER)
+    name = value.get("name")
+    if name in MESH_CONTAINERS and "image" in value:
+        kept["image"] = value["image"]
+    if name in INIT_CONTAINERS and "args" in value:
+        kept["args"] = value["args"]
+    return kept
+
+
+def _status(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """A container's status; what an application left as its last message is not kept."""
+    if not isinstance(value, dict):
+        return {}
+    kept: Json = pruned(value, _STATUS)
+    if value.get("name") not in MESH_CONTAINERS:
+        for part in ("state", "lastState"):
+            for state in kept.get(part, {}).values():
+                state.pop("message", None)
+    return kept
+
+
+def _pod(container: Shape, status: Shape) -> Shape:
+    return {
+        "metadata": OWNED,
+        "spec": {
+            "hostNetwork": True,
+            "securityContext": {"runAsUser": True},
+            "initContainers": [container],
+            "containers": [container],
+        },
+        "status": {
+            "phase": True,
+            "reason": True,
+            "podIP": True,
+            "initContainerStatuses": [status],
+            "containerStatuses": [status],
+        },
+    }
+
+
+POD: Final = _pod(_container, _status)
+# Everything of a pod that may be kept, whatever its containers are called: what a decoder needs.
+POD_FIELDS: Final = _pod({**_CONTAINER, "image": True, "args": True}, _STATUS)
