@@ -1,6 +1,6 @@
 """Annotations on the pods of other Pulumi programs, by a resource transform.
 
-A program gets them from the mesh's stack by ``StackReference``, or from
+A program gets them from the mesh's stack with :func:`profile_annotations`, or from
 :func:`fsm_stack.injection.write.annotations_for`, and registers the transform for all of its
 resources with ``pulumi.runtime.register_resource_transform``, or for some in their options.
 """
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
+from fsm_stack.edges.pulumi_outputs import outputs_of
 from fsm_stack.errors import InputError
 from fsm_stack.injection.workload import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from fsm_stack.edges.pulumi_outputs import StackOutputs
 
 _VERSIONS: Final = {"": "core/v1", "apps": "apps/v1", "batch": "batch/v1"}
 # Resource type to the place of the pod template. Source: pulumi-kubernetes' schema.
@@ -23,6 +26,29 @@ _TYPES: Final = {
     f"kubernetes:{_VERSIONS[group]}:{kind}": template
     for (group, kind), template in TEMPLATES.items()
 }
+
+
+def profile_annotations(
+    mesh: pulumi.StackReference, profile: str
+) -> pulumi.Output[Mapping[str, str]]:
+    """The annotations of a profile of another program's mesh.
+
+    Args:
+        mesh: the mesh's stack.
+        profile: one of its ``annotationProfiles``.
+
+    Raises:
+        InputError: (in the output) the stack has no such profile, or is no mesh's.
+    """
+
+    def chosen(outputs: StackOutputs) -> Mapping[str, str]:
+        profiles = outputs["redirection"]["profiles"]
+        if profile not in profiles:
+            known = ", ".join(sorted(profiles)) or "none"
+            raise InputError(f"profile {profile!r}: expected one of the mesh's profiles: {known}")
+        return profiles[profile]["annotations"]
+
+    return outputs_of(mesh).apply(chosen)
 
 
 def annotate_pods(
@@ -37,7 +63,7 @@ def annotate_pods(
 
     Args:
         annotations: key to value, plain or an output such as a StackReference's.
-        namespace: only workloads that name this namespace; None: all.
+        namespace: only workloads that name this namespace, as text or as an output; None: all.
         labels: only workloads whose pods have these labels; None: all.
 
     Returns:
@@ -52,20 +78,51 @@ def annotate_pods(
         if template is None:
             return None
         props = dict(args.props)
-        if namespace is not None and _at(props, ("metadata", "namespace")) != namespace:
+        matches = _matches(props, template, namespace, labels)
+        if matches is False:
             return None
-        if labels:
-            found = _at(props, (*template, "metadata", "labels"))
-            if not isinstance(found, dict) or not labels.items() <= found.items():
-                return None
-        written = _with(props, (*template, "metadata", "annotations"), annotations, args.name)
+        chosen = annotations
+        if isinstance(matches, pulumi.Output):  # known only when the engine is done with another
+            chosen = pulumi.Output.all(matches, annotations).apply(
+                lambda both: both[1] if both[0] else {}
+            )
+        written = _with(props, (*template, "metadata", "annotations"), chosen, args.name)
         return pulumi.ResourceTransformResult(props=written, opts=args.opts)
 
     return transform
 
 
+def _matches(
+    props: Any,  # noqa: ANN401  # a resource's inputs
+    template: tuple[str, ...],
+    namespace: str | None,
+    labels: Mapping[str, str] | None,
+) -> bool | pulumi.Output[bool]:
+    """Whether a workload is meant; an output where it rests on one."""
+    place = None if namespace is None else _at(props, ("metadata", "namespace"))
+    found = _at(props, (*template, "metadata", "labels")) if labels else None
+
+    def told(known: tuple[Any, Any]) -> bool:
+        place, found = known
+        if namespace is not None and place != namespace:
+            return False
+        return not labels or (isinstance(found, dict) and labels.items() <= found.items())
+
+    if _holds_output(place) or _holds_output(found):
+        return pulumi.Output.all(place, found).apply(lambda both: told((both[0], both[1])))
+    return told((place, found))
+
+
+def _holds_output(value: Any) -> bool:  # noqa: ANN401  # a part of a resource's inputs
+    parts = value.values() if isinstance(value, dict) else (value,)
+    return any(isinstance(part, pulumi.Output) for part in parts)
+
+
 def _at(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401  # a resource's inputs
-    for step in path:
+    for number, step in enumerate(path):
+        if isinstance(value, pulumi.Output):
+            rest = path[number:]
+            return value.apply(lambda known: _at(known, rest))  # noqa: B023  # returned at once
         value = value.get(step) if isinstance(value, dict) else None
     return value
 

@@ -10,6 +10,8 @@ import pytest
 from fsm_stack.edges.pulumi_transform import annotate_pods
 from fsm_stack.errors import InputError
 
+from .pulumi_recorder import run
+
 KEY = "flomesh.io/outbound-port-exclusion-list"
 TEMPLATE = {"metadata": {"labels": {"app": "web", "tier": "front"}}, "spec": {"containers": []}}
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -88,3 +90,24 @@ def test_another_value_is_a_conflict_and_the_same_is_none() -> None:
     with pytest.raises(InputError) as caught:
         transformed("kubernetes:core/v1:Pod", {"metadata": {"annotations": {KEY: "1"}}})
     assert str(caught.value) == (f"web: annotation {KEY} is '1' already, expected '6379' or none")
+
+
+@pytest.mark.parametrize(("place", "expected"), [("shop", {KEY: "6379"}), ("bank", {})])
+def test_a_namespace_that_is_an_output_counts_when_it_is_known(
+    place: str, expected: dict[str, str]
+) -> None:
+    """As in ``namespace=team.metadata.name``: else the annotation would silently be missing."""
+    found: list[Any] = []
+
+    def program() -> None:
+        written = transformed(
+            DEPLOYMENT,
+            deployment(namespace=pulumi.Output.from_input(place)),
+            namespace="shop",
+            labels={"tier": "front"},
+        )
+        metadata = written["spec"]["template"]["metadata"]
+        pulumi.export("found", pulumi.Output.from_input(metadata).apply(found.append))
+
+    run(program)
+    assert found == [{"labels": TEMPLATE["metadata"]["labels"], "annotations": expected}]
