@@ -216,13 +216,7 @@ def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]
     """The findings with file, line and column; lines are looked up only where there are any."""
     if not any(item.findings for item in seen):
         return seen
-    wanted = any(
-        item.workload.path or found.place.path != path_text(item.workload.pod_path)
-        for item in seen
-        for found in item.findings
-    )
-    places = document.places() if wanted else {}
-    marks = {path_text(path): mark for path, mark in places.items()}
+    marks = {path_text(path): mark for path, mark in document.places().items()}
     return tuple(
         replace(
             item,
