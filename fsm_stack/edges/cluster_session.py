@@ -119,7 +119,7 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     expected = declared(request)
     with resting():
         if request.files:
-            snapshot, asked = read_files(request.files), None
+            snapshot, asked = read_files(request.files, progress=progress), None
             if request.subject:
                 asked = subject(request.subject, request.namespace or "")
         else:

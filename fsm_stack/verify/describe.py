@@ -51,12 +51,14 @@ def _pod(lines: list[str]) -> Json:
         "spec": {},
         "status": {},
         "elided": any(line.strip() == "..." for line in lines),
+        "cut": False,
     }
     for key, value, block in _blocks(lines, indent=0):
         if key in _SECTIONS:
             _containers(pod, _SECTIONS[key], block)
         elif key in {"Labels", "Annotations"}:
-            pod["metadata"][key.lower()] = _pairs([value, *block])
+            pod["metadata"][key.lower()], cut = _pairs([value, *block])
+            pod["cut"] = pod["cut"] or (cut and key == "Annotations")
         else:
             _take_field(pod, key, value)
     if "containers" not in pod["spec"]:
@@ -64,9 +66,24 @@ def _pod(lines: list[str]) -> Json:
     return pod
 
 
-def _pairs(lines: list[str]) -> dict[str, str]:
-    pairs = (_PAIR.fullmatch(line.strip()) for line in lines)
-    return {pair["key"]: pair["value"].strip() for pair in pairs if pair}
+def _pairs(lines: list[str]) -> tuple[dict[str, str], bool]:
+    """Labels or annotations, and whether the end of one was cut off.
+
+    kubectl prints a value of more than 140 characters below its key, each line cut off with
+    ``...``. Source: describe.go, printAnnotationsMultiline and shorten.
+    """
+    found: dict[str, str] = {}
+    below = ""
+    for line in map(str.strip, lines):
+        pair = _PAIR.fullmatch(line)
+        if pair:
+            found[pair["key"]], below = pair["value"].strip(), ""
+        elif line.endswith(":") and " " not in line:
+            below = line[:-1]
+            found[below] = ""
+        elif below:
+            found[below] += line
+    return found, any(value.endswith("...") for value in found.values())
 
 
 def _take_field(pod: Json, key: str, value: str) -> None:

@@ -93,6 +93,7 @@ class Pod:
         address: the pod's.
         containers: init containers first, in order.
         elided: it was read from text that leaves parts out.
+        cut: it was read from text that cuts an annotation's end off.
     """
 
     namespace: str
@@ -108,6 +109,7 @@ class Pod:
     address: str = ""
     containers: tuple[Container, ...] = ()
     elided: bool = False
+    cut: bool = False
 
     @property
     def key(self) -> str:
@@ -162,6 +164,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
         address=_text(status.get("podIP")),
         containers=tuple(containers),
         elided=item.get("elided") is True,
+        cut=item.get("cut") is True,
     )
 
 

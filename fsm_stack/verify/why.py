@@ -103,6 +103,8 @@ class _Walk:
 
     def answer(self) -> Why:
         expected = self.context.expected
+        if self.pod.cut:
+            return self._is("unknown", "kubectl describe cuts off the pod's annotations", "")
         lists = expected_lists(self.pod.annotations, expected.mesh)
         if isinstance(lists, Refusal):
             self.steps.append(f"annotations: {lists.message}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.edges import snapshot_file
+from fsm_stack.edges import snapshot_forms
 from fsm_stack.edges.snapshot_file import read_files, save
 from fsm_stack.errors import InputError
 from fsm_stack.verify.allow import keep
@@ -50,7 +50,7 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_lists_of_kubectl_are_read_whole_or_an_object_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, chunk: int
 ) -> None:
-    monkeypatch.setattr(snapshot_file, "_CHUNK", chunk)
+    monkeypatch.setattr(snapshot_forms, "_CHUNK", chunk)
     file = tmp_path / "pods.json"
     pods = [pod_json(expected(), name) for name in ("a", "b")]
     known = {"apiVersion": "v1", "items": pods, "kind": "List", "metadata": {}}
@@ -85,8 +85,8 @@ def test_what_was_not_asked_for_is_known_as_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hello", "expected a saved snapshot, JSON of kubectl get -o json, the text of kubectl "
-         "describe pod, or a pod's annotations"),
+        ("hello", "expected a saved snapshot, JSON or YAML of kubectl get -o, the text of "
+         "kubectl describe pod, or a pod's annotations"),
         ('{"kind": "Pod"', "damaged or cut off JSON: Expecting ',' delimiter: line 1 column 15 "
          "(char 14)"),
         ('{"fsmStackSnapshot": 9}\n', "expected snapshot version 1, got 9"),
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 def test_a_cut_off_list_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_file, "_CHUNK", 64)
+    monkeypatch.setattr(snapshot_forms, "_CHUNK", 64)
     file = tmp_path / "pods.json"
     whole = json.dumps({"kind": "List", "items": [pod_json(expected(), "a")]})
     file.write_text(whole[:-200])

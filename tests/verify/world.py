@@ -18,6 +18,7 @@ from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.read import Reading
+    from fsm_stack.verify.objects import Pod
 
 Json = dict[str, Any]
 
@@ -113,6 +114,7 @@ class World:
     not_read: dict[Part, str] = field(default_factory=dict)
     asked: str = "pod/web-7f9c5d-x2x -n shop"
     live_rules: Reading | None = None
+    described: tuple[Pod, ...] = ()
 
     def the(self, kind: str, name: str = "") -> Json:
         """The first object of a kind, to change."""
@@ -140,7 +142,7 @@ class World:
             snapshot=snapshot,
             expected=self.known,
             now=NOW,
-            pods=snapshot.pods,
+            pods=snapshot.pods + self.described,
             asked=self.asked,
             live_rules=self.live_rules,
         )

@@ -97,6 +97,19 @@ def require_script(pod: Pod, context: Context) -> str:
     return script
 
 
+def require_annotations(pod: Pod) -> None:
+    """The annotations as they are on the pod.
+
+    Raises:
+        NotRun: the text that they were read from cuts one off.
+    """
+    if pod.cut:
+        raise NotRun(
+            f"pod {pod.key}: kubectl describe cuts off its annotations: kubectl get -o json does "
+            "not"
+        )
+
+
 def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     """What a pod's script lacks and has, against what the injector would write now.
 
@@ -107,6 +120,7 @@ def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     if context.expected.settings is None:
         raise NotRun("no MeshConfig is known, declared or in the cluster")
     script = require_script(pod, context)
+    require_annotations(pod)
     lists = expected_lists(pod.annotations, context.expected.mesh)
     if isinstance(lists, Refusal):
         raise NotRun(f"pod {pod.key}: its annotations cannot be read")
@@ -148,6 +162,7 @@ def complete(pod: Pod, context: Context) -> Iterator[Finding]:
 
 def annotated(pod: Pod, context: Context) -> Iterator[Finding]:
     """The injector can read the pod's annotations."""
+    require_annotations(pod)
     lists = expected_lists(pod.annotations, context.expected.mesh)
     if isinstance(lists, Refusal):
         yield found(
