@@ -57,7 +57,8 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--from", "files", type=click.Path(path_type=Path), multiple=True,
                      metavar="FILE", help="Read a snapshot, kubectl's JSON or a description "
                      "instead of a cluster; may be repeated."),
-        click.option("-n", "--namespace", metavar="NAME", help="The namespace of POD or OWNER."),
+        click.option("-n", "--namespace", metavar="NAME",
+                     help="The namespace of POD or KIND/NAME; alone: all of its pods."),
     ):  # fmt: skip
         function = option(function)
     return cluster_options(function)
@@ -91,9 +92,9 @@ def verify(
     """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
 
     With STACK the cluster is compared with the stack's file, without it with its own MeshConfig.
-    KIND/NAME is a pod or what owns pods (pod/web-7f9c, deploy/web; after a STACK a pod's name
-    alone will do); without it every pod of the mesh is looked at. Nothing is ever written to the
-    cluster.
+    KIND/NAME is a pod or what owns pods (pod/web-7f9c, deploy/web, namespace/shop; after a STACK
+    a pod's name alone will do); without it every pod of the mesh is looked at. Nothing is ever
+    written to the cluster.
 
     Exit codes: 0 all passed, 1 findings, 2 bad input or another cluster, 3 a check did not run.
     """

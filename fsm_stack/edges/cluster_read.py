@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fsm_stack.edges.cluster import Cluster
+    from fsm_stack.edges.cluster_subject import Subject
     from fsm_stack.systems import System
 
 Json = dict[str, Any]
@@ -32,46 +33,6 @@ OWNER_KINDS: Final = {
     "StatefulSet": "statefulsets",
     "DaemonSet": "daemonsets",
 }
-_SHORT: Final = {
-    "pod": "Pod", "pods": "Pod", "po": "Pod",
-    "deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
-    "statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
-    "daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What a user asked about: ``pod/web-7f9c``, ``deploy/web``.
-
-    Attributes:
-        kind: ``Pod``, ``Deployment``, ``StatefulSet`` or ``DaemonSet``.
-        name: its name.
-        namespace: its namespace.
-    """
-
-    kind: str
-    name: str
-    namespace: str
-
-    def __str__(self) -> str:
-        """``pod/web-7f9c -n shop``."""
-        return f"{self.kind.lower()}/{self.name} -n {self.namespace}"
-
-
-def subject(text: str, namespace: str) -> Subject:
-    """Read ``KIND/NAME``.
-
-    Raises:
-        InputError: a kind that makes no pods, or no name.
-    """
-    word, _, name = text.partition("/")
-    kind = _SHORT.get(word.lower())
-    if kind is None or not name or "/" in name:
-        raise InputError(
-            f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME or daemonset/NAME"
-        )
-    return Subject(kind=kind, name=name, namespace=namespace)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,9 +131,7 @@ class Reader:
                 self._one(Part.NAMESPACES, f"/api/v1/namespaces/{name}", "Namespace")
                 names[name] = None
         for name in names:
-            self._all(Part.PODS, f"/api/v1/namespaces/{name}/pods", "Pod")
-            for kind, plural in OWNER_KINDS.items():
-                self._all(Part.OWNERS, f"{_APPS}/namespaces/{name}/{plural}", kind)
+            self._inside(name)
         if names:
             return
         if Part.NAMESPACES in self._read:
@@ -181,8 +140,16 @@ class Reader:
             why = "not read: which namespaces are in the mesh is unknown"
             self._not_read |= {Part.PODS: why, Part.OWNERS: why}
 
+    def _inside(self, namespace: str) -> None:
+        self._all(Part.PODS, f"/api/v1/namespaces/{namespace}/pods", "Pod")
+        for kind, plural in OWNER_KINDS.items():
+            self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
+
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
+        if asked.kind == "Namespace":
+            self._inside(asked.name)
+            return
         if asked.kind == "Pod":
             found = self._one(Part.PODS, f"/api/v1/{inside}/pods/{asked.name}", "Pod")
             if found is None and Part.PODS not in self._not_read:

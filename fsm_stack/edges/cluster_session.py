@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.edges.cluster_connect import connect
-from fsm_stack.edges.cluster_read import Reader, subject
+from fsm_stack.edges.cluster_read import Reader
+from fsm_stack.edges.cluster_subject import subject
 from fsm_stack.edges.collector import resting
 from fsm_stack.edges.files import read_file, read_tree
 from fsm_stack.edges.project import find_project
@@ -25,7 +26,7 @@ from fsm_stack.verify.snapshot import IN_CLUSTER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsm_stack.edges.cluster_read import Subject
+    from fsm_stack.edges.cluster_subject import Subject
     from fsm_stack.iptables.read import Reading
     from fsm_stack.verify.objects import Pod
     from fsm_stack.verify.snapshot import Snapshot
@@ -42,7 +43,7 @@ class Request:
         project_dir: where the project is looked for.
         stack: None: the cluster's own MeshConfig is what is expected.
         subject: ``pod/NAME`` or an owner; None: the whole mesh.
-        namespace: of the subject; None: the context's.
+        namespace: of the subject; None: the context's. Without a subject all of its pods.
         context: of the kubeconfig.
         kubeconfig: a file.
         files: read instead of a cluster.
@@ -119,9 +120,8 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     expected = declared(request)
     with resting():
         if request.files:
-            snapshot, asked = read_files(request.files, progress=progress), None
-            if request.subject:
-                asked = subject(request.subject, request.namespace or "")
+            snapshot = read_files(request.files, progress=progress)
+            asked = _asked(request, "")
         else:
             snapshot, asked = _live(request, expected, progress)
     if expected is None:
@@ -145,6 +145,13 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
         asked=str(asked) if asked else "",
         live_rules=_rules(request.rules),
     )
+
+
+def _asked(request: Request, namespace: str) -> Subject | None:
+    """What was asked about; a namespace alone means all of its pods."""
+    if request.subject:
+        return subject(request.subject, request.namespace or namespace)
+    return subject(f"namespace/{request.namespace}", "") if request.namespace else None
 
 
 def _nothing_expected(snapshot: Snapshot) -> str:
@@ -171,11 +178,7 @@ def _live(
     place = "" if cluster.context == IN_CLUSTER else cluster.context
     if expected is not None:
         require_same_cluster(expected, context=place, uid="")
-    asked = (
-        subject(request.subject, request.namespace or cluster.namespace)
-        if request.subject
-        else None
-    )
+    asked = _asked(request, cluster.namespace)
     reader = Reader(cluster=cluster, progress=progress)
     uid = reader.uid()
     if expected is not None:
@@ -252,6 +255,8 @@ def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tu
             pod for pod in snapshot.pods if not snapshot.namespaces or pod.namespace in enrolled
         )
     inside = [pod for pod in snapshot.pods if asked.namespace in {"", pod.namespace}]
+    if asked.kind == "Namespace":
+        return tuple(inside)
     if asked.kind == "Pod":
         found = [pod for pod in inside if pod.name == asked.name]
     else:

@@ -53,6 +53,11 @@ class Context:
     live_rules: Reading | None = None
 
     @property
+    def named(self) -> bool:
+        """Whether a pod or an owner was asked about, not the mesh or a namespace."""
+        return bool(self.asked) and not self.asked.startswith("namespace/")
+
+    @property
     def system(self) -> System:
         """Whose injector."""
         return self.expected.system
@@ -140,7 +145,8 @@ def _outcome(check: Check, context: Context) -> Outcome:
     except NotRun as reason:
         partly.append(str(reason))
     except NotApplicable as reason:
-        return Outcome(check=check, status=Status.NOT_APPLICABLE, why=str(reason))
+        if not partly:  # else what was not read may be what it applies to
+            return Outcome(check=check, status=Status.NOT_APPLICABLE, why=str(reason))
     why = "; ".join(dict.fromkeys(partly))
     if not findings:
         status = Status.NOT_RUN if why else Status.PASSED
@@ -158,11 +164,7 @@ def _outcome(check: Check, context: Context) -> Outcome:
 
 def _missing(part: Part, context: Context) -> tuple[bool, str]:
     """Whether anything of a part was read, and what was not."""
-    known = context.snapshot
-    why = known.not_read.get(part, "")
-    if part in known.read:
-        return True, why
-    return False, why or f"{part.value}: not in {known.source.context}"
+    return part in context.snapshot.read, context.snapshot.unread(part)
 
 
 def found(

@@ -100,6 +100,12 @@ class Snapshot:
     programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
 
+    def unread(self, part: Part) -> str:
+        """Why a part is not, or not wholly, known; empty: it is."""
+        if part in self.read:
+            return self.not_read.get(part, "")
+        return self.not_read.get(part) or f"{part.value}: not in {self.source.context}"
+
     def mesh_config(self, system: System, namespace: str) -> Json | None:
         """The MeshConfig that this system's programs read."""
         for item in self.mesh_configs:

@@ -377,6 +377,56 @@ def test_the_cause_is_found_for_one_connection(mesh: Api) -> None:
     assert result.exit_code == 1
 
 
+def test_a_namespace_that_lost_its_label_is_not_reported_as_missing(mesh: Api) -> None:
+    """Of the whole mesh, where namespaces are listed by that label."""
+    label = "flomesh.io/monitored-by"
+    mesh.patch(NAMESPACE, {"metadata": {"labels": {label: None}}})
+    try:
+        result = verify(mesh, "-o", "json")
+    finally:
+        mesh.patch(NAMESPACE, {"metadata": {"labels": {label: "fsm"}}})
+    known = answers(result)
+    (finding,) = known["namespace-enrolled"]["findings"]
+    assert finding["message"] == f"label {label} is None, expected 'fsm'"
+    assert json.loads(result.stdout)["pods"] == 2
+    assert {item["severity"] for item in known["pod-injected"]["findings"]} == {"warning"}
+
+
+@pytest.mark.requirement("C35")
+def test_a_list_that_was_patched_in_the_cluster_is_the_cause(mesh: Api) -> None:
+    """Both ways: an entry that somebody removed, and one that somebody added."""
+    elsewhere = ref("Namespace", "elsewhere")
+    mesh.apply(elsewhere)  # without the label: no injector runs, and its webhook refuses pods
+    made = pod(interception({}, expected().mesh).script.replace("6379,", ""))
+    mesh.create(made | {"metadata": {"name": "without", "namespace": "elsewhere"}})
+    words = ("pod/without", "-n", "elsewhere", "--why", "10.9.9.9:6379", "-o", "json")
+    traffic(mesh, outboundPortExclusionList=[9999, 7070])
+    try:
+        added = verify(mesh, "pod/older", "-n", "demo", "--why", "10.9.9.9:9999", "-o", "json")
+        removed = verify(mesh, *words)
+    finally:
+        traffic(mesh, outboundPortExclusionList=[6379, 7070])
+    assert json.loads(added.stdout)["cause"] == "config-undeclared"
+    assert "last written by test at 20" in json.loads(added.stdout)["why"]
+    assert json.loads(removed.stdout)["cause"] == "config-absent"
+
+
+def test_rules_of_the_kernel_are_compared_with_the_script(mesh: Api, tmp_path: Path) -> None:
+    script = interception({}, expected().mesh).script
+    rules = tmp_path / "rules.txt"
+    rules.write_text("\n".join(script.splitlines()[1:-1]) + "\n")
+    words = (*ASKED, "--check", "pod-live-rules", "-o", "json", "--rules", str(rules))
+    assert answers(verify(mesh, *words))["pod-live-rules"]["status"] == "passed"
+    rules.write_text("*nat\nCOMMIT\n")
+    assert answers(verify(mesh, *words))["pod-live-rules"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("words", [("-n", "demo"), ("ns/demo",)])
+def test_a_namespace_stands_for_its_pods(mesh: Api, words: tuple[str, ...]) -> None:
+    result = verify(mesh, *words, "--check", "pod-stale", "-o", "json")
+    assert json.loads(result.stdout)["pods"] == 2
+
+
 def test_a_deployment_stands_for_its_pods(mesh: Api) -> None:
     result = verify(mesh, "deploy/web", "-n", "demo", "--check", "pod-stale", "-o", "json")
     assert json.loads(result.stdout)["pods"] == 2
@@ -508,6 +558,7 @@ def test_the_documented_rights_are_enough(mesh: Api, tmp_path: Path) -> None:
 
 MISSING = {
     "namespaces": "namespace-enrolled",
+    "validatingwebhookconfigurations": "cluster-webhook-ca",
     "pods": "pod-init",
     "services": "cluster-webhook-service",
     "configmaps": "cluster-redirection",
@@ -535,6 +586,50 @@ def test_a_missing_right_is_named_and_the_other_checks_run(
     assert f'resource "{resource}"' in why
     assert result.exit_code == 3, result.stdout
     assert [one for one in known.values() if one["status"] == "passed"]
+
+
+def without(resource: str, name: str, folder: Path, api: Api) -> Path:
+    """An account with the documented rights but one."""
+    rules = documented_rules()
+    for rule in rules:
+        rule["resources"] = [one for one in rule["resources"] if one != resource]
+    return account(api, name, [rule for rule in rules if rule["resources"]], folder)
+
+
+@pytest.mark.parametrize("resource", ["statefulsets", "daemonsets", "deployments"])
+def test_a_missing_right_to_owners_is_named(mesh: Api, tmp_path: Path, resource: str) -> None:
+    config = without(resource, f"verify-no-{resource}", tmp_path, mesh)
+    known = answers(verify(mesh, "-o", "json", kubeconfig=config))
+    why = known["owner-annotations"]["why"]
+    assert f'resource "{resource}" in API group "apps"' in why
+
+
+def test_a_missing_right_to_logs_is_named_with_the_failure(mesh: Api, tmp_path: Path) -> None:
+    config = without("pods/log", "verify-no-logs", tmp_path, mesh)
+    pod_status(mesh, state={"terminated": {"exitCode": 2}})
+    try:
+        result = verify(mesh, *ASKED, "--check", "pod-init", "-o", "json", kubeconfig=config)
+    finally:
+        pod_status(mesh)
+    (finding,) = answers(result)["pod-init"]["findings"]
+    assert finding["message"] == "init container fsm-init failed with exit code 2"
+    assert 'cannot get resource "pods/log"' in finding["value"]
+
+
+def test_every_documented_right_is_seen_missing_once() -> None:
+    resources = {one for rule in documented_rules() for one in rule["resources"]}
+    assert resources - set(MISSING) == {"statefulsets", "daemonsets", "pods/log"}
+
+
+def test_without_the_right_to_pods_of_the_mesh_nothing_is_counted_as_passed(
+    mesh: Api, tmp_path: Path
+) -> None:
+    config = without("namespaces", "verify-mesh-no-namespaces", tmp_path, mesh)
+    result = verify(mesh, "-o", "json", stack=None, kubeconfig=config)
+    assert result.exit_code == 3
+    assert answers(result)["pod-rules"]["why"] == (
+        "not read: which namespaces are in the mesh is unknown"
+    )
 
 
 def test_credentials_that_are_not_accepted_are_told_once(mesh: Api, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from fsm_stack.edges.cluster import ATTEMPTS, Answer, Cluster, Refused
 from fsm_stack.edges.cluster_connect import connect
-from fsm_stack.edges.cluster_read import Reader, Subject, subject
+from fsm_stack.edges.cluster_read import Reader
+from fsm_stack.edges.cluster_subject import Subject, subject
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.systems import FSM
 from fsm_stack.verify.snapshot import Part
@@ -241,7 +242,8 @@ def test_what_makes_no_pods_is_no_subject(text: str) -> None:
     with pytest.raises(InputError) as caught:
         subject(text, "shop")
     assert str(caught.value) == (
-        f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME or daemonset/NAME"
+        f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or "
+        "namespace/NAME"
     )
 
 
@@ -286,3 +288,81 @@ def test_a_damaged_kubeconfig_is_told_without_a_traceback(tmp_path: Path, text: 
     with pytest.raises((InputError, CouldNotCheckError)) as caught:
         connect(kubeconfig=file)
     assert str(caught.value).startswith("kubeconfig")
+
+
+def test_a_declared_namespace_that_lost_its_label_is_read_all_the_same() -> None:
+    """Else a namespace that is there would be reported as missing, and its pods not at all."""
+
+    def answer(path: str) -> Scripted:
+        if path.startswith("/api/v1/namespaces?"):
+            return 200, {"items": []}
+        if path == "/api/v1/namespaces/shop":
+            return 200, {"metadata": {"name": "shop"}}
+        return mesh(path)
+
+    found = Reader(cluster=Server(answer).cluster()).snapshot(
+        systems=[FSM], namespace="m", declared=["shop"]
+    )
+    assert list(found.namespaces) == ["shop"]
+    assert [one.name for one in found.pods] == ["a", "b"]
+
+
+def test_without_the_right_to_namespaces_pods_are_named_as_unknown() -> None:
+    def answer(path: str) -> Scripted:
+        if path.startswith("/api/v1/namespaces?"):
+            return 403, {"message": "namespaces is forbidden"}
+        return mesh(path)
+
+    found = Reader(cluster=Server(answer).cluster()).snapshot(systems=[FSM], namespace="m")
+    assert found.not_read[Part.NAMESPACES] == "not read: namespaces is forbidden"
+    assert found.not_read[Part.PODS] == ("not read: which namespaces are in the mesh is unknown")
+
+
+def test_a_log_that_may_not_be_read_is_noted_once() -> None:
+    many = [pod(f"p{number}") for number in range(5)]
+    for one in many:
+        one["status"]["initContainerStatuses"] = [
+            {"name": "fsm-init", "state": {"terminated": {"exitCode": 2}}}
+        ]
+
+    def answer(path: str) -> Scripted:
+        if "/log?" in path:
+            return 403, {"message": 'cannot get resource "pods/log"'}
+        if path.startswith("/api/v1/namespaces/shop/pods"):
+            return 200, {"items": many}
+        return mesh(path)
+
+    server = Server(answer)
+    found = Reader(cluster=server.cluster()).snapshot(systems=[FSM], namespace="m")
+    assert found.not_read == {Part.LOGS: 'not read: cannot get resource "pods/log"'}
+    assert sum("/log?" in path for path in server.asked) == 1
+
+
+def test_the_next_page_is_asked_for_while_one_is_read() -> None:
+    """kube-apiserver writes the token before the objects, and the server is not kept waiting."""
+
+    def answer(path: str) -> Scripted:
+        following = "" if "continue=x" in path else "x"
+        metadata = f'"metadata":{{"resourceVersion":"1","continue":"{following}"}}'
+        item = json.dumps(pod("b" if following == "" else "a"))
+        return 200, f'{{"kind":"PodList","apiVersion":"v1",{metadata},"items":[{item}]}}'
+
+    server = Server(answer)
+    pages = server.cluster().pages("/api/v1/pods")
+    assert next(pages)["metadata"]["name"] == "a"
+    assert server.asked == ["/api/v1/pods?limit=500", "/api/v1/pods?limit=500&continue=x"]
+    assert [item["metadata"]["name"] for item in pages] == ["b"]
+    assert len(server.asked) == 2
+
+
+def test_a_page_asked_for_early_that_fails_is_asked_for_again() -> None:
+    def answer(path: str) -> Scripted | list[Scripted]:
+        if "continue=x" in path:
+            return [OSError("reset"), page("b")]
+        item = json.dumps(pod("a"))
+        return 200, f'{{"kind":"PodList","metadata":{{"continue":"x"}},"items":[{item}]}}'
+
+    server = Server(answer)
+    names = [item["metadata"]["name"] for item in server.cluster().pages("/api/v1/pods")]
+    assert names == ["a", "b"]
+    assert server.waited == [0.2]

@@ -77,7 +77,7 @@ def of_every_pod(
 
 def _require_pods(context: Context, *, whole: bool) -> None:
     if not context.pods:
-        if context.asked:
+        if context.named:
             raise NotRun(f"{context.asked} has no pod to look at")
         raise NotApplicable("there is no pod to look at")
     if whole and (partial := [pod.key for pod in context.pods if pod.elided]):

@@ -35,6 +35,8 @@ def subjects(context: Context) -> list[str]:
     """
     if context.asked:
         names = {pod.namespace for pod in context.pods}
+        if not context.named:
+            names.add(context.asked.partition("/")[2])
     else:
         label, mesh = context.system.monitored_by_label, context.expected.mesh.name
         names = set(context.expected.namespaces) | {

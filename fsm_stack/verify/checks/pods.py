@@ -75,7 +75,7 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
             place=place(pod),
             severity=Severity.WARNING,
         )
-    elif not has and context.asked:
+    elif not has and context.named:
         yield found(
             "pod-injected",
             f"its traffic is not redirected: {decision.why}",

@@ -136,6 +136,8 @@ def authority(context: Context) -> Iterator[Finding]:
             severity=Severity.WARNING,
             fix=again,
         )
+    if unread := context.snapshot.unread(Part.VALIDATING):
+        raise NotRun(f"whether it is the control plane's authority is unknown: {unread}")
 
 
 def strays(context: Context) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     known = pod_keys(context.system)
     own = f"{context.system.annotation_prefix}/"
     template = template_annotations(pod, context)
-    unread = context.snapshot.not_read.get(Part.OWNERS)
+    unread = context.snapshot.unread(Part.OWNERS)
     for key, value in pod.annotations.items():
         if not key.startswith(PREFIXES):
             continue
