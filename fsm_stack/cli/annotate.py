@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, output_option, project_option
+from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream
 from fsm_stack.cli.workloads import settings_of, stack_argument
 from fsm_stack.errors import InputError
 
@@ -85,8 +85,7 @@ def annotate(
     if path is None:
         emit(annotations, [f'{key}: "{value}"' for key, value in annotations.items()])
         return
-    for text in _patched(path, annotations):
-        click.echo(text, nl=False)
+    stream(_patched(path, annotations))
 
 
 def _annotations(
@@ -118,7 +117,7 @@ def _amounts(texts: tuple[str, ...]) -> dict[str, str]:
 def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
     """The whole stream: a document that cannot be read leaves nothing half written."""
     from fsm_stack.edges.workload_files import documents
-    from fsm_stack.injection.misplaced import annotated, annotated_json
+    from fsm_stack.injection.edit import annotated, annotated_json
     from fsm_stack.injection.workload import workloads
 
     texts = []
@@ -128,7 +127,6 @@ def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
         if found and document.form == "json":
             text = annotated_json(document.load(), found, annotations)
         else:
-            for item in found:
-                text = annotated(text, item, annotations)
+            text = annotated(text, found, annotations)
         texts.append(document.lead + text)
     return texts

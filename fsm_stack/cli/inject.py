@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stream,
     wants_json,
 )
 from fsm_stack.cli.workloads import (
@@ -25,7 +27,7 @@ from fsm_stack.cli.workloads import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from fsm_stack.injection.stream import Context, Outcome, Seen
@@ -66,50 +68,67 @@ def inject(
         controller_ip=controller_ip,
         check=explain or wants_json(),
     )
-    show = _explained if explain or wants_json() else _differences if diff else _written
-    leave(failed=show(outcomes(files, context), context))
+    if wants_json():
+        seen = [item for outcome in outcomes(files, context) for item in outcome.seen]
+        note_workloads(len(seen))
+        emit({"workloads": [_plain(item) for item in seen]}, ())
+        leave(failed=any(map(_refused, seen)))
+    tally = _Tally()
+    show = _explanation if explain else _difference if diff else _manifest
+    stream(
+        text
+        for outcome in tally.counted(outcomes(files, context), complain=not explain)
+        for text in show(outcome, context)
+    )
+    if explain:
+        note_workloads(tally.workloads)
+    leave(failed=tally.refused > 0)
 
 
-def _written(found: Iterator[Outcome], _: Context) -> bool:
-    refused = False
-    for outcome in found:
-        click.echo(outcome.text, nl=False)
-        refused = _complain(outcome) or refused
-    return refused
+@dataclass(slots=True)
+class _Tally:
+    """What has gone by."""
+
+    workloads: int = 0
+    refused: int = 0
+
+    def counted(self, found: Iterable[Outcome], *, complain: bool) -> Iterator[Outcome]:
+        """Each outcome; behind it, what is refused of it on standard error."""
+        for outcome in found:
+            yield outcome
+            refused = [seen for seen in outcome.seen if _refused(seen)]
+            self.workloads += len(outcome.seen)
+            self.refused += len(refused)
+            for seen in refused if complain else ():
+                click.echo(f"# {seen.workload.title}: refused", err=True)
+                for line in finding_lines(seen.findings):
+                    click.echo(line, err=True)
 
 
-def _differences(found: Iterator[Outcome], context: Context) -> bool:
+def _refused(seen: Seen) -> bool:
+    return seen.preview.decision.outcome == "refuse"
+
+
+def _manifest(outcome: Outcome, _: Context) -> Iterator[str]:
+    yield outcome.text
+
+
+def _difference(outcome: Outcome, context: Context) -> Iterator[str]:
     from fsm_stack.injection.documents import Document
-    from fsm_stack.injection.misplaced import as_diff
+    from fsm_stack.injection.edit import as_diff
 
-    refused = False
-    for outcome in found:
-        document = outcome.document
-        if outcome.text != document.source:
-            before = document.text
-            if document.form == "yaml":  # in one style, so that only the injector's part differs
-                before = context.dump(document.load())
-            after = Document(file="", line=1, lead="", text=outcome.text[len(document.lead) :])
-            click.echo(as_diff(before, after.text.lstrip("\n"), file=document.file), nl=False)
-        refused = _complain(outcome) or refused
-    return refused
+    document = outcome.document
+    if outcome.text != document.source:
+        before = document.text
+        if document.form == "yaml":  # in one style, so that only the injector's part differs
+            before = context.dump(document.load())
+        after = Document(file="", line=1, lead="", text=outcome.text[len(document.lead) :])
+        yield as_diff(before, after.text.lstrip("\n"), file=document.file)
 
 
-def _complain(outcome: Outcome) -> bool:
-    refused = [seen for seen in outcome.seen if seen.preview.decision.outcome == "refuse"]
-    for seen in refused:
-        click.echo(f"# {seen.workload.title}: refused", err=True)
-        for line in finding_lines(seen.findings):
-            click.echo(line, err=True)
-    return bool(refused)
-
-
-def _explained(found: Iterator[Outcome], _: Context) -> bool:
-    seen = [item for outcome in found for item in outcome.seen]
-    plain = {"workloads": [_plain(item) for item in seen]} if wants_json() else None
-    note_workloads(len(seen))
-    emit(plain, [line for item in seen for line in _lines(item)])
-    return any(item.preview.decision.outcome == "refuse" for item in seen)
+def _explanation(outcome: Outcome, _: Context) -> Iterator[str]:
+    for seen in outcome.seen:
+        yield from (f"{line}\n" for line in _lines(seen))
 
 
 def _plain(seen: Seen) -> dict[str, Any]:

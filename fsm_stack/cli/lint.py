@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, fail_on_option, finding_lines, leave, project_option, stops
+from fsm_stack.cli.verb import (
+    Verb,
+    fail_on_option,
+    finding_lines,
+    leave,
+    project_option,
+    stops,
+    stream,
+)
 from fsm_stack.cli.workloads import (
     file_option,
     namespace_options,
@@ -18,6 +26,7 @@ from fsm_stack.cli.workloads import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fsm_stack.findings import Finding
@@ -69,22 +78,26 @@ def lint(
     )
     findings: list[Finding] = []
     diffs: list[str] = []
-    count = 0
-    for outcome in outcomes(files, context):
-        count += len(outcome.seen)
-        found = in_order(item for seen in outcome.seen for item in seen.findings)
-        findings += found
-        diff = _correction(outcome, settings.profile) if output != "sarif" else ""
-        if output == "text":
-            for line in finding_lines(found):
-                click.echo(line)
-            click.echo(diff, nl=False)
-        elif diff:
-            diffs.append(diff)
-    note_workloads(count)
-    if output != "text":
-        report = sarif(findings) if output == "sarif" else _plain(findings, diffs)
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    workloads = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal workloads
+        for outcome in outcomes(files, context):
+            workloads += len(outcome.seen)
+            found = in_order(item for seen in outcome.seen for item in seen.findings)
+            findings.extend(found)
+            diff = _correction(outcome, settings.profile) if output != "sarif" else ""
+            if output == "text":
+                yield from (f"{line}\n" for line in finding_lines(found))
+                yield diff
+            elif diff:
+                diffs.append(diff)
+        if output != "text":
+            report = sarif(findings) if output == "sarif" else _plain(findings, diffs)
+            yield json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+    stream(texts())
+    note_workloads(workloads)
     leave(failed=stops(findings, fail_on))
 
 
@@ -94,14 +107,14 @@ def _plain(findings: list[Finding], diffs: list[str]) -> dict[str, Any]:
 
 def _correction(outcome: Outcome, system: System) -> str:
     """A diff that puts the document's misplaced annotations where they belong."""
-    from fsm_stack.injection.misplaced import as_diff, corrected, misplaced_keys
+    from fsm_stack.errors import InputError
+    from fsm_stack.injection.edit import CORRECTED_MAX, as_diff, corrected
 
     document = outcome.document
-    text = document.text
-    if document.form == "yaml":
-        for seen in outcome.seen:
-            if misplaced_keys(seen.workload, system):
-                text = corrected(text, seen.workload, system)
-    if text is document.text:
+    if document.form != "yaml" or len(document.text) > CORRECTED_MAX:
+        return ""
+    try:
+        text = corrected(document.text, [seen.workload for seen in outcome.seen], system)
+    except InputError:  # the findings say what to move, and where to
         return ""
     return as_diff(document.text, text, file=document.file, line=document.line)

@@ -153,20 +153,36 @@ def emit(plain: object, lines: Iterable[str]) -> None:
     """
     if wants_json():
         lines = (json.dumps(plain, indent=2, ensure_ascii=False),)
+    stream(f"{line}\n" for line in lines)
+
+
+def stream(texts: Iterable[str]) -> None:
+    """Print texts as they come, to the last one; :func:`emit` says what a closed pipe means.
+
+    Raises:
+        FileError: what is behind standard output takes no more, a full disk for example.
+    """
+    for text in texts:
+        try:
+            click.echo(text, nl=False)
+        except OSError as error:
+            _print_no_more(error)
     try:
-        for line in lines:
-            click.echo(line)
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        # What is still buffered must not fail again when the interpreter ends.
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, sys.stdout.fileno())
-        os.close(sink)
-        if not isinstance(error, BrokenPipeError):
-            from fsm_stack.edges.files import FileError
+        _print_no_more(error)
 
-            raise FileError(f"cannot write standard output: {error.strerror}") from error
+
+def _print_no_more(error: OSError) -> None:
+    # What is still buffered must not fail again when the interpreter ends.
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+    os.close(sink)
+    if not isinstance(error, BrokenPipeError):
+        from fsm_stack.edges.files import FileError
+
+        raise FileError(f"cannot write standard output: {error.strerror}") from error
 
 
 def complain(error: Exception, code: int) -> NoReturn:

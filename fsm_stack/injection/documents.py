@@ -5,6 +5,7 @@ What is not changed passes through as the text that it is, byte for byte.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -28,6 +29,8 @@ _OF_INTEREST: Final = re.compile(
 # Two JSON values one after the other, as several calls of kubectl print them. Inside of a value
 # there is a comma between two objects, and a text holds no line break.
 _NEXT_VALUE: Final = re.compile(r"(?<=\})[ \t]*\r?\n\s*(?=\{)")
+_INNER: Final = " " * 8
+_EMPTY: Final = '\n    "items": []'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,24 @@ class Document:
     def places(self) -> dict[Path, tuple[int, int]]:
         """Line and column of every value's key, or of the value itself in a list."""
         return decode.places(self.text, self.line)
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401  # JSON
+    """A document as JSON, indented as kubectl indents it.
+
+    A list is written item by item: Python's encoder keeps every token of what it is given.
+    """
+    items = value.get("items") if isinstance(value, dict) else None
+    if not isinstance(items, list) or not items:
+        return _indented(value) + "\n"
+    # No JSON text holds a line break, and only the outermost object's keys stand so far left.
+    before, _, after = _indented({**value, "items": []}).partition(_EMPTY)
+    inner = ",\n".join(_indented(item) for item in items).replace("\n", f"\n{_INNER}")
+    return f"{before}{_EMPTY[:-1]}\n{_INNER}{inner}\n    ]{after}\n"
+
+
+def _indented(value: object) -> str:
+    return json.dumps(value, indent=4, ensure_ascii=False)
 
 
 def split(lines: Iterable[str], *, file: str) -> Iterator[Document]:

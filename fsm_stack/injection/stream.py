@@ -5,13 +5,13 @@ Source of the form: like ``istioctl kube-inject``, but nothing that is untouched
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Finding, Place, in_order
 from fsm_stack.injection.decode import DecodeError, too_deep
+from fsm_stack.injection.documents import json_text
 from fsm_stack.injection.lost import Owner, lost, template_keys
 from fsm_stack.injection.misplaced import misplaced
 from fsm_stack.injection.namespace import NamespaceView, assumed_namespace, namespace_view
@@ -186,7 +186,7 @@ def _written(document: Document, value: Json, changed: list[Seen], context: Cont
     """The document with its mutated pods; in YAML, the pieces' text is made once for all."""
     lead = document.lead
     if document.form == "json":
-        return lead + json.dumps(_with_pods(value, changed), indent=4, ensure_ascii=False) + "\n"
+        return lead + json_text(_with_pods(value, changed))
     if lead and not lead.endswith("\n"):
         lead += "\n"
     marked = value

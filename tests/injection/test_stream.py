@@ -11,7 +11,7 @@ import yaml
 from fsm_stack.edges.yaml_text import dump
 from fsm_stack.errors import InputError
 from fsm_stack.injection.documents import split
-from fsm_stack.injection.misplaced import as_diff, corrected
+from fsm_stack.injection.edit import as_diff, corrected
 from fsm_stack.injection.stream import Context, Outcome, run
 from tests.injection.given import ID, mesh
 
@@ -175,7 +175,7 @@ def test_an_annotation_on_the_wrong_object_is_shown_where_it_belongs() -> None:
         "reads it [annotation-misplaced] Fix: Move it to spec.template.metadata.annotations."
     ]
     known = mesh()
-    right = corrected(DEPLOYMENT, seen.workload, known.system)
+    right = corrected(DEPLOYMENT, [seen.workload], known.system)
     assert (
         as_diff(DEPLOYMENT, right, file="web.yaml")
         == """\
@@ -211,7 +211,7 @@ def test_a_correction_leaves_flow_style_as_it_was() -> None:
     text = DEPLOYMENT.replace(block, ports).replace("{port: http}", "{port: 8080}")
     assert ports in text
     (seen,) = outcomes(text)[0].seen
-    assert ports in corrected(text, seen.workload, mesh().system)
+    assert ports in corrected(text, [seen.workload], mesh().system)
 
 
 def test_a_misspelt_annotation_on_the_wrong_object_is_named_too() -> None:
