@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.injection.decision import decide, webhook_skips
-from fsm_stack.verify.causes import cause
+from fsm_stack.verify.causes import cause, telling_line
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (
     init_container,
@@ -133,7 +133,8 @@ def initialised(pod: Pod, context: Context) -> Iterator[Finding]:
     fix = known.fix if known else _logs(pod, name)
     because = f": {known.means}" if known else ""
     unread = context.snapshot.not_read.get(Part.LOGS, "")
-    evidence = log.strip().splitlines()[-1] if log.strip() else init.state.message
+    printed = log or init.state.message or init.last.message
+    evidence = telling_line(printed, known)
     if not evidence and unread and failed.exit_code:
         evidence = f"its log was {unread}"
     match init.state.name:
