@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, short_help="Save what checks read of a cluster, for a look elsewhere.")
 @click.argument("file", type=click.Path(path_type=Path))
 @cluster_options
-@click.option("--anonymize", is_flag=True, help="Replace names of namespaces, pods and owners.")
+@click.option(
+    "--anonymize",
+    is_flag=True,
+    help="Replace names of namespaces, pods, containers and owners; leave out addresses and logs.",
+)
 @output_option
 def snapshot(
     file: Path, *, context: str | None, kubeconfig: Path | None, system: str | None,

@@ -5,8 +5,10 @@ An allow-list, not a list of secrets: what nobody thought of stays out, and neve
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import META, OWNED, POD, ours
 from fsm_stack.verify.shape import Shape, pruned, texts
@@ -137,11 +139,24 @@ _WEBHOOK: Final[Shape] = {"metadata": _MANAGED, "webhooks": _webhooks}
 
 
 def _redirection(value: Json) -> Json:
-    """Of all ConfigMaps only the one that this package writes."""
+    """Of all ConfigMaps only the one that this package writes, and of it the lists."""
     kept: Json = pruned(value, {"metadata": META})
-    if kept.get("metadata", {}).get("name") == "fsm-redirection":
-        kept["data"] = texts(value.get("data"))
+    if kept.get("metadata", {}).get("name") == CONFIG_MAP_NAME:
+        data = texts(value.get("data"))
+        kept["data"] = {key: item for key, item in data.items() if key == "settingsDigest"}
+        if lists := _lists(data):
+            kept["data"]["redirection.json"] = json.dumps({"mesh": {"lists": lists}})
     return kept
+
+
+def _lists(data: Json) -> Json:
+    """The mesh's lists, as they stand in the record."""
+    try:
+        recorded = json.loads(data["redirection.json"])["mesh"]["lists"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    known = recorded if isinstance(recorded, dict) else {}
+    return {name: item for name, item in known.items() if isinstance(item, list)}
 
 
 _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {

@@ -1,7 +1,8 @@
 """Snapshots to hand to others: names replaced, structure kept.
 
 The same name always becomes the same word within one snapshot, so that owners, pods and
-namespaces still belong together. Names of the mesh's own objects stay: they are public.
+namespaces still belong together. Names of the mesh's own objects stay: they are public. So do
+images, ports and ranges: they are what is looked at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, SIDECARS
+from fsm_stack.verify.snapshot import ANONYMIZED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,8 +37,13 @@ _PUBLIC: Final = (
         )
     )
 )
-_NAMED_KINDS: Final = frozenset({"Pod", "Namespace", "Deployment", "StatefulSet", "DaemonSet"})
-_NAME_LABELS: Final = frozenset({"name", "kubernetes.io/metadata.name"})
+# Objects whose own names are the mesh's; of the namespace that they are in that is not sure.
+_OF_MESH: Final = frozenset(
+    {"MeshConfig", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
+)
+_NAME_LABELS: Final = frozenset(
+    {"name", "kubernetes.io/metadata.name", "kubernetes.io/service-name"}
+)
 _CONTAINERS: Final = (
     "initContainers",
     "containers",
@@ -54,18 +61,15 @@ def anonymous(objects: Iterable[Json], *, salt: str) -> Iterator[Json]:
         salt: random text of the caller's: without it short names could be guessed.
     """
     for item in objects:
-        kind = item.get("kind")
+        names, kind = _Names(salt), item.get("kind")
         if kind == "PodLog":
             continue
-        if kind in _NAMED_KINDS:
-            yield _Names(salt).renamed(item)
-        else:
-            yield item
+        yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
 
 
 def anonymous_source(snapshot: Snapshot) -> Snapshot:
     """The same snapshot from an unnamed cluster; its UID, which is random, stays."""
-    source = replace(snapshot.source, context="anonymized", server="")
+    source = replace(snapshot.source, context=ANONYMIZED, server="")
     unread = dict.fromkeys(snapshot.not_read, "not read")
     return replace(snapshot, source=source, not_read=unread)
 
@@ -74,7 +78,44 @@ class _Names:
     def __init__(self, salt: str) -> None:
         self._salt = salt
 
+    def moved(self, item: Json) -> Json:
+        """An object of the mesh's own, in a namespace of another name."""
+        metadata = dict(item.get("metadata") or {})
+        if metadata.get("namespace"):
+            metadata["namespace"] = self._word(metadata["namespace"])
+        moved = {**item, "metadata": metadata}
+        if "webhooks" in item:
+            moved["webhooks"] = [self._webhook(one) for one in item["webhooks"]]
+        return moved
+
+    def _webhook(self, webhook: Json) -> Json:
+        client = {key: one for key, one in (webhook.get("clientConfig") or {}).items()
+                  if key != "url"}  # fmt: skip
+        if service := client.get("service"):
+            words = {key: self._word(service[key]) for key in ("name", "namespace")
+                     if key in service}  # fmt: skip
+            client["service"] = {**service, **words}
+        return {
+            **webhook,
+            "clientConfig": client,
+            "namespaceSelector": self._selector(webhook.get("namespaceSelector") or {}),
+        }
+
+    def _selector(self, selector: Json) -> Json:
+        """A selector of namespaces by their names."""
+        labels = {key: self._word(value) if key in _NAME_LABELS else value
+                  for key, value in (selector.get("matchLabels") or {}).items()}  # fmt: skip
+        expressions = [
+            {**one, "values": [self._word(value) for value in one.get("values") or ()]}
+            if one.get("key") in _NAME_LABELS
+            else one
+            for one in selector.get("matchExpressions") or ()
+        ]
+        known = {"matchLabels": labels, "matchExpressions": expressions}
+        return {key: value for key, value in known.items() if value}
+
     def renamed(self, item: Json) -> Json:
+        """Any other object."""
         metadata = dict(item.get("metadata") or {})
         for key in ("name", "namespace"):
             if key in metadata:
@@ -90,6 +131,7 @@ class _Names:
         ]
         spec, status = dict(item.get("spec") or {}), dict(item.get("status") or {})
         status.pop("podIP", None)
+        spec.pop("clusterIP", None)
         for holder in (spec, status):
             for part in _CONTAINERS:
                 if part in holder:

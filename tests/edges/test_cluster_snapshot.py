@@ -13,7 +13,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.verify.allow import keep
 from fsm_stack.verify.anonymize import anonymous, anonymous_source
 from fsm_stack.verify.snapshot import Part
-from tests.verify.world import expected, pod_json, world
+from tests.verify.world import DEV, expected, pod_json, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,3 +185,47 @@ def test_an_anonymous_snapshot_names_nothing_and_gives_the_same_answers(tmp_path
     assert pod.owner is not None
     assert (pod.owner.kind, pod.namespace, pod.owner.name) in again.owners
     assert pod.namespace in again.namespaces
+
+
+def test_a_control_plane_of_ones_own_name_is_anonymous_and_still_belongs_together() -> None:
+    text = DEV.replace("config:", "config:\n  fsm-stack:mesh: {namespace: acme-mesh}")
+    mesh = world(text)
+    mesh.the("EndpointSlice")["metadata"]["namespace"] = "acme-mesh"
+    mesh.the("Service", "fsm-injector")["metadata"]["name"] = "acme-injector"
+    webhook = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"][0]
+    webhook["clientConfig"]["service"]["name"] = "acme-injector"
+    webhook["clientConfig"]["url"] = "https://acme.example"
+    objects = [one for item in mesh.objects if (one := keep(item)) is not None]
+    renamed = list(anonymous(objects, salt="s"))
+    assert "acme" not in json.dumps(renamed)
+    by_kind = {one["kind"]: one for one in renamed}
+    place = by_kind["MeshConfig"]["metadata"]["namespace"]
+    service = next(
+        one["webhooks"][0]["clientConfig"]["service"]
+        for one in renamed
+        if one["metadata"]["name"] == "fsm-webhook-fsm"
+    )
+    assert service["namespace"] == place == by_kind["EndpointSlice"]["metadata"]["namespace"]
+    names = {one["metadata"]["name"] for one in renamed if one["kind"] == "Service"}
+    assert service["name"] in names
+
+
+def test_webhooks_of_other_products_are_not_kept() -> None:
+    """Where they listen is nobody's business, and no check reads it."""
+    item = world().the("MutatingWebhookConfiguration", "fsm-webhook-fsm")
+    item["webhooks"].append({"name": "x.example", "clientConfig": {"url": CANARY}})
+    found = keep(item)
+    assert found is not None
+    assert [one["name"] for one in found["webhooks"]] == ["fsm-inject.k8s.io"]
+
+
+def test_of_the_record_only_the_meshs_lists_are_kept() -> None:
+    item = world().the("ConfigMap", "fsm-redirection")
+    assert "mesh.sh" in item["data"]
+    found = keep(item)
+    assert found is not None
+    assert set(found["data"]) == {"settingsDigest", "redirection.json"}
+    assert json.loads(found["data"]["redirection.json"])["mesh"]["lists"][
+        "outboundPortExclusionList"
+    ] == [6379, 7070]
+    assert keep(found) == found
