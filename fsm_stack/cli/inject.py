@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ from fsm_stack.cli.verb import (
 from fsm_stack.cli.workloads import (
     file_option,
     namespace_options,
+    note_assumed,
     note_workloads,
     outcomes,
     settings_of,
@@ -73,7 +74,7 @@ def inject(
         note_workloads(len(seen))
         emit({"workloads": [_plain(item) for item in seen]}, ())
         leave(failed=any(map(_refused, seen)))
-    tally = _Tally()
+    tally = _Tally(default_namespace=namespace)
     show = _explanation if explain else _difference if diff else _manifest
     stream(
         text
@@ -82,6 +83,8 @@ def inject(
     )
     if explain:
         note_workloads(tally.workloads)
+    else:
+        note_assumed(tally.namespaces - context.namespaces.keys())
     leave(failed=tally.refused > 0)
 
 
@@ -89,8 +92,10 @@ def inject(
 class _Tally:
     """What has gone by."""
 
+    default_namespace: str
     workloads: int = 0
     refused: int = 0
+    namespaces: set[str] = field(default_factory=set)
 
     def counted(self, found: Iterable[Outcome], *, complain: bool) -> Iterator[Outcome]:
         """Each outcome; behind it, what is refused of it on standard error."""
@@ -98,6 +103,9 @@ class _Tally:
             yield outcome
             refused = [seen for seen in outcome.seen if _refused(seen)]
             self.workloads += len(outcome.seen)
+            self.namespaces |= {
+                seen.workload.namespace or self.default_namespace for seen in outcome.seen
+            }
             self.refused += len(refused)
             for seen in refused if complain else ():
                 click.echo(f"# {seen.workload.title}: refused", err=True)

@@ -66,7 +66,6 @@ def lint(
     the corrected manifest, as a diff.
     """
     from fsm_stack.edges.workload_files import context_of
-    from fsm_stack.findings import in_order
     from fsm_stack.injection.sarif import sarif
 
     settings = settings_of(project_dir, stack)
@@ -84,7 +83,7 @@ def lint(
         nonlocal workloads
         for outcome in outcomes(files, context):
             workloads += len(outcome.seen)
-            found = in_order(item for seen in outcome.seen for item in seen.findings)
+            found = outcome.findings()
             findings.extend(found)
             diff = _correction(outcome, settings.profile) if output != "sarif" else ""
             if output == "text":

@@ -14,7 +14,7 @@ from fsm_stack.cli.verb import StackName, load
 from fsm_stack.errors import FindingsError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fsm_stack.injection.stream import Context, Outcome
     from fsm_stack.settings.stack import StackSettings
@@ -111,6 +111,12 @@ def note_workloads(count: int) -> None:
     """Say that there was none: a clean result of the wrong file looks like one of the right."""
     if not count:
         click.echo("note: no workload in the input", err=True)
+
+
+def note_assumed(namespaces: Iterable[str]) -> None:
+    """Say which namespaces the decisions rest on, although nobody has shown them."""
+    for name in sorted(namespaces):
+        click.echo(f"note: namespace {name} is not in the input: assumed to be enrolled", err=True)
 
 
 @contextmanager

@@ -64,9 +64,13 @@ def _result(item: Finding, ids: list[str]) -> dict[str, Any]:
         "ruleId": item.id,
         "ruleIndex": ids.index(item.id),
         "level": _LEVELS[item.severity.value],
-        # Brackets would make a link of the text.
-        "message": {"text": (item.message + fix).replace("[", "\\[").replace("]", "\\]")},
+        "message": {"text": _text(item.message + fix)},
     }
     if location:
         result["locations"] = [location]
     return result
+
+
+def _text(text: str) -> str:
+    """Plain text: no embedded link. Source: SARIF 2.1.0, section 3.11.6."""
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import Finding, Place, in_order
 from fsm_stack.injection.decode import DecodeError, too_deep
 from fsm_stack.injection.documents import json_text
+from fsm_stack.injection.lint import keys
 from fsm_stack.injection.lost import Owner, lost, template_keys
 from fsm_stack.injection.misplaced import misplaced
 from fsm_stack.injection.namespace import NamespaceView, assumed_namespace, namespace_view
@@ -82,11 +83,19 @@ class Outcome:
         document: as it was read.
         text: as it is to be written: the source where nothing changed.
         seen: its workloads.
+        namespaces: what is wrong with its Namespaces.
     """
 
     document: Document
     text: str
     seen: tuple[Seen, ...] = ()
+    namespaces: tuple[Finding, ...] = ()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong with the document, in its order."""
+        return in_order(
+            (*self.namespaces, *(found for item in self.seen for found in item.findings))
+        )
 
 
 def run(documents: Iterable[Document], context: Context) -> Iterator[Outcome]:
@@ -122,21 +131,38 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     found = tuple(workloads(value))
     context.templates |= dict(template_keys(item) for item in found if item.template)
     seen = tuple(_see(item, context) for item in found)
+    namespaces = _namespaces(document, value, context) if context.check else ()
     if not seen:
-        return Outcome(document=document, text=document.source)
+        return Outcome(document=document, text=document.source, namespaces=namespaces)
     changed = [item for item in seen if item.preview.mutation is not None]
     try:
         text = _written(document, value, changed, context) if changed else document.source
     except (TypeError, ValueError) as error:  # a date as key, an infinite number
         problem = f"expected what JSON can say: {error}"
         raise document.error(DecodeError(problem)) from None
-    return Outcome(document=document, text=text, seen=_with_places(document, seen))
+    placed = _with_places(document, seen)
+    return Outcome(document=document, text=text, seen=placed, namespaces=namespaces)
+
+
+def _namespaces(document: Document, value: object, context: Context) -> tuple[Finding, ...]:
+    found = [
+        item.at(path=_joined(path_text(path), item.place.path))
+        for path, manifest in objects(value)
+        if _is_namespace(manifest)
+        for item in keys.namespace(manifest, context.mesh.system)
+    ]
+    marks = _marks(document) if found else {}
+    return tuple(_with_place(document, item, marks) for item in found)
+
+
+def _is_namespace(manifest: Mapping[str, Any]) -> bool:
+    return manifest.get("kind") == "Namespace" and manifest.get("apiVersion") == "v1"
 
 
 def learn_namespaces(value: object, context: Context) -> None:
     """Take the Namespace objects of a decoded document into the context."""
     for _, manifest in objects(value):
-        if manifest.get("kind") == "Namespace" and manifest.get("apiVersion") == "v1":
+        if _is_namespace(manifest):
             view = namespace_view(manifest)
             context.namespaces[view.name] = view
 
@@ -216,7 +242,7 @@ def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]
     """The findings with file, line and column; lines are looked up only where there are any."""
     if not any(item.findings for item in seen):
         return seen
-    marks = {path_text(path): mark for path, mark in document.places().items()}
+    marks = _marks(document)
     return tuple(
         replace(
             item,
@@ -224,6 +250,10 @@ def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]
         )
         for item in seen
     )
+
+
+def _marks(document: Document) -> dict[str, tuple[int, int]]:
+    return {path_text(path): mark for path, mark in document.places().items()}
 
 
 def _with_place(

@@ -294,3 +294,37 @@ def test_two_json_values_are_two_documents(run: Callable[..., Result]) -> None:
         text = json.dumps(pod, indent=indent) + "\n"
         result = run("inject", "dev", "-f", "-", "-o", "json", stdin=text + text)
         assert len(json.loads(result.stdout)["workloads"]) == 2
+
+
+def test_a_namespaces_annotations_are_linted_too(run: Callable[..., Result]) -> None:
+    """Lists count on pods only, and a bogus switch refuses every pod of the namespace."""
+    text = f"""\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  annotations:
+    {PORTS}: "80"
+    flomesh.io/metrics: maybe
+    flomesh.io/sidecar-injecton: enabled
+    flomesh.io/somebody-elses: x
+"""
+    result = run("lint", "dev", "-f", "-", stdin=text)
+    found = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert [(place, line[line.rindex("[") :].split()[0]) for place, _, line in found] == [
+        ("<stdin>:6:5", "[annotation-not-read]"),
+        ("<stdin>:7:5", "[injection-value]"),
+        ("<stdin>:8:5", "[annotation-unknown]"),
+    ]
+
+
+def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> None:
+    assert run("inject", "dev", "-f", "web.yaml").stderr == ""
+    result = run(
+        "inject", "dev", "-f", "-", stdin=WEB.replace("namespace: shop", "namespace: bank")
+    )
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "note: namespace bank is not in the input: assumed to be enrolled\n",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Finding, finding
 from fsm_stack.injection import annotations as keys
@@ -13,10 +13,13 @@ from fsm_stack.injection.quantities import stored_quantity
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from fsm_stack.systems import System
 
 # Keys of the same prefix that other programs of the mesh read or write on pods.
 _OTHERS: Final = frozenset({"ignore", "monitored-by"})
+_NEAR: Final = 0.8  # other programs' keys of the prefix are none of the injector's business
 _PREFIXES: Final = frozenset(known.annotation_prefix for known in SYSTEMS.values())
 
 
@@ -128,6 +131,49 @@ def sidecar_values(subject: Subject) -> Iterator[Finding]:
                 path=annotation_path(key),
                 value=value,
             )
+
+
+def namespace(manifest: Mapping[str, Any], system: System) -> Iterator[Finding]:
+    """What a Namespace's annotations get wrong: keys of pods, misspelt keys, values.
+
+    Args:
+        manifest: the Namespace.
+        system: the mesh's.
+    """
+    metadata = manifest.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    read = namespace_keys(system)
+    for key, value in (found if isinstance(found, dict) else {}).items():
+        if not isinstance(key, str) or not key.startswith(f"{system.annotation_prefix}/"):
+            continue
+        if key in pod_keys(system) - read:
+            yield finding(
+                "annotation-not-read",
+                f"annotation {key} is read from pods, not from namespaces",
+                path=annotation_path(key),
+                value=key,
+                fix="Put it into the pod templates.",
+            )
+        elif key in read:
+            if key in _switches(system) and isinstance(value, str) and yes_or_no(value) is None:
+                yield finding(
+                    "injection-value",
+                    f"annotation {key}: expected enabled or disabled, got {value!r}",
+                    path=annotation_path(key),
+                    value=value,
+                )
+        elif near := get_close_matches(key, sorted(read), n=1, cutoff=_NEAR):
+            yield finding(
+                "annotation-unknown",
+                f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
+                path=annotation_path(key),
+                value=key,
+                fix=f"Write {near[0]}.",
+            )
+
+
+def _switches(system: System) -> tuple[str, str]:
+    return system.annotation(keys.INJECTION), system.annotation(keys.METRICS)
 
 
 CHECKS: Final = (not_text, unknown, injection_value, sidecar_values)
