@@ -153,7 +153,10 @@ def run(
 
     def body() -> None:
         ran.append(True)
+        root = pulumi.runtime.get_root_resource()
+        root.outputs.clear()  # it is one for all runs of the process
         program()
+        recorder.exports = dict(root.outputs)
 
     monitor = _Monitor(recorder)
     with _fresh_loop(monitor.loops):
@@ -166,7 +169,6 @@ def run(
             monitor=monitor,
         )
         pulumi.runtime.test(body)()
-        recorder.exports = dict(pulumi.runtime.get_root_resource().outputs)
     assert ran == [True], "the program's body did not run"
     return recorder
 
