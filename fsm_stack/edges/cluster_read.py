@@ -166,12 +166,16 @@ class Reader:
         self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
 
     def _owner_of(self, pod: Json, inside: str) -> None:
+        kinds = []
         for one in (pod.get("metadata") or {}).get("ownerReferences") or ():
             kind, name = str(one.get("kind")), str(one.get("name"))
             if kind == "ReplicaSet":
                 kind, name = "Deployment", name.rpartition("-")[0]
             if kind in OWNER_KINDS:
+                kinds.append(kind)
                 self._one(Part.OWNERS, f"{_APPS}/{inside}/{OWNER_KINDS[kind]}/{name}", kind)
+        if not kinds:  # a pod of its own, or a job's: there is no template to read
+            self._read.add(Part.OWNERS)
 
     def _one(self, part: Part, path: str, kind: str, *, whole: bool = False) -> Json | None:
         """One object; None: it is not there, or was refused."""
