@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ Json = dict[str, Any]
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # between two pieces of an answer
-ANSWER_SECONDS: Final = 120.0  # for a whole answer
+ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB a second
 ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
 _PIECE: Final = 1024 * 1024
 # What the library lets through for a file of another form than it expects.
@@ -59,16 +60,35 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
         if chosen not in names:
             hint = did_you_mean(chosen, names) or f"; expected one of {', '.join(names)}"
             raise InputError(f"context {chosen!r}: not in the kubeconfig{hint}")
-        kube.load_kube_config(
-            config_file=file,
-            context=chosen,
-            client_configuration=settings,
-            persist_config=False,
-        )
+        with _said() as said:
+            kube.load_kube_config(
+                config_file=file,
+                context=chosen,
+                client_configuration=settings,
+                persist_config=False,
+            )
+        if said:  # the library logs what a login program says, and goes on without credentials
+            raise CouldNotCheckError(f"context {chosen}: no credentials: {said[0]}")
         about = next(one for one in contexts if one["name"] == chosen)["context"]
         return _cluster(settings, chosen, about.get("namespace") or "default")
     except (kube.ConfigException, *_DAMAGED) as error:
         raise InputError(f"kubeconfig: {_first_line(error)}") from error
+
+
+@contextmanager
+def _said() -> Iterator[list[str]]:
+    """What the library logs as errors meanwhile."""
+    import logging  # noqa: PLC0415  # for those who ask a cluster
+
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]  # a handler of one line
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
 
 
 def _contexts(kube: Any, file: str | None) -> tuple[list[Json], Json]:  # noqa: ANN401  # untyped

@@ -366,3 +366,40 @@ def test_a_page_asked_for_early_that_fails_is_asked_for_again() -> None:
     names = [item["metadata"]["name"] for item in server.cluster().pages("/api/v1/pods")]
     assert names == ["a", "b"]
     assert server.waited == [0.2]
+
+
+CONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {%s}}]
+contexts: [{name: x, context: {cluster: c, user: u, namespace: shop}}]
+current-context: x
+"""
+LOGIN = "exec: {apiVersion: client.authentication.k8s.io/v1, command: %s, interactiveMode: Never}"
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("no-such-login", "[Errno 2] No such file or directory: 'no-such-login'"),
+        ('"false"', "exec: process returned 1"),
+    ],
+)
+def test_a_login_program_that_fails_is_named_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program: str, says: str
+) -> None:
+    """Else the server is asked as nobody, and says that nobody has the rights."""
+    file = tmp_path / "config"
+    file.write_text(CONFIG % (LOGIN % program))
+    with pytest.raises(CouldNotCheckError) as caught:
+        connect(kubeconfig=file)
+    assert str(caught.value).startswith(f"context x: no credentials: {says}")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_connection_has_its_contexts_server_and_namespace(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(CONFIG % "token: x")
+    made = connect(kubeconfig=file)
+    assert (made.context, made.server, made.namespace) == ("x", "https://127.0.0.1:1", "shop")
