@@ -11,12 +11,15 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Answer, Cluster
 from fsm_stack.edges.spelling import did_you_mean
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.verify.snapshot import IN_CLUSTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Json = dict[str, Any]
 
