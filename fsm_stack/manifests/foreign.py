@@ -48,7 +48,16 @@ def foreign_paths(settings: StackSettings) -> tuple[ForeignPath, ...]:
     """
     if settings.system != "fsm":
         return ()
-    return (*_crd(), *_mesh_config(settings), *_webhooks(settings), *_replicas(settings))
+    mesh_config = settings.profile.mesh_config_name
+    webhooks = _webhooks(settings.mutating_webhook_name, settings.validating_webhook_name)
+    return (*_crd(), *_mesh_config(mesh_config), *webhooks, *_replicas(settings))
+
+
+def foreign_paths_of_rendered(
+    *, mesh_config: str, mutating: str, validating: str
+) -> tuple[ForeignPath, ...]:
+    """The same of an FSM stack that is known by the names of its rendered objects only."""
+    return (*_mesh_config(mesh_config), *_webhooks(mutating, validating))
 
 
 def paths_by_object(settings: StackSettings) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -81,8 +90,7 @@ def _crd() -> tuple[ForeignPath, ...]:
     )
 
 
-def _mesh_config(settings: StackSettings) -> tuple[ForeignPath, ...]:
-    name = settings.profile.mesh_config_name
+def _mesh_config(name: str) -> tuple[ForeignPath, ...]:
     return (
         ForeignPath(
             kind="MeshConfig",
@@ -101,21 +109,21 @@ def _mesh_config(settings: StackSettings) -> tuple[ForeignPath, ...]:
     )
 
 
-def _webhooks(settings: StackSettings) -> tuple[ForeignPath, ...]:
+def _webhooks(mutating_name: str, validating_name: str) -> tuple[ForeignPath, ...]:
     mutating, validating = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
     authority = "it writes the authority of its own certificate, when it starts"
     filled = "it fills in the webhooks of the gateway features that are on"
     return (
         ForeignPath(
             kind=mutating,
-            name=settings.mutating_webhook_name,
+            name=mutating_name,
             path=_CA_BUNDLE,
             writer=INJECTOR,
             why=authority,
         ),
         ForeignPath(
             kind=validating,
-            name=settings.validating_webhook_name,
+            name=validating_name,
             path=_CA_BUNDLE,
             writer=CONTROLLER,
             why=authority,

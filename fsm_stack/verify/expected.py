@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fsm_stack.injection.mesh import MeshView, mesh_view
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.foreign import foreign_paths
+from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
 from fsm_stack.verify.snapshot import Snapshot, guessed_system
 
 if TYPE_CHECKING:
@@ -114,6 +114,13 @@ def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected
         mesh=_mesh(system, spec, mesh_name or system.default_mesh_name, namespace),
         settings=spec,
         objects=known,
+        foreign=(
+            foreign_paths_of_rendered(
+                mesh_config=system.mesh_config_name, mutating=webhook, validating=""
+            )
+            if system.name == "fsm"
+            else ()
+        ),
         webhook=webhook,
     )
 

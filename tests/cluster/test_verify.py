@@ -441,6 +441,8 @@ def test_without_a_stack_the_cluster_itself_is_what_is_expected(mesh: Api) -> No
 def test_rendered_files_stand_for_a_stack(mesh: Api) -> None:
     against = ("--against", str(ROOT / "rendered/dev"))
     result = verify(mesh, *ASKED, *against, "-o", "json", stack=None)
+    # The injector's authority is no drift: the same writers are expected as for a stack.
+    assert [one for one in answers(result).values() if one.get("findings")] == []
     wrong = {
         name: one
         for name, one in answers(result).items()

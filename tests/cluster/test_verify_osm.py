@@ -29,7 +29,7 @@ Json = dict[str, Any]
 PORTS = "openservicemesh.io/outbound-port-exclusion-list"
 POD = ("pod/web", "-n", "shop")
 # What no file of these systems declares: they are installed by their own charts.
-UNDECLARED = {"cluster-images", "cluster-webhook-drift", "pod-live-rules"}
+UNDECLARED = {"cluster-webhook-drift", "pod-live-rules"}
 
 
 def stack(system: str) -> str:
@@ -46,7 +46,7 @@ def control_plane(known: Expected) -> list[Json]:
     made = []
     for name in ("osm-injector", "osm-controller", "osm-bootstrap"):
         template = {"metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "x", "image": f"{name}:1"}]}}  # fmt: skip
+                    "spec": {"containers": [{"name": "x", "image": f"x/{name}:1"}]}}  # fmt: skip
         made.append(ref("Deployment", name, place, "apps/v1") | {
             "spec": {"selector": {"matchLabels": labels}, "template": template}
         })  # fmt: skip

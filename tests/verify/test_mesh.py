@@ -142,6 +142,18 @@ def test_another_injected_image_is_named_by_its_variable() -> None:
     )
 
 
+def test_without_a_stack_the_programs_have_one_version() -> None:
+    mesh = world()
+    mesh.known = replace(mesh.known, origin="cluster", objects={})
+    assert mesh.outcome("cluster-images").status is Status.PASSED
+    containers = mesh.the("Deployment", "fsm-injector")["spec"]["template"]["spec"]["containers"]
+    containers[0]["image"] = "flomesh/fsm-injector:1.4.0"
+    (message,) = mesh.messages("cluster-images")
+    assert message.startswith(
+        "the control plane's programs are of several versions: fsm-injector 1.4.0, fsm-controller "
+    )
+
+
 def test_a_config_map_of_other_settings_is_told() -> None:
     mesh = world()
     mesh.the("ConfigMap", "fsm-redirection")["data"]["settingsDigest"] = "sha256:0"

@@ -48,7 +48,8 @@ def images(context: Context) -> Iterator[Finding]:
         if kind == "Deployment" and place == namespace
     }
     if not declared:
-        raise NotApplicable("no Deployment of the control plane is declared")
+        yield from _of_one_version(context, namespace)
+        return
     for name, item in declared.items():
         there = context.snapshot.programs.get((namespace, name))
         if there is None:
@@ -62,6 +63,26 @@ def images(context: Context) -> Iterator[Finding]:
                     place=f"Deployment {namespace}/{name}",
                     evidence=has.get(where),
                 )
+
+
+def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
+    """Where nothing declares an image, the programs at least belong together."""
+    system = context.system
+    tags = {}
+    for name in (system.injector_name, system.controller_name, system.bootstrap_name):
+        there = context.snapshot.programs.get((namespace, name))
+        known = _images(there) if there else {}
+        tags |= {name: next(iter(known.values()), "").rpartition(":")[2]} if known else {}
+    if not tags:
+        raise NotApplicable("no program of the control plane is there, and none is declared")
+    if len(set(tags.values())) > 1:
+        versions = ", ".join(f"{name} {tag}" for name, tag in tags.items())
+        yield found(
+            "cluster-images",
+            f"the control plane's programs are of several versions: {versions}",
+            place=f"namespace {namespace}",
+            fix="Finish the upgrade, or take it back: they are released together.",
+        )
 
 
 def _images(item: Json) -> dict[str, str]:
