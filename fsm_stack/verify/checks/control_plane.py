@@ -68,11 +68,13 @@ def images(context: Context) -> Iterator[Finding]:
 def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
     """Where nothing declares an image, the programs at least belong together."""
     system = context.system
-    tags = {}
+    tags: dict[str, str] = {}
     for name in (system.injector_name, system.controller_name, system.bootstrap_name):
-        there = context.snapshot.programs.get((namespace, name))
-        known = _images(there) if there else {}
-        tags |= {name: next(iter(known.values()), "").rpartition(":")[2]} if known else {}
+        there = context.snapshot.programs.get((namespace, name)) or {}
+        own = f"/{name}:"  # beside it runs the sidecar's repository, of a version of its own
+        for image in _images(there).values():
+            if own in image:
+                tags[name] = image.partition(own)[2]
     if not tags:
         raise NotApplicable("no program of the control plane is there, and none is declared")
     if len(set(tags.values())) > 1:
