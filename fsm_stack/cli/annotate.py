@@ -124,9 +124,12 @@ def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
     for document in documents(path):
         text = document.text
         found = tuple(workloads(document.load())) if document.of_interest() else ()
-        if found and document.form == "json":
-            text = annotated_json(document.load(), found, annotations)
-        else:
-            text = annotated(text, found, annotations)
+        try:
+            if found and document.form == "json":
+                text = annotated_json(document.load(), found, annotations)
+            else:
+                text = annotated(text, found, annotations)
+        except InputError as error:
+            raise InputError(f"{document.file}:{document.line}: {error}") from None
         texts.append(document.lead + text)
     return texts

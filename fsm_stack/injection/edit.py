@@ -56,7 +56,7 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
             value = source.pop(key)
             if not source:
                 _remove(target, path)
-            found = _annotations(target, item.template)
+            found = _annotations(target, item)
             if key not in found:
                 found[key] = value if isinstance(value, str) else _as_text(value)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
@@ -79,7 +79,7 @@ def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, 
     """
 
     def write(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
-        found = _annotations(target, item.template)
+        found = _annotations(target, item)
         for key, value in annotations.items():
             found[key] = _as_text(value)
 
@@ -98,10 +98,10 @@ def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[s
         target = value
         for step in item.path:
             target = target[step]
-        for step in (*item.template, "metadata", "annotations"):
+        for number, step in enumerate(steps := (*item.template, "metadata", "annotations")):
             if target.get(step) is None:
                 target[step] = {}
-            target = target[step]
+            target = _mapping(target[step], steps[: number + 1], item)
         target |= annotations
     return json_text(value)
 
@@ -160,13 +160,21 @@ def _remove(target: Any, path: Path) -> None:  # noqa: ANN401  # ruamel's tree
     del parent[path[-1]]
 
 
-def _annotations(target: Any, template: tuple[str, ...]) -> Any:  # noqa: ANN401  # ruamel's tree
-    for step in (*template, "metadata", "annotations"):
+def _annotations(target: Any, item: Workload) -> Any:  # noqa: ANN401  # ruamel's tree
+    steps = (*item.template, "metadata", "annotations")
+    for number, step in enumerate(steps):
         if target.get(step) is None:
             target.pop(step, None)
             target.insert(0 if step == "metadata" else len(target), step, type(target)())
-        target = target[step]
+        target = _mapping(target[step], steps[: number + 1], item)
     return target
+
+
+def _mapping(value: Any, path: tuple[str, ...], item: Workload) -> Any:  # noqa: ANN401  # JSON
+    if not isinstance(value, dict):
+        kind = type(value).__name__
+        raise InputError(f"{item.title}: {'.'.join(path)}: expected an object, got a {kind}")
+    return value
 
 
 def _edited(text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
+from fsm_stack.edges.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,4 +328,15 @@ def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> 
     assert (result.exit_code, result.stderr) == (
         0,
         "note: namespace bank is not in the input: assumed to be enrolled\n",
+    )
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_annotate_says_what_is_no_object(run: Callable[..., Result], form: str) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "annotations": "none"}}
+    text = json.dumps(pod) if form == "json" else dump(pod)
+    result = run("annotate", "dev", "redis", "-f", "-", stdin=text)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "fsm-stack: error: <stdin>:1: Pod x: metadata.annotations: expected an object, got a str\n",
     )
