@@ -176,7 +176,7 @@ def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
             from fsm_stack.edges.spelling import did_you_mean
 
             raise click.UsageError(f"--check {name!r}: no such check{did_you_mean(name, known)}")
-    return [known[name] for name in only] or CHECKS
+    return [check for check in CHECKS if check.id in only] or CHECKS
 
 
 def _explain(request: Request, destination: str) -> None:
