@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.injection.mesh import MeshView, mesh_view
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
+from fsm_stack.verify.harmless import harmless
 from fsm_stack.verify.snapshot import Snapshot, guessed_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.manifests.foreign import ForeignPath
     from fsm_stack.settings.stack import StackSettings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Origin = Literal["stack", "files", "cluster"]
+# The chart writes the mesh's name into this label of its programs.
+_MESH_LABEL: Final = "app.kubernetes.io/instance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,20 +134,16 @@ def of_cluster(snapshot: Snapshot, *, system: System | None = None) -> Expected 
 
     Returns:
         None where the system is not given and no MeshConfig tells it.
+
+    Raises:
+        CouldNotCheckError: several meshes are there, and nothing tells which one is meant.
     """
     known = system or guessed_system(snapshot)
     if known is None:
         return None
-    found = next(
-        (
-            item
-            for item in snapshot.mesh_configs
-            if (item.get("metadata") or {}).get("name") == known.mesh_config_name
-        ),
-        None,
-    )
+    found = _own_mesh_config(snapshot, known)
     namespace = str(((found or {}).get("metadata") or {}).get("namespace") or "")
-    names = [name for item in snapshot.mutating if (name := selected_mesh(item, known))]
+    name = _own_mesh(snapshot, known, namespace)
     spec = (found or {}).get("spec") if found else None
     return Expected(
         origin="cluster",
@@ -151,12 +151,70 @@ def of_cluster(snapshot: Snapshot, *, system: System | None = None) -> Expected 
         mesh=_mesh(
             known,
             spec if isinstance(spec, dict) else None,
-            names[0] if names else known.default_mesh_name,
+            name or known.default_mesh_name,
             namespace or known.default_namespace,
         ),
         settings=spec if isinstance(spec, dict) else None,
         objects={},
     )
+
+
+def _own_mesh_config(snapshot: Snapshot, system: System) -> Json | None:
+    """The MeshConfig of the control plane; of several, the one beside a webhook's service."""
+    every = {
+        str((item.get("metadata") or {}).get("namespace") or ""): item
+        for item in snapshot.mesh_configs
+        if (item.get("metadata") or {}).get("name") == system.mesh_config_name
+    }
+    served = {place for item in snapshot.mutating for place, _ in _served(item, system)}
+    places = set(every) if len(every) == 1 else set(every) & served or set(every)
+    if len(places) > 1:
+        raise CouldNotCheckError(
+            f"MeshConfigs {system.mesh_config_name} of several meshes were read, in namespaces "
+            f"{_shown(places)}: name a STACK"
+        )
+    return every[places.pop()] if places else None
+
+
+def _own_mesh(snapshot: Snapshot, system: System, namespace: str) -> str:
+    """The mesh whose webhook leads to the injector of a namespace; empty: nothing tells it.
+
+    Another mesh's webhook leads to another namespace. Where several lead to this one, the
+    injector's own label says whose it is: the chart writes the mesh's name into it.
+    """
+    every = [pair for item in snapshot.mutating for pair in _served(item, system)]
+    names = {mesh for place, mesh in every if place == namespace}
+    program = snapshot.programs.get((namespace, system.injector_name)) or {}
+    own = ((program.get("metadata") or {}).get("labels") or {}).get(_MESH_LABEL)
+    if len(names) == 1:
+        return names.pop()
+    if isinstance(own, str) and (own in names or not names):
+        return own
+    if not names and not namespace:  # no MeshConfig tells where the control plane is
+        names = {mesh for _, mesh in every}
+        if len(names) == 1:
+            return names.pop()
+    if names:
+        raise CouldNotCheckError(
+            f"webhooks of several meshes lead to namespace {harmless(namespace)}: "
+            f"{_shown(names)}; name a STACK"
+        )
+    return ""
+
+
+def _shown(names: Iterable[str]) -> str:
+    return ", ".join(harmless(name) for name in sorted(names))
+
+
+def _served(configuration: Json, system: System) -> Iterator[tuple[str, str]]:
+    """The namespaces of the services behind a configuration, each with the mesh it selects."""
+    for webhook in configuration.get("webhooks") or ():
+        if not isinstance(webhook, dict) or not is_injector(webhook, system):
+            continue
+        labels = (webhook.get("namespaceSelector") or {}).get("matchLabels") or {}
+        service = (webhook.get("clientConfig") or {}).get("service") or {}
+        if isinstance(mesh := labels.get(system.monitored_by_label), str):
+            yield str(service.get("namespace") or ""), mesh
 
 
 def selected_mesh(configuration: Json, system: System) -> str | None:

@@ -39,12 +39,21 @@ def of_mesh(context: Context) -> list[Json]:
 
 
 def ours(context: Context) -> Json | None:
-    """The one that is the injector's own: by its declared name, or the only one."""
+    """The one that is the injector's own: by its declared name, or as it leads to the injector."""
     wanted = context.expected.webhook
     every = of_mesh(context)
     if wanted:
         return next((item for item in context.snapshot.mutating if name_of(item) == wanted), None)
-    return every[0] if every else None
+    place = context.expected.mesh.namespace
+    leading = [
+        item
+        for item in every
+        if ((injector_entry(item, context).get("clientConfig") or {}).get("service") or {}).get(
+            "namespace"
+        )
+        == place
+    ]
+    return next(iter(leading or every), None)
 
 
 def injector_entry(item: Json, context: Context) -> Json:
