@@ -11,6 +11,7 @@ import pytest
 import urllib3
 import yaml
 from click.testing import CliRunner, Result
+from kubernetes.config import incluster_config
 
 from fsm_stack.cli.main import cli
 from fsm_stack.injection.lists import interception
@@ -556,6 +557,35 @@ def test_the_documented_rights_are_enough(mesh: Api, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     whole = verify(mesh, "-o", "json", kubeconfig=config)
     assert json.loads(whole.stdout)["complete"] is True
+
+
+def test_a_pods_own_account_is_used_where_there_is_no_kubeconfig(
+    mesh: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a CronJob in the cluster would run it, with the documented rights."""
+    known = json.loads(account(mesh, "verify-inside", documented_rules(), tmp_path).read_text())
+    (tmp_path / "token").write_text(known["users"][0]["user"]["token"])
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(mesh.ca_file))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(mesh.port))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    words = ["verify", "dev", *ASKED, "-C", str(ROOT), "-o", "json"]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["context"] == "in-cluster"
+    (tmp_path / "Pulumi.yaml").write_text("name: fsm-stack\n")
+    (tmp_path / "Pulumi.named.yaml").write_text(
+        "config:\n  fsm-stack:releaseAssets: {source: omit}\n"
+        "  fsm-stack:cluster: {context: prod}\n"
+    )
+    named = CliRunner().invoke(cli, ["verify", "named", "-C", str(tmp_path)])
+    assert named.exit_code == 3
+    assert named.stderr == (
+        "fsm-stack: error: the stack is meant for context 'prod', and a pod's own account has no "
+        "context: declare cluster.uid, too\n"
+    )
 
 
 MISSING = {

@@ -468,3 +468,38 @@ def test_a_script_of_any_size_is_refused_before_it_is_read() -> None:
     assert mesh.messages("pod-script") == [
         "the script cannot be read: expected at most 65536 characters, got 2000000"
     ]
+
+
+def change_script(mesh: World, old: str, new: str) -> None:
+    container = mesh.the("Pod")["spec"]["initContainers"][0]
+    assert old in container["args"][1]
+    container["args"][1] = container["args"][1].replace(old, new)
+
+
+def test_a_rule_that_no_injector_writes_is_told() -> None:
+    """Somebody, or another webhook, changed the script: no entry of a list stands behind it."""
+    mesh = world()
+    change_script(
+        mesh, "COMMIT", "-I FSM_PROXY_OUTBOUND -p tcp -d 203.0.113.9/32 -j RETURN\nCOMMIT"
+    )
+    messages = mesh.messages("pod-rules")
+    assert messages == ["excluded range 203.0.113.9/32: not declared"] or messages == [
+        "a rule that no injector writes"
+    ]
+    mesh = world()
+    change_script(mesh, "COMMIT", "-A FSM_PROXY_OUTBOUND -s 10.0.0.1/32 -j ACCEPT\nCOMMIT")
+    (finding,) = mesh.outcome("pod-rules").findings
+    assert finding.message == "a rule that no injector writes"
+    assert finding.value == "-s 10.0.0.1/32 -j ACCEPT"
+
+
+@pytest.mark.requirement("C36")
+@pytest.mark.parametrize(
+    ("line", "lacks"),
+    [("-A FSM_PROXY_OUTBOUND -o net1 -j RETURN\n", "outbound"),
+     ("-I FSM_PROXY_INBOUND -i net1 -j RETURN\n", "inbound")],
+)  # fmt: skip
+def test_an_interface_is_excluded_in_both_directions(line: str, lacks: str) -> None:
+    mesh = world()
+    change_script(mesh, line, "")
+    assert mesh.messages("pod-rules") == [f"interface net1: the script has no {lacks} rule for it"]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings import Severity
 from fsm_stack.injection.lists import interception
 from fsm_stack.injection.refusal import Refusal
-from fsm_stack.iptables.expect import differences
+from fsm_stack.iptables.expect import differences, found_lists
 from fsm_stack.iptables.lint import lint_reading, old_generation
 from fsm_stack.iptables.read import RuleSyntaxError, read
+from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import init_container, of_every_pod, place, restart
 from fsm_stack.verify.snapshot import Part
@@ -56,7 +57,22 @@ def expected_lists(annotations: Mapping[str, str], mesh: MeshView) -> InterceptL
 @lru_cache(maxsize=4096)
 def _differences(script: str, lists: InterceptLists) -> tuple[Finding, ...]:
     reading = reading_of(script)
-    return () if isinstance(reading, str) else tuple(differences(reading, lists))
+    if isinstance(reading, str):
+        return ()
+    return (*differences(reading, lists), *_beside_the_lists(reading, lists))
+
+
+def _beside_the_lists(reading: Reading, lists: InterceptLists) -> Iterator[Finding]:
+    """Rules that belong to no entry, and interfaces that are excluded in one direction only."""
+    known = found_lists(reading)
+    for rule in known.unknown:
+        yield found("pod-rules", "a rule that no injector writes", evidence=rule_text(rule))
+    outbound, inbound = known.lists.network_interface_exclusions, known.inbound_interfaces
+    for name in dict.fromkeys(lists.network_interface_exclusions):
+        if (name in outbound) != (name in inbound):
+            lacks = "inbound" if name in outbound else "outbound"
+            yield found(_NO_RULES, f"interface {name}: the script has no {lacks} rule for it",
+                        evidence=name)  # fmt: skip
 
 
 @lru_cache(maxsize=2048)
