@@ -90,6 +90,7 @@ class Pod:
         host_network: it shares the node's.
         user: ``securityContext.runAsUser`` of the pod.
         phase: ``Running`` and so on; empty: unknown.
+        reason: why the kubelet ended it, such as ``Evicted``; empty: it did not.
         address: the pod's.
         containers: init containers first, in order.
         elided: it was read from text that leaves parts out.
@@ -106,6 +107,7 @@ class Pod:
     host_network: bool = False
     user: int | None = None
     phase: str = ""
+    reason: str = ""
     address: str = ""
     containers: tuple[Container, ...] = ()
     elided: bool = False
@@ -161,6 +163,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
         host_network=spec.get("hostNetwork") is True,
         user=_number(_dict(spec.get("securityContext")).get("runAsUser")),
         phase=intern(_text(status.get("phase"))),
+        reason=_text(status.get("reason")),
         address=_text(status.get("podIP")),
         containers=tuple(containers),
         elided=item.get("elided") is True,

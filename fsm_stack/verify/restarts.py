@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.checks.each import is_injected, restart
+from fsm_stack.verify.checks.each import init_container, is_injected, restart
+from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
 from fsm_stack.verify.checks.rules import compared, of_today
 from fsm_stack.verify.harmless import counted, harmless, kubectl
@@ -98,11 +99,22 @@ def _reason(pod: Pod, context: Context) -> str:
         if pod.namespace in context.snapshot.namespaces and decision_of(pod, context).inject:
             return "it has no sidecar"
         return ""
+    if why := overdue(pod, context) or _lacks_init(pod, context):
+        return why
     try:
         found = [item.message for item in compared(pod, context)]
         return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
     except NotApplicable:
         return ""
+
+
+def _lacks_init(pod: Pod, context: Context) -> str:
+    """A pod with a sidecar and without rules is healed by nothing else."""
+    name = context.system.init_container
+    known = context.expected.settings is not None and not pod.elided
+    if known and init_container(pod, context) is None and makes_init(context):
+        return f"it has no init container {name}"
+    return ""
 
 
 def _wait(pod: Pod, context: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.read import read
 from fsm_stack.verify.check import Status
+from fsm_stack.verify.restarts import restarts
 from fsm_stack.verify.snapshot import Part
 
 from .world import DEV, World, expected, pod_json, world
@@ -166,13 +167,112 @@ def test_a_known_line_of_the_log_names_the_cause(log: str, means: str) -> None:
     assert finding.value == log
 
 
-def test_without_interception_of_pods_no_init_container_is_missed() -> None:
-    mesh = world()
+def node_level(mesh: World) -> World:
     view = replace(mesh.known.mesh, interception_mode="NodeLevel")
     mesh.known = replace(mesh.known, mesh=view)
+    return mesh
+
+
+def test_without_interception_of_pods_no_init_container_is_missed() -> None:
+    mesh = node_level(world())
+    mesh.the("Pod")["spec"]["initContainers"] = []
     outcome = mesh.outcome("pod-init")
     assert outcome.status is Status.NOT_APPLICABLE
     assert outcome.why == ("traffic.interceptionMode is 'NodeLevel': no init container is made")
+
+
+def test_a_pod_of_before_the_node_intercepts_is_stale() -> None:
+    mesh = node_level(world())
+    (finding,) = mesh.outcome("pod-stale").findings
+    assert finding.message == (
+        "traffic.interceptionMode is 'NodeLevel': no init container is made now, and the pod has "
+        "one"
+    )
+    assert finding.fix == RESTART
+    assert mesh.outcome("pod-rules").status is Status.NOT_APPLICABLE
+    (listed,) = restarts(mesh.context()).owners
+    assert listed.why == finding.message
+
+
+def test_an_init_container_that_fails_is_told_whatever_the_mode_is_now() -> None:
+    mesh = node_level(world())
+    assert mesh.outcome("pod-init").status is Status.PASSED
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2}}
+    assert mesh.messages("pod-init") == ["init container fsm-init failed with exit code 2"]
+
+
+def test_a_pod_that_lost_its_init_container_has_to_restart() -> None:
+    mesh = world()
+    assert restarts(mesh.context()).owners == ()
+    mesh.the("Pod")["spec"]["initContainers"] = []
+    (listed,) = restarts(mesh.context()).owners
+    assert listed.why == "it has no init container fsm-init"
+
+
+def ended(phase: str, **status: object) -> World:
+    """A job's pod that is not started again."""
+    mesh = world()
+    mesh.the("Pod")["status"] |= {"phase": phase, **status}
+    return mesh
+
+
+def test_a_pod_that_ended_because_its_rules_do_not_load_is_told() -> None:
+    mesh = ended("Failed")
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2}}
+    assert mesh.messages("pod-init") == ["init container fsm-init failed with exit code 2"]
+
+
+def test_a_pod_that_ended_otherwise_is_left_alone() -> None:
+    """Its program failed; or the kubelet evicted it while the init container ran."""
+    own = ended("Failed")
+    evicted = ended("Failed", reason="Evicted")
+    init_status(evicted)["state"] = {"terminated": {"exitCode": 137}}
+    for mesh in (own, evicted, ended("Succeeded")):
+        assert mesh.outcome("pod-init").status is Status.NOT_APPLICABLE
+
+
+def before_ours(mesh: World, state: dict[str, Any]) -> None:
+    """An init container of the application's stands before the injector's."""
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"].insert(0, {"name": "prep"})
+    init_status(mesh)["state"] = {"waiting": {"reason": "PodInitializing"}}
+    pod["status"]["initContainerStatuses"].insert(0, {"name": "prep", "state": state})
+
+
+def test_another_init_container_that_fails_first_is_the_one_that_is_blamed() -> None:
+    mesh = world()
+    before_ours(mesh, {"waiting": {"reason": "CrashLoopBackOff"}})
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.message == (
+        "init container fsm-init waits for init container prep, which stands before it: prep is "
+        "waiting, CrashLoopBackOff"
+    )
+    assert finding.fix == "kubectl logs web-7f9c5d-x2x -c prep -n shop"
+
+
+def test_an_init_container_that_ended_well_is_not_blamed() -> None:
+    mesh = world()
+    before_ours(mesh, {"terminated": {"exitCode": 0}})
+    assert mesh.messages("pod-init") == ["init container fsm-init is waiting: PodInitializing"]
+
+
+def test_a_container_that_never_started_has_no_log_to_read() -> None:
+    mesh = world()
+    init_status(mesh)["state"] = {"waiting": {"reason": "ImagePullBackOff"}}
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.fix == "kubectl describe pod web-7f9c5d-x2x -n shop"
+
+
+def test_a_container_of_the_applications_called_sidecar_is_none_of_the_meshs() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"] = []
+    assert mesh.outcome("pod-injected").findings == ()
+    pod["metadata"]["labels"] = {"app": "web"}
+    (message,) = mesh.messages("pod-injected")
+    assert message.startswith("it has no sidecar, though namespace shop asks for it")
+    (listed,) = restarts(mesh.context()).owners
+    assert listed.why == "it has no sidecar"
 
 
 @pytest.mark.requirement("C42")
@@ -495,3 +595,17 @@ def test_an_interface_is_excluded_in_both_directions(line: str, lacks: str) -> N
     mesh = world()
     change_script(mesh, line, "")
     assert mesh.messages("pod-rules") == [f"interface net1: the script has no {lacks} rule for it"]
+
+
+@pytest.mark.requirement("C39")
+@pytest.mark.parametrize(("code", "status"), [(0, Status.PASSED), (1, Status.FAILED)])
+def test_a_mesh_config_of_before_the_mode_is_no_reason_not_to_look(
+    code: int, status: Status
+) -> None:
+    """osm-edge intercepts in the mode PodLevel alone; its v1alpha2 has no such field."""
+    mesh = world(DEV.replace("config:", "config:\n  fsm-stack:system: osm-edge"))
+    view = replace(mesh.known.mesh, interception_mode="")
+    mesh.known = replace(mesh.known, mesh=view)
+    init_status(mesh)["state"] = {"terminated": {"exitCode": code}}
+    assert mesh.outcome("pod-init").status is status
+    assert mesh.outcome("pod-stale").status is Status.PASSED

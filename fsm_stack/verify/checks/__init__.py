@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     control_plane,
+    init,
     kernel,
     mesh,
     namespaces,
@@ -24,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *webhooks.CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,
+    *init.CHECKS,
     *rules.CHECKS,
     *kernel.CHECKS,
     *workloads.CHECKS,

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.harmless import counted, kubectl
+from fsm_stack.verify.harmless import command, counted, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def restart(pod: Pod, context: str = "") -> str:
 
 
 def of_every_pod(
-    check: Callable[[Pod, Context], Iterator[Finding]], *, whole: bool = False
+    check: Callable[[Pod, Context], Iterator[Finding]], *, whole: bool = False, ended: bool = False
 ) -> Callable[[Context], Iterator[Finding]]:
     """The check for all pods.
 
@@ -51,6 +51,7 @@ def of_every_pod(
     Args:
         check: of one pod.
         whole: it needs the whole pod, not a description that leaves parts out.
+        ended: it has something to say about pods that ran to their end, too.
     """
 
     def run(context: Context) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def of_every_pod(
         unread: Counter[str] = Counter()
         for pod in context.pods:
             try:
-                _require_alive(pod)
+                _require_alive(pod, ended=ended)
                 yield from check(pod, context)
             except NotApplicable as reason:
                 skipped = skipped or str(reason)
@@ -84,11 +85,16 @@ def _require_pods(context: Context, *, whole: bool) -> None:
         raise NotRun(f"the description of {partial[0]} leaves parts out")
 
 
-def _require_alive(pod: Pod) -> None:
+def _require_alive(pod: Pod, *, ended: bool) -> None:
     if pod.deleted:
         raise NotApplicable(f"pod {pod.key} is being deleted")
-    if pod.over:
-        raise NotApplicable(f"pod {pod.key} ran to its end: {pod.phase}")
+    if pod.over and not ended:
+        raise ran_to_its_end(pod)
+
+
+def ran_to_its_end(pod: Pod) -> NotApplicable:
+    """Why nothing more is asked of a job's pod, for example."""
+    return NotApplicable(f"pod {pod.key} ran to its end: {pod.phase}")
 
 
 def _told(unread: Counter[str]) -> str:
@@ -107,16 +113,24 @@ def require_sidecar(pod: Pod, context: Context) -> None:
         raise NotApplicable(f"pod {pod.key} has no sidecar")
 
 
+def logs_of(pod: Pod, name: str) -> str:
+    """The command that prints what a container wrote."""
+    return command("kubectl", "logs", pod.name, "-c", name, "-n", pod.namespace)
+
+
 def init_container(pod: Pod, context: Context) -> Container | None:
     """The container that loads the rules; its name is part of the system's profile."""
     return pod.container(context.system.init_container)
 
 
 def is_injected(pod: Pod, context: Context) -> bool:
-    """Whether a pod has a container of the mesh's."""
+    """Whether a pod has a container of the mesh's.
+
+    ``sidecar`` is a name that an application may give a container of its own: the injector's
+    stands on a pod with the proxy's label.
+    """
     system = context.system
-    return any(
-        container.name == system.init_container
-        or (container.name == system.sidecar_container and bool(container.image))
-        for container in pod.containers
-    )
+    if init_container(pod, context) is not None:
+        return True
+    labelled = system.proxy_label in pod.labels or (pod.elided and not pod.labels)
+    return labelled and pod.container(system.sidecar_container) is not None

@@ -15,6 +15,7 @@ from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import init_container, of_every_pod, place, restart
+from fsm_stack.verify.checks.init import overdue, without_init
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -130,12 +131,14 @@ def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     """What a pod's script lacks and has, against what the injector would write now.
 
     Raises:
-        NotApplicable: the pod has no script.
+        NotApplicable: the pod has no script, or none is due.
         NotRun: nothing says what it should hold, or the script cannot be read.
     """
     if context.expected.settings is None:
         raise NotRun("no MeshConfig is known, declared or in the cluster")
     script = require_script(pod, context)
+    if overdue(pod, context):
+        raise NotApplicable(without_init(context))
     require_annotations(pod)
     lists = expected_lists(pod.annotations, context.expected.mesh)
     if isinstance(lists, Refusal):
@@ -202,6 +205,9 @@ def _strange(value: str | None) -> str:
 
 def current(pod: Pod, context: Context) -> Iterator[Finding]:
     """The pod was made under the settings that count now: they are read once, at injection."""
+    if why := overdue(pod, context):
+        yield found("pod-stale", why, place=place(pod), fix=restart(pod))
+        return
     found_here = compared(pod, context)
     if found_here:
         lacks = [str(item.value) for item in found_here if item.id == _NO_RULES]
