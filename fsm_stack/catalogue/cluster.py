@@ -94,6 +94,13 @@ RULES: Final = (
         source=_INJECTOR,
     ),
     _rule(
+        "cluster-webhook-rules",
+        "the webhook does not send every new pod to the injector",
+        "The API server creates the others without a sidecar, and nobody says so.",
+        "Restart the injector: it writes the configuration when it starts.",
+        source=_INJECTOR,
+    ),
+    _rule(
         "cluster-webhook-drift",
         "the webhook configuration is not what is declared",
         "Other pods than the declared ones are sent to the injector, or with other consequences.",

@@ -116,6 +116,7 @@ _ENTRY: Final[Shape] = {
     ],
     "namespaceSelector": _SELECTOR,
     "objectSelector": _SELECTOR,
+    "matchConditions": [{"name": True, "expression": True}],
     "failurePolicy": True,
     "matchPolicy": True,
     "sideEffects": True,

@@ -243,6 +243,10 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
         lambda a: endpoint(a, ready=False),
         lambda a: endpoint(a, ready=True),
     ),
+    "cluster-webhook-rules": (
+        lambda a: change_hook(a, matchConditions=[{"name": "none", "expression": "false"}]),
+        lambda a: change_hook(a, matchConditions=None),
+    ),
     "cluster-webhook-drift": (
         lambda a: change_hook(a, failurePolicy="Ignore"),
         lambda a: change_hook(a, failurePolicy="Fail"),

@@ -59,7 +59,8 @@ def control_plane(known: Expected) -> list[Json]:
 
 def webhook(known: Expected) -> Json:
     version = "admissionregistration.k8s.io/v1"
-    where = {"namespace": known.mesh.namespace, "name": "osm-injector", "port": 9090}
+    where = {"namespace": known.mesh.namespace, "name": "osm-injector", "port": 9090,
+             "path": "/mutate-pod-creation"}  # fmt: skip
     rule = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"],
             "resources": ["pods"]}  # fmt: skip
     return ref("MutatingWebhookConfiguration", "osm-webhook-osm", None, version) | {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
+    admission,
     control_plane,
     init,
     kernel,
@@ -23,6 +24,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *mesh.CHECKS,
     *control_plane.CHECKS,
     *webhooks.CHECKS,
+    *admission.CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,
     *init.CHECKS,

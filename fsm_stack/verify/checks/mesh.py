@@ -28,6 +28,7 @@ LISTS: Final = (
     "outboundIPRangeInclusionList",
     "networkInterfaceExclusionList",
 )
+_MODE: Final = "spec.traffic.interceptionMode"
 _LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in LISTS)
 
 
@@ -142,6 +143,7 @@ def drift_finding(
 ) -> Iterator[Finding]:
     """A field that differs; one that another program writes on purpose is information only."""
     foreign = expected_writer(one.path, _of_object(context, item))
+    severity = Severity.INFO if one.declared is ABSENT else None
     who = writers(item, one.path)
     written = f", written by {', '.join(who)}" if who else ""
     if foreign is not None and one.declared is ABSENT:
@@ -161,8 +163,16 @@ def drift_finding(
         f"{one.path} differs from what is declared{written}",
         place=where,
         evidence=_shown(one),
-        severity=Severity.INFO if one.declared is ABSENT else None,
+        severity=Severity.ERROR if _decides_injection(context, one) else severity,
     )
+
+
+def _decides_injection(context: Context, one: Drift) -> bool:
+    """Whether new pods get an init container under one of the two values, and not the other."""
+    if one.path != _MODE or one.live is ABSENT:
+        return False
+    declared = "" if one.declared is ABSENT else str(one.declared)
+    return context.system.intercepts(declared) != context.system.intercepts(str(one.live))
 
 
 def _of_object(context: Context, item: Json) -> list[Any]:

@@ -8,7 +8,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.verify.certificate import read_bundle
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.mesh import drift_finding
-from fsm_stack.verify.drift import drifts
+from fsm_stack.verify.drift import ABSENT, drifts
 from fsm_stack.verify.expected import is_injector, selected_mesh
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings import Finding
     from fsm_stack.verify.check import Context
+    from fsm_stack.verify.drift import Drift
 
 Json = dict[str, Any]
 _VERSION_LABEL: Final = "app.kubernetes.io/version"
@@ -82,7 +83,8 @@ def place(item: Json) -> str:
     return f"MutatingWebhookConfiguration {name_of(item)}"
 
 
-def _restart(context: Context) -> str:
+def restart(context: Context) -> str:
+    """The command that makes the injector write its configuration again."""
     name, namespace = context.system.injector_name, context.expected.mesh.namespace
     return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
 
@@ -100,7 +102,7 @@ def present(context: Context) -> Iterator[Finding]:
             "cluster-webhook",
             f"no webhook configuration {wanted}: new pods get no sidecar",
             evidence=", ".join(name_of(one) for one in context.snapshot.mutating) or "none",
-            fix=f"The injector writes it when it starts: {_restart(context)}",
+            fix=f"The injector writes it when it starts: {restart(context)}",
         )
 
 
@@ -109,7 +111,7 @@ def authority(context: Context) -> Iterator[Finding]:
     item, entry = require(context)
     client = entry.get("clientConfig") or {}
     bundle = client.get("caBundle") or ""
-    again = f"{_restart(context)} ; for new pods without a sidecar until then: {_delete(item)}"
+    again = f"{restart(context)} ; for new pods without a sidecar until then: {_delete(item)}"
     if not bundle:
         yield found(
             "cluster-webhook-ca",
@@ -177,7 +179,7 @@ def server(context: Context) -> Iterator[Finding]:
     there = context.snapshot.services.get(key)
     if there is None:
         yield found("cluster-webhook-service", f"Service {named} is not there",
-                    place=place(item), fix=_restart(context))  # fmt: skip
+                    place=place(item), fix=restart(context))  # fmt: skip
         return
     port = service.get("port") or 443  # Kubernetes' default of a webhook's service
     ports = [one.get("port") for one in (there.get("spec") or {}).get("ports") or ()]
@@ -200,7 +202,7 @@ def server(context: Context) -> Iterator[Finding]:
             f"Service {named} has no ready endpoint: with failurePolicy "
             f"{entry.get('failurePolicy')} new pods of the mesh wait or are refused",
             place=place(item),
-            fix=f"{_restart(context)} ; if no injector can run, new pods start without a sidecar "
+            fix=f"{restart(context)} ; if no injector can run, new pods start without a sidecar "
             f"after {_delete(item)}",
         )
 
@@ -214,13 +216,22 @@ def drift(context: Context) -> Iterator[Finding]:
         raise NotApplicable("no webhook configuration is declared")
     item, _ = require(context)
     for one in drifts({"webhooks": declared["webhooks"]}, {"webhooks": item.get("webhooks")}):
-        if not _defaulted(one.path):
+        if not _defaulted(one):
             yield from drift_finding(context, "cluster-webhook-drift", item, one, place(item))
 
 
-def _defaulted(path: str) -> bool:
-    """What the API server fills in. Source: Kubernetes, admissionregistration v1 defaults."""
-    return path.endswith((".objectSelector", ".reinvocationPolicy", ".scope", ".matchPolicy"))
+# What the API server fills in. Source: Kubernetes, admissionregistration v1 defaults.
+_DEFAULTS: Final = {
+    "reinvocationPolicy": "Never",
+    "scope": "*",
+    "matchPolicy": "Equivalent",
+    "timeoutSeconds": 10,
+}
+
+
+def _defaulted(one: Drift) -> bool:
+    field = one.path.rpartition(".")[2]
+    return one.declared is ABSENT and field in _DEFAULTS and one.live == _DEFAULTS[field]
 
 
 CHECKS: Final = (
