@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
     """A checkout with the committed environments and what is rendered of them."""
     for name in INPUTS:
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("rendered", "examples"):
+    for name in ("rendered", "examples", "docs/examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -92,7 +92,14 @@ def test_the_misplaced_annotation_is_found_as_readme_says(project: Path) -> None
     assert '+        flomesh.io/outbound-port-exclusion-list: "9092"' in done.stdout
 
 
-# verify needs a cluster; lint finds what it is there to find.
+def test_the_saved_mesh_of_readme_has_findings(project: Path) -> None:
+    (command,) = [c for c in commands() if "fsm-stack verify" in c and "--from" in c]
+    done = run(command, project)
+    assert done.returncode == 1, done.stderr
+    assert "the init container terminated with exit code 0 [pod-init]" in done.stdout
+
+
+# verify needs a cluster, or finds what is there to find, as lint does.
 RUN = [c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (verify|lint)", c)]
 
 
