@@ -188,6 +188,8 @@ def _explain(request: Request, destination: str) -> None:
     clear_progress()
     answer = explain(context, destination)
     emit(why_json(context, answer), why_lines(context, answer))
+    if answer.cause == "unknown":
+        click.get_current_context().exit(COULD_NOT_CHECK)
     leave(failed=answer.cause != "as-declared")
 
 

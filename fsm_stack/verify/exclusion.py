@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.ranges import address_number, ipv4_range
+from fsm_stack.iptables.ranges import address_number, ipv4_range, on_the_wire
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.lists import InterceptLists
@@ -34,6 +34,7 @@ def destination(text: str) -> tuple[str, int]:
         InputError: it is something else.
     """
     address, colon, port = text.rpartition(":")
+    address = on_the_wire(address.removeprefix("[").removesuffix("]"))
     if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
         raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
     if not 0 < int(port[:6]) <= _PORT_MAX:
@@ -41,13 +42,21 @@ def destination(text: str) -> tuple[str, int]:
     return address, int(port)
 
 
-def excluded_by(lists: InterceptLists, address: str, port: int) -> Entry | None:
+def excluded_by(lists: InterceptLists, address: str, port: int, *, own: str = "") -> Entry | None:
     """The entry that makes a destination bypass the sidecar; None: it goes through it.
 
     In the order of the script's rules: an exclusion beats an inclusion.
+
+    Args:
+        lists: mesh and pod together.
+        address: of the destination, as its packets have it.
+        port: of the destination.
+        own: the pod's address, which is reached over lo; empty: unknown.
     """
     if _inside("127.0.0.1/32", address):
         return Entry(list_name="", text="it is localhost")
+    if _inside("127.0.0.0/8", address) or (own and address == own):
+        return Entry(list_name="", text="it is the pod itself, over interface lo")
     for cidr in lists.outbound_ip_range_exclusions:
         if _inside(cidr, address):
             name = "outboundIPRangeExclusionList"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from fsm_stack.verify.check import NotApplicable, NotRun
 from fsm_stack.verify.checks.each import init_container, is_injected, restart
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
-from fsm_stack.verify.checks.rules import compared, of_today
+from fsm_stack.verify.checks.remedy import before_restart
+from fsm_stack.verify.checks.rules import compared, of_today, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
 
 if TYPE_CHECKING:
@@ -57,10 +59,12 @@ class RestartList:
 
     Attributes:
         owners: with at least one stale pod each.
+        later: what has to be done before a restart would help, and for how many pods.
         unknown: reasons for which a pod could not be compared, each once.
     """
 
     owners: tuple[Restart, ...]
+    later: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -68,6 +72,7 @@ def restarts(context: Context) -> RestartList:
     """Every owner with a pod that runs without a sidecar or with other rules than it would get."""
     groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
     unknown: dict[str, None] = {}
+    later: Counter[str] = Counter()
     for pod in context.pods:
         if pod.over or pod.deleted:
             continue
@@ -76,7 +81,9 @@ def restarts(context: Context) -> RestartList:
         except NotRun as reason:
             unknown[str(reason)] = None
             continue
-        if why:
+        if why and (first := before_restart(pod, script_of(pod, context), context)):
+            later[first] += 1
+        elif why:
             owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
             groups.setdefault((pod.namespace, owner), []).append((pod, why))
     place = context.snapshot.source.kubectl_context
@@ -91,7 +98,11 @@ def restarts(context: Context) -> RestartList:
         )
         for (namespace, owner), stale in sorted(groups.items())
     )
-    return RestartList(owners=owners, unknown=tuple(unknown))
+    return RestartList(
+        owners=owners,
+        later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
+        unknown=tuple(unknown),
+    )
 
 
 def _reason(pod: Pod, context: Context) -> str:
@@ -117,6 +128,10 @@ def _lacks_init(pod: Pod, context: Context) -> str:
     return ""
 
 
+def _waits(number: int) -> str:
+    return f"{counted(number, 'pod')} {'waits' if number == 1 else 'wait'}"
+
+
 def _wait(pod: Pod, context: str) -> str:
     owner = pod.owner
     if owner is None or owner.kind not in {"Deployment", "StatefulSet", "DaemonSet"}:
@@ -132,6 +147,8 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     source, owners = context.snapshot.source, listed.owners
     yield f"# context {harmless(source.context)}, server {harmless(source.server) or 'none asked'}"
     yield f"# stack {harmless(context.expected.title)} ({context.system.name})"
+    for first in listed.later:
+        yield f"# first: {harmless(first)}, and a restart before it is in vain"
     for reason in listed.unknown:
         yield f"# not compared: {harmless(reason)}"
     for part, reason in context.snapshot.not_read.items():

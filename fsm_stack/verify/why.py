@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsm_stack.errors import InputError
-from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.iptables.expect import found_lists
 from fsm_stack.iptables.packet import Packet
@@ -18,23 +17,30 @@ from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import ToListener, verdict_text
-from fsm_stack.verify.checks.each import init_container, restart
-from fsm_stack.verify.checks.rules import expected_lists, reading_of
+from fsm_stack.verify.check import NotRun
+from fsm_stack.verify.checks.each import init_container, is_injected, restart
+from fsm_stack.verify.checks.init import failure, loaded
+from fsm_stack.verify.checks.lists import expected_lists, reading_of
+from fsm_stack.verify.checks.pods import decision_of, remedy_of
+from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, apply_first, live_mesh
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.exclusion import destination, excluded_by
 
 if TYPE_CHECKING:
+    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.packet import Trace
+    from fsm_stack.iptables.read import Reading
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.exclusion import Entry
-    from fsm_stack.verify.objects import Pod
+    from fsm_stack.verify.objects import Container, Pod
 
 Cause = Literal[
     "as-declared",
     "config-absent",
     "config-undeclared",
+    "not-injected",
     "not-merged",
     "pod-not-restarted",
     "rule-missing",
@@ -103,62 +109,108 @@ class _Walk:
 
     def answer(self) -> Why:
         expected = self.context.expected
+        if not is_injected(self.pod, self.context) and not self.pod.elided:
+            return self._not_injected()
         if self.pod.cut:
             return self._is("unknown", "kubectl describe cuts off the pod's annotations", "")
+        if expected.settings is None:
+            return self._is("unknown", "no MeshConfig is known, declared or in the cluster", "")
         lists = expected_lists(self.pod.annotations, expected.mesh)
         if isinstance(lists, Refusal):
             self.steps.append(f"annotations: {lists.message}")
             return self._is("not-merged", f"the injector cannot read the pod's annotations: "
                             f"{lists.message}", "Correct the annotation.")  # fmt: skip
-        entry = excluded_by(lists, self.address, self.port)
+        entry = self._excluded(lists)
         self.declared = _told(entry)
         self.steps.append(f"settings and annotations: {self.declared}")
-        live = self._in_cluster(entry)
-        script = init_container(self.pod, self.context)
-        if script is None or script.script is None:
+        return self._by_script(entry, self._in_cluster(entry))
+
+    def _by_script(self, entry: Entry | None, live: _Live | None) -> Why:
+        """Whether the rules do what the settings say, and else why not."""
+        init = init_container(self.pod, self.context)
+        if init is None or init.script is None:
             return self._is("rule-missing", "the pod has no script: its init container is absent",
                             restart(self.pod))  # fmt: skip
-        reading = reading_of(script.script)
+        reading = reading_of(init.script)
         if isinstance(reading, str):
             return self._is("unknown", f"the pod's script cannot be read: {reading}", "")
+        if (not_loaded := self._not_loaded(init, reading)) is not None:
+            return not_loaded
         actual = self._trace(reading.ruleset)
         bypasses = not isinstance(actual.verdict, ToListener)
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
         if bypasses == bool(entry):
             return self._in_kernel(bypasses)
-        own = excluded_by(found_lists(reading).lists, self.address, self.port)
+        own = self._excluded(found_lists(reading).lists)
         if bool(own) != bypasses:
             return self._shadowed(actual, own)
         if live is not None and bool(live.entry) != bool(entry):
             return self._not_as_declared(entry, live)
         return self._older(entry or own)
 
+    def _not_injected(self) -> Why:
+        """No list is asked where there is no sidecar."""
+        try:
+            decision = decision_of(self.pod, self.context)
+        except NotRun as reason:
+            return self._is("not-injected", f"the pod has no sidecar; whether it should have one "
+                            f"is unknown: {reason}", "")  # fmt: skip
+        self.steps += decision.steps
+        if decision.inject:
+            return self._is("not-injected", f"the pod has no sidecar, though {decision.why}: it "
+                            "was made before that, or past the webhook",
+                            restart(self.pod))  # fmt: skip
+        return self._is("not-injected", f"the pod has no sidecar: {decision.why}",
+                        remedy_of(decision))  # fmt: skip
+
+    def _not_loaded(self, init: Container, reading: Reading) -> Why | None:
+        """What keeps the script out of the kernel, whatever it says; None: nothing known does.
+
+        The kernel's own rules, where they are given, tell more than the container's state.
+        """
+        ended = loaded(init)
+        if self.context.live_rules is not None or (
+            self.pod.elided and init.state.name == "unknown"
+        ):
+            return None
+        if not ended:
+            self.steps.append(f"init container: {failure(init)}")
+            return self._is("rule-missing", f"{failure(init)}: its rules are not in the kernel",
+                            "fsm-stack verify --check pod-init says why.")  # fmt: skip
+        if not reading.loads:
+            return self._is("unknown", "a shell refuses the script, and its container ended with "
+                            "exit code 0: the text is not what ran", "")  # fmt: skip
+        return None
+
+    def _excluded(self, lists: InterceptLists) -> Entry | None:
+        return excluded_by(lists, self.address, self.port, own=self.pod.address)
+
     def _in_cluster(self, declared: Entry | None) -> _Live | None:
         """What the cluster's MeshConfig says, where something else declares."""
         context = self.context
-        mesh = context.expected.mesh
-        item = context.snapshot.mesh_config(context.system, mesh.namespace)
-        if not context.expected.declared or item is None:
+        view = live_mesh(context)
+        if not context.expected.declared or view is None:
             return None
-        spec = item.get("spec")
-        view = mesh_view(context.system, spec if isinstance(spec, dict) else None, environment={},
-                         name=mesh.name, namespace=mesh.namespace)  # fmt: skip
         lists = expected_lists(self.pod.annotations, view)
         if isinstance(lists, Refusal):
             return None
-        entry = excluded_by(lists, self.address, self.port)
-        if bool(entry) != bool(declared):
+        item = context.snapshot.mesh_config(context.system, context.expected.mesh.namespace)
+        entry = self._excluded(lists)
+        if item is None:
+            self.steps.append("the cluster's MeshConfig: it is not there")
+        elif bool(entry) != bool(declared):
             self.steps.append(f"the cluster's MeshConfig: {_told(entry)}")
         return _Live(item=item, entry=entry)
 
     def _not_as_declared(self, declared: Entry | None, live: _Live) -> Why:
         """The cluster's MeshConfig is what has to change first; a restart alone does not help."""
-        remedy = (
-            "Run `pulumi up` for the stack"
-            if self.context.expected.origin == "stack"
-            else "Apply the rendered files"
-        )
+        remedy = apply_first(self.context)
+        if live.item is None:
+            name = self.context.system.mesh_config_name
+            return self._is("config-absent", f"the cluster has no MeshConfig {name}: the injector "
+                            "reads none of the declared lists",
+                            f"{remedy}, then: {restart(self.pod)}")  # fmt: skip
         if declared:
             return self._is("config-absent", "it is declared, and the cluster's MeshConfig has no "
                             f"such entry in {declared.list_name}",
@@ -204,14 +256,15 @@ class _Walk:
         lacks = "lacks the rule" if excluded else "still has the rule"
         made = f"pod made {self.pod.created or 'at an unknown time'}"
         self.steps.append(f"{made}, lists last changed {changed}" if changed else made)
+        fix = restart(self.pod)
+        if excluded and self._lost_at_restart():
+            return self._is("pod-not-restarted", "only an annotation of the running pod excludes "
+                            f"it, and annotations are read when a pod is injected: its script "
+                            f"{lacks}", f"{TEMPLATE_FIRST}, then: {fix}")  # fmt: skip
         if changed and self.pod.created > changed:
             injector = self.context.system.injector_name
             return self._is("not-merged", "the pod was made after the change, and its script "
-                            f"{lacks}: {injector} did not merge it",
-                            restart(self.pod))  # fmt: skip
-        fix = restart(self.pod)
-        if excluded and self._lost_at_restart():
-            fix = f"Put the annotation into the owner's pod template, then: {fix}"
+                            f"{lacks}: {injector} did not merge it", fix)  # fmt: skip
         return self._is("pod-not-restarted", "the settings are read when a pod is injected, and "
                         f"its script {lacks}", fix)  # fmt: skip
 
@@ -221,7 +274,7 @@ class _Walk:
         if template is None:
             return False
         lists = expected_lists(template, self.context.expected.mesh)
-        return not isinstance(lists, Refusal) and not excluded_by(lists, self.address, self.port)
+        return not isinstance(lists, Refusal) and not self._excluded(lists)
 
     def _changed_at(self, list_name: str) -> str:
         context = self.context
@@ -248,9 +301,9 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Live:
-    """The cluster's MeshConfig, and the entry in it that excludes the destination."""
+    """The cluster's MeshConfig, None: there is none, and what in it excludes the destination."""
 
-    item: dict[str, Any]
+    item: dict[str, Any] | None
     entry: Entry | None
 
 

@@ -170,6 +170,7 @@ def test_a_known_line_of_the_log_names_the_cause(log: str, means: str) -> None:
 def node_level(mesh: World) -> World:
     view = replace(mesh.known.mesh, interception_mode="NodeLevel")
     mesh.known = replace(mesh.known, mesh=view)
+    mesh.the("MeshConfig")["spec"]["traffic"]["interceptionMode"] = "NodeLevel"
     return mesh
 
 

@@ -264,3 +264,69 @@ def test_a_kernel_without_the_redirection_is_seen() -> None:
     answer = explain(mesh.context(), "10.0.0.8:5432")
     assert answer.cause == "rule-missing"
     assert answer.why == "the script redirects it, the kernel does not"
+
+
+@pytest.mark.requirement("C35")
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        (
+            {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 3,
+             "lastState": {"terminated": {"exitCode": 2}}},
+            "init container fsm-init fails again and again, 3 times so far, last with exit code 2",
+        ),
+        ({"state": {}}, "init container fsm-init has no status: no node has started the pod"),
+    ],
+)  # fmt: skip
+def test_a_script_that_was_never_loaded_decides_nothing(
+    status: dict[str, object], what: str
+) -> None:
+    mesh = world()
+    mesh.the("Pod")["status"]["initContainerStatuses"][0] |= status
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "rule-missing"
+    assert answer.why == f"{what}: its rules are not in the kernel"
+
+
+@pytest.mark.requirement("C26", "C35")
+def test_a_script_that_a_shell_refuses_is_not_what_ran() -> None:
+    mesh = world()
+    container = mesh.the("Pod")["spec"]["initContainers"][0]
+    commands = "iptables -t nat -N A && iptables -t nat -A A -p tcp -j RETURN"
+    container["args"][1] = commands
+    assert "is not what ran" not in explain(mesh.context(), REDIS).why
+    container["args"][1] = commands.replace(" && ", " && && ")
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "unknown"
+    assert answer.why.endswith("the text is not what ran")
+
+
+@pytest.mark.requirement("C35")
+def test_a_pod_without_a_sidecar_says_why_it_has_none() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"] |= {"initContainers": [], "containers": [{"name": "app"}], "hostNetwork": True}
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "not-injected"
+    assert answer.why == (
+        "the pod has no sidecar: hostNetwork: the pod shares the node's network namespace"
+    )
+    assert answer.fix.startswith("None, if that is meant: a pod in the node's network")
+    assert mesh.outcome("pod-injected").findings[0].fix == answer.fix
+    pod["spec"]["hostNetwork"] = False
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "not-injected"
+    assert answer.fix == "kubectl rollout restart deployment/web -n shop"
+
+
+@pytest.mark.requirement("C35")
+@pytest.mark.parametrize("address", ["127.0.0.5", "10.244.0.7", "0.0.0.0"])  # noqa: S104
+def test_what_goes_over_lo_bypasses_the_sidecar_by_design(address: str) -> None:
+    answer = explain(world().context(), f"{address}:80")
+    assert answer.cause == "as-declared", answer
+
+
+@pytest.mark.requirement("C35")
+def test_a_mapped_address_is_the_ipv4_address_that_the_rules_see() -> None:
+    answer = explain(world().context(), "[::ffff:10.0.0.8]:6379")
+    assert (answer.cause, answer.destination) == ("as-declared", REDIS)

@@ -25,7 +25,8 @@ from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.tokens import POD_IP_VARIABLE
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import init_container, place, restart
-from fsm_stack.verify.checks.rules import reading_of, script_of
+from fsm_stack.verify.checks.lists import reading_of
+from fsm_stack.verify.checks.rules import script_of
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
 

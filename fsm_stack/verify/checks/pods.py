@@ -43,6 +43,16 @@ def decision_of(pod: Pod, context: Context) -> Decision:
     )
 
 
+def remedy_of(decision: Decision) -> str:
+    """What brings a pod into the mesh that the injector leaves alone."""
+    if decision.why.startswith("hostNetwork"):
+        return (
+            "None, if that is meant: a pod in the node's network cannot be in the mesh. Else "
+            "remove hostNetwork from its template."
+        )
+    return "None, if that is meant. Else let the namespace and the pod's template ask for it."
+
+
 def injected(pod: Pod, context: Context) -> Iterator[Finding]:
     """The pod has a sidecar where the injector would give it one."""
     decision = decision_of(pod, context)
@@ -70,6 +80,7 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
             f"it has a sidecar and loses it at its next restart: {decision.why}",
             place=place(pod),
             severity=Severity.WARNING,
+            fix=remedy_of(decision),
         )
     elif not has and context.named:
         yield found(
@@ -77,6 +88,7 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
             f"its traffic is not redirected: {decision.why}",
             place=place(pod),
             evidence="; ".join(decision.steps),
+            fix=remedy_of(decision),
         )
 
 

@@ -7,22 +7,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Severity
-from fsm_stack.injection.lists import interception
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.iptables.expect import differences, found_lists
 from fsm_stack.iptables.lint import lint_reading, old_generation
-from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import init_container, of_every_pod, place, restart
+from fsm_stack.verify.checks.each import init_container, of_every_pod, place
 from fsm_stack.verify.checks.init import overdue, without_init
+from fsm_stack.verify.checks.lists import expected_lists, reading_of
+from fsm_stack.verify.checks.remedy import apply_first, before_restart, remedy
+from fsm_stack.verify.harmless import counted
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fsm_stack.findings import Finding
-    from fsm_stack.injection.mesh import MeshView
     from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.read import Reading
     from fsm_stack.verify.check import Context
@@ -30,29 +30,6 @@ if TYPE_CHECKING:
 
 _HOST_BITS: Final = "host-bits"
 _NO_RULES: Final = "missing-rule"
-
-
-# An injector's script has 2 kB, and 4 kB with the most entries that iptables takes.
-SCRIPT_MAX: Final = 64 * 1024
-
-
-@lru_cache(maxsize=2048)
-def reading_of(script: str) -> Reading | str:
-    """A script as rules, or why it is none."""
-    if len(script) > SCRIPT_MAX:
-        return f"expected at most {SCRIPT_MAX} characters, got {len(script)}"
-    try:
-        return read(script)
-    except RuleSyntaxError as error:
-        return str(error)
-
-
-def expected_lists(annotations: Mapping[str, str], mesh: MeshView) -> InterceptLists | Refusal:
-    """The lists that the injector gives a pod with these annotations, or why it refuses it."""
-    try:
-        return interception(annotations, mesh).lists
-    except Refusal as refusal:
-        return refusal
 
 
 @lru_cache(maxsize=4096)
@@ -176,7 +153,9 @@ def of_today(pod: Pod, context: Context) -> Iterator[Finding]:
 def complete(pod: Pod, context: Context) -> Iterator[Finding]:
     """Every entry of the merged lists has its rule, and no rule is undeclared."""
     for item in compared(pod, context):
-        yield replace(item.at(path=place(pod)), fix=item.fix or restart(pod))
+        yield replace(
+            item.at(path=place(pod)), fix=item.fix or remedy(pod, script_of(pod, context), context)
+        )
 
 
 def annotated(pod: Pod, context: Context) -> Iterator[Finding]:
@@ -206,22 +185,35 @@ def _strange(value: str | None) -> str:
 def current(pod: Pod, context: Context) -> Iterator[Finding]:
     """The pod was made under the settings that count now: they are read once, at injection."""
     if why := overdue(pod, context):
-        yield found("pod-stale", why, place=place(pod), fix=restart(pod))
+        script = script_of(pod, context)
+        yield found("pod-stale", why, place=place(pod), fix=remedy(pod, script, context))
         return
     found_here = compared(pod, context)
-    if found_here:
-        lacks = [str(item.value) for item in found_here if item.id == _NO_RULES]
-        has = [str(item.value) for item in found_here if item.id != _NO_RULES]
-        parts = [f"lacks {', '.join(lacks)}"] if lacks else []
-        parts += [f"still has {', '.join(has)}"] if has else []
-        made = f", made {pod.created}" if pod.created else ""
-        yield found(
-            "pod-stale",
-            f"its rules are older than the settings: it {' and '.join(parts)}",
-            place=place(pod),
-            evidence=f"{len(found_here)} differences{made}",
-            fix=restart(pod),
-        )
+    if not found_here:
+        return
+    lacks = [str(item.value) for item in found_here if item.id == _NO_RULES]
+    has = [str(item.value) for item in found_here if item.id != _NO_RULES]
+    parts = [f"lacks {', '.join(lacks)}"] if lacks else []
+    parts += [f"still has {', '.join(has)}"] if has else []
+    made = f", made {pod.created}" if pod.created else ""
+    script = script_of(pod, context)
+    yield found(
+        "pod-stale",
+        f"{_because(pod, script, context)}: it {' and '.join(parts)}",
+        place=place(pod),
+        evidence=f"{counted(len(found_here), 'difference')}{made}",
+        fix=remedy(pod, script, context),
+    )
+
+
+def _because(pod: Pod, script: str | None, context: Context) -> str:
+    match before_restart(pod, script, context):
+        case "":
+            return "its rules are older than the settings"
+        case first if first == apply_first(context):
+            return "its rules are not those declared, and neither is the cluster's MeshConfig"
+        case _:
+            return "an annotation was put on the running pod, and its rules are older"
 
 
 CHECKS: Final = (

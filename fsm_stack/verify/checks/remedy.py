@@ -1,0 +1,89 @@
+"""What to do about a pod whose rules differ: a restart gives it what the injector reads then.
+
+The injector reads the cluster's MeshConfig and the owner's pod template. Where one of them is not
+what is meant, a restart alone is in vain, and is not advised.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.injection.mesh import mesh_view
+from fsm_stack.injection.refusal import Refusal
+from fsm_stack.iptables.expect import differences
+from fsm_stack.verify.checks.each import restart
+from fsm_stack.verify.checks.lists import expected_lists, reading_of
+from fsm_stack.verify.checks.workloads import template_annotations
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.verify.check import Context
+    from fsm_stack.verify.objects import Pod
+
+TEMPLATE_FIRST: Final = "Put the annotation into the owner's pod template"
+
+
+def live_mesh(context: Context) -> MeshView | None:
+    """The mesh as the injector reads it now; None: the MeshConfig was not read.
+
+    Without a MeshConfig the injector runs with zero values.
+    """
+    if not context.expected.declared:
+        return context.expected.mesh
+    if Part.MESH_CONFIG not in context.snapshot.read:
+        return None
+    declared, system = context.expected.mesh, context.system
+    spec = (context.snapshot.mesh_config(system, declared.namespace) or {}).get("spec")
+    return mesh_view(
+        system,
+        spec if isinstance(spec, dict) else None,
+        environment={},
+        name=declared.name,
+        namespace=declared.namespace,
+    )
+
+
+def apply_first(context: Context) -> str:
+    """What brings the cluster's MeshConfig to what is declared."""
+    if context.expected.origin == "stack":
+        return "Run `pulumi up` for the stack"
+    return "Apply the rendered files"
+
+
+def before_restart(pod: Pod, script: str | None, context: Context) -> str:
+    """What has to be done before a restart gives a pod the declared rules; empty: nothing.
+
+    Args:
+        pod: one whose rules differ from what is declared.
+        script: its own.
+        context: what was read.
+    """
+    declared = expected_lists(pod.annotations, context.expected.mesh)
+    live = live_mesh(context)
+    if live is not None and (
+        live.interception_mode != context.expected.mesh.interception_mode
+        or expected_lists(pod.annotations, live) != declared
+    ):
+        return apply_first(context)
+    template = template_annotations(pod, context)
+    if template is None or script is None:
+        return ""
+    next_lists = expected_lists(template, context.expected.mesh)
+    if next_lists == declared or isinstance(next_lists, Refusal):
+        return ""
+    return "" if _differs(script, next_lists) else TEMPLATE_FIRST
+
+
+@lru_cache(maxsize=2048)
+def _differs(script: str, lists: InterceptLists) -> bool:
+    reading = reading_of(script)
+    return isinstance(reading, str) or any(True for _ in differences(reading, lists))
+
+
+def remedy(pod: Pod, script: str | None, context: Context) -> str:
+    """What gives a pod the declared rules."""
+    first = before_restart(pod, script, context)
+    return f"{first}, then: {restart(pod)}" if first else restart(pod)
