@@ -51,9 +51,8 @@ RULES: Final = (
     _rule(
         "cluster-images",
         "the control plane runs, or injects, another image than declared",
-        "Pods get another version of the sidecar or its rules than the reviewed one.",
+        "Pods get another version of the sidecar or its rules than the reviewed one; the same version from another registry is a warning.",
         "Run `pulumi up`, or declare the image.",
-        severity="warning",
         source="charts/fsm",
     ),
     _rule(
@@ -73,9 +72,9 @@ RULES: Final = (
     ),
     _rule(
         "cluster-webhook-ca",
-        "the API server cannot trust the injector",
-        "With failurePolicy Fail every new pod of the mesh is refused.",
-        "Restart the injector: it writes its authority once, when it starts.",
+        "the API server cannot trust the injector, or the controller",
+        "With failurePolicy Fail every new pod of the mesh is refused, or every change of a policy.",
+        "Restart the program: it writes its authority once, when it starts.",
         hazard=("H23",),
         source=_INJECTOR,
     ),

@@ -73,12 +73,11 @@ def _deployment(value: Json) -> Json:
     if str(_at(value, "metadata", "name")) in _PROGRAMS:
         template = kept.setdefault("spec", {}).setdefault("template", {})
         spec = _at(value, "spec", "template", "spec")
-        template["spec"] = pruned(
-            spec, {"containers": [{"name": True, "image": True, "env": _program_environment}]}
-        )
+        template["spec"] = pruned(spec, {"initContainers": [_PROGRAM], "containers": [_PROGRAM]})
     return kept
 
 
+_PROGRAM: Final[Shape] = {"name": True, "image": True, "env": _program_environment}
 _PROGRAMS: Final = frozenset(
     name
     for known in SYSTEMS.values()

@@ -142,6 +142,39 @@ def test_another_injected_image_is_named_by_its_variable() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("image", "severity"),
+    [
+        ("flomesh/fsm-injector:1.4.0", Severity.ERROR),
+        ("flomesh/fsm-injector@sha256:aa", Severity.ERROR),
+        ("mirror.example:5000/fsm-injector:1.5.1", Severity.WARNING),
+        ("flomesh/fsm-injector:1.5.1@sha256:aa", Severity.WARNING),
+    ],
+)
+def test_another_version_of_a_program_is_an_error_and_another_registry_a_warning(
+    image: str, severity: Severity
+) -> None:
+    mesh = world()
+    spec = mesh.the("Deployment", "fsm-injector")["spec"]["template"]["spec"]
+    spec["containers"][0]["image"] = image
+    (finding,) = mesh.outcome("cluster-images").findings
+    assert finding.severity is severity
+    assert finding.message == (
+        f"fsm-injector: image of container fsm-injector is {image}, expected "
+        "flomesh/fsm-injector:1.5.1"
+    )
+
+
+def test_an_init_container_of_the_control_plane_has_its_declared_image() -> None:
+    mesh = world()
+    spec = mesh.the("Deployment", "fsm-injector")["spec"]["template"]["spec"]
+    spec["initContainers"][0]["image"] = "evil/curl:1.5.1"
+    assert mesh.messages("cluster-images") == [
+        "fsm-injector: image of init container init-fsm-injector is evil/curl:1.5.1, expected "
+        "flomesh/fsm-curl:1.5.1"
+    ]
+
+
 def test_without_a_stack_the_programs_have_one_version() -> None:
     mesh = world()
     mesh.known = replace(mesh.known, origin="cluster", objects={})
@@ -167,6 +200,7 @@ def test_a_missing_webhook_names_the_command_that_brings_it_back() -> None:
     mesh.remove("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)
     (finding,) = mesh.outcome("cluster-webhook").findings
     assert finding.message == "no webhook configuration fsm-webhook-fsm: new pods get no sidecar"
+    assert finding.place.path == "mesh fsm"
     assert finding.fix == (
         "The injector writes it when it starts: "
         "kubectl rollout restart deployment/fsm-injector -n fsm-system"
@@ -204,7 +238,37 @@ def test_an_authority_out_of_date_or_damaged_is_told(bundle: str, message: str) 
             if item["kind"] == kind:
                 for webhook in item.get("webhooks", []):
                     webhook["clientConfig"]["caBundle"] = bundle
-    assert mesh.messages("cluster-webhook-ca") == [message]
+    assert mesh.messages("cluster-webhook-ca") == [
+        f"{message}: the API server cannot trust the controller, and every change of a policy is "
+        "refused",
+        message,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "effect", "severity"),
+    [
+        ("Fail", "every change of a policy is refused", Severity.ERROR),
+        ("Ignore", "no policy is checked", Severity.WARNING),
+    ],
+)
+def test_a_validating_webhook_without_an_authority_is_told(
+    policy: str, effect: str, severity: Severity
+) -> None:
+    mesh = world()
+    item = mesh.the("ValidatingWebhookConfiguration", "fsm-validator-mesh-fsm")
+    item["webhooks"][0]["failurePolicy"] = policy
+    del item["webhooks"][0]["clientConfig"]["caBundle"]
+    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    assert finding.severity is severity
+    assert finding.message == (
+        f"caBundle is empty: the API server cannot trust the controller, and {effect}"
+    )
+    assert finding.place.path == "ValidatingWebhookConfiguration fsm-validator-mesh-fsm"
+    assert finding.fix == (
+        "The controller writes it when it starts: kubectl rollout restart "
+        "deployment/fsm-controller -n fsm-system"
+    )
 
 
 def test_an_authority_that_is_not_the_control_planes_is_a_warning() -> None:

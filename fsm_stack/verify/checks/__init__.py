@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     admission,
+    authority,
     control_plane,
     init,
     kernel,
@@ -24,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *mesh.CHECKS,
     *control_plane.CHECKS,
     *webhooks.CHECKS,
+    *authority.CHECKS,
     *admission.CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.harmless import command
@@ -57,12 +58,21 @@ def images(context: Context) -> Iterator[Finding]:
         wanted, has = _images(item), _images(there)
         for where, image in wanted.items():
             if has.get(where) != image:
+                same = _version(has.get(where, "")) == _version(image)
                 yield found(
                     "cluster-images",
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
                     place=f"Deployment {namespace}/{name}",
                     evidence=has.get(where),
+                    severity=Severity.WARNING if same else Severity.ERROR,
                 )
+
+
+def _version(image: str) -> str:
+    """A program and its version, from whatever registry and with whatever digest beside it."""
+    tagged, _, digest = image.partition("@")
+    last = tagged.rpartition("/")[2]
+    return last if ":" in last else f"{last}@{digest}"
 
 
 def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
@@ -90,8 +100,13 @@ def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
 def _images(item: Json) -> dict[str, str]:
     spec = ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
     known = {}
-    for container in spec.get("containers") or ():
-        known[f"image of container {container.get('name')}"] = str(container.get("image"))
+    every = [
+        (f"image of {kind} {container.get('name')}", container)
+        for part, kind in (("initContainers", "init container"), ("containers", "container"))
+        for container in spec.get(part) or ()
+    ]
+    for where, container in every:
+        known[where] = str(container.get("image"))
         for entry in container.get("env") or ():
             if str(entry.get("name", "")).endswith("_IMAGE"):
                 known[str(entry["name"])] = str(entry.get("value"))

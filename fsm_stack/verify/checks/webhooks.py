@@ -1,11 +1,9 @@
-"""The injector's webhook: there once, with its authority, in date, and with a server behind it."""
+"""The injector's webhook: there once, as declared, and with a server behind it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.verify.certificate import read_bundle
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.mesh import drift_finding
 from fsm_stack.verify.drift import ABSENT, drifts
@@ -89,7 +87,8 @@ def restart(context: Context) -> str:
     return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
 
 
-def _delete(item: Json) -> str:
+def delete(item: Json) -> str:
+    """The command after which new pods start, without a sidecar."""
     return command("kubectl", "delete", "mutatingwebhookconfiguration", name_of(item))
 
 
@@ -101,54 +100,10 @@ def present(context: Context) -> Iterator[Finding]:
         yield found(
             "cluster-webhook",
             f"no webhook configuration {wanted}: new pods get no sidecar",
+            place=f"mesh {context.expected.mesh.name}",
             evidence=", ".join(name_of(one) for one in context.snapshot.mutating) or "none",
             fix=f"The injector writes it when it starts: {restart(context)}",
         )
-
-
-def authority(context: Context) -> Iterator[Finding]:
-    """The API server can trust the injector: an authority, in date, the control plane's own."""
-    item, entry = require(context)
-    client = entry.get("clientConfig") or {}
-    bundle = client.get("caBundle") or ""
-    again = f"{restart(context)} ; for new pods without a sidecar until then: {_delete(item)}"
-    if not bundle:
-        yield found(
-            "cluster-webhook-ca",
-            "caBundle is empty: the API server cannot trust the injector, and every new pod of "
-            "the mesh is refused",
-            place=place(item),
-            evidence=f"failurePolicy {entry.get('failurePolicy')}",
-            fix=again,
-        )
-        return
-    try:
-        dates = read_bundle(str(bundle))
-    except ValueError as error:
-        yield found("cluster-webhook-ca", f"caBundle: {error}", place=place(item), fix=again)
-        return
-    problems = [one.problem(context.now) for one in dates]
-    if all(problems):
-        yield found("cluster-webhook-ca", f"caBundle: {problems[0]}", place=place(item), fix=again)
-    others = {
-        (webhook.get("clientConfig") or {}).get("caBundle")
-        for one in context.snapshot.validating
-        for webhook in one.get("webhooks") or ()
-        if isinstance(webhook, dict)
-        and (webhook.get("clientConfig") or {}).get("service", {}).get("namespace")
-        == context.expected.mesh.namespace
-        and str(webhook.get("name", "")).startswith(f"{context.system.default_mesh_name}-")
-    } - {None, ""}
-    if others and bundle not in others:
-        yield found(
-            "cluster-webhook-ca",
-            "caBundle is not the authority that the control plane's validating webhook has",
-            place=place(item),
-            severity=Severity.WARNING,
-            fix=again,
-        )
-    if unread := context.snapshot.unread(Part.VALIDATING):
-        raise NotRun(f"whether it is the control plane's authority is unknown: {unread}")
 
 
 def strays(context: Context) -> Iterator[Finding]:
@@ -166,7 +121,7 @@ def strays(context: Context) -> Iterator[Finding]:
             f"a second configuration{of_version} for the same mesh, failurePolicy {policy}",
             place=place(item),
             evidence=f"ours is {name_of(known) if known else 'absent'}",
-            fix=_delete(item),
+            fix=delete(item),
         )
 
 
@@ -203,7 +158,7 @@ def server(context: Context) -> Iterator[Finding]:
             f"{entry.get('failurePolicy')} new pods of the mesh wait or are refused",
             place=place(item),
             fix=f"{restart(context)} ; if no injector can run, new pods start without a sidecar "
-            f"after {_delete(item)}",
+            f"after {delete(item)}",
         )
 
 
@@ -240,13 +195,6 @@ CHECKS: Final = (
         title="the injector's webhook is there",
         needs=(Part.MUTATING,),
         run=present,
-        group="webhook",
-    ),
-    Check(
-        id="cluster-webhook-ca",
-        title="the webhook has an authority, in date",
-        needs=(Part.MUTATING,),
-        run=authority,
         group="webhook",
     ),
     Check(
