@@ -22,11 +22,13 @@ _SECTIONS: Final = {"Init Containers": "initContainers", "Containers": "containe
 _STATES: Final = {"Waiting": "waiting", "Running": "running", "Terminated": "terminated"}
 _CONTAINER_INDENT: Final = 2
 _FIELD_INDENT: Final = 4
+# The command that was typed, pasted with what it printed.
+_TYPED: Final = r"(?:.*\b(?:kubectl|oc) .*\n|[ \t]*\n)*"
 
 
 def looks_like_description(text: str) -> bool:
     """Whether a text starts as ``kubectl describe pod`` does."""
-    return bool(re.match(r"\s*Name:\s+\S", text))
+    return bool(re.match(rf"{_TYPED}\s*Name:\s+\S", text))
 
 
 def read_description(text: str) -> Iterator[Json]:
@@ -52,18 +54,55 @@ def _pod(lines: list[str]) -> Json:
         "status": {},
         "elided": any(line.strip() == "..." for line in lines),
         "cut": False,
+        "described": True,
     }
+    node = ""
     for key, value, block in _blocks(lines, indent=0):
         if key in _SECTIONS:
             _containers(pod, _SECTIONS[key], block)
         elif key in {"Labels", "Annotations"}:
             pod["metadata"][key.lower()], cut = _pairs([value, *block])
             pod["cut"] = pod["cut"] or (cut and key == "Annotations")
+        elif key == "Node":
+            node = value.partition("/")[2]
         else:
             _take_field(pod, key, value)
     if "containers" not in pod["spec"]:
         pod["elided"] = True
+    pod["unannotated"] = pod["elided"] and not _has_annotations(lines)
+    # Nothing else has the node's address, and kubectl prints the field nowhere.
+    pod["spec"]["hostNetwork"] = bool(node) and node == pod["status"].get("podIP")
+    _mark_native(pod)
     return pod
+
+
+def _has_annotations(lines: list[str]) -> bool:
+    """Whether all annotations are there: their field, and no gap after it before the next one."""
+    inside = False
+    for line in lines:
+        if line.strip() == "..." and inside:
+            return False
+        if line[:1].strip():
+            if inside:
+                return True
+            inside = line.startswith("Annotations:")
+    return inside
+
+
+def _mark_native(pod: Json) -> None:
+    """Native sidecars: kubectl prints no restartPolicy, but no other init container keeps running.
+
+    The containers start when all other init containers have ended.
+    """
+    status = pod["status"]
+    started = any(
+        not {"running", "terminated"}.isdisjoint(one.get("state") or {})
+        for one in status.get("containerStatuses") or ()
+    )
+    states = status.get("initContainerStatuses") or ()
+    for container, one in zip(pod["spec"].get("initContainers") or (), states, strict=True):
+        if started and "terminated" not in (one.get("state") or {"terminated": {}}):
+            container["restartPolicy"] = "Always"
 
 
 def _pairs(lines: list[str]) -> tuple[dict[str, str], bool]:
@@ -90,8 +129,12 @@ def _take_field(pod: Json, key: str, value: str) -> None:
     match key:
         case "Name" | "Namespace":
             pod["metadata"][key.lower()] = value
+        case "Status" if value.startswith("Terminating"):  # "Terminating (lasts 4m)"
+            pod["metadata"]["deletionTimestamp"] = value
         case "Status":
             pod["status"]["phase"] = value.partition(" ")[0]
+        case "Reason":
+            pod["status"]["reason"] = value
         case "IP":
             pod["status"]["podIP"] = value
         case "Controlled By" if "/" in value:

@@ -95,6 +95,8 @@ class Pod:
         containers: init containers first, in order.
         elided: it was read from text that leaves parts out.
         cut: it was read from text that cuts an annotation's end off.
+        unannotated: it was read from text that leaves its annotations out.
+        described: it was read from text that names no user of a container.
     """
 
     namespace: str
@@ -112,6 +114,8 @@ class Pod:
     containers: tuple[Container, ...] = ()
     elided: bool = False
     cut: bool = False
+    unannotated: bool = False
+    described: bool = False
 
     @property
     def key(self) -> str:
@@ -168,6 +172,8 @@ def pod(item: Mapping[str, Any]) -> Pod:
         containers=tuple(containers),
         elided=item.get("elided") is True,
         cut=item.get("cut") is True,
+        unannotated=item.get("unannotated") is True,
+        described=item.get("described") is True,
     )
 
 

@@ -11,7 +11,7 @@ from fsm_stack.verify.checks.each import init_container, is_injected, restart
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
 from fsm_stack.verify.checks.remedy import before_restart
-from fsm_stack.verify.checks.rules import compared, of_today, script_of
+from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
 
 if TYPE_CHECKING:
@@ -113,7 +113,10 @@ def _reason(pod: Pod, context: Context) -> str:
     if why := overdue(pod, context) or _lacks_init(pod, context):
         return why
     try:
-        found = [item.message for item in compared(pod, context)]
+        items = compared(pod, context)
+        found = [item.message for item in certain(pod, items)]
+        if not found:
+            require_told(pod, items)
         return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
     except NotApplicable:
         return ""

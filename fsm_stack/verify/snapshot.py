@@ -231,7 +231,8 @@ def with_annotations(snapshot: Snapshot, annotations: Mapping[str, str]) -> Snap
             f"annotations without a pod's name: expected 1 pod, got {len(snapshot.pods)}"
         )
     only = snapshot.pods[0]
-    return replace(snapshot, pods=(replace(only, annotations=dict(annotations), cut=False),))
+    told = replace(only, annotations=dict(annotations), cut=False, unannotated=False)
+    return replace(snapshot, pods=(told,))
 
 
 def guessed_system(snapshot: Snapshot) -> System | None:

@@ -142,6 +142,9 @@ class _Walk:
         self.steps.append(f"script: {self.actual}")
         if bypasses == bool(entry):
             return self._in_kernel(bypasses)
+        if self.pod.unannotated and not entry:
+            return self._is("unknown", "no mesh-wide list excludes it, and the description leaves "
+                            "out the pod's annotations", "")  # fmt: skip
         own = self._excluded(found_lists(reading).lists)
         if bool(own) != bypasses:
             return self._shadowed(actual, own)

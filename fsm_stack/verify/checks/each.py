@@ -32,6 +32,8 @@ def restart(pod: Pod, context: str = "") -> str:
     if owner is not None and owner.kind in {"Deployment", "StatefulSet", "DaemonSet"}:
         what = f"{owner.kind.lower()}/{owner.name}"
         return kubectl("rollout", "restart", what, "-n", pod.namespace, context=context)
+    if owner is None and pod.elided:
+        return "# restart its owner: the description leaves out which one that is"
     deleted = kubectl("delete", "pod", pod.name, "-n", pod.namespace, context=context)
     if not deleted:
         return ""
@@ -111,6 +113,24 @@ def require_sidecar(pod: Pod, context: Context) -> None:
     """
     if not is_injected(pod, context):
         raise NotApplicable(f"pod {pod.key} has no sidecar")
+
+
+def require_annotations(pod: Pod) -> None:
+    """The annotations as they are on the pod.
+
+    Raises:
+        NotRun: the text that they were read from cuts one off, or leaves them out.
+    """
+    if pod.unannotated:
+        raise NotRun(
+            f"the description of {pod.key} leaves its annotations out: give them, too, as kubectl "
+            "get -o jsonpath='{.metadata.annotations}' prints them"
+        )
+    if pod.cut:
+        raise NotRun(
+            f"pod {pod.key}: kubectl describe cuts off its annotations: kubectl get -o json does "
+            "not"
+        )
 
 
 def logs_of(pod: Pod, name: str) -> str:

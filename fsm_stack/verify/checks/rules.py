@@ -12,7 +12,7 @@ from fsm_stack.iptables.expect import differences, found_lists
 from fsm_stack.iptables.lint import lint_reading, old_generation
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import init_container, of_every_pod, place
+from fsm_stack.verify.checks.each import init_container, of_every_pod, place, require_annotations
 from fsm_stack.verify.checks.init import overdue, without_init
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.remedy import apply_first, before_restart, remedy
@@ -91,19 +91,6 @@ def require_script(pod: Pod, context: Context) -> str:
     return script
 
 
-def require_annotations(pod: Pod) -> None:
-    """The annotations as they are on the pod.
-
-    Raises:
-        NotRun: the text that they were read from cuts one off.
-    """
-    if pod.cut:
-        raise NotRun(
-            f"pod {pod.key}: kubectl describe cuts off its annotations: kubectl get -o json does "
-            "not"
-        )
-
-
 def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     """What a pod's script lacks and has, against what the injector would write now.
 
@@ -116,13 +103,29 @@ def compared(pod: Pod, context: Context) -> tuple[Finding, ...]:
     script = require_script(pod, context)
     if overdue(pod, context):
         raise NotApplicable(without_init(context))
-    require_annotations(pod)
+    if pod.cut:
+        require_annotations(pod)
     lists = expected_lists(pod.annotations, context.expected.mesh)
     if isinstance(lists, Refusal):
         raise NotRun(f"pod {pod.key}: its annotations cannot be read")
     if isinstance(reading_of(script), str):
         raise NotRun(f"pod {pod.key}: its script cannot be read")
     return _differences(script, lists)
+
+
+def certain(pod: Pod, items: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Those that hold whatever the pod's annotations say: they add to the lists, no more."""
+    return tuple(item for item in items if item.id == _NO_RULES) if pod.unannotated else items
+
+
+def require_told(pod: Pod, items: tuple[Finding, ...]) -> None:
+    """Leave what an annotation may have declared to who knows the annotations.
+
+    Raises:
+        NotRun: a difference is none if the pod has such an annotation, and that is unknown.
+    """
+    if len(certain(pod, items)) < len(items):
+        require_annotations(pod)
 
 
 def loadable(pod: Pod, context: Context) -> Iterator[Finding]:
@@ -152,10 +155,11 @@ def of_today(pod: Pod, context: Context) -> Iterator[Finding]:
 
 def complete(pod: Pod, context: Context) -> Iterator[Finding]:
     """Every entry of the merged lists has its rule, and no rule is undeclared."""
-    for item in compared(pod, context):
-        yield replace(
-            item.at(path=place(pod)), fix=item.fix or remedy(pod, script_of(pod, context), context)
-        )
+    items = compared(pod, context)
+    for item in certain(pod, items):
+        fix = item.fix or remedy(pod, script_of(pod, context), context)
+        yield replace(item.at(path=place(pod)), fix=fix)
+    require_told(pod, items)
 
 
 def annotated(pod: Pod, context: Context) -> Iterator[Finding]:
@@ -188,16 +192,20 @@ def current(pod: Pod, context: Context) -> Iterator[Finding]:
         script = script_of(pod, context)
         yield found("pod-stale", why, place=place(pod), fix=remedy(pod, script, context))
         return
-    found_here = compared(pod, context)
-    if not found_here:
-        return
+    items = compared(pod, context)
+    if found_here := certain(pod, items):
+        yield _stale(pod, found_here, context)
+    require_told(pod, items)
+
+
+def _stale(pod: Pod, found_here: tuple[Finding, ...], context: Context) -> Finding:
     lacks = [str(item.value) for item in found_here if item.id == _NO_RULES]
     has = [str(item.value) for item in found_here if item.id != _NO_RULES]
     parts = [f"lacks {', '.join(lacks)}"] if lacks else []
     parts += [f"still has {', '.join(has)}"] if has else []
     made = f", made {pod.created}" if pod.created else ""
     script = script_of(pod, context)
-    yield found(
+    return found(
         "pod-stale",
         f"{_because(pod, script, context)}: it {' and '.join(parts)}",
         place=place(pod),

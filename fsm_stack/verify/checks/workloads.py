@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injection.annotations import pod_keys
 from fsm_stack.verify.allow_pod import PREFIXES
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import of_every_pod, place
+from fsm_stack.verify.checks.each import of_every_pod, place, require_annotations
 from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
@@ -42,6 +42,8 @@ def reserved(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=user,
             )
+    if pod.described:
+        raise NotRun(f"pod {pod.key}: kubectl describe names no user: kubectl get -o json does")
 
 
 def _of_application(pod: Pod, context: Context) -> Iterator[Container]:
@@ -52,6 +54,7 @@ def _of_application(pod: Pod, context: Context) -> Iterator[Container]:
 
 def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     """Every annotation of the mesh's on the pod is one that the injector reads, and will last."""
+    require_annotations(pod)
     known = pod_keys(context.system)
     own = f"{context.system.annotation_prefix}/"
     template = template_annotations(pod, context)
