@@ -4,11 +4,11 @@ It lists the objects' files, so the files beside them (scripts, annotations to p
 taken for objects. The objects' own files are what ``pulumi up`` sends, to the letter; what only
 GitOps controllers need to know stands here as patches of annotations:
 
-- An object that is only patched (a namespace of others, enrolled) is merged by server-side apply
-  and never deleted: leaving the list must not delete the namespace with all that runs in it.
+- An enrolled namespace, and any object of others, is merged by server-side apply and never
+  deleted: leaving the list must not delete the namespace with all that runs in it.
 - An object that a destroyed stack keeps (a CRD, and with it all mesh policies) is not pruned.
-- Namespaces are enrolled in a later sync wave of Argo CD, when the injector answers, and
-  un-enrolled first. Flux has no order within one Kustomization; it retries.
+- Namespaces are enrolled in a later sync wave of Argo CD, when the injector answers. Flux has no
+  order within one Kustomization; it retries.
 
 Sources: Argo CD "Sync Options" and "Sync Phases and Waves"; Flux Kustomization API,
 "Controlling the apply behavior of resources"; kustomize v5 ``sortOptions``.
@@ -59,11 +59,12 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
     notes: dict[str, str] = {}
     if manifest.wave is Wave.ENROLMENT:
         notes["argocd.argoproj.io/sync-wave"] = "1"
-    if manifest.patch or manifest.retain:
-        merge = ",ServerSideApply=true" if manifest.patch else ""
+    enrolment = manifest.wave is Wave.ENROLMENT  # the namespace holds others' workloads
+    if manifest.patch or manifest.retain or enrolment:
+        merge = ",ServerSideApply=true" if manifest.patch or enrolment else ""
         notes["argocd.argoproj.io/sync-options"] = f"Prune=false,Delete=false{merge}"
         notes["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
-    if manifest.patch:
+    if manifest.patch or enrolment:
         notes["kustomize.toolkit.fluxcd.io/ssa"] = "Merge"
     return notes
 

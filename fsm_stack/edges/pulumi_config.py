@@ -18,7 +18,7 @@ from fsm_stack.findings import Finding, Severity
 from fsm_stack.settings.stack_file import from_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from fsm_stack.settings.reader import Loaded
     from fsm_stack.settings.stack import StackSettings
@@ -108,15 +108,26 @@ def provider(settings: StackSettings) -> pulumi.ProviderResource:
     """The Kubernetes provider of the stack: as configured, for the cluster of the settings."""
     from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
 
-    arguments = provider_arguments(pulumi.runtime.get_config_env(), settings)
+    arguments = provider_arguments(
+        pulumi.runtime.get_config_env(),
+        settings,
+        secret_keys=pulumi.runtime.get_config_secret_keys_env(),
+    )
     return Provider(PROVIDER, **arguments)
 
 
-def provider_arguments(config: Mapping[str, str], settings: StackSettings) -> dict[str, Any]:
+def provider_arguments(
+    config: Mapping[str, str], settings: StackSettings, *, secret_keys: Collection[str] = ()
+) -> dict[str, Any]:
     """The provider's arguments: the keys ``kubernetes:…`` of the config, and what the stack needs.
 
     An explicit provider does not read the config by itself. ConfigMaps change in place unless the
     config says otherwise: the control plane mounts them, and replacing one takes it away first.
+
+    Args:
+        config: the engine's, decrypted.
+        settings: the stack's.
+        secret_keys: the config's keys whose values are secrets; they stay secrets in the state.
 
     Raises:
         InputError: the config and the settings name two contexts.
@@ -138,7 +149,12 @@ def provider_arguments(config: Mapping[str, str], settings: StackSettings) -> di
     if settings.cluster.uid is not None:
         # A renamed context of the same cluster must not replace every object.
         values.setdefault("clusterIdentifier", settings.cluster.uid)
-    return {_argument(key): _value(key, value) for key, value in values.items()}
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        known = _value(key, value)
+        secret = f"{PROVIDER_PROJECT}:{key}" in secret_keys
+        arguments[_argument(key)] = pulumi.Output.secret(known) if secret else known
+    return arguments
 
 
 def _argument(key: str) -> str:

@@ -94,7 +94,8 @@ def resource_class(manifest: Manifest) -> type[pulumi.CustomResource]:
     An object of others, or one that outlives the stack, is a ``…Patch``: the provider applies it
     where it exists and creates it where it does not, while creating a plain resource that exists
     fails. Deleting a patch gives its fields back; an object that outlives the stack is not even
-    touched then (:func:`options`).
+    touched then (:func:`options`). Every enrolled namespace is one, also where the stack makes it:
+    as a resource, leaving the mesh would delete the namespace and all workloads in it.
 
     Raises:
         NotProvidedError: the class is not in the installed ``pulumi_kubernetes``.
@@ -161,11 +162,11 @@ def _is_custom(manifest: Manifest) -> bool:
 
 
 def _is_patch(manifest: Manifest) -> bool:
-    return manifest.patch or manifest.retain
+    return manifest.patch or manifest.retain or manifest.wave is Wave.ENROLMENT
 
 
 def _may_change(manifest: Manifest) -> bool:
-    return manifest.wave in {Wave.NAMESPACE, Wave.CRD, Wave.ENROLMENT}
+    return manifest.wave in {Wave.NAMESPACE, Wave.CRD}
 
 
 def _other_type(manifest: Manifest) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+import pulumi
+
 from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
-    import pulumi
-
     from fsm_stack.settings.stack import StackSettings
+
+
+class MeshOutputsError(InputError, pulumi.RunError):
+    """Another stack's outputs cannot be used; the engine shows it without a traceback."""
 
 
 class ScopeOutput(TypedDict):
@@ -67,16 +71,29 @@ def outputs_of(reference: pulumi.StackReference) -> pulumi.Output[StackOutputs]:
     """Another stack's outputs, for programs that deploy into its mesh.
 
     Raises:
-        InputError: (in the output) the stack's outputs have another version, or are no mesh's.
+        MeshOutputsError: (in the output) they have another version, or are no mesh's.
     """
 
     def known(found: dict[str, Any]) -> StackOutputs:
         version = found.get("schemaVersion")
         if version != SCHEMA_VERSION:
-            raise InputError(
+            raise MeshOutputsError(
                 f"stack outputs: expected schemaVersion {SCHEMA_VERSION}, got {version!r}"
             )
-        found = {**found, "schemaVersion": SCHEMA_VERSION}  # numbers come back as floats
-        return cast("StackOutputs", {key: found.get(key) for key in StackOutputs.__annotations__})
+        known = {key: _whole(found.get(key)) for key in StackOutputs.__annotations__}
+        return cast("StackOutputs", known)
 
     return reference.outputs.apply(known)
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
+    """The value with whole numbers as integers: the engine hands every number over as a float."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _whole(item) for key, item in value.items()}
+        case list():
+            return [_whole(item) for item in value]
+        case _:
+            return value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from fsm_stack.edges.pulumi_outputs import outputs_of
+from fsm_stack.edges.pulumi_outputs import MeshOutputsError, outputs_of
 from fsm_stack.errors import InputError
 from fsm_stack.injection.workload import TEMPLATES
 
@@ -28,6 +28,10 @@ _TYPES: Final = {
 }
 
 
+class AnnotationConflictError(InputError, pulumi.RunError):
+    """A workload's own annotation has another value; shown without a traceback."""
+
+
 def profile_annotations(
     mesh: pulumi.StackReference, profile: str
 ) -> pulumi.Output[Mapping[str, str]]:
@@ -38,14 +42,16 @@ def profile_annotations(
         profile: one of its ``annotationProfiles``.
 
     Raises:
-        InputError: (in the output) the stack has no such profile, or is no mesh's.
+        MeshOutputsError: (in the output) the stack has no such profile, or is no mesh's.
     """
 
     def chosen(outputs: StackOutputs) -> Mapping[str, str]:
         profiles = outputs["redirection"]["profiles"]
         if profile not in profiles:
             known = ", ".join(sorted(profiles)) or "none"
-            raise InputError(f"profile {profile!r}: expected one of the mesh's profiles: {known}")
+            raise MeshOutputsError(
+                f"profile {profile!r}: expected one of the mesh's profiles: {known}"
+            )
         return profiles[profile]["annotations"]
 
     return outputs_of(mesh).apply(chosen)
@@ -67,8 +73,8 @@ def annotate_pods(
         labels: only workloads whose pods have these labels; None: all.
 
     Returns:
-        The transform. It raises :class:`InputError` for a pod that has one of the annotations
-        with another value: neither of the two would be right.
+        The transform. It raises :class:`AnnotationConflictError` for a pod that has one of the
+        annotations with another value: neither of the two would be right.
     """
 
     def transform(
@@ -146,7 +152,7 @@ def _with(value: Any, path: tuple[str, ...], new: Any, name: str) -> Any:  # noq
 def _merged(own: Mapping[str, str], new: Mapping[str, str], name: str) -> dict[str, str]:
     for key, value in new.items():
         if own.get(key, value) != value:
-            raise InputError(
+            raise AnnotationConflictError(
                 f"{name}: annotation {key} is {own[key]!r} already, expected {value!r} or none"
             )
     return {**own, **new}

@@ -45,7 +45,9 @@ class EnrolledNamespace(Model):
 
     name: DnsLabel = Field(description="The namespace.")
     create: bool = Field(
-        False, description="Declare the namespace; otherwise it exists and is only patched."
+        False,
+        description="Make the namespace where it is absent. It is never deleted: leaving the list "
+        "takes its label and annotations off, and its workloads stay.",
     )
     sidecar_injection: bool | None = Field(
         True,

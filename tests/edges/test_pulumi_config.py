@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
+from pulumi.runtime import rpc
 
 from fsm_stack.edges import pulumi_config, pulumi_program
 from fsm_stack.edges.pulumi_config import provider_arguments
@@ -146,6 +147,16 @@ def test_the_providers_config_is_honoured() -> None:
         "kube_client_settings": {"qps": 50},
         "enable_config_map_mutable": False,
     }
+
+
+def test_a_secret_kubeconfig_stays_a_secret(engine: Any) -> None:
+    """As the engine's default provider keeps it: else its token is plain in the state."""
+    kubeconfig = {"kubernetes:kubeconfig": "token: t0ken", "kubernetes:context": "dev"}
+    recorder = engine(GOOD | kubeconfig, secret=("kubernetes:kubeconfig",))
+
+    (provider,) = (one for one in recorder.registrations if "providers" in one.type)
+    assert rpc.is_rpc_secret(provider.inputs["kubeconfig"])
+    assert provider.inputs["context"] == "dev"
 
 
 def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from fsm_stack.manifests.bundle import bundle
 
 from .pulumi_samples import ASSET, CRD, INJECTOR_WEBHOOK, settings, up
@@ -59,7 +61,7 @@ def test_objects_with_fixed_names_are_deleted_before_they_are_replaced() -> None
         for one in recorder.registrations
         if one.type.startswith("kubernetes:") and not one.delete_before_replace
     }
-    assert once == {CRD, "fsm-namespace-shop"}
+    assert once == {CRD, "fsm-namespace-demo", "fsm-namespace-shop"}
 
 
 def test_a_kept_crd_is_applied_where_it_exists_and_stays_on_destroy() -> None:
@@ -89,9 +91,18 @@ def test_a_namespace_given_up_or_taken_over_is_the_same_object_under_another_typ
     """Else the engine would delete a namespace, with all in it, that others own from now on."""
     recorder = up(settings())
 
-    assert recorder["fsm-namespace-demo"].aliases == ("kubernetes:core/v1:NamespacePatch",)
-    assert recorder["fsm-namespace-shop"].aliases == ("kubernetes:core/v1:Namespace",)
     assert recorder["fsm-namespace-fsm-system"].aliases == ("kubernetes:core/v1:NamespacePatch",)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_an_enrolled_namespace_is_never_the_engines_to_delete(*, create: bool) -> None:
+    """Leaving the mesh, or a change of `create`, must not take an application's namespace away."""
+    enrolled = up(settings(enrolledNamespaces=[{"name": "demo", "create": create}]))
+    demo = enrolled["fsm-namespace-demo"]
+
+    assert demo.type == "kubernetes:core/v1:NamespacePatch"
+    assert demo.aliases == ()
+    assert not demo.retain_on_delete  # so that its label and annotations are taken off
 
 
 def test_waiting_for_readiness_is_skipped_where_it_would_wait() -> None:

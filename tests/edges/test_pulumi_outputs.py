@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pulumi
@@ -53,3 +54,11 @@ def test_outputs_of_another_version_are_refused(version: float | None) -> None:
         read({"schemaVersion": version})
 
     assert str(error.value) == f"stack outputs: expected schemaVersion 1, got {version!r}"
+
+
+def test_numbers_are_whole_again_for_consumers() -> None:
+    """The engine hands every number over as a float; a consumer would write the port 6379.0."""
+    data = {"traffic": {"outboundPortExclusionList": [6379]}}
+    sent = json.loads(json.dumps(stack_outputs(settings(**data))), parse_int=float)
+    lists = read(sent)["redirection"]["mesh"]["lists"]
+    assert [str(port) for port in lists["outboundPortExclusionList"]] == ["6379"]

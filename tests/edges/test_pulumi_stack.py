@@ -75,7 +75,7 @@ def test_objects_are_native_typed_resources() -> None:
         "fsm-deployment-fsm-controller": "kubernetes:apps/v1:Deployment",
         "fsm-deployment-fsm-injector": "kubernetes:apps/v1:Deployment",
         "fsm-namespace-shop": "kubernetes:core/v1:NamespacePatch",
-        "fsm-namespace-demo": "kubernetes:core/v1:Namespace",
+        "fsm-namespace-demo": "kubernetes:core/v1:NamespacePatch",
     }
 
 
