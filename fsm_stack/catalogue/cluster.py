@@ -202,6 +202,13 @@ RULES: Final = (
         source=_INJECTOR,
     ),
     _rule(
+        "owner-pods",
+        "an owner lacks pods, or the injector refuses its next ones",
+        "A pod that was never made shows in no list of pods: a rollout hangs, a replica is missing.",
+        "Read the events of the owner's ReplicaSet; correct the webhook, or the pod template.",
+        source="Kubernetes, condition ReplicaFailure; requests that a webhook refuses",
+    ),
+    _rule(
         "owner-annotations",
         "an annotation stands on an owner instead of its pod template",
         "Nobody reads it there.",

@@ -83,14 +83,36 @@ _PROGRAMS: Final = frozenset(
     for known in SYSTEMS.values()
     for name in (known.injector_name, known.controller_name, known.bootstrap_name)
 )
+
+
+REPLICA_FAILURE: Final = "ReplicaFailure"
+
+
+def _failures(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
+    """Of an owner's conditions only why it cannot make its pods."""
+    shape = {"type": True, "status": True, "reason": True, "message": True}
+    return [
+        pruned(one, shape)
+        for one in (values if isinstance(values, list) else [])
+        if isinstance(one, dict) and one.get("type") == REPLICA_FAILURE
+    ]
+
+
 _OWNER: Final[Shape] = {
     "metadata": OWNED,
-    "spec": {"replicas": True, "template": {"metadata": {"annotations": ours}}},
+    "spec": {
+        "replicas": True,
+        "template": {"metadata": {"annotations": ours}, "spec": {"hostNetwork": True}},
+    },
     "status": {
+        "observedGeneration": True,
         "replicas": True,
         "readyReplicas": True,
         "updatedReplicas": True,
         "availableReplicas": True,
+        "currentNumberScheduled": True,
+        "desiredNumberScheduled": True,
+        "conditions": _failures,
     },
 }
 _SELECTOR: Final[Shape] = {

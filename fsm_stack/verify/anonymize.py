@@ -131,6 +131,11 @@ class _Names:
         ]
         spec, status = dict(item.get("spec") or {}), dict(item.get("status") or {})
         status.pop("podIP", None)
+        if "conditions" in status:  # their messages name pods
+            status["conditions"] = [
+                {key: value for key, value in one.items() if key != "message"}
+                for one in status["conditions"]
+            ]
         spec.pop("clusterIP", None)
         for holder in (spec, status):
             for part in _CONTAINERS:

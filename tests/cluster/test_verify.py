@@ -110,6 +110,7 @@ def mesh(api: Api) -> Iterator[Api]:
     api.apply(
         OWNER | {"spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template}}
     )
+    replicas(api, 1)
     api.apply(pod(script))
     api.apply(pod(interception({PORTS: "9999"}, known.mesh).script, name="older"))
     for name in (POD, "older"):
@@ -189,6 +190,11 @@ def pod_status(api: Api, **init: Any) -> None:
 def available(api: Api, count: int) -> None:
     there = {"availableReplicas": count, "readyReplicas": count, "replicas": 1}
     api.patch(INJECTOR, {"status": there}, subresource="status")
+
+
+def replicas(api: Api, count: int) -> None:
+    api.patch(OWNER, {"status": {"replicas": count, "observedGeneration": 1}},
+              subresource="status")  # fmt: skip
 
 
 def not_ready(api: Api) -> None:
@@ -284,6 +290,7 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
         lambda a: annotate(a, THE_POD, **{"flomesh.io/outbound-port": "1"}),
         lambda a: annotate(a, THE_POD, **{"flomesh.io/outbound-port": None}),
     ),
+    "owner-pods": (lambda a: replicas(a, 0), lambda a: replicas(a, 1)),
     "owner-annotations": (
         lambda a: annotate(a, OWNER, **{PORTS: "8080"}),
         lambda a: annotate(a, OWNER, **{PORTS: None}),

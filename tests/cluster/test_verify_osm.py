@@ -171,5 +171,6 @@ def test_what_these_systems_do_not_declare_is_not_counted_as_passed(
 ) -> None:
     found = verify(mesh, "dev", *POD)["checks"]
     assert {name for name, one in found.items() if one["status"] == "not applicable"} - {
-        "owner-annotations"
+        "owner-annotations",
+        "owner-pods",
     } == UNDECLARED

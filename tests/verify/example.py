@@ -61,7 +61,8 @@ def _owners() -> list[Json]:
     return [
         {"apiVersion": "apps/v1", "kind": "Deployment",
          "metadata": {"name": name, "namespace": "demo"},
-         "spec": {"replicas": 1, "template": {"metadata": {"annotations": {}}}}}
+         "spec": {"replicas": 1, "template": {"metadata": {"annotations": {}}}},
+         "status": {"replicas": 1}}
         for name in ("web", "cart", "mail")
     ]  # fmt: skip
 

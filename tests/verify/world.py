@@ -186,6 +186,7 @@ def world(text: str = DEV) -> World:
             "kind": "Deployment",
             "metadata": {"name": "web", "namespace": "shop"},
             "spec": {"replicas": 1, "template": {"metadata": {"annotations": {}}}},
+            "status": {"replicas": 1, "availableReplicas": 1},
         },
         pod_json(known),
     ]

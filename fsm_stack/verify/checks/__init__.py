@@ -12,6 +12,7 @@ from fsm_stack.verify.checks import (
     kernel,
     mesh,
     namespaces,
+    owners,
     pods,
     rules,
     webhooks,
@@ -33,4 +34,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     *rules.CHECKS,
     *kernel.CHECKS,
     *workloads.CHECKS,
+    *owners.CHECKS,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.verify.check import NotApplicable, NotRun
 from fsm_stack.verify.harmless import command, counted, kubectl
+from fsm_stack.verify.shortfall import asked_about, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,10 +82,18 @@ def of_every_pod(
 def _require_pods(context: Context, *, whole: bool) -> None:
     if not context.pods:
         if context.named:
-            raise NotRun(f"{context.asked} has no pod to look at")
+            raise NotRun(f"{context.asked} has no pod to look at{_lacks(context)}")
         raise NotApplicable("there is no pod to look at")
     if whole and (partial := [pod.key for pod in context.pods if pod.elided]):
         raise NotRun(f"the description of {partial[0]} leaves parts out")
+
+
+def _lacks(context: Context) -> str:
+    """How many pods the owner should have that was asked about."""
+    for key, item in context.snapshot.owners.items():
+        if asked_about(key, context.asked) and (lack := shortfall(key[0], item)) is not None:
+            return f": {lack}"
+    return ""
 
 
 def _require_alive(pod: Pod, *, ended: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injection.annotations import pod_keys
 from fsm_stack.verify.allow_pod import PREFIXES
-from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.each import of_every_pod, place, require_annotations
 from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
@@ -100,28 +100,6 @@ def template_annotations(pod: Pod, context: Context) -> dict[str, str] | None:
     return annotations if isinstance(annotations, dict) else {}
 
 
-def misplaced(context: Context) -> Iterator[Finding]:
-    """No redirection annotation stands on an owner instead of its pod template."""
-    known = pod_keys(context.system)
-    owners = {(pod.owner.kind, pod.namespace, pod.owner.name) for pod in context.pods if pod.owner}
-    read = {key: item for key, item in context.snapshot.owners.items() if key in owners}
-    if not read:
-        raise NotApplicable("no pod here has an owner that was read")
-    for (kind, namespace, name), item in sorted(read.items()):
-        metadata = item.get("metadata") or {}
-        template = ((item.get("spec") or {}).get("template") or {}).get("metadata") or {}
-        there = template.get("annotations") or {}
-        for key, value in (metadata.get("annotations") or {}).items():
-            if key in known and there.get(key) != value:
-                yield found(
-                    "annotation-misplaced",
-                    f"annotation {key} stands on the {kind}, not in its pod template: nobody "
-                    "reads it",
-                    place=f"{kind} {namespace}/{name}",
-                    evidence=value,
-                )
-
-
 CHECKS: Final = (
     Check(
         id="pod-reserved",
@@ -135,13 +113,6 @@ CHECKS: Final = (
         title="every annotation of the mesh's has an effect, and lasts",
         needs=(Part.PODS,),
         run=of_every_pod(effective),
-        group="workload",
-    ),
-    Check(
-        id="owner-annotations",
-        title="no annotation stands on an owner instead of its pod template",
-        needs=(Part.PODS, Part.OWNERS),
-        run=misplaced,
         group="workload",
     ),
 )

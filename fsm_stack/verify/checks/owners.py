@@ -1,0 +1,156 @@
+"""What makes pods: that it has them, that the injector takes them, annotations in their place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings import Severity
+from fsm_stack.injection.annotations import pod_keys
+from fsm_stack.injection.decision import decide, webhook_skips
+from fsm_stack.injection.refusal import Refusal
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.lists import expected_lists
+from fsm_stack.verify.checks.namespaces import subjects, view
+from fsm_stack.verify.harmless import command
+from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.injection.decision import Decision
+    from fsm_stack.verify.check import Context
+
+Json = dict[str, Any]
+
+
+def _read(context: Context) -> Mapping[Key, Json]:
+    """The owners that matter: of the asked pods, and those that have none.
+
+    Raises:
+        NotApplicable: none was read.
+    """
+    owners = {(pod.owner.kind, pod.namespace, pod.owner.name) for pod in context.pods if pod.owner}
+    try:
+        places = [] if context.named else subjects(context)
+    except NotApplicable:
+        places = []
+    known = {
+        key: item
+        for key, item in sorted(context.snapshot.owners.items())
+        if key in owners or key[1] in places or asked_about(key, context.asked)
+    }
+    if not known:
+        raise NotApplicable("no pod here has an owner that was read")
+    return known
+
+
+def complete(context: Context) -> Iterator[Finding]:
+    """Every owner in the mesh has its pods, and could make new ones."""
+    looked, unread = 0, ""
+    for key, item in _read(context).items():
+        template = (item.get("spec") or {}).get("template") or {}
+        annotations = (template.get("metadata") or {}).get("annotations") or {}
+        host_network = (template.get("spec") or {}).get("hostNetwork") is True
+        decision = _decision(context, key[1], annotations, host_network=host_network)
+        if decision is None:
+            unread = unread or f"namespace {key[1]} was not read"
+        elif decision.outcome == "leave":
+            continue
+        else:
+            looked += 1
+            yield from _refused(context, key, annotations, decision)
+            if (lack := shortfall(key[0], item)) is not None:
+                yield _lacking(key, lack)
+    if unread:
+        raise NotRun(unread)
+    if not looked:
+        raise NotApplicable("no owner here makes pods of the mesh")
+
+
+def _decision(
+    context: Context, namespace: str, annotations: Json, *, host_network: bool
+) -> Decision | None:
+    item = context.snapshot.namespaces.get(namespace)
+    if item is None:
+        return None
+    known, mesh = view(item), context.expected.mesh
+    return webhook_skips(known, mesh) or decide(
+        annotations, host_network=host_network, namespace=known, mesh=mesh
+    )
+
+
+def _refused(
+    context: Context, key: Key, annotations: Json, decision: Decision
+) -> Iterator[Finding]:
+    """The injector refuses pods of this template; what is wrong with a namespace is said once."""
+    lists = expected_lists(annotations, context.expected.mesh)
+    message, path, value = decision.message, decision.path, None
+    if decision.inject and isinstance(lists, Refusal):
+        message, path, value = lists.message, lists.path, lists.value
+    if message and path.startswith("metadata."):
+        yield found(
+            "owner-pods",
+            f"the injector refuses its next pods: {message}",
+            place=_place(key),
+            evidence=value,
+            fix=f"Correct spec.template.{path}.",
+        )
+
+
+def _lacking(key: Key, lack: Shortfall) -> Finding:
+    kind, namespace, _ = key
+    # Pods of a rollout or an ordered start come one after the other: only none at all is certain.
+    certain = lack.refused or not lack.exist
+    events = command(
+        "kubectl", "get", "events", "-n", namespace, "--field-selector", "reason=FailedCreate"
+    )
+    return found(
+        "owner-pods",
+        f"{lack}: {lack.refused}" if lack.refused else str(lack),
+        place=_place(key),
+        fix=f"Read why the {kind} cannot make them: {events}",
+        severity=None if certain else Severity.WARNING,
+    )
+
+
+def _place(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{kind} {namespace}/{name}"
+
+
+def misplaced(context: Context) -> Iterator[Finding]:
+    """No redirection annotation stands on an owner instead of its pod template."""
+    known = pod_keys(context.system)
+    for (kind, namespace, name), item in _read(context).items():
+        metadata = item.get("metadata") or {}
+        template = ((item.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        there = template.get("annotations") or {}
+        for key, value in (metadata.get("annotations") or {}).items():
+            if key in known and there.get(key) != value:
+                yield found(
+                    "annotation-misplaced",
+                    f"annotation {key} stands on the {kind}, not in its pod template: nobody "
+                    "reads it",
+                    place=f"{kind} {namespace}/{name}",
+                    evidence=value,
+                )
+
+
+CHECKS: Final = (
+    Check(
+        id="owner-pods",
+        title="every owner has its pods, and the injector takes new ones",
+        needs=(Part.PODS, Part.NAMESPACES, Part.OWNERS),
+        run=complete,
+        group="workload",
+    ),
+    Check(
+        id="owner-annotations",
+        title="no annotation stands on an owner instead of its pod template",
+        needs=(Part.PODS, Part.OWNERS),
+        run=misplaced,
+        group="workload",
+    ),
+)
