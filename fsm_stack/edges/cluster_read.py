@@ -12,6 +12,7 @@ from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow import keep
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS
+from fsm_stack.verify.objects import owner_of
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ class Reader:
 
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
-        if asked.kind == "Namespace":
-            self._inside(asked.name)
+        if asked.kind in {"Namespace", "ReplicaSet", "Job"}:  # of the two, pods and owners suffice
+            self._inside(asked.namespace)
             return
         if asked.kind == "Pod":
             found = self._one(Part.PODS, f"/api/v1/{inside}/pods/{asked.name}", "Pod")
@@ -166,15 +167,11 @@ class Reader:
         self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
 
     def _owner_of(self, pod: Json, inside: str) -> None:
-        kinds = []
-        for one in (pod.get("metadata") or {}).get("ownerReferences") or ():
-            kind, name = str(one.get("kind")), str(one.get("name"))
-            if kind == "ReplicaSet":
-                kind, name = "Deployment", name.rpartition("-")[0]
-            if kind in OWNER_KINDS:
-                kinds.append(kind)
-                self._one(Part.OWNERS, f"{_APPS}/{inside}/{OWNER_KINDS[kind]}/{name}", kind)
-        if not kinds:  # a pod of its own, or a job's: there is no template to read
+        owner = owner_of(pod.get("metadata") or {})
+        if owner is not None and owner.kind in OWNER_KINDS:
+            path = f"{_APPS}/{inside}/{OWNER_KINDS[owner.kind]}/{owner.name}"
+            self._one(Part.OWNERS, path, owner.kind)
+        else:  # a pod of its own, or a job's: there is no template to read
             self._read.add(Part.OWNERS)
 
     def _one(self, part: Part, path: str, kind: str, *, whole: bool = False) -> Json | None:

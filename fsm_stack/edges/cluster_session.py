@@ -260,14 +260,21 @@ def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tu
     if asked.kind == "Pod":
         found = [pod for pod in inside if pod.name == asked.name]
     else:
-        found = [
-            pod
-            for pod in inside
-            if pod.owner and (pod.owner.kind, pod.owner.name) == (asked.kind, asked.name)
-        ]
+        found = [pod for pod in inside if _owned(pod, asked)]
     if not found and snapshot.pods:
         raise InputError(f"{asked}: no such pod was read")
     return tuple(found)
+
+
+def _owned(pod: Pod, asked: Subject) -> bool:
+    owner = pod.owner
+    if owner is None:
+        return False
+    if asked.kind == "ReplicaSet" and owner.kind == "Deployment":
+        return (
+            pod.name.rpartition("-")[0] == asked.name
+        )  # its pods' names are its own and 5 letters
+    return (owner.kind, owner.name) == (asked.kind, asked.name)
 
 
 def _rules(name: str | None) -> Reading | None:

@@ -12,6 +12,8 @@ _SHORT: Final = {
     "deployment": "Deployment", "deployments": "Deployment", "deploy": "Deployment",
     "statefulset": "StatefulSet", "statefulsets": "StatefulSet", "sts": "StatefulSet",
     "daemonset": "DaemonSet", "daemonsets": "DaemonSet", "ds": "DaemonSet",
+    "replicaset": "ReplicaSet", "replicasets": "ReplicaSet", "rs": "ReplicaSet",
+    "job": "Job", "jobs": "Job",
     "namespace": "Namespace", "namespaces": "Namespace", "ns": "Namespace",
 }  # fmt: skip
 
@@ -21,8 +23,8 @@ class Subject:
     """What a user asked about: ``pod/web-7f9c``, ``deploy/web``.
 
     Attributes:
-        kind: ``Pod``, ``Deployment``, ``StatefulSet``, ``DaemonSet``, or ``Namespace`` for all
-            of its pods.
+        kind: ``Pod``, what owns pods (``Deployment``, ``StatefulSet``, ``DaemonSet``,
+            ``ReplicaSet``, ``Job``), or ``Namespace`` for all of its pods.
         name: its name.
         namespace: its namespace; empty: any, in files.
     """
@@ -48,8 +50,8 @@ def subject(text: str, namespace: str) -> Subject:
     kind = _SHORT.get(word.lower())
     if kind is None or not name or "/" in name:
         raise InputError(
-            f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or "
-            "namespace/NAME"
+            f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, "
+            "replicaset/NAME, job/NAME or namespace/NAME"
         )
     place = name if kind == "Namespace" else namespace
     return Subject(kind=kind, name=name, namespace=place)

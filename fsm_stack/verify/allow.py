@@ -102,6 +102,8 @@ _OWNER: Final[Shape] = {
     "metadata": OWNED,
     "spec": {
         "replicas": True,
+        "paused": True,
+        "updateStrategy": {"type": True},
         "template": {"metadata": {"annotations": ours}, "spec": {"hostNetwork": True}},
     },
     "status": {

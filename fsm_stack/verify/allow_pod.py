@@ -20,7 +20,16 @@ SIDECARS: Final = frozenset(
     for name in (known.sidecar_container, known.healthcheck_container)
 )
 MESH_CONTAINERS: Final = INIT_CONTAINERS | SIDECARS
-_LABELS: Final = frozenset({"ignore", "name", "control-plane", "kubernetes.io/metadata.name"})
+_LABELS: Final = frozenset(
+    {
+        "ignore",
+        "name",
+        "control-plane",
+        "kubernetes.io/metadata.name",
+        "pod-template-hash",  # tells a Deployment's ReplicaSet from one of its own
+        "rollouts-pod-template-hash",
+    }
+)
 
 
 def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from sys import intern
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, MESH_CONTAINERS, ours
 
@@ -163,7 +164,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
         annotations=ours(metadata.get("annotations")),
         created=_text(metadata.get("creationTimestamp")),
         deleted=bool(metadata.get("deletionTimestamp")),
-        owner=_owner(metadata),
+        owner=owner_of(metadata),
         host_network=spec.get("hostNetwork") is True,
         user=_number(_dict(spec.get("securityContext")).get("runAsUser")),
         phase=intern(_text(status.get("phase"))),
@@ -233,14 +234,35 @@ def _shared_state(name: StateName, reason: str, message: str, code: int | None) 
     return State(name=name, reason=reason, message=message, exit_code=code)
 
 
-def _owner(metadata: Json) -> Owner | None:
+def owner_of(metadata: Json) -> Owner | None:
+    """What makes a pod anew, by its metadata; None: nothing does."""
     for one in _dicts(metadata.get("ownerReferences")):
         if one.get("controller") is True:
             kind, name = _text(one.get("kind")), _text(one.get("name"))
-            if kind == "ReplicaSet" and "-" in name:
-                return Owner(kind="Deployment", name=name.rpartition("-")[0])
-            return Owner(kind=kind, name=name)
+            front = _deployment(name, metadata) if kind == "ReplicaSet" else ""
+            return Owner(kind="Deployment", name=front) if front else Owner(kind=kind, name=name)
     return None
+
+
+# What a Deployment puts behind its name: a hash in the letters of SafeEncodeString
+# (k8s.io/apimachinery/pkg/util/rand). Behind an "x" it is one of an anonymized snapshot.
+_HASH: Final = re.compile(r"(?:[bcdfghjklmnpqrstvwxz2456789]{5,10}|x[0-9a-f]{10})")
+
+
+def _deployment(replica_set: str, metadata: Json) -> str:
+    """The Deployment behind a ReplicaSet; empty: there is none, or an Argo Rollout is.
+
+    Its pods have the label pod-template-hash. What is no answer of an API server, a description
+    that somebody shortened, may have left labels out: there a number in it will do.
+    """
+    labels = _dict(metadata.get("labels"))
+    if "rollouts-pod-template-hash" in labels:
+        return ""
+    front, _, tail = replica_set.rpartition("-")
+    if tail == labels.get("pod-template-hash") or _HASH.fullmatch(tail):
+        return front
+    answered = bool(metadata.get("uid"))
+    return "" if answered or tail.isalpha() else front
 
 
 def _dict(value: object) -> Json:

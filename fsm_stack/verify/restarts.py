@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.checks.each import init_container, is_injected, restart
+from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
-from fsm_stack.verify.checks.remedy import before_restart
+from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
 
@@ -93,8 +93,8 @@ def restarts(context: Context) -> RestartList:
             owner=owner,
             pods=tuple(pod.name for pod, _ in stale),
             why=stale[0][1],
-            command=restart(stale[0][0], place),
-            wait=_wait(stale[0][0], place),
+            command=_command(stale, context),
+            wait="" if on_delete(stale[0][0], context) else _wait(stale[0][0], place),
         )
         for (namespace, owner), stale in sorted(groups.items())
     )
@@ -103,6 +103,12 @@ def restarts(context: Context) -> RestartList:
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
         unknown=tuple(unknown),
     )
+
+
+def _command(stale: list[tuple[Pod, str]], context: Context) -> str:
+    names = tuple(pod.name for pod, _ in stale)
+    place = context.snapshot.source.kubectl_context
+    return restart_of(stale[0][0], context, place=place, names=names)
 
 
 def _reason(pod: Pod, context: Context) -> str:

@@ -18,11 +18,11 @@ from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import ToListener, verdict_text
 from fsm_stack.verify.check import NotRun
-from fsm_stack.verify.checks.each import init_container, is_injected, restart
+from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
-from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, apply_first, live_mesh
+from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, apply_first, live_mesh, restart_of
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.exclusion import destination, excluded_by
@@ -130,24 +130,22 @@ class _Walk:
         init = init_container(self.pod, self.context)
         if init is None or init.script is None:
             return self._is("rule-missing", "the pod has no script: its init container is absent",
-                            restart(self.pod))  # fmt: skip
+                            self._restart())  # fmt: skip
         reading = reading_of(init.script)
         if isinstance(reading, str):
             return self._is("unknown", f"the pod's script cannot be read: {reading}", "")
-        if (not_loaded := self._not_loaded(init, reading)) is not None:
-            return not_loaded
         actual = self._trace(reading.ruleset)
         bypasses = not isinstance(actual.verdict, ToListener)
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
         if bypasses == bool(entry):
-            return self._in_kernel(bypasses)
+            return self._not_loaded(init, reading) or self._in_kernel(bypasses)
         if self.pod.unannotated and not entry:
             return self._is("unknown", "no mesh-wide list excludes it, and the description leaves "
                             "out the pod's annotations", "")  # fmt: skip
         own = self._excluded(found_lists(reading).lists)
         if bool(own) != bypasses:
-            return self._shadowed(actual, own)
+            return self._not_loaded(init, reading) or self._shadowed(actual, own)
         if live is not None and bool(live.entry) != bool(entry):
             return self._not_as_declared(entry, live)
         return self._older(entry or own)
@@ -163,7 +161,7 @@ class _Walk:
         if decision.inject:
             return self._is("not-injected", f"the pod has no sidecar, though {decision.why}: it "
                             "was made before that, or past the webhook",
-                            restart(self.pod))  # fmt: skip
+                            self._restart())  # fmt: skip
         return self._is("not-injected", f"the pod has no sidecar: {decision.why}",
                         remedy_of(decision))  # fmt: skip
 
@@ -185,6 +183,9 @@ class _Walk:
             return self._is("unknown", "a shell refuses the script, and its container ended with "
                             "exit code 0: the text is not what ran", "")  # fmt: skip
         return None
+
+    def _restart(self) -> str:
+        return restart_of(self.pod, self.context)
 
     def _excluded(self, lists: InterceptLists) -> Entry | None:
         return excluded_by(lists, self.address, self.port, own=self.pod.address)
@@ -213,17 +214,17 @@ class _Walk:
             name = self.context.system.mesh_config_name
             return self._is("config-absent", f"the cluster has no MeshConfig {name}: the injector "
                             "reads none of the declared lists",
-                            f"{remedy}, then: {restart(self.pod)}")  # fmt: skip
+                            f"{remedy}, then: {self._restart()}")  # fmt: skip
         if declared:
             return self._is("config-absent", "it is declared, and the cluster's MeshConfig has no "
                             f"such entry in {declared.list_name}",
-                            f"{remedy}, then: {restart(self.pod)}")  # fmt: skip
+                            f"{remedy}, then: {self._restart()}")  # fmt: skip
         name = live.entry.list_name if live.entry else ""
         who = writers(live.item, f"spec.traffic.{name}")
         by = f", last written by {who[0]}" if who else ""
         return self._is("config-undeclared", "nothing declares it, and the cluster's MeshConfig "
                         f"excludes it: {live.entry.text if live.entry else ''}{by}",
-                        f"{remedy}, or declare it, then: {restart(self.pod)}")  # fmt: skip
+                        f"{remedy}, or declare it, then: {self._restart()}")  # fmt: skip
 
     def _in_kernel(self, bypasses: bool) -> Why:  # noqa: FBT001  # one of two answers
         live = self.context.live_rules
@@ -236,7 +237,7 @@ class _Walk:
                 lost = "has the rule, the kernel does not" if bypasses else (
                     "redirects it, the kernel does not"
                 )  # fmt: skip
-                return self._is("rule-missing", f"the script {lost}", restart(self.pod))
+                return self._is("rule-missing", f"the script {lost}", self._restart())
         if not bypasses:
             return self._is(
                 "config-absent",
@@ -250,7 +251,7 @@ class _Walk:
         taken = f" by {rule.chain} rule {rule.number}, {rule_text(rule.rule)}" if rule else ""
         what = "its rule" if own else "the redirection"
         return self._is("rule-shadowed", f"{what} is in the script, and the packet is taken "
-                        f"before it{taken}", restart(self.pod))  # fmt: skip
+                        f"before it{taken}", self._restart())  # fmt: skip
 
     def _older(self, entry: Entry | None) -> Why:
         """The settings are right, and the script is of others."""
@@ -259,7 +260,7 @@ class _Walk:
         lacks = "lacks the rule" if excluded else "still has the rule"
         made = f"pod made {self.pod.created or 'at an unknown time'}"
         self.steps.append(f"{made}, lists last changed {changed}" if changed else made)
-        fix = restart(self.pod)
+        fix = self._restart()
         if excluded and self._lost_at_restart():
             return self._is("pod-not-restarted", "only an annotation of the running pod excludes "
                             f"it, and annotations are read when a pod is injected: its script "

@@ -245,3 +245,27 @@ def test_sarif_is_one_document_and_keeps_the_exit_code(project: Path) -> None:
     result = run(project, "verify", POD, "-o", "sarif")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["runs"][0]["results"][0]["ruleId"] == "pod-init"
+
+
+def test_a_replica_set_or_a_job_stands_for_its_pods(project: Path) -> None:
+    mesh = world()
+    job = pod_json(mesh.known, "migrate-x7x")
+    job["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "migrate", "controller": True}]
+    mesh.objects.append(job)
+    saved(project, mesh)
+    for word, name in (("rs/web-7f9c5d", POD), ("job/migrate", "migrate-x7x")):
+        result = run(project, "verify", word, "-n", "shop", "--check", "pod-init", "-o", "json")
+        assert result.exit_code == 0, (name, result.output)
+        assert json.loads(result.stdout)["pods"] == 1
+    result = run(project, "verify", "job/other", "-n", "shop")
+    assert result.exit_code == 2
+    assert "job/other -n shop: no such pod was read" in result.output
+
+
+def test_why_exits_with_3_where_nothing_tells_the_cause(project: Path) -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "rm -rf /"]
+    saved(project, mesh)
+    result = run(project, "verify", POD, "--why", "10.0.0.8:6379")
+    assert result.exit_code == 3
+    assert "cause: unknown: the pod's script cannot be read" in result.output

@@ -237,13 +237,13 @@ def test_subjects_are_written_as_kubectl_has_them(text: str, kind: str) -> None:
     assert subject(text, "shop") == Subject(kind=kind, name="a", namespace="shop")
 
 
-@pytest.mark.parametrize("text", ["job/a", "pod/", "pod/a/b", "a"])
+@pytest.mark.parametrize("text", ["cronjob/a", "pod/", "pod/a/b", "a"])
 def test_what_makes_no_pods_is_no_subject(text: str) -> None:
     with pytest.raises(InputError) as caught:
         subject(text, "shop")
     assert str(caught.value) == (
-        f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or "
-        "namespace/NAME"
+        f"{text!r}: expected pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, "
+        "replicaset/NAME, job/NAME or namespace/NAME"
     )
 
 

@@ -330,3 +330,13 @@ def test_what_goes_over_lo_bypasses_the_sidecar_by_design(address: str) -> None:
 def test_a_mapped_address_is_the_ipv4_address_that_the_rules_see() -> None:
     answer = explain(world().context(), "[::ffff:10.0.0.8]:6379")
     assert (answer.cause, answer.destination) == ("as-declared", REDIS)
+
+
+@pytest.mark.requirement("C35")
+def test_the_settings_come_before_the_state_of_the_init_container() -> None:
+    """The walk stops at the first step that does not hold."""
+    mesh = world()
+    made_before(mesh)
+    mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = [7070]
+    mesh.the("Pod")["status"] = {}
+    assert explain(mesh.context(), REDIS).cause == "config-absent"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings import Finding
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Pod
+    from fsm_stack.verify.objects import Container, Pod
 
 _HOOKS: Final = (PREROUTING, OUTPUT)
 # A rule by its meaning: the order of its matches and the spelling of ranges do not matter.
@@ -67,6 +67,7 @@ def _suspected(context: Context) -> Iterator[Finding]:
         (pod, init.restarts)
         for pod in context.pods
         if (init := init_container(pod, context)) and init.restarts and not pod.over
+        if not _undone(init)
     ]
     if not repeated:
         raise NotApplicable(_how_to_get(context))
@@ -78,6 +79,16 @@ def _suspected(context: Context) -> Iterator[Finding]:
             place=place(pod),
             fix=_how_to_get(context, pod),
         )
+
+
+def _undone(init: Container) -> bool:
+    """Whether the run before left nothing behind: iptables-restore loads all of a script or none.
+
+    The documents' scripts of one command a rule leave what stood before the one that failed.
+    """
+    reading = reading_of(init.script or "")
+    whole = not isinstance(reading, str) and reading.dialect == "restore"
+    return whole and bool(init.last.exit_code)
 
 
 def _loaded(pod: Pod, context: Context) -> Ruleset:

@@ -7,7 +7,7 @@ what is meant, a restart alone is in vain, and is not advised.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.refusal import Refusal
@@ -15,6 +15,7 @@ from fsm_stack.iptables.expect import differences
 from fsm_stack.verify.checks.each import restart
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.workloads import template_annotations
+from fsm_stack.verify.harmless import kubectl
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -83,7 +84,44 @@ def _differs(script: str, lists: InterceptLists) -> bool:
     return isinstance(reading, str) or any(True for _ in differences(reading, lists))
 
 
+def restart_of(pod: Pod, context: Context, *, place: str = "", names: tuple[str, ...] = ()) -> str:
+    """The command that makes a pod anew, by what its owner does on a restart.
+
+    Args:
+        pod: which.
+        context: what was read of its owner.
+        place: of the kubeconfig, for commands that are kept.
+        names: more pods of the same owner.
+    """
+    plain, owner = restart(pod, place), pod.owner
+    if owner is None:
+        return plain
+    what = f"{owner.kind.lower()}/{owner.name}"
+    if on_delete(pod, context):
+        return kubectl(
+            "delete", "pod", *(names or (pod.name,)), "-n", pod.namespace, context=place
+        )
+    if owner.kind == "Deployment" and _owner_spec(pod, context).get("paused") is True:
+        resumed = kubectl("rollout", "resume", what, "-n", pod.namespace, context=place)
+        return f"{resumed} && {plain}" if resumed and plain else ""
+    return plain
+
+
+def on_delete(pod: Pod, context: Context) -> bool:
+    """Whether the owner makes pods anew only where somebody deletes them."""
+    strategy = _owner_spec(pod, context).get("updateStrategy")
+    return isinstance(strategy, dict) and strategy.get("type") == "OnDelete"
+
+
+def _owner_spec(pod: Pod, context: Context) -> dict[str, Any]:
+    owner = pod.owner
+    key = (owner.kind, pod.namespace, owner.name) if owner else ("", "", "")
+    spec = (context.snapshot.owners.get(key) or {}).get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
 def remedy(pod: Pod, script: str | None, context: Context) -> str:
     """What gives a pod the declared rules."""
     first = before_restart(pod, script, context)
-    return f"{first}, then: {restart(pod)}" if first else restart(pod)
+    again = restart_of(pod, context)
+    return f"{first}, then: {again}" if first else again

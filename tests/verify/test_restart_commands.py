@@ -1,0 +1,79 @@
+"""What makes a pod anew, and with which command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fsm_stack.verify.objects import Owner, owner_of
+from fsm_stack.verify.restarts import lines, restarts
+
+from .world import DEV, World, expected, pod_json, world
+
+HASH = "pod-template-hash"
+
+
+def owner(name: str, *, kind: str = "ReplicaSet", **labels: str) -> Owner | None:
+    given = {key.replace("_", "-"): value for key, value in labels.items()}
+    references = [{"kind": kind, "name": name, "controller": True}]
+    return owner_of({"uid": "u", "labels": given, "ownerReferences": references})
+
+
+def test_a_replica_set_of_a_deployment_has_its_hash() -> None:
+    web = Owner(kind="Deployment", name="web")
+    assert owner("web-abc", pod_template_hash="abc") == web
+    assert owner("web-58d4f8ff58") == web  # a description may leave the labels out
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("lone", {}),
+        ("lone-web", {}),
+        ("lone-v2", {}),
+        ("roll-58d4f8ff58", {"rollouts_pod_template_hash": "58d4f8ff58"}),
+    ],
+)
+def test_a_replica_set_of_its_own_is_no_deployment(name: str, labels: dict[str, str]) -> None:
+    assert owner(name, **labels) == Owner(kind="ReplicaSet", name=name)
+
+
+def stale(**spec: Any) -> World:
+    """A pod of before the settings, whose owner has these fields."""
+    mesh = world()
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(expected(DEV.replace("7070", "7171"))))
+    mesh.the("Deployment", "web")["spec"] |= spec
+    return mesh
+
+
+def test_a_paused_deployment_is_resumed_first() -> None:
+    (one,) = restarts(stale(paused=True).context()).owners
+    assert one.command == (
+        "kubectl rollout resume deployment/web -n shop --context test && "
+        "kubectl rollout restart deployment/web -n shop --context test"
+    )
+    (one,) = restarts(stale(paused=False).context()).owners
+    assert one.command == "kubectl rollout restart deployment/web -n shop --context test"
+
+
+@pytest.mark.parametrize("strategy", ["OnDelete", "RollingUpdate"])
+def test_an_owner_that_waits_for_deletions_gets_them(strategy: str) -> None:
+    mesh = stale(updateStrategy={"type": strategy})
+    owner_item = mesh.the("Deployment", "web")
+    owner_item |= {"kind": "DaemonSet"}
+    for item in mesh.objects:
+        if item["kind"] == "Pod":
+            item["metadata"]["ownerReferences"] = [
+                {"kind": "DaemonSet", "name": "web", "controller": True}
+            ]
+    listed = restarts(mesh.context())
+    (one,) = listed.owners
+    if strategy == "OnDelete":
+        assert one.command == "kubectl delete pod web-7f9c5d-x2x -n shop --context test"
+        assert one.wait == ""
+    else:
+        assert one.command == "kubectl rollout restart daemonset/web -n shop --context test"
+        assert one.wait.startswith("kubectl rollout status daemonset/web")
+    assert one.command in list(lines(mesh.context(), listed, batch=10))
