@@ -143,6 +143,8 @@ class _Conversion:
                 )
             )
             return
+        if given is None and isinstance(default, list):
+            given = []  # which the chart's templates write alike, or leave out
         value = _merged(default, given) if mapping else given
         if not _same(value, default):
             self._changed[path] = value

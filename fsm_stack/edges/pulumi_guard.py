@@ -32,6 +32,15 @@ CONFLICT_REMEDIES: Final = (
 )
 
 
+# Source: pulumi-kubernetes' schema, enablePatchForce.
+OTHER_REMEDIES: Final = (
+    "Someone else wrote fields of this object that the stack declares; the API server's error "
+    "names the writer after 'conflict with', and the fields. Either take their values into the "
+    "stack file, or run one pulumi up with PULUMI_K8S_ENABLE_PATCH_FORCE=true in its environment, "
+    "which takes the fields of every object back."
+)
+
+
 class WrongClusterError(pulumi.RunError):
     """The cluster is not the one that the settings name."""
 
@@ -41,7 +50,7 @@ class WebhookInUseError(pulumi.RunError):
 
 
 def the_cluster(
-    name: str, uid: str, *, opts: pulumi.ResourceOptions
+    name: str, uid: str | None, *, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[pulumi.Resource]:
     """The cluster's identity, compared: whatever depends on it waits for a match.
 
@@ -50,7 +59,8 @@ def the_cluster(
 
     Args:
         name: the logical name of the read.
-        uid: the UID that namespace ``kube-system`` must have.
+        uid: the UID that namespace ``kube-system`` must have; None: the cluster only has to be
+            there. A preview alone would say of an absent context that everything is to be made.
         opts: the parent, and so the provider.
     """
     from pulumi_kubernetes.core.v1 import Namespace  # noqa: PLC0415  # a quarter of a second
@@ -58,7 +68,8 @@ def the_cluster(
     found = Namespace.get(name, IDENTITY_NAMESPACE, opts=opts)
 
     def compared(metadata: Any) -> pulumi.Resource:  # noqa: ANN401  # ObjectMeta, or a mapping
-        same_cluster(uid, metadata["uid"])
+        if uid is not None:
+            same_cluster(uid, metadata["uid"])
         return found
 
     return found.metadata.apply(compared)
@@ -163,15 +174,19 @@ def webhooks_stay(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         )
 
 
-def remedies(name: str) -> pulumi.ResourceOptions:
-    """Say what to do when the API server refuses our MeshConfig because others wrote into it.
+def remedies(name: str, text: str) -> pulumi.ResourceOptions:
+    """Say what to do when the API server refuses an object because others wrote into it.
 
     Its error names them and the fields, and nothing of what this project offers.
+
+    Args:
+        name: the prefix of the hook's name, unique in the program.
+        text: what to do.
     """
 
     def say(args: pulumi.ErrorHookArgs) -> bool:
         if any(_CONFLICT in error for error in args.errors):
-            pulumi.log.error(CONFLICT_REMEDIES)
+            pulumi.log.error(text)
         return False  # trying again would not help
 
     hook = pulumi.ErrorHook(f"{name}-conflict", say)

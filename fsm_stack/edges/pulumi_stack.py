@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from fsm_stack.edges.pulumi_guard import enrolment, remedies, remembered, the_cluster
+from fsm_stack.edges.pulumi_guard import (
+    CONFLICT_REMEDIES,
+    OTHER_REMEDIES,
+    enrolment,
+    remedies,
+    remembered,
+    the_cluster,
+)
 from fsm_stack.edges.pulumi_kinds import declared, logical_names
 from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.manifests.bundle import bundle
@@ -104,6 +111,8 @@ def _declare(
     waves = groupby(sorted(named, key=lambda pair: pair[1].wave), key=lambda pair: pair[1].wave)
     resources: dict[str, pulumi.CustomResource] = {}
     before = _first(stack, name, settings)
+    mesh_config = remedies(f"{name}-mesh-config", CONFLICT_REMEDIES)
+    others = remedies(name, OTHER_REMEDIES)
     for wave, members in waves:
         if wave is Wave.WEBHOOK:
             opts = pulumi.ResourceOptions(parent=stack, depends_on=before)
@@ -112,8 +121,8 @@ def _declare(
         current: list[pulumi.Input[pulumi.Resource]] = []
         for slug, manifest in members:
             opts = pulumi.ResourceOptions(parent=parts[manifest.part], depends_on=before)
-            if wave is Wave.MESH_CONFIG:
-                opts = pulumi.ResourceOptions.merge(opts, remedies(name))
+            hooks = mesh_config if wave is Wave.MESH_CONFIG else others
+            opts = pulumi.ResourceOptions.merge(opts, hooks)
             resources[slug] = declared(
                 f"{name}-{slug}", manifest, opts=opts, deployment=settings.deployment
             )
@@ -127,8 +136,8 @@ def _declare(
 def _first(
     stack: FsmStack, name: str, settings: StackSettings
 ) -> list[pulumi.Input[pulumi.Resource]]:
-    """What the first wave waits for: the cluster's identity, where the settings have one."""
-    if settings.cluster.uid is None:
+    """What the first wave waits for: the cluster, where the settings say which one it is."""
+    if settings.cluster.uid is None and settings.cluster.context is None:
         return []
     opts = pulumi.ResourceOptions(parent=stack)
     return [the_cluster(f"{name}-cluster", settings.cluster.uid, opts=opts)]

@@ -121,8 +121,33 @@ _IMAGES: Final = (
     ),
     *_image(
         rf"{_NAME}:{_TAG}",
-        rf"{_NAME}@",
+        rf"{_NAME}[@:]",
         "without a tag the chart writes an image without a version, which no runtime accepts",
+    ),
+    *(
+        Difference(
+            object=object_,
+            path=path,
+            ours=r"\[\]",
+            charts=ABSENT,
+            reason="a list that the values set to null is an empty one to FSM's programs",
+            pairs=(),
+        )
+        for object_, path in (
+            ("ConfigMap/preset-mesh-config", "data.preset-mesh-config.json.*"),
+            ("MeshConfig/*", "spec.*"),
+        )
+    ),
+    *(
+        Difference(
+            object="*",
+            path=f"*.{name}",
+            ours=rf"(?P<name>.+):{_TAG}",
+            charts=r"(?P<name>.+):",
+            reason="without a tag the chart names an image without a version",
+            pairs=(),
+        )
+        for name in ("misc.repoServerImage", "sidecar.sidecarImage")
     ),
     Difference(
         object="*",

@@ -405,3 +405,21 @@ def test_every_switch_can_be_thrown(path: str) -> None:
     for part in known.target.split("."):
         settings = settings[part]
     assert settings is (not known.default)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "fsm.imagePullSecrets",
+        "fsm.inboundPortExclusionList",
+        "fsm.injector.tolerations",
+        "fsm.pluginChains.inbound-tcp",
+        "fsm.xnetDNSProxy.upstreams",
+    ],
+)
+def test_a_list_that_is_null_is_empty(path: str) -> None:
+    """Helm lets null stand where the chart has a list; its templates write none then."""
+    values: Any = None
+    for key in reversed(path.split(".")):
+        values = {key: values}
+    settings_of(convert_helm_values(values).settings)

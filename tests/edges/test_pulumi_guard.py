@@ -178,7 +178,7 @@ def test_a_conflict_over_the_mesh_config_is_told_with_its_remedies() -> None:
         )
 
     def program() -> None:
-        binding = remedies("fsm").hooks
+        binding = remedies("fsm", CONFLICT_REMEDIES).hooks
         assert isinstance(binding, pulumi.ResourceHookBinding)
         assert binding.on_error is not None
         (hook,) = binding.on_error

@@ -46,10 +46,15 @@ def test_options_that_no_object_asks_for_are_not_set() -> None:
     assert not any(one.protect for one in recorder.registrations)
     assert not any(one.timeouts for one in recorder.registrations)
     assert {one.name for one in recorder.registrations if one.retain_on_delete} == {CRD}
-    assert {one.name: one.hooks for one in recorder.registrations if one.hooks} == {
-        "fsm-meshconfig-fsm-mesh-config": ("fsm-conflict",),
-        "fsm-enrolment": ("fsm-enrolment-webhooks-in-use",),
-    }
+
+
+def test_every_object_says_what_to_do_when_others_wrote_into_it() -> None:
+    """A Deployment that kubectl scaled conflicts as a patched MeshConfig does."""
+    hooks = {one.name: one.hooks for one in up(settings()).registrations if one.hooks}
+    assert hooks.pop("fsm-enrolment") == ("fsm-enrolment-webhooks-in-use",)
+    assert hooks.pop("fsm-meshconfig-fsm-mesh-config") == ("fsm-mesh-config-conflict",)
+    assert "fsm-deployment-fsm-controller" in hooks
+    assert set(hooks.values()) == {("fsm-conflict",)}
 
 
 def test_objects_with_fixed_names_are_deleted_before_they_are_replaced() -> None:

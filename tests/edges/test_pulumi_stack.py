@@ -171,9 +171,17 @@ def test_a_mesh_of_another_system_has_the_parts_that_it_declares() -> None:
     ]
 
 
-def test_nothing_is_read_from_a_cluster_without_a_uid() -> None:
+def test_nothing_is_read_from_a_cluster_that_the_settings_do_not_name() -> None:
     """A preview of a cluster that does not exist yet must work."""
     assert up(settings()).reads == []
+
+
+def test_a_named_context_is_looked_at_before_anything_is_declared() -> None:
+    """One that the kubeconfig does not have would only fail in the middle of the update."""
+    recorder = up(settings(cluster={"context": "prod"}), preview=True)
+
+    assert recorder.reads == [("kubernetes:core/v1:Namespace", "fsm-cluster", "kube-system")]
+    assert recorder["fsm-namespace-fsm-system"].depends_on == {"fsm-cluster"}
 
 
 @pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
