@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.edges.cluster_connect import connect
 from fsm_stack.edges.cluster_read import Reader
+from fsm_stack.edges.cluster_refusal import (
+    require_known,
+    require_names,
+    require_namespace,
+    require_same_cluster,
+)
 from fsm_stack.edges.cluster_subject import subject
 from fsm_stack.edges.collector import resting
 from fsm_stack.edges.files import read_file, read_tree
@@ -121,6 +127,7 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     with resting():
         if request.files:
             snapshot = read_files(request.files, progress=progress)
+            require_names(snapshot, expected)
             asked = _asked(request, "")
         else:
             snapshot, asked = _live(request, expected, progress)
@@ -183,7 +190,7 @@ def _live(
     uid = reader.uid()
     if expected is not None:
         require_same_cluster(expected, context=place, uid=uid)
-        _require_known(expected, context=place, uid=uid)
+        require_known(expected, context=place, uid=uid)
     chosen = (expected.system,) if expected else tuple(SYSTEMS.values())
     if expected is None and request.system:
         chosen = (system(request.system),)
@@ -195,47 +202,6 @@ def _live(
         uid=uid,
     )
     return snapshot, asked
-
-
-def require_same_cluster(expected: Expected, *, context: str, uid: str) -> None:
-    """Refuse another cluster than the one that the stack names.
-
-    Args:
-        expected: the stack.
-        context: of the kubeconfig; empty: there is none, in a pod or for files.
-        uid: the cluster's; empty: unknown.
-
-    Raises:
-        InputError: the context or the UID is another one.
-    """
-    if expected.context and context and expected.context != context:
-        raise InputError(
-            f"stack {expected.title} is meant for context {expected.context!r}, got {context!r}: "
-            f"name it with --context {expected.context}, or correct cluster.context"
-        )
-    if expected.uid and uid and expected.uid != uid:
-        raise InputError(
-            f"stack {expected.title} is meant for the cluster whose namespace kube-system has UID "
-            f"{expected.uid}, got {uid}: this is another cluster"
-        )
-
-
-def _require_known(expected: Expected, *, context: str, uid: str) -> None:
-    """Refuse a cluster that the stack's own words cannot be compared with.
-
-    Raises:
-        CouldNotCheckError: it names a cluster, and nothing tells whether this is the one.
-    """
-    if expected.uid and not uid:
-        raise CouldNotCheckError(
-            f"the stack is meant for cluster {expected.uid}, and the account may not read "
-            "namespace kube-system, whose UID identifies a cluster"
-        )
-    if expected.context and not expected.uid and not context:
-        raise CouldNotCheckError(
-            f"the stack is meant for context {expected.context!r}, and a pod's own account has no "
-            "context: declare cluster.uid, too"
-        )
 
 
 def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tuple[Pod, ...]:
@@ -256,6 +222,8 @@ def _chosen(snapshot: Snapshot, asked: Subject | None, expected: Expected) -> tu
         )
     inside = [pod for pod in snapshot.pods if asked.namespace in {"", pod.namespace}]
     if asked.kind == "Namespace":
+        if not inside:
+            require_namespace(asked, snapshot, expected)
         return tuple(inside)
     if asked.kind == "Pod":
         found = [pod for pod in inside if pod.name == asked.name]

@@ -95,8 +95,12 @@ class _Names:
             words = {key: self._word(service[key]) for key in ("name", "namespace")
                      if key in service}  # fmt: skip
             client["service"] = {**service, **words}
+        # Expressions of conditions may name anything.
+        conditions = [{"name": self._word(one.get("name"))}
+                      for one in webhook.get("matchConditions") or ()]  # fmt: skip
         return {
             **webhook,
+            **({"matchConditions": conditions} if conditions else {}),
             "clientConfig": client,
             "namespaceSelector": self._selector(webhook.get("namespaceSelector") or {}),
         }

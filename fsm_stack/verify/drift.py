@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.settings.duration import nanoseconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -48,8 +50,20 @@ def drifts(
     elif isinstance(declared, list) and isinstance(live, list) and len(declared) == len(live):
         for index, (one, other) in enumerate(zip(declared, live, strict=True)):
             yield from drifts(one, other, f"{path}[{index}]")
-    elif declared != live and not (live is ABSENT and declared in (None, False, "", 0, [], {})):
+    elif not _same(declared, live) and not (
+        live is ABSENT and declared in (None, False, "", 0, [], {})
+    ):
         yield Drift(path=path, declared=declared, live=live)
+
+
+def _same(declared: object, live: object) -> bool:
+    """Whether two values are one; Go writes a duration of 24h as 24h0m0s."""
+    if declared == live:
+        return True
+    if not isinstance(declared, str) or not isinstance(live, str):
+        return False
+    length = nanoseconds(declared)
+    return length is not None and length == nanoseconds(live)
 
 
 def expected_writer(path: str, foreign: Iterable[ForeignPath]) -> ForeignPath | None:

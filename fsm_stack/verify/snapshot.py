@@ -104,7 +104,12 @@ class Snapshot:
         """Why a part is not, or not wholly, known; empty: it is."""
         if part in self.read:
             return self.not_read.get(part, "")
-        return self.not_read.get(part) or f"{part.value}: not in {self.source.context}"
+        if known := self.not_read.get(part):
+            return known
+        where = self.source.context
+        if where == FILES:
+            return f"{part.value}: not in files"
+        return f"{part.value}: not read of context {where}"
 
     def mesh_config(self, system: System, namespace: str) -> Json | None:
         """The MeshConfig that this system's programs read."""

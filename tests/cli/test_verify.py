@@ -11,7 +11,10 @@ from click.testing import CliRunner, Result
 from fsm_stack.cli import verify as verb
 from fsm_stack.cli.main import cli
 from fsm_stack.edges import cluster_session
+from fsm_stack.edges.snapshot_file import save
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.verify.allow import keep
+from fsm_stack.verify.anonymize import anonymous, anonymous_source
 from tests.verify.world import DEV, World, expected, pod_json, world
 
 if TYPE_CHECKING:
@@ -58,6 +61,39 @@ def test_a_namespace_stands_for_its_pods(project: Path, words: tuple[str, ...]) 
     result = run(project, "verify", *words)
     assert result.exit_code == 0, result.output
     assert "asked   namespace/shop: 1 pod" in result.output
+
+
+def test_a_mistyped_namespace_is_bad_input_and_a_declared_one_a_finding(project: Path) -> None:
+    """Else the fix would be to create the namespace that was mistyped."""
+    result = run(project, "verify", "-n", "shpo")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "fsm-stack: error: namespace/shpo: no such namespace was read; did you mean 'shop'?\n"
+    )
+    mesh = world()
+    mesh.remove("Namespace", "shop")
+    mesh.remove("Pod")
+    saved(project, mesh)
+    result = run(project, "verify", "-n", "shop", "--check", "namespace-enrolled")
+    assert result.exit_code == 1
+    assert "error: namespace shop: it is not there" in result.output
+
+
+def test_names_of_a_stack_are_not_looked_for_in_an_anonymous_snapshot(project: Path) -> None:
+    """Its namespaces have other names, so each of the stack's would be missing."""
+    objects = [one for item in world().objects if (one := keep(item)) is not None]
+    file = project / "mesh.json"
+    file.unlink()
+    save(file, anonymous_source(world().snapshot()), list(anonymous(objects, salt="s")))
+    result = run(project, "verify")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "fsm-stack: error: --from: the snapshot is anonymized, so its namespaces are not those "
+        "of dev, Pulumi.dev.yaml: expected none declared; leave the STACK or --against out, or "
+        "take the snapshot without --anonymize\n"
+    )
+    result = run(project, "verify", stack=False)
+    assert result.exit_code == 0, result.output
 
 
 def test_without_a_stack_the_files_tell_what_is_expected(project: Path) -> None:

@@ -187,6 +187,17 @@ def test_an_anonymous_snapshot_names_nothing_and_gives_the_same_answers(tmp_path
     assert pod.namespace in again.namespaces
 
 
+def test_what_stands_in_a_condition_of_a_webhook_is_not_told() -> None:
+    mesh = world()
+    webhook = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"][0]
+    webhook["matchConditions"] = [{"name": "acme", "expression": "namespace != 'acme'"}]
+    objects = [one for item in mesh.objects if (one := keep(item)) is not None]
+    assert "acme" in json.dumps(objects)
+    renamed = json.dumps(list(anonymous(objects, salt="s")))
+    assert "acme" not in renamed
+    assert "matchConditions" in renamed
+
+
 def test_a_control_plane_of_ones_own_name_is_anonymous_and_still_belongs_together() -> None:
     text = DEV.replace("config:", "config:\n  fsm-stack:mesh: {namespace: acme-mesh}")
     mesh = world(text)

@@ -106,6 +106,19 @@ def test_another_setting_names_its_path_its_values_and_its_writer() -> None:
     assert finding.severity is Severity.WARNING
 
 
+def test_a_duration_as_go_writes_it_is_no_drift() -> None:
+    mesh = world()
+    certificate_ = mesh.the("MeshConfig")["spec"]["certificate"]
+    assert mesh.known.settings is not None
+    mesh.known.settings["certificate"]["serviceCertValidityDuration"] = "24h"
+    certificate_["serviceCertValidityDuration"] = "24h0m0s"
+    assert mesh.messages("cluster-mesh-config-drift") == []
+    certificate_["serviceCertValidityDuration"] = "24h0m1s"
+    assert mesh.messages("cluster-mesh-config-drift") == [
+        "spec.certificate.serviceCertValidityDuration differs from what is declared"
+    ]
+
+
 def test_what_a_program_writes_on_purpose_is_told_apart() -> None:
     mesh = world()
     mesh.the("MeshConfig")["spec"].setdefault("connector", {})["viaGateway"] = {"clusterIP": "x"}
@@ -347,6 +360,14 @@ def test_a_label_that_keeps_the_webhook_away_is_named() -> None:
         "MutatingWebhookConfiguration fsm-webhook-fsm does not select it: label flomesh.io/ignore "
         "is 'true', expected DoesNotExist"
     ]
+
+
+def test_a_part_that_nobody_read_says_of_what() -> None:
+    mesh = world()
+    snapshot = replace(mesh.snapshot(), read=frozenset())
+    assert snapshot.unread(Part.PODS) == "pods: not read of context test"
+    source = replace(snapshot.source, context="files")
+    assert replace(snapshot, source=source).unread(Part.PODS) == "pods: not in files"
 
 
 def test_a_part_that_was_not_read_is_never_a_pass() -> None:

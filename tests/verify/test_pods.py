@@ -389,6 +389,18 @@ def test_reserved_ports_and_the_reserved_user_are_told() -> None:
     ]
 
 
+def test_a_port_is_reserved_in_pods_with_a_sidecar_only() -> None:
+    """FSM's own controller, and pods on the node's network, take such ports by right."""
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["containers"][0]["ports"].append({"containerPort": 15003})
+    assert len(mesh.messages("pod-reserved")) == 1
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    del pod["metadata"]["labels"]["fsm-proxy-uuid"]
+    assert mesh.outcome("pod-reserved").status is Status.NOT_APPLICABLE
+
+
 def test_a_script_that_is_none_is_an_error_and_no_traceback() -> None:
     mesh = world()
     mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "rm -rf /"]

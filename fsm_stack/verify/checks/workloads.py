@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injection.annotations import pod_keys
 from fsm_stack.verify.allow_pod import PREFIXES
 from fsm_stack.verify.check import Check, NotRun, found
-from fsm_stack.verify.checks.each import of_every_pod, place, require_annotations
+from fsm_stack.verify.checks.each import (
+    of_every_pod,
+    place,
+    require_annotations,
+    require_sidecar,
+)
 from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 def reserved(pod: Pod, context: Context) -> Iterator[Finding]:
     """No container of the application takes a port or the user of the sidecar."""
+    require_sidecar(pod, context)
     for one in _of_application(pod, context):
         for port in one.ports:
             purpose = RESERVED_PORTS.get(port)
