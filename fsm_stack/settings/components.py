@@ -9,13 +9,11 @@ from pydantic import Field, StringConstraints
 from fsm_stack.settings.model import DnsName, Model, Positive
 from fsm_stack.settings.quantity import Quantity
 
-LabelKey = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-        max_length=317,
-    ),
-]
+# Source: k8s.io/apimachinery pkg/util/validation, IsQualifiedName.
+LABEL_KEY: Final = (
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=317)]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]

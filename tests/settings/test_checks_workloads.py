@@ -65,6 +65,7 @@ TOLERATIONS = [
     ({"key": "a", "operator": "Exists", "value": "b"}, ".value"),
     ({"operator": "Equal", "value": "b"}, ""),
     ({"value": "b"}, ""),
+    ({"key": "a b", "operator": "Exists"}, ".key"),
     ({"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}, ".tolerationSeconds"),
 ]
 
@@ -92,21 +93,60 @@ def test_a_toleration_that_kubernetes_takes(toleration: dict[str, Any]) -> None:
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 EXPRESSION = {"key": "a", "operator": "In", "values": ["b"]}
+ZONE = {"topologyKey": "zone"}
 MISFITS = [
     ({"nodeAfinity": {}}, "unknown-key", "nodeAfinity"),
     ({"nodeAffinity": {REQUIRED: []}}, "wrong-type", f"nodeAffinity.{REQUIRED}"),
     (
-        {"podAffinity": {PREFERRED: [{"weight": "1", "podAffinityTerm": {}}]}},
+        {"podAffinity": {PREFERRED: [{"weight": "1", "podAffinityTerm": {"topologyKey": "a"}}]}},
         "wrong-type",
         f"podAffinity.{PREFERRED}[0].weight",
     ),
     (
-        {"podAntiAffinity": {REQUIRED: [{"labelSelector": {"matchExpression": []}}]}},
+        {"podAffinity": {PREFERRED: [{"weight": 101, "podAffinityTerm": {"topologyKey": "a"}}]}},
+        "invalid-value",
+        f"podAffinity.{PREFERRED}[0].weight",
+    ),
+    (
+        {"podAffinity": {PREFERRED: [{"weight": 1}]}},
+        "missing-key",
+        f"podAffinity.{PREFERRED}[0].podAffinityTerm",
+    ),
+    (
+        {"podAntiAffinity": {REQUIRED: [{"labelSelector": {}}]}},
+        "missing-key",
+        f"podAntiAffinity.{REQUIRED}[0].topologyKey",
+    ),
+    (
+        {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": []}}},
+        "invalid-value",
+        f"nodeAffinity.{REQUIRED}.nodeSelectorTerms",
+    ),
+    (
+        {
+            "nodeAffinity": {
+                PREFERRED: [
+                    {
+                        "weight": 1,
+                        "preference": {"matchExpressions": [{"key": "a", "operator": "Inn"}]},
+                    }
+                ]
+            }
+        },
+        "invalid-value",
+        f"nodeAffinity.{PREFERRED}[0].preference.matchExpressions[0].operator",
+    ),
+    (
+        {"podAntiAffinity": {REQUIRED: [{"labelSelector": {"matchExpression": []}, **ZONE}]}},
         "unknown-key",
         f"podAntiAffinity.{REQUIRED}[0].labelSelector.matchExpression",
     ),
     (
-        {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchFields": [{"values": "b"}]}]}}},
+        {
+            "nodeAffinity": {
+                REQUIRED: {"nodeSelectorTerms": [{"matchFields": [{**EXPRESSION, "values": "b"}]}]}
+            }
+        },
         "wrong-type",
         f"nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].matchFields[0].values",
     ),
@@ -139,6 +179,12 @@ def test_a_whole_affinity_is_taken() -> None:
         "podAntiAffinity": pods,
     }
     assert found({"components": {"controller": {"affinity": affinity}}}) == []
+
+
+def test_a_pull_secret_is_named_once() -> None:
+    """Server-side apply refuses a list of references with the same name twice."""
+    data = {"images": {"pullSecrets": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}}
+    assert [item[:2] for item in found(data)] == [("name-taken", "images.pullSecrets[2].name")]
 
 
 def test_replicas_fit_the_api() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.affinity import AFFINITY, misfits
 from fsm_stack.settings.checks.at import at
-from fsm_stack.settings.components import LABEL_VALUE
+from fsm_stack.settings.components import LABEL_KEY, LABEL_VALUE
 from fsm_stack.settings.problems import nearest
 from fsm_stack.settings.quantity import amount
 
@@ -112,6 +112,11 @@ def tolerations(settings: StackSettings, _today: date) -> Found:
         for index, toleration in enumerate(component.tolerations):
             path: Path = ("components", key, "tolerations", index)
             exists = toleration.operator == "Exists"
+            if toleration.key and re.fullmatch(LABEL_KEY, toleration.key) is None:
+                message = (
+                    f"expected a taint's key such as example.com/name, got {toleration.key!r}"
+                )
+                yield at((*path, "key"), "invalid-value", message, value=toleration.key)
             if exists and toleration.value:
                 message = "expected no value with operator Exists"
                 yield at((*path, "value"), "invalid-value", message, value=toleration.value)
@@ -123,6 +128,17 @@ def tolerations(settings: StackSettings, _today: date) -> Found:
                 yield at((*path, "tolerationSeconds"), "invalid-value", message)
 
 
+def pull_secrets(settings: StackSettings, _today: date) -> Found:
+    """A Secret that is named twice, which server-side apply refuses."""
+    seen: set[str] = set()
+    for index, secret in enumerate(settings.images.pull_secrets):
+        if secret.name in seen:
+            message = f"{secret.name} is in the list already"
+            path: Path = ("images", "pullSecrets", index, "name")
+            yield at(path, "name-taken", message, value=secret.name, fix="Remove one of the two.")
+        seen.add(secret.name)
+
+
 def affinity(settings: StackSettings, _today: date) -> Found:
     """Keys and types that Kubernetes' Affinity does not have."""
     for key, component in _components(settings):
@@ -130,4 +146,4 @@ def affinity(settings: StackSettings, _today: date) -> Found:
             yield from misfits(component.affinity, AFFINITY, ("components", key, "affinity"))
 
 
-CHECKS: Final = (resources, pod_labels, codebase, tolerations, affinity)
+CHECKS: Final = (resources, pod_labels, codebase, tolerations, pull_secrets, affinity)
