@@ -70,6 +70,11 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--rules", metavar="FILE", help="iptables-save of the pod; - for standard input.")
 @click.option("--why", metavar="IP:PORT", help="Say why a connection is, or is not, redirected.")
 @click.option(
+    "--redirected",
+    is_flag=True,
+    help="With --why: it is meant to go through the sidecar, not to bypass it.",
+)
+@click.option(
     "--check", "only", multiple=True, metavar="ID", help="Make only this check; may be repeated."
 )
 @click.option("--wait", type=click.FloatRange(0), default=0, metavar="SECONDS",
@@ -86,8 +91,8 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @fail_on_option
 @project_option
 def verify(
-    words: tuple[str, ...], *, why: str | None, only: tuple[str, ...], wait: float, output: str,
-    fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
+    words: tuple[str, ...], *, why: str | None, redirected: bool, only: tuple[str, ...],
+    wait: float, output: str, fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
 ) -> None:  # fmt: skip
     """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
 
@@ -100,7 +105,9 @@ def verify(
     """
     request = request_of(words, options)
     if why is not None:
-        _explain(request, why)
+        _explain(request, why, redirected=redirected)
+    if redirected:
+        raise click.UsageError("--redirected: expected --why IP:PORT with it")
     report = _report(request, _chosen(only), wait, fail_on)
     _emit(report, output)
     finish(report, fail_on)
@@ -179,14 +186,14 @@ def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
     return [check for check in CHECKS if check.id in only] or CHECKS
 
 
-def _explain(request: Request, destination: str) -> None:
+def _explain(request: Request, destination: str, *, redirected: bool) -> None:
     from fsm_stack.edges.cluster_session import context_of
     from fsm_stack.verify.report import why_json, why_lines
     from fsm_stack.verify.why import explain
 
     context = context_of(request, progress=progress)
     clear_progress()
-    answer = explain(context, destination)
+    answer = explain(context, destination, redirected=redirected)
     emit(why_json(context, answer), why_lines(context, answer))
     if answer.cause == "unknown":
         click.get_current_context().exit(COULD_NOT_CHECK)

@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # between two pieces of an answer
+FIRST_SECONDS: Final = 10.0  # the same, until the server has answered once: one small object
 ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB a second
 ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
 _PIECE: Final = 1024 * 1024
@@ -136,11 +137,13 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
     from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
 
     pool = RESTClientObject(settings).pool_manager
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+    wait = FIRST_SECONDS
     if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def get(url: str) -> Answer:
+        nonlocal wait
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=wait)
         headers = {"Accept": "application/json", "User-Agent": "fsm-stack"}
         for entry in settings.auth_settings().values():  # refreshed where it expires
             if entry.get("in") == "header" and entry.get("value"):
@@ -151,6 +154,7 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
             )
         except urllib3.exceptions.HTTPError as error:
             raise OSError(_plain(error)) from error
+        wait = READ_SECONDS
         return Answer(answer.status, answer.headers, partial(_whole, answer))
 
     return Cluster(

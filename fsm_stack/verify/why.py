@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Cause = Literal[
     "as-declared",
     "config-absent",
+    "config-excludes",
     "config-undeclared",
     "not-injected",
     "not-merged",
@@ -84,12 +85,13 @@ class Why:
         }
 
 
-def explain(context: Context, text: str) -> Why:
+def explain(context: Context, text: str, *, redirected: bool = False) -> Why:
     """Why one pod's connection to a destination is, or is not, redirected.
 
     Args:
         context: with exactly one pod.
         text: the destination, ``10.0.0.8:6379``.
+        redirected: it is meant to go through the sidecar; else it is meant to bypass it.
 
     Raises:
         InputError: no destination, or not exactly one pod.
@@ -97,12 +99,14 @@ def explain(context: Context, text: str) -> Why:
     address, port = destination(text)
     if len(context.pods) != 1:
         raise InputError(f"--why: expected one pod, got {len(context.pods)}: name it as pod/NAME")
-    return _Walk(context, context.pods[0], address, port).answer()
+    return _Walk(context, context.pods[0], address, port, redirected=redirected).answer()
 
 
 class _Walk:
-    def __init__(self, context: Context, pod: Pod, address: str, port: int) -> None:
-        self.context, self.pod = context, pod
+    def __init__(
+        self, context: Context, pod: Pod, address: str, port: int, *, redirected: bool
+    ) -> None:
+        self.context, self.pod, self.redirected = context, pod, redirected
         self.address, self.port = address, port
         self.steps: list[str] = []
         self.declared = self.actual = ""
@@ -139,7 +143,7 @@ class _Walk:
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
         if bypasses == bool(entry):
-            return self._not_loaded(init, reading) or self._in_kernel(bypasses)
+            return self._not_loaded(init, reading) or self._in_kernel(entry)
         if self.pod.unannotated and not entry:
             return self._is("unknown", "no mesh-wide list excludes it, and the description leaves "
                             "out the pod's annotations", "")  # fmt: skip
@@ -226,8 +230,9 @@ class _Walk:
                         f"excludes it: {live.entry.text if live.entry else ''}{by}",
                         f"{remedy}, or declare it, then: {self._restart()}")  # fmt: skip
 
-    def _in_kernel(self, bypasses: bool) -> Why:  # noqa: FBT001  # one of two answers
-        live = self.context.live_rules
+    def _in_kernel(self, entry: Entry | None) -> Why:
+        """The script does what is declared: whether the kernel does, and whether it is meant."""
+        bypasses, live = entry is not None, self.context.live_rules
         if live is not None:
             kernel = self._trace(live.ruleset)
             told = _traced(kernel)
@@ -238,13 +243,22 @@ class _Walk:
                     "redirects it, the kernel does not"
                 )  # fmt: skip
                 return self._is("rule-missing", f"the script {lost}", self._restart())
-        if not bypasses:
+        if entry is not None and self.redirected:
+            return self._is(
+                "config-excludes",
+                f"it is meant to be redirected, and is excluded: {entry.text}",
+                "None: the sidecar never sees it."
+                if not entry.list_name
+                else "Remove the entry, or make it narrower.",
+            )
+        if entry is None and not self.redirected:
             return self._is(
                 "config-absent",
                 "no list, mesh-wide or of the pod, excludes it: it goes through the sidecar",
                 "Exclude it, if it is meant to bypass the mesh: declare its port or range.",
             )
-        return self._is("as-declared", "it bypasses the sidecar, as declared", "")
+        does = "bypasses" if bypasses else "goes through"
+        return self._is("as-declared", f"it {does} the sidecar, as declared", "")
 
     def _shadowed(self, actual: Trace, own: Entry | None) -> Why:
         rule = actual.decided_by

@@ -305,3 +305,14 @@ def test_why_exits_with_3_where_nothing_tells_the_cause(project: Path) -> None:
     result = run(project, "verify", POD, "--why", "10.0.0.8:6379")
     assert result.exit_code == 3
     assert "cause: unknown: the pod's script cannot be read" in result.output
+
+
+@pytest.mark.parametrize(("port", "code"), [("5432", 0), ("6379", 1)])
+def test_that_a_connection_is_redirected_can_be_asserted(
+    project: Path, port: str, code: int
+) -> None:
+    result = run(project, "verify", POD, "--why", f"10.0.0.8:{port}", "--redirected")
+    assert result.exit_code == code, result.output
+    result = run(project, "verify", POD, "--redirected")
+    assert result.exit_code == 2
+    assert "--redirected: expected --why IP:PORT with it" in result.output

@@ -626,3 +626,13 @@ def test_a_mesh_config_of_before_the_mode_is_no_reason_not_to_look(
     init_status(mesh)["state"] = {"terminated": {"exitCode": code}}
     assert mesh.outcome("pod-init").status is status
     assert mesh.outcome("pod-stale").status is Status.PASSED
+
+
+def test_a_failure_without_its_log_says_that_nobody_read_it() -> None:
+    mesh = world()
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2}}
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == "its log was not read"
+    init_status(mesh)["state"] = {"terminated": {"exitCode": 2, "message": "no chain"}}
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == "no chain"

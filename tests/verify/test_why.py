@@ -340,3 +340,18 @@ def test_the_settings_come_before_the_state_of_the_init_container() -> None:
     mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = [7070]
     mesh.the("Pod")["status"] = {}
     assert explain(mesh.context(), REDIS).cause == "config-absent"
+
+
+@pytest.mark.requirement("C35")
+def test_a_connection_that_is_meant_to_be_redirected_can_be_asserted() -> None:
+    mesh = world()
+    answer = explain(mesh.context(), "10.0.0.8:5432", redirected=True)
+    assert (answer.cause, answer.fix) == ("as-declared", "")
+    assert answer.why == "it goes through the sidecar, as declared"
+    answer = explain(mesh.context(), REDIS, redirected=True)
+    assert answer.cause == "config-excludes"
+    assert answer.why == (
+        "it is meant to be redirected, and is excluded: port 6379 in outboundPortExclusionList"
+    )
+    mesh.live_rules = read("*nat\nCOMMIT\n")
+    assert explain(mesh.context(), "10.0.0.8:5432", redirected=True).cause == "rule-missing"

@@ -135,8 +135,8 @@ def _failing(pod: Pod, init: Container, context: Context) -> Finding:
     known = cause(init.state.message, init.last.message, log)
     evidence = telling_line(log or init.state.message or init.last.message, known)
     unread = context.snapshot.not_read.get(Part.LOGS, "")
-    if not evidence and unread and failed.exit_code:
-        evidence = f"its log was {unread}"
+    if not evidence and failed.exit_code:
+        evidence = f"its log was {unread or 'not read'}"
     because = f": {known.means}" if known else ""
     return found(
         "pod-init",
