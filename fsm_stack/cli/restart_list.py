@@ -41,4 +41,4 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     emit(restart_json(context, found), lines(context, found, batch=batch))
     if found.unknown or {Part.PODS, Part.NAMESPACES} & context.snapshot.not_read.keys():
         click.get_current_context().exit(COULD_NOT_CHECK)
-    leave(failed=bool(found.owners))
+    leave(failed=bool(found.owners or found.later))

@@ -157,7 +157,7 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     yield f"# context {harmless(source.context)}, server {harmless(source.server) or 'none asked'}"
     yield f"# stack {harmless(context.expected.title)} ({context.system.name})"
     for first in listed.later:
-        yield f"# first: {harmless(first)}, and a restart before it is in vain"
+        yield f"# first: {harmless(first)}, a restart alone does not give the declared rules"
     for reason in listed.unknown:
         yield f"# not compared: {harmless(reason)}"
     for part, reason in context.snapshot.not_read.items():

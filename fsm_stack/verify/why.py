@@ -26,6 +26,7 @@ from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, apply_first, live_mes
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.exclusion import destination, excluded_by
+from fsm_stack.verify.harmless import command
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.lists import InterceptLists
@@ -182,11 +183,17 @@ class _Walk:
         if not ended:
             self.steps.append(f"init container: {failure(init)}")
             return self._is("rule-missing", f"{failure(init)}: its rules are not in the kernel",
-                            "fsm-stack verify --check pod-init says why.")  # fmt: skip
+                            self._look_at_init())  # fmt: skip
         if not reading.loads:
             return self._is("unknown", "a shell refuses the script, and its container ended with "
                             "exit code 0: the text is not what ran", "")  # fmt: skip
         return None
+
+    def _look_at_init(self) -> str:
+        """The command that says why the init container has not ended well."""
+        pod = self.pod
+        return command("fsm-stack", "verify", f"pod/{pod.name}", "-n", pod.namespace,
+                       "--check", "pod-init")  # fmt: skip
 
     def _restart(self) -> str:
         return restart_of(self.pod, self.context)

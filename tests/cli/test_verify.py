@@ -316,3 +316,11 @@ def test_that_a_connection_is_redirected_can_be_asserted(
     result = run(project, "verify", POD, "--redirected")
     assert result.exit_code == 2
     assert "--redirected: expected --why IP:PORT with it" in result.output
+
+
+def test_a_restart_that_has_to_wait_is_no_empty_list(project: Path) -> None:
+    assert run(project, "restart-list").exit_code == 0
+    (project / "Pulumi.dev.yaml").write_text(DEV.replace("7070]", "7070, 5432]"))
+    result = run(project, "restart-list")
+    assert result.exit_code == 1
+    assert "# first: Run `pulumi up` for the stack: 1 pod waits for that" in result.output

@@ -62,8 +62,9 @@ def test_a_stack_ahead_of_the_cluster_is_applied_before_a_restart() -> None:
     context = mesh.context()
     listed = restarts(context)
     assert listed.owners == ()
-    assert f"# first: {APPLY}: 1 pod waits for that, and a restart before it is in vain" in lines(
-        context, listed, batch=10
+    assert (
+        f"# first: {APPLY}: 1 pod waits for that, a restart alone does not give the declared rules"
+        in lines(context, listed, batch=10)
     )
 
 

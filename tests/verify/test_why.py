@@ -286,6 +286,7 @@ def test_a_script_that_was_never_loaded_decides_nothing(
     answer = explain(mesh.context(), REDIS)
     assert answer.cause == "rule-missing"
     assert answer.why == f"{what}: its rules are not in the kernel"
+    assert answer.fix == "fsm-stack verify pod/web-7f9c5d-x2x -n shop --check pod-init"
 
 
 @pytest.mark.requirement("C26", "C35")
