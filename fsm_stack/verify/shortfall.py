@@ -36,13 +36,16 @@ class Shortfall:
 
 
 def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
-    """The pods that an owner lacks; None: none, or its controller has not looked at it.
+    """The pods that an owner lacks.
+
+    Returns:
+        None where it lacks none, is being deleted, or no controller has looked at it.
 
     Source: Kubernetes, pkg/controller/deployment progress.go copies the condition of the
     ReplicaSet that failed. A status leaves zeros out.
     """
     status = owner.get("status") or {}
-    if not status:
+    if not status or (owner.get("metadata") or {}).get("deletionTimestamp"):
         return None
     if kind == "DaemonSet":
         exist, wanted = status.get("currentNumberScheduled"), status.get("desiredNumberScheduled")

@@ -99,6 +99,13 @@ def test_an_owner_that_no_controller_has_looked_at_is_no_shortfall() -> None:
     assert mesh.messages(CHECK) == []
 
 
+def test_an_owner_that_is_being_deleted_lacks_no_pod() -> None:
+    mesh = world()
+    failing(mesh)
+    owner(mesh)["metadata"]["deletionTimestamp"] = "2026-07-01T11:00:00Z"
+    assert mesh.messages(CHECK) == []
+
+
 @pytest.mark.parametrize(
     ("annotations", "message", "path"),
     [
