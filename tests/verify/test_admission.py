@@ -88,6 +88,13 @@ def test_a_webhook_that_leads_elsewhere_is_an_error(client: dict[str, Any], mess
     )
 
 
+def test_a_webhook_that_leads_nowhere_is_an_error() -> None:
+    """An anonymous snapshot leaves a URL out."""
+    mesh = world()
+    del entry(mesh)["clientConfig"]["service"]
+    assert mesh.messages(CHECK) == ["it names no Service"]
+
+
 def test_a_selector_of_pods_says_which_pods_get_no_sidecar() -> None:
     mesh = world()
     entry(mesh)["objectSelector"] = {"matchLabels": {"never": "matches"}}

@@ -91,6 +91,9 @@ def _elsewhere(context: Context, client: Json) -> Iterator[str]:
         yield f"it leads to {url}, not to the injector's Service"
         return
     service = client.get("service") or {}
+    if not service:
+        yield "it names no Service"
+        return
     wanted = f"{context.expected.mesh.namespace}/{context.system.injector_name}"
     has = f"{service.get('namespace')}/{service.get('name')}"
     if has != wanted:
