@@ -14,8 +14,8 @@ from fsm_stack.verify.checks.each import (
     place,
     ran_to_its_end,
     require_sidecar,
-    restart,
 )
+from fsm_stack.verify.checks.remedy import restart_of
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
 
@@ -90,7 +90,7 @@ def _absent(pod: Pod, context: Context) -> Finding:
         f"init container {context.system.init_container} is absent: no rule redirects the pod's "
         "traffic",
         place=place(pod),
-        fix=restart(pod),
+        fix=restart_of(pod, context),
     )
 
 

@@ -13,10 +13,10 @@ from fsm_stack.verify.checks.each import (
     of_every_pod,
     place,
     require_sidecar,
-    restart,
 )
 from fsm_stack.verify.checks.init import state_text
 from fsm_stack.verify.checks.namespaces import view
+from fsm_stack.verify.checks.remedy import restart_of
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
             "webhook",
             place=place(pod),
             evidence="; ".join(decision.steps),
-            fix=restart(pod),
+            fix=restart_of(pod, context),
         )
     elif decision.outcome == "refuse":
         yield found(
@@ -105,7 +105,7 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
             f"it has no container {system.sidecar_container}",
             place=place(pod),
             evidence=shown,
-            fix=restart(pod),
+            fix=restart_of(pod, context),
         )
         return
     for one in counted:
