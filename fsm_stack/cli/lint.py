@@ -66,7 +66,7 @@ def lint(
     the corrected manifest, as a diff.
     """
     from fsm_stack.edges.workload_files import context_of
-    from fsm_stack.injection.sarif import sarif
+    from fsm_stack.sarif import sarif
 
     settings = settings_of(project_dir, stack)
     context = context_of(
