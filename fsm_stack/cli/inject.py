@@ -104,7 +104,9 @@ class _Tally:
             refused = [seen for seen in outcome.seen if _refused(seen)]
             self.workloads += len(outcome.seen)
             self.namespaces |= {
-                seen.workload.namespace or self.default_namespace for seen in outcome.seen
+                seen.workload.namespace or self.default_namespace
+                for seen in outcome.seen
+                if seen.preview.decision.outcome != "leave"  # whatever the namespace says
             }
             self.refused += len(refused)
             for seen in refused if complain else ():

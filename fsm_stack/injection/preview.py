@@ -108,9 +108,17 @@ def preview(
             decision = Decision(outcome="refuse", why=error.message, message=error.message)
     found: tuple[Finding, ...] = ()
     if check:
-        subject = Subject.of(pod, mesh=mesh, namespace=place, mutation=mutation, ranges=ranges)
+        left_alone = decision.outcome == "leave"
+        subject = Subject.of(
+            pod,
+            mesh=mesh,
+            namespace=place,
+            mutation=mutation,
+            left_alone=left_alone,
+            ranges=ranges,
+        )
         found = tuple(lint(subject))
-        if decision.outcome == "leave":
+        if left_alone:
             found = (*found, finding("not-injected", f"not injected: {decision.why}"))
     if refusal is not None and not any(
         item.id == refusal.rule_id and item.place.path == refusal.path for item in found

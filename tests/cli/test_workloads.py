@@ -329,6 +329,8 @@ def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> 
         0,
         "note: namespace bank is not in the input: assumed to be enrolled\n",
     )
+    anyway = WEB.replace("namespace: shop", "namespace: kube-system")
+    assert run("inject", "dev", "-f", "-", stdin=anyway).stderr == ""
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])

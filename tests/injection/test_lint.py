@@ -8,6 +8,7 @@ import pytest
 
 from fsm_stack.catalogue import workload
 from fsm_stack.injection.lint import ClusterRanges
+from fsm_stack.injection.namespace import NamespaceView
 from fsm_stack.injection.preview import preview
 from tests.injection.given import ID, container, mesh, namespace, pod
 
@@ -226,6 +227,55 @@ def test_the_sidecars_own_port_is_reserved_too() -> None:
     message = "container web: port 6060 is reserved: the sidecar's repository and admin port"
     assert found(given) == {"reserved-port": message}
     assert found(given, "osm") == {}
+
+
+LEFT: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("the pod declines", {"annotations": {"flomesh.io/sidecar-injection": "no"}}, {}),
+    ("another mesh's namespace", {}, {"flomesh.io/monitored-by": "other"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "labels"), [row[1:] for row in LEFT], ids=[r[0] for r in LEFT]
+)
+def test_a_pod_that_is_left_alone_may_do_what_it_likes(
+    metadata: dict[str, Any], labels: dict[str, str]
+) -> None:
+    """The mesh's own controller listens on port 15000: nothing of it collides with a sidecar."""
+    given = pod(
+        {PORTS: "x", EXCLUDED: "fd00::/8"} | metadata.get("annotations", {}),
+        containers=[
+            container(ports=[{"containerPort": 15000}], securityContext={"runAsUser": 1500})
+        ],
+        initContainers=[{"name": "setup"}],
+    )
+    known = mesh()
+    place = namespace(of=known, labels=labels)
+    result = preview(given, mesh=known, namespace=place, proxy_id=ID)
+    assert [item.id for item in result.findings] == ["not-injected"]
+
+
+def test_a_key_of_another_mesh_is_right_in_that_meshs_namespace() -> None:
+    given = pod({"openservicemesh.io/outbound-port-exclusion-list": "80"})
+    known = mesh()
+    place = NamespaceView(name="legacy", labels={"openservicemesh.io/monitored-by": "osm"})
+    result = preview(given, mesh=known, namespace=place, proxy_id=ID)
+    assert [item.id for item in result.findings] == ["not-injected"]
+
+
+@pytest.mark.parametrize("name", ["fsm", "osm-edge", "osm"])
+def test_the_containers_of_an_earlier_injection_are_no_users_mistake(name: str) -> None:
+    """Live pods, as kubectl prints them, hold the sidecar with its ports and its user."""
+    known = mesh(name)
+    given = pod(
+        {known.system.annotation("outbound-port-exclusion-list"): "80"},
+        containers=[container(**probe(tcpSocket={"port": "http"}))],
+    )
+    injected = preview(given, mesh=known, namespace=namespace(of=known), proxy_id=ID).pod
+    assert set(found(dict(injected), name)) == {"already-injected"}
+    mine = container("mine", ports=[{"containerPort": 15000}])
+    injected["spec"]["containers"].append(mine)
+    assert set(found(dict(injected), name)) == {"already-injected", "reserved-port"}
 
 
 def test_lists_count_together_with_the_meshs() -> None:

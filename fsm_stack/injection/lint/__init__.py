@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings import Finding
 
-__all__ = ["CHECKS", "ClusterRanges", "Subject", "lint"]
+__all__ = ["ALWAYS", "CHECKS", "ClusterRanges", "Subject", "lint"]
 
+# Of every pod, and of those that get a sidecar.
+ALWAYS = (*keys.CHECKS, containers.host_network)
 CHECKS = (
-    *keys.CHECKS,
     *lists.CHECKS,
     *ranges.CHECKS,
     *containers.CHECKS,
@@ -24,6 +25,10 @@ CHECKS = (
 
 
 def lint(subject: Subject) -> Iterator[Finding]:
-    """Every finding of a pod, check by check."""
-    for check in CHECKS:
+    """Every finding of a pod, check by check.
+
+    Of a pod that is left alone nothing is redirected, and nothing collides: only what its author
+    wrote wrong is said.
+    """
+    for check in ALWAYS if subject.left_alone else (*ALWAYS, *CHECKS):
         yield from check(subject)

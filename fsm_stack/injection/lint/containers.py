@@ -16,16 +16,23 @@ if TYPE_CHECKING:
 
 def _own(subject: Subject) -> Iterator[tuple[str, Json]]:
     """The containers that run with the sidecar beside them, native sidecars among them."""
-    yield from subject.items("containers")
-    for path, container in subject.items("initContainers"):
-        if container.get("restartPolicy") == "Always":
+    for path, container in _users(subject):
+        if path.startswith("spec.containers") or container.get("restartPolicy") == "Always":
             yield path, container
+
+
+def _users(subject: Subject) -> Iterator[tuple[str, Json]]:
+    """The user's containers and init containers: not those of an earlier injection."""
+    system = subject.mesh.system
+    added = {system.init_container, system.sidecar_container, system.healthcheck_container}
+    for name in ("containers", "initContainers"):
+        for path, container in subject.items(name):
+            if not (subject.injected and container.get("name") in added):
+                yield path, container
 
 
 def reserved_ports(subject: Subject) -> Iterator[Finding]:
     """H13: a container's port is one of the mesh's."""
-    if _untouched(subject):
-        return
     repository = subject.mesh.repo_port
     for path, container in _own(subject):
         ports = container.get("ports")
@@ -47,8 +54,6 @@ def reserved_ports(subject: Subject) -> Iterator[Finding]:
 
 def reserved_user(subject: Subject) -> Iterator[Finding]:
     """H12: the application runs as the sidecar's user."""
-    if _untouched(subject):
-        return
     pod = subject.spec.get("securityContext")
     shared = pod.get("runAsUser") if type(pod) is dict else None
     if shared == SIDECAR_UID:
@@ -58,17 +63,16 @@ def reserved_user(subject: Subject) -> Iterator[Finding]:
             path="spec.securityContext.runAsUser",
             value=shared,
         )
-    for name in ("containers", "initContainers"):
-        for path, container in subject.items(name):
-            context = container.get("securityContext")
-            if type(context) is dict and context.get("runAsUser") == SIDECAR_UID:
-                yield finding(
-                    "reserved-uid",
-                    f"container {container.get('name')} runs as user {SIDECAR_UID}, the "
-                    "sidecar's: its traffic bypasses the mesh",
-                    path=f"{path}.securityContext.runAsUser",
-                    value=SIDECAR_UID,
-                )
+    for path, container in _users(subject):
+        context = container.get("securityContext")
+        if type(context) is dict and context.get("runAsUser") == SIDECAR_UID:
+            yield finding(
+                "reserved-uid",
+                f"container {container.get('name')} runs as user {SIDECAR_UID}, the "
+                "sidecar's: its traffic bypasses the mesh",
+                path=f"{path}.securityContext.runAsUser",
+                value=SIDECAR_UID,
+            )
 
 
 def reserved_names(subject: Subject) -> Iterator[Finding]:
@@ -192,18 +196,11 @@ def lost_fields(subject: Subject) -> Iterator[Finding]:
 
 _TARGET: Final = "targetContainerName"
 
-
-def _untouched(subject: Subject) -> bool:
-    """Nothing is added to this pod, so nothing of it collides."""
-    return subject.spec.get("hostNetwork") is True
-
-
 CHECKS: Final = (
     reserved_ports,
     reserved_user,
     reserved_names,
     init_containers,
-    host_network,
     already_injected,
     assumed_namespace,
     unknown_address,

@@ -74,9 +74,12 @@ def unknown(subject: Subject) -> Iterator[Finding]:
 
 
 def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Finding]:
-    system = subject.mesh.system
+    mesh = subject.mesh
+    system, labels = mesh.system, subject.namespace.labels
     ours = system.annotation(name)
     if prefix in _PREFIXES:
+        if labels.get(system.monitored_by_label) != mesh.name:  # the other mesh's pod, maybe
+            return
         yield finding(
             "annotation-other-mesh",
             f"annotation {key}: this mesh is {system.title}, "

@@ -131,13 +131,11 @@ def reserved(subject: Subject) -> Iterator[Finding]:
 def ignored(subject: Subject) -> Iterator[Finding]:
     """H11: lists on a pod that gets no init container."""
     mode, result = subject.mesh.interception_mode, subject.mutation
-    if result is None or result.interception is not None:
+    if result is None or result.interception is not None or subject.injected:
         return
     given = [key for key in subject.list_keys() if key in subject.annotations]
     if given:
-        if result.reinjected:
-            why = "the pod is injected already"
-        elif subject.mesh.system.intercepts(mode):
+        if subject.mesh.system.intercepts(mode):
             why = "Windows pods get no init container"
         else:
             why = f"interceptionMode {mode!r} has no init container"

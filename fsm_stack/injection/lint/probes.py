@@ -57,7 +57,7 @@ def reserved_port(subject: Subject) -> Iterator[Finding]:
     """A probe of a port that the sidecar answers."""
     for path, kind, _, handler, container in _handlers(subject):
         number = port_number(handler.get("port"))
-        if number in RESERVED_PORTS and not _already(subject):
+        if number in RESERVED_PORTS and not subject.injected:
             yield finding(
                 "probe-reserved-port",
                 f"container {container.get('name')}: the {kind} probe asks port {number}, "
@@ -115,10 +115,6 @@ def last_wins(subject: Subject) -> Iterator[Finding]:
                 path=path,
                 severity=Severity.ERROR if unanswered else None,
             )
-
-
-def _already(subject: Subject) -> bool:
-    return subject.mutation is not None and subject.mutation.reinjected
 
 
 def _list(value: object) -> list[Any]:

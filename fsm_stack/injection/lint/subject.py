@@ -44,7 +44,8 @@ class Subject:
         annotations: every key that is text, with its value of any type.
         mesh: whose injector.
         namespace: where the pod is created.
-        mutation: what the injector makes of it; None: left alone or refused.
+        mutation: what the injector makes of it; None: left alone, refused or not asked.
+        left_alone: the injector, or the webhook before it, decides against the pod.
         ranges: the cluster's.
     """
 
@@ -55,6 +56,7 @@ class Subject:
     mesh: MeshView
     namespace: NamespaceView
     mutation: Mutation | None = None
+    left_alone: bool = False
     ranges: ClusterRanges = field(default_factory=ClusterRanges)
 
     @classmethod
@@ -65,6 +67,7 @@ class Subject:
         mesh: MeshView,
         namespace: NamespaceView,
         mutation: Mutation | None = None,
+        left_alone: bool = False,
         ranges: ClusterRanges | None = None,
     ) -> Subject:
         """The subject of a manifest; parts of a wrong type count as absent."""
@@ -78,8 +81,14 @@ class Subject:
             mesh=mesh,
             namespace=namespace,
             mutation=mutation,
+            left_alone=left_alone,
             ranges=ranges or ClusterRanges(),
         )
+
+    @property
+    def injected(self) -> bool:
+        """Whether the pod comes out of an earlier injection."""
+        return self.mutation is not None and self.mutation.reinjected
 
     def items(self, name: str) -> Iterator[tuple[str, Json]]:
         """The objects in a list of the specification, each with its path."""
