@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.findings import Finding, finding
 from fsm_stack.injection.annotations import pod_keys
+from fsm_stack.injection.workload import object_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,22 +17,29 @@ if TYPE_CHECKING:
 
 
 def misplaced_keys(item: Workload, system: System) -> tuple[tuple[Path, str], ...]:
-    """Annotations of pods that stand elsewhere in the object: the metadata's path, and the key."""
+    """Annotations of pods that stand elsewhere in the object: the metadata's path, and the key.
+
+    What the pod template has too, with the same value, counts: Kustomize's commonAnnotations and
+    many charts write everything everywhere.
+    """
     if not item.template:
         return ()
     read = pod_keys(system)
-    return tuple((path, key) for path, key in _annotated(item) if key in read)
+    own = object_at(item.manifest, (*item.template, "metadata", "annotations"))
+    return tuple(
+        (path, key)
+        for path, key, value in _annotated(item)
+        if key in read and (key not in own or own[key] != value)
+    )
 
 
-def _annotated(item: Workload) -> Iterator[tuple[Path, str]]:
-    """Every annotation above the pod template: the metadata's path, and the key."""
-    for path in _above(item):
-        value: Any = item.manifest
-        for step in (*path, "metadata", "annotations"):
-            value = value.get(step) if isinstance(value, dict) else None
-        for key in value if isinstance(value, dict) else ():
+def _annotated(item: Workload) -> Iterator[tuple[Path, str, Any]]:
+    """Every annotation above the pod template: the metadata's path, key and value."""
+    for place in _above(item):
+        path = (*place, "metadata", "annotations")
+        for key, value in object_at(item.manifest, path).items():
             if isinstance(key, str):
-                yield (*path, "metadata", "annotations"), key
+                yield path, key, value
 
 
 def _above(item: Workload) -> tuple[Path, ...]:
@@ -53,7 +61,7 @@ def misplaced(item: Workload, system: System) -> Iterator[Finding]:
             fix=f"Move it to {place}.",
         )
     read = sorted(pod_keys(system))
-    for path, key in _annotated(item):
+    for path, key, _ in _annotated(item):
         near = difflib.get_close_matches(key, read, n=1, cutoff=0.8)
         if near and key not in read and key.startswith(f"{system.annotation_prefix}/"):
             yield finding(

@@ -66,7 +66,7 @@ class Workload:
         """The pod that is created: the object itself, or what its controller makes of it."""
         if not self.template:
             return self.manifest
-        found = _at(self.manifest, self.template)
+        found = object_at(self.manifest, self.template)
         metadata = found.get("metadata")
         kind, suffix = _CONTROLLERS.get(self.kind, (self.kind, ""))
         owner = {"kind": kind, "name": f"{self.name}{suffix}", "controller": True}
@@ -79,13 +79,14 @@ class Workload:
         if not self.template:
             return dict(pod)
         metadata = {k: v for k, v in pod["metadata"].items() if k != "ownerReferences"}
-        old = _at(self.manifest, self.template)
+        old = object_at(self.manifest, self.template)
         return _replaced(
             self.manifest, self.template, {**old, "metadata": metadata, "spec": pod["spec"]}
         )
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Json:  # noqa: ANN401  # decoded JSON
+def object_at(value: Any, path: Path) -> Json:  # noqa: ANN401  # decoded JSON
+    """The object at a path; empty where there is none."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
@@ -101,7 +102,7 @@ def workloads(document: Any) -> Iterator[Workload]:  # noqa: ANN401  # decoded Y
     for path, manifest in objects(document):
         group, _, version = str(manifest.get("apiVersion") or "").rpartition("/")
         template = TEMPLATES.get((group, str(manifest.get("kind")))) if version else None
-        if template is None or (template and not _at(manifest, template)):
+        if template is None or (template and not object_at(manifest, template)):
             continue
         metadata = manifest.get("metadata")
         known = metadata if isinstance(metadata, dict) else {}

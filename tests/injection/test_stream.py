@@ -204,6 +204,19 @@ def test_an_annotation_on_the_wrong_object_is_shown_where_it_belongs() -> None:
     assert "--dports 6379,7070 -j RETURN" in (mended.seen[0].preview.script or "")
 
 
+def test_an_annotation_that_stands_everywhere_counts_where_it_is_read() -> None:
+    """Kustomize's commonAnnotations write it on the Deployment and on the pod template."""
+    both = DEPLOYMENT.replace("annotations:", "annotations: &shared").replace(
+        "labels: {app: web}", "labels: {app: web}\n      annotations: *shared"
+    )
+    (seen,) = outcomes(both)[0].seen
+    assert "--dports 6379,7070 -j RETURN" in (seen.preview.script or "")
+    assert "annotation-misplaced" not in {item.id for item in seen.findings}
+    assert corrected(both, [seen.workload], mesh().system) == both
+    other = both.replace("*shared", '{flomesh.io/outbound-port-exclusion-list: "80"}')
+    assert "annotation-misplaced" in {item.id for item in outcomes(other)[0].seen[0].findings}
+
+
 def test_a_correction_leaves_flow_style_as_it_was() -> None:
     """A reviewer of the diff looks for one move."""
     ports = "          ports: [{containerPort: 8080}]\n"
