@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Finding, Severity, finding
 from fsm_stack.injection.annotations import pod_keys
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
 
 Owner = tuple[str, str, str]
+# Who makes the owner of a pod, and names it after itself, with a dash and a suffix.
+_MAKERS: Final = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 
 
 def owner_of(item: Workload) -> Owner | None:
@@ -49,6 +51,10 @@ def lost(
     annotations = item.manifest["metadata"].get("annotations")
     if owner is None or not isinstance(annotations, dict):
         return
+    if owner not in templates:
+        place, kind, name = owner
+        maker = (place, _MAKERS.get(kind, ""), name.rpartition("-")[0])
+        owner = maker if maker in templates else owner
     known = templates.get(owner)
     for key in annotations:
         if key in pod_keys(system) and (known is None or key not in known):

@@ -34,7 +34,6 @@ METRICS_ANNOTATIONS: Final = {
     "prometheus.io/port": str(PROMETHEUS_PORT),
     "prometheus.io/path": "/stats/prometheus",
 }
-_PARTS: Final = frozenset({"metadata", "spec"})
 _LOCAL_DNS_ADDRESS: Final = "127.0.0.153"
 
 
@@ -42,8 +41,7 @@ def label_only(
     manifest: Mapping[str, Any], metadata: Json, mesh: MeshView, proxy_id: str
 ) -> Mutation:
     """FSM in NodeLevel mode, and virtual machines: the label and nothing else."""
-    top = {key: value for key, value in manifest.items() if key != "metadata"}
-    return Mutation(top=top, metadata=_labelled(metadata, mesh, proxy_id), spec=None)
+    return Mutation(top=manifest, metadata=_labelled(metadata, mesh, proxy_id), spec=None)
 
 
 def mutate(
@@ -97,7 +95,7 @@ def mutate(
     if not early:
         metrics = _metrics(namespace, mesh, secret_left=not dry_run)
     mutation = Mutation(
-        top={k: v for k, v in pod.manifest.items() if k not in _PARTS},
+        top=pod.manifest,
         metadata=_labelled(pod.metadata, mesh, proxy_id),
         spec=spec,
         containers=containers if given is not None else None,

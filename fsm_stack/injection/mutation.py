@@ -71,7 +71,7 @@ class Mutation:
     """A mutated pod in parts: what is the user's as plain data, what is added as pieces.
 
     Attributes:
-        top: the object without metadata and specification.
+        top: the object as given; metadata and specification take their places in it.
         metadata: with label and annotations.
         spec: with the user's containers, init containers and volumes as they were.
         first: a container before the user's.
@@ -86,7 +86,7 @@ class Mutation:
         reinjected: the pod had been injected before.
     """
 
-    top: Json
+    top: Mapping[str, Any]
     metadata: Json
     spec: Json | None
     first: Piece | None = None

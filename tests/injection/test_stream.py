@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,6 +14,9 @@ from fsm_stack.injection.documents import split
 from fsm_stack.injection.edit import as_diff, corrected
 from fsm_stack.injection.stream import Context, Outcome, run
 from tests.injection.given import ID, mesh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEPLOYMENT = """\
 # who answers for this: the shop team
@@ -274,6 +277,53 @@ def test_an_annotation_that_the_owners_template_lacks_is_lost_at_a_restart() -> 
         if item.id == "annotation-lost"
     ]
     assert (alone.severity, "not in the input" in alone.message) == ("info", True)
+
+
+@pytest.mark.requirement("C16")
+@pytest.mark.parametrize(
+    ("made", "api", "kind", "spec"),
+    [
+        ("ReplicaSet", "apps/v1", "Deployment", lambda template: {"template": template}),
+        (
+            "Job",
+            "batch/v1",
+            "CronJob",
+            lambda template: {"jobTemplate": {"spec": {"template": template}}},
+        ),
+    ],
+)
+def test_the_owner_of_a_pods_owner_is_known_by_its_name(
+    made: str, api: str, kind: str, spec: Callable[[Any], Any]
+) -> None:
+    """``kubectl get deployments,pods`` prints no ReplicaSet."""
+    owner = {"kind": made, "name": "web-1", "controller": True}
+    annotations = {"flomesh.io/outbound-port-exclusion-list": "80"}
+    live = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web-1-x", "annotations": annotations, "ownerReferences": [owner]},
+        "spec": TEMPLATE["spec"],
+    }
+    maker = {"apiVersion": api, "kind": kind, "metadata": {"name": "web"}}
+    for template, severities in (
+        (TEMPLATE, ["warning"]),
+        ({**TEMPLATE, "metadata": {"annotations": annotations}}, []),
+    ):
+        items = [live, {**maker, "spec": spec(template)}]
+        (only,) = outcomes(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        lost = [item for item in only.seen[0].findings if item.id == "annotation-lost"]
+        assert [item.severity for item in lost] == severities
+        assert all(f"a pod of {kind} web:" in item.message for item in lost)
+
+
+def test_a_live_pods_status_stays_where_it_was() -> None:
+    """A diff shows only what the injector changes."""
+    live = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": TEMPLATE["spec"],
+        "status": {"phase": "Running"},
+    }  # fmt: skip
+    (only,) = outcomes(json.dumps(live))
+    assert list(json.loads(only.text)) == list(live)
 
 
 def test_a_broken_document_says_where() -> None:
