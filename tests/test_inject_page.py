@@ -44,7 +44,7 @@ def test_the_page_shows_what_is_printed(tmp_path: Path) -> None:
 
 def test_every_finding_and_option_of_the_page_exists() -> None:
     named = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, flags=re.MULTILINE))
-    assert len(named) == 5
+    assert len(named) == 6
     assert named <= set(all_rules())
     helped = "".join(
         CliRunner().invoke(cli, [verb, "--help"]).stdout for verb in ("lint", "inject", "annotate")

@@ -195,10 +195,18 @@ RULES: Final = (
     Rule(
         id="probe-lost",
         severity="warning",
-        title="only the last container's probe of this kind counts",
-        why="The injector keeps one probe of a kind for the whole pod; the sidecar and its helper may not answer the others.",
-        fix="Probe one container, or use exec probes in the others.",
-        source=f"{_INJECTOR}, recorded",
+        title="a probe is answered for another container, or by nobody",
+        why="FSM and osm-edge go by one container for each kind of probe: the injector by the last, whether the helper is needed; the Pipy sidecar by the first, what it answers and whether it listens at all.",
+        fix="Probe one container over HTTP or TCP, the first that has a probe of this kind, and use exec probes in those behind it.",
+        source=f"{_INJECTOR}, recorded; the Pipy sidecar's main.js and probes.js",
+    ),
+    Rule(
+        id="probe-intercepted",
+        severity="error",
+        title="a probe that is not rewritten asks a port that is redirected",
+        why="The injector rewrites HTTP and TCP probes of a pod's containers, not gRPC probes, and none of native sidecars. The rules take the kubelet's connection to the sidecar, which lets in the mesh's own pods only.",
+        fix="Exclude the port from inbound redirection, or use an exec probe.",
+        source=f"{_INJECTOR}; the Pipy sidecar's modules/inbound-main.js",
     ),
     Rule(
         id="probe-scheme",
@@ -212,9 +220,9 @@ RULES: Final = (
     Rule(
         id="probe-host",
         severity="warning",
-        title="a TCP probe's host is lost",
-        why="The injector makes an HTTP probe of it that asks this pod.",
-        fix="Use an exec probe.",
+        title="a probe names a host",
+        why="The injector makes a TCP probe ask this pod instead. It keeps an HTTP probe's host, and changes port and path to those of the pod's own sidecar: where the host is another one, the probe fails.",
+        fix="Leave the host out, or use an exec probe.",
         source=f"{_INJECTOR}, recorded",
     ),
     Rule(

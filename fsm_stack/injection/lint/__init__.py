@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsm_stack.injection.lint import containers, keys, lists, probes, ranges
+from fsm_stack.injection.lint import containers, keys, lists, probes, ranges, unanswered
 from fsm_stack.injection.lint.subject import ClusterRanges, Subject
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ CHECKS = (
     *ranges.CHECKS,
     *containers.CHECKS,
     *probes.CHECKS,
+    *unanswered.CHECKS,
 )
 
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from fsm_stack.injection.lint.subject import Json, Subject
 
 _SCHEMES: Final = frozenset({"", "HTTP", "HTTPS"})
+_LISTENERS: Final = {kind: port for _, kind, port in KINDS}
 
 
-def _handlers(subject: Subject) -> Iterator[tuple[str, str, str, Json, Json]]:
+def handlers(subject: Subject) -> Iterator[tuple[str, str, str, Json, Json]]:
     """Path, kind, handler's name, handler, container of every probe that is rewritten."""
     if subject.mutation is None or subject.mutation.spec is None:
         return
@@ -35,11 +36,11 @@ def _handlers(subject: Subject) -> Iterator[tuple[str, str, str, Json, Json]]:
 
 def unknown_port(subject: Subject) -> Iterator[Finding]:
     """A port name that no port of the same container has."""
-    for path, kind, _, handler, container in _handlers(subject):
+    for path, kind, _, handler, container in handlers(subject):
         port = handler.get("port")
         names = {
             str(item.get("name") or "")
-            for item in _list(container.get("ports"))
+            for item in listed(container.get("ports"))
             if type(item) is dict
         }
         if isinstance(port, str) and not port_number(port) and port not in names:
@@ -55,7 +56,7 @@ def unknown_port(subject: Subject) -> Iterator[Finding]:
 
 def reserved_port(subject: Subject) -> Iterator[Finding]:
     """A probe of a port that the sidecar answers."""
-    for path, kind, _, handler, container in _handlers(subject):
+    for path, kind, _, handler, container in handlers(subject):
         number = port_number(handler.get("port"))
         if number in RESERVED_PORTS and not subject.injected:
             yield finding(
@@ -69,7 +70,7 @@ def reserved_port(subject: Subject) -> Iterator[Finding]:
 
 def scheme(subject: Subject) -> Iterator[Finding]:
     """A scheme that the injector does not recognise."""
-    for path, kind, _, handler, container in _handlers(subject):
+    for path, kind, _, handler, container in handlers(subject):
         value = handler.get("scheme")
         if type(value) is str and value not in _SCHEMES:
             yield finding(
@@ -81,44 +82,25 @@ def scheme(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def lost_host(subject: Subject) -> Iterator[Finding]:
-    """A TCP probe of another host."""
-    for path, kind, name, handler, container in _handlers(subject):
-        if name == "tcpSocket" and handler.get("host"):
-            yield finding(
-                "probe-host",
-                f"container {container.get('name')}: the {kind} probe asks {handler['host']}; "
-                "the injector makes it ask this pod",
-                path=f"{path}.host",
-                value=handler["host"],
-            )
+def host(subject: Subject) -> Iterator[Finding]:
+    """A probe that names a host."""
+    for path, kind, name, handler, container in handlers(subject):
+        asked = handler.get("host")
+        if not asked or subject.injected:
+            continue
+        who = f"container {container.get('name')}: the {kind} probe asks {asked}"
+        if name == "tcpSocket":
+            message, severity = f"{who}; the injector makes it ask this pod", None
+        else:
+            port = _LISTENERS[kind]
+            message = f"{who}; the injector keeps the host and makes the port {port}"
+            severity = Severity.ERROR
+        yield finding("probe-host", message, path=f"{path}.host", value=asked, severity=severity)
 
 
-def last_wins(subject: Subject) -> Iterator[Finding]:
-    """Several containers with a probe of one kind, where the injector keeps one."""
-    mutation = subject.mutation
-    if subject.mesh.profile.probes != "header" or mutation is None:
-        return
-    by_kind: dict[str, list[tuple[str, str, Any]]] = {}
-    for path, kind, handler, _, container in _handlers(subject):
-        by_kind.setdefault(kind, []).append((path, handler, container.get("name")))
-    for kind, found in by_kind.items():
-        last = found[-1][2]
-        for path, handler, name in found[:-1]:
-            unanswered = handler == "tcpSocket" and not mutation.probes.helper
-            yield finding(
-                "probe-lost",
-                f"container {name}: only container {last}'s {kind} probe counts"
-                + (
-                    "; no helper is added, so nothing answers this TCP probe" if unanswered else ""
-                ),
-                path=path,
-                severity=Severity.ERROR if unanswered else None,
-            )
-
-
-def _list(value: object) -> list[Any]:
+def listed(value: object) -> list[Any]:
+    """A list, or an empty one for anything else."""
     return value if type(value) is list else []
 
 
-CHECKS: Final = (unknown_port, reserved_port, scheme, lost_host, last_wins)
+CHECKS: Final = (unknown_port, reserved_port, scheme, host)
