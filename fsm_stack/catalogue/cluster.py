@@ -7,6 +7,7 @@ from typing import Final
 from fsm_stack.catalogue.rule import Rule
 
 _GUIDES: Final = "the troubleshooting guides of FSM, osm-edge and OSM"
+_APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."
 _INJECTOR: Final = "flomesh-io/fsm pkg/injector/webhook.go"
 
 
@@ -25,19 +26,19 @@ RULES: Final = (
         "cluster-mesh-config",
         "the MeshConfig is not there",
         "Injector and controller run with zero values: no exclusion counts.",
-        "Run `pulumi up` for the stack, or apply its rendered files.",
+        _APPLY,
     ),
     _rule(
         "cluster-lists",
         "a list of the MeshConfig is not what is declared",
         "The injector reads the cluster's list: new pods get other rules than the reviewed ones.",
-        "Declare the entry in the stack, or run `pulumi up` to take the list back.",
+        "Declare the entry in the stack, or take the list back: run `pulumi up --refresh`.",
     ),
     _rule(
         "cluster-mesh-config-drift",
         "a setting of the MeshConfig is not what is declared",
-        "Somebody changed the cluster past the stack; the next `pulumi up` changes it back.",
-        "Declare it in the stack, or run `pulumi up`.",
+        "Somebody changed the cluster past the stack; `pulumi up --refresh` changes it back, a plain `pulumi up` does not see it.",
+        "Declare it in the stack, or run `pulumi up --refresh`.",
         severity="warning",
         source="Kubernetes, metadata.managedFields",
     ),
@@ -52,14 +53,14 @@ RULES: Final = (
         "cluster-images",
         "the control plane runs, or injects, another image than declared",
         "Pods get another version of the sidecar or its rules than the reviewed one; the same version from another registry is a warning.",
-        "Run `pulumi up`, or declare the image.",
+        "Run `pulumi up --refresh`, or declare the image.",
         source="charts/fsm",
     ),
     _rule(
         "cluster-redirection",
         "ConfigMap fsm-redirection is of other settings",
         "Whoever compares pods with it compares them with settings that are not declared any more.",
-        "Run `pulumi up` for the stack.",
+        _APPLY,
         severity="warning",
         source="fsm-stack",
     ),
@@ -103,7 +104,7 @@ RULES: Final = (
         "cluster-webhook-drift",
         "the webhook configuration is not what is declared",
         "Other pods than the declared ones are sent to the injector, or with other consequences.",
-        "Run `pulumi up` for the stack.",
+        _APPLY,
         severity="warning",
         source="Kubernetes, metadata.managedFields",
     ),

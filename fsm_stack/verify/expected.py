@@ -72,6 +72,17 @@ class Expected:
         """Whether something outside the cluster says what it should hold."""
         return self.origin != "cluster"
 
+    @property
+    def apply(self) -> str:
+        """What brings the cluster to what is declared.
+
+        A plain ``pulumi up`` compares the program with Pulumi's own state: what somebody changed
+        in the cluster it sees after a refresh only.
+        """
+        if self.origin == "stack":
+            return "Run `pulumi up --refresh` for the stack"
+        return "Apply the rendered files"
+
 
 def of_stack(settings: StackSettings, *, title: str) -> Expected:
     """What one stack file declares; the release's scripts are no matter here."""

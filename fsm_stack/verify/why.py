@@ -22,7 +22,7 @@ from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
-from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, apply_first, live_mesh, restart_of
+from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, live_mesh, restart_of
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.exclusion import destination, excluded_by
@@ -220,7 +220,7 @@ class _Walk:
 
     def _not_as_declared(self, declared: Entry | None, live: _Live) -> Why:
         """The cluster's MeshConfig is what has to change first; a restart alone does not help."""
-        remedy = apply_first(self.context)
+        remedy = self.context.expected.apply
         if live.item is None:
             name = self.context.system.mesh_config_name
             return self._is("config-absent", f"the cluster has no MeshConfig {name}: the injector "

@@ -323,4 +323,6 @@ def test_a_restart_that_has_to_wait_is_no_empty_list(project: Path) -> None:
     (project / "Pulumi.dev.yaml").write_text(DEV.replace("7070]", "7070, 5432]"))
     result = run(project, "restart-list")
     assert result.exit_code == 1
-    assert "# first: Run `pulumi up` for the stack: 1 pod waits for that" in result.output
+    assert (
+        "# first: Run `pulumi up --refresh` for the stack: 1 pod waits for that" in result.output
+    )

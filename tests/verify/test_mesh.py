@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from fsm_stack.verify.check import Status
 from fsm_stack.verify.snapshot import Part
 
 from .world import certificate, check, world
+
+if TYPE_CHECKING:
+    from fsm_stack.verify.expected import Origin
 
 INJECTOR_WEBHOOK = "fsm-webhook-fsm"
 
@@ -204,7 +208,7 @@ def test_a_config_map_of_other_settings_is_told() -> None:
     mesh = world()
     mesh.the("ConfigMap", "fsm-redirection")["data"]["settingsDigest"] = "sha256:0"
     assert mesh.messages("cluster-redirection") == [
-        "it was written from other settings: the last `pulumi up` was of another version"
+        "it was written from other settings: those declared were not applied"
     ]
 
 
@@ -334,6 +338,38 @@ def test_a_changed_webhook_is_drift() -> None:
     assert mesh.messages("cluster-webhook-drift") == [
         "webhooks[0].failurePolicy differs from what is declared"
     ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "apply"),
+    [
+        ("stack", "Run `pulumi up --refresh` for the stack"),
+        ("files", "Apply the rendered files"),
+    ],
+)
+def test_what_somebody_changed_is_taken_back_by_the_teams_own_tool(
+    origin: Origin, apply: str
+) -> None:
+    """A plain `pulumi up` finds nothing to do: it looks at the cluster after a refresh only."""
+    mesh = world()
+    mesh.known = replace(mesh.known, origin=origin)
+    mesh.the("MeshConfig")["spec"]["observability"]["fsmLogLevel"] = "trace"
+    webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    webhook["failurePolicy"] = "Ignore"
+    injector = mesh.the("Deployment", "fsm-injector")["spec"]["template"]["spec"]
+    injector["containers"][0]["image"] = "flomesh/fsm-injector:1.4.0"
+    mesh.remove("ConfigMap", "fsm-redirection")
+    fixes = {
+        check_id: [item.fix for item in mesh.outcome(check_id).findings]
+        for check_id in ("cluster-mesh-config-drift", "cluster-webhook-drift", "cluster-images",
+                         "cluster-redirection")
+    }  # fmt: skip
+    assert fixes == {
+        "cluster-mesh-config-drift": [f"{apply}, or declare it."],
+        "cluster-webhook-drift": [f"{apply}, or declare it."],
+        "cluster-images": [f"{apply}, or declare the image."],
+        "cluster-redirection": [f"{apply}."],
+    }
 
 
 def test_a_namespace_without_the_label_names_the_command() -> None:

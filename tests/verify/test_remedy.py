@@ -12,7 +12,7 @@ from fsm_stack.verify.why import explain
 from .world import DEV, World, expected, pod_json, world
 
 RESTART = "kubectl rollout restart deployment/web -n shop"
-APPLY = "Run `pulumi up` for the stack"
+APPLY = "Run `pulumi up --refresh` for the stack"
 KEY = "flomesh.io/outbound-port-exclusion-list"
 NEWER = DEV.replace("[6379, 7070]", "[5432, 6379, 7070]")
 

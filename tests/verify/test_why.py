@@ -59,7 +59,7 @@ def test_a_port_declared_and_not_in_the_cluster_is_config_absent() -> None:
         "outboundPortExclusionList"
     )
     assert answer.fix == (
-        "Run `pulumi up` for the stack, then: kubectl rollout restart deployment/web -n shop"
+        "Run `pulumi up --refresh` for the stack, then: kubectl rollout restart deployment/web -n shop"
     )
 
 
@@ -212,7 +212,7 @@ def test_an_exclusion_that_nobody_declared_names_who_wrote_it_into_the_cluster()
         "outboundPortExclusionList, last written by kubectl-patch at 2026-06-30T09:00:00Z"
     )
     assert answer.fix == (
-        "Run `pulumi up` for the stack, or declare it, then: "
+        "Run `pulumi up --refresh` for the stack, or declare it, then: "
         "kubectl rollout restart deployment/web -n shop"
     )
 

@@ -64,6 +64,7 @@ def images(context: Context) -> Iterator[Finding]:
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
                     place=f"Deployment {namespace}/{name}",
                     evidence=has.get(where),
+                    fix=f"{context.expected.apply}, or declare the image.",
                     severity=Severity.WARNING if same else Severity.ERROR,
                 )
 
@@ -120,17 +121,18 @@ def recorded(context: Context) -> Iterator[Finding]:
     if declared is None:
         raise NotApplicable("nothing is declared outside the cluster")
     place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
-    there = context.snapshot.redirection
+    there, fix = context.snapshot.redirection, f"{context.expected.apply}."
     if there is None:
-        yield found("cluster-redirection", "it is not there", place=place)
+        yield found("cluster-redirection", "it is not there", place=place, fix=fix)
         return
     wanted = (declared.get("data") or {}).get("settingsDigest")
     has = (there.get("data") or {}).get("settingsDigest")
     if wanted != has:
         yield found(
             "cluster-redirection",
-            "it was written from other settings: the last `pulumi up` was of another version",
+            "it was written from other settings: those declared were not applied",
             place=place,
+            fix=fix,
             evidence=f"declared {wanted}, live {has}",
         )
 

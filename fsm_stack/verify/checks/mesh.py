@@ -163,6 +163,7 @@ def drift_finding(
         f"{one.path} differs from what is declared{written}",
         place=where,
         evidence=_shown(one),
+        fix=f"{context.expected.apply}, or declare it.",
         severity=Severity.ERROR if _decides_injection(context, one) else severity,
     )
 

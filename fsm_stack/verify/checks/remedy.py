@@ -47,13 +47,6 @@ def live_mesh(context: Context) -> MeshView | None:
     )
 
 
-def apply_first(context: Context) -> str:
-    """What brings the cluster's MeshConfig to what is declared."""
-    if context.expected.origin == "stack":
-        return "Run `pulumi up` for the stack"
-    return "Apply the rendered files"
-
-
 def before_restart(pod: Pod, script: str | None, context: Context) -> str:
     """What has to be done before a restart gives a pod the declared rules; empty: nothing.
 
@@ -68,7 +61,7 @@ def before_restart(pod: Pod, script: str | None, context: Context) -> str:
         live.interception_mode != context.expected.mesh.interception_mode
         or expected_lists(pod.annotations, live) != declared
     ):
-        return apply_first(context)
+        return context.expected.apply
     template = template_annotations(pod, context)
     if template is None or script is None:
         return ""
