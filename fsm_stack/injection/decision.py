@@ -58,6 +58,18 @@ class Decision:
         return self.outcome == "inject"
 
 
+def never_injected(namespace: str, control_plane: str) -> str:
+    """Why no pod of a namespace is injected, whatever it asks for; empty: it is none of those.
+
+    Source: pkg/injector webhook.go, isNamespaceInjectable.
+    """
+    if namespace == control_plane:
+        return f"namespace {namespace} is the control plane's: its pods are never injected"
+    if namespace in _NEVER:
+        return f"namespace {namespace} is Kubernetes' own: its pods are never injected"
+    return ""
+
+
 def webhook_skips(namespace: NamespaceView, mesh: MeshView) -> Decision | None:
     """Why the API server does not even ask the injector; None when it does.
 
@@ -128,9 +140,7 @@ def _decide(  # noqa: PLR0917  # the cache's key
         why = "hostNetwork: the pod shares the node's network namespace"
         return Decision(outcome="leave", why=why)
     steps.append("the pod has a network namespace of its own")
-    if name in _NEVER or name == control_plane:
-        whose = "the control plane's" if name == control_plane else "Kubernetes' own"
-        why = f"namespace {name} is {whose}: its pods are never injected"
+    if why := never_injected(name, control_plane):
         return Decision(outcome="leave", why=why, steps=tuple(steps))
     if not monitored:
         why = f"namespace {name} is not enrolled in the mesh"

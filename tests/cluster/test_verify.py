@@ -399,7 +399,7 @@ def test_a_namespace_that_lost_its_label_is_not_reported_as_missing(mesh: Api) -
         mesh.patch(NAMESPACE, {"metadata": {"labels": {label: "fsm"}}})
     known = answers(result)
     (finding,) = known["namespace-enrolled"]["findings"]
-    assert finding["message"] == f"label {label} is None, expected 'fsm'"
+    assert finding["message"] == f"label {label} is absent, expected 'fsm'"
     assert json.loads(result.stdout)["pods"] == 2
     assert {item["severity"] for item in known["pod-injected"]["findings"]} == {"warning"}
 

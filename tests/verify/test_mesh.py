@@ -10,6 +10,7 @@ import pytest
 
 from fsm_stack.findings import Severity
 from fsm_stack.verify.check import Status
+from fsm_stack.verify.expected import of_cluster
 from fsm_stack.verify.snapshot import Part
 
 from .world import certificate, check, world
@@ -376,8 +377,85 @@ def test_a_namespace_without_the_label_names_the_command() -> None:
     mesh = world()
     mesh.the("Namespace", "shop")["metadata"]["labels"] = {}
     (finding,) = mesh.outcome("namespace-enrolled").findings
-    assert finding.message == "label flomesh.io/monitored-by is None, expected 'fsm'"
+    assert finding.message == "label flomesh.io/monitored-by is absent, expected 'fsm'"
     assert finding.fix == "kubectl label namespace shop flomesh.io/monitored-by=fsm --overwrite"
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [("kube-system", "Kubernetes' own"), ("fsm-system", "the control plane's")],
+)
+def test_nobody_is_told_to_enrol_a_namespace_that_no_injector_takes(name: str, whose: str) -> None:
+    """With its webhook's policy Fail, no pod of the cluster's own would start without it."""
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["metadata"] |= {"namespace": name, "labels": {}}
+    del pod["spec"]["initContainers"]
+    mesh.objects.append({"kind": "Namespace", "metadata": {"name": name, "labels": {}}})
+    mesh.asked = f"pod/web-7f9c5d-x2x -n {name}"
+    why = f"namespace {name} is {whose}: its pods are never injected"
+    for check_id in ("namespace-enrolled", "namespace-selected"):
+        outcome = mesh.outcome(check_id)
+        assert (outcome.status, outcome.why) == (Status.NOT_APPLICABLE, why)
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.message == f"its traffic is not redirected: {why}"
+    assert finding.fix == (
+        "None: run the application in another namespace, if it is meant to be in the mesh."
+    )
+
+
+def test_a_namespace_of_kubernetes_own_in_the_mesh_is_told() -> None:
+    mesh = world()
+    labels = {"flomesh.io/monitored-by": "fsm"}
+    mesh.objects.append({"kind": "Namespace", "metadata": {"name": "kube-system",
+                                                           "labels": labels}})  # fmt: skip
+    mesh.asked = ""
+    (finding,) = mesh.outcome("namespace-enrolled").findings
+    assert finding.severity is Severity.WARNING
+    assert finding.message == (
+        "it carries label flomesh.io/monitored-by, and namespace kube-system is Kubernetes' own: "
+        "its pods are never injected: where no injector runs, they are refused"
+    )
+    assert finding.fix == "kubectl label namespace kube-system flomesh.io/monitored-by-"
+
+
+@pytest.mark.parametrize(
+    ("origin", "severity"), [("stack", Severity.WARNING), ("cluster", Severity.ERROR)]
+)
+def test_a_namespace_of_a_mesh_that_nobody_serves_is_told(
+    origin: Origin, severity: Severity
+) -> None:
+    """The label was mistyped: no check of the mesh's own namespaces looks there."""
+    mesh = world()
+    labels = {"flomesh.io/monitored-by": "fsmm"}
+    mesh.objects.append({"kind": "Namespace", "metadata": {"name": "typo", "labels": labels}})
+    mesh.known = replace(mesh.known, origin=origin)
+    mesh.asked = ""
+    (finding,) = mesh.outcome("namespace-enrolled").findings
+    assert finding.severity is severity
+    assert finding.place.path == "namespace typo"
+    assert finding.message == (
+        "label flomesh.io/monitored-by is 'fsmm', and no webhook takes pods of a mesh of that "
+        "name: they get no sidecar"
+    )
+    other = copy.deepcopy(mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK))
+    other["metadata"]["name"] = "fsm-webhook-fsmm"
+    other["webhooks"][0]["namespaceSelector"]["matchLabels"] = labels
+    mesh.objects.append(other)
+    assert mesh.outcome("namespace-enrolled").status is Status.PASSED
+
+
+def test_a_webhook_that_takes_another_meshs_pods_leaves_no_namespace_unnoticed() -> None:
+    """Without a stack the webhook tells the mesh's name: its own namespaces then seem another's."""
+    mesh = world()
+    hook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    hook["namespaceSelector"]["matchLabels"]["flomesh.io/monitored-by"] = "osm"
+    own = of_cluster(mesh.snapshot())
+    assert own is not None
+    mesh.known, mesh.asked = own, ""
+    outcome = mesh.outcome("namespace-enrolled")
+    assert outcome.status is Status.FAILED
+    assert [item.place.path for item in outcome.findings] == ["namespace shop"]
 
 
 def test_an_injection_annotation_that_is_no_answer_refuses_every_pod() -> None:
@@ -396,6 +474,28 @@ def test_a_label_that_keeps_the_webhook_away_is_named() -> None:
         "MutatingWebhookConfiguration fsm-webhook-fsm does not select it: label flomesh.io/ignore "
         "is 'true', expected DoesNotExist"
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "selected", "fix"),
+    [
+        ({}, {}, "kubectl label namespace shop flomesh.io/monitored-by=fsm --overwrite"),
+        ({"flomesh.io/monitored-by": "fsm", "flomesh.io/ignore": "true"}, {},
+         "kubectl label namespace shop flomesh.io/ignore-"),
+        ({"flomesh.io/monitored-by": "fsm"}, {"team": "x"},
+         "The injector writes the selector when it starts: "
+         "kubectl rollout restart deployment/fsm-injector -n fsm-system"),
+    ],
+)  # fmt: skip
+def test_what_keeps_the_webhook_from_a_namespace_is_what_is_mended(
+    labels: dict[str, str], selected: dict[str, str], fix: str
+) -> None:
+    mesh = world()
+    mesh.the("Namespace", "shop")["metadata"]["labels"] = labels
+    hook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
+    hook["namespaceSelector"]["matchLabels"] |= selected
+    (finding,) = mesh.outcome("namespace-selected").findings
+    assert finding.fix == fix
 
 
 def test_a_part_that_nobody_read_says_of_what() -> None:

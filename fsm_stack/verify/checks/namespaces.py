@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.findings import Severity
 from fsm_stack.injection.annotations import INJECTION, yes_or_no
+from fsm_stack.injection.decision import never_injected
 from fsm_stack.injection.namespace import NamespaceView, namespace_view
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
-from fsm_stack.verify.checks.webhooks import require
+from fsm_stack.verify.checks.webhooks import require, restart
+from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.selector import refusal
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fsm_stack.findings import Finding
     from fsm_stack.verify.check import Context
@@ -53,7 +56,9 @@ def enrolled(context: Context) -> Iterator[Finding]:
     """The namespace carries the mesh's label, and says whether its pods are injected."""
     mesh, system = context.expected.mesh, context.system
     key = system.annotation(INJECTION)
-    for name in subjects(context):
+    beside = [] if context.asked else [*_of_no_mesh(context), *_needless(context)]
+    yield from beside
+    for name in _injectable(context, others=bool(beside)):
         where = f"namespace {name}"
         item = context.snapshot.namespaces.get(name)
         if item is None:
@@ -65,11 +70,10 @@ def enrolled(context: Context) -> Iterator[Finding]:
         if known.labels.get(label) != mesh.name:
             yield found(
                 "namespace-enrolled",
-                f"label {label} is {known.labels.get(label)!r}, expected {mesh.name!r}",
+                f"label {label} is {_shown(known.labels.get(label))}, expected {mesh.name!r}",
                 place=where,
-                fix=command("kubectl", "label", "namespace", name, f"{label}={mesh.name}",
-                            "--overwrite"),
-            )  # fmt: skip
+                fix=_enrol(context, name),
+            )
         value = known.annotations.get(key)
         if value is not None and yes_or_no(value) is None:
             yield found(
@@ -91,7 +95,7 @@ def _as_declared(context: Context, known: NamespaceView, key: str) -> Iterator[F
     if wanted is not None and value != wanted:
         yield found(
             "namespace-enrolled",
-            f"{key} is {value!r}, declared {wanted!r}",
+            f"{key} is {_shown(value)}, declared {wanted!r}",
             place=f"namespace {known.name}",
             fix=command("kubectl", "annotate", "namespace", known.name, f"{key}={wanted}",
                         "--overwrite"),
@@ -102,16 +106,100 @@ def selected(context: Context) -> Iterator[Finding]:
     """The webhook's selector takes the namespace."""
     item, entry = require(context)
     selector = entry.get("namespaceSelector") or {}
-    for name in subjects(context):
+    for name in _injectable(context):
         there = context.snapshot.namespaces.get(name)
         if there is None:
             continue  # said by the check of the enrolment
-        if why := refusal(selector, view(there).labels):
+        labels = view(there).labels
+        if why := refusal(selector, labels):
             yield found(
                 "namespace-selected",
                 f"{webhook_place(item)} does not select it: {why}",
                 place=f"namespace {name}",
+                fix=_select(context, name, labels),
             )
+
+
+def _injectable(context: Context, *, others: bool = False) -> list[str]:
+    """The namespaces that matter, without those whose pods no injector ever takes.
+
+    Args:
+        context: what was read.
+        others: something was said of others, so that none of these is no reason to stop.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    try:
+        names = subjects(context)
+    except NotApplicable:
+        if others:
+            return []
+        raise
+    never = {name: never_injected(name, context.expected.mesh.namespace) for name in names}
+    known = [name for name in names if not never[name]]
+    if not known and not others:
+        raise NotApplicable(never[names[0]])
+    return known
+
+
+def _of_no_mesh(context: Context) -> Iterator[Finding]:
+    """Namespaces that are labelled for a mesh which no webhook serves.
+
+    The label was mistyped, or the webhook's selector was changed; nothing else would say so.
+    """
+    mesh, label = context.expected.mesh, context.system.monitored_by_label
+    served = {selected_mesh(item, context.system) for item in context.snapshot.mutating}
+    if context.snapshot.unread(Part.MUTATING):
+        return
+    for name, item in sorted(context.snapshot.namespaces.items()):
+        value = view(item).labels.get(label)
+        if value in {None, mesh.name, *served} or name in context.expected.namespaces:
+            continue
+        yield found(
+            "namespace-enrolled",
+            f"label {label} is {value!r}, and no webhook takes pods of a mesh of that name: they "
+            "get no sidecar",
+            place=f"namespace {name}",
+            evidence=f"the mesh is {mesh.name!r}",
+            fix="Correct the label; or the webhook's namespaceSelector, which the injector writes "
+            f"when it starts: {restart(context)}",
+            severity=Severity.WARNING if context.expected.declared else None,
+        )
+
+
+def _needless(context: Context) -> Iterator[Finding]:
+    """Namespaces in the mesh whose pods no injector takes: they wait for it, for nothing."""
+    label, place = context.system.monitored_by_label, context.expected.mesh.namespace
+    for name, item in sorted(context.snapshot.namespaces.items()):
+        if label in view(item).labels and (why := never_injected(name, place)):
+            yield found(
+                "namespace-enrolled",
+                f"it carries label {label}, and {why}: where no injector runs, they are refused",
+                place=f"namespace {name}",
+                fix=command("kubectl", "label", "namespace", name, f"{label}-"),
+                severity=Severity.WARNING,
+            )
+
+
+def _shown(value: str | None) -> str:
+    return "absent" if value is None else repr(value)
+
+
+def _enrol(context: Context, name: str) -> str:
+    label, mesh = context.system.monitored_by_label, context.expected.mesh.name
+    return command("kubectl", "label", "namespace", name, f"{label}={mesh}", "--overwrite")
+
+
+def _select(context: Context, name: str, labels: Mapping[str, str]) -> str:
+    """What makes the webhook select a namespace: its label, or the selector, whichever is off."""
+    system = context.system
+    if labels.get(system.monitored_by_label) != context.expected.mesh.name:
+        return _enrol(context, name)
+    for key in (system.ignore_label, "control-plane"):
+        if key in labels:
+            return command("kubectl", "label", "namespace", name, f"{key}-")
+    return f"The injector writes the selector when it starts: {restart(context)}"
 
 
 CHECKS: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Severity
-from fsm_stack.injection.decision import decide, webhook_skips
+from fsm_stack.injection.decision import Decision, decide, never_injected, webhook_skips
 from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.each import (
     is_injected,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings import Finding
-    from fsm_stack.injection.decision import Decision
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 
@@ -38,6 +37,8 @@ def decision_of(pod: Pod, context: Context) -> Decision:
     if namespace is None:
         raise NotRun(f"namespace {pod.namespace} was not read")
     known, mesh = view(namespace), context.expected.mesh
+    if why := never_injected(known.name, mesh.namespace):
+        return Decision(outcome="leave", why=why)
     return webhook_skips(known, mesh) or decide(
         pod.annotations, host_network=pod.host_network, namespace=known, mesh=mesh
     )
@@ -45,6 +46,8 @@ def decision_of(pod: Pod, context: Context) -> Decision:
 
 def remedy_of(decision: Decision) -> str:
     """What brings a pod into the mesh that the injector leaves alone."""
+    if decision.why.endswith("never injected"):
+        return "None: run the application in another namespace, if it is meant to be in the mesh."
     if decision.why.startswith("hostNetwork"):
         return (
             "None, if that is meant: a pod in the node's network cannot be in the mesh. Else "
