@@ -314,6 +314,56 @@ def test_a_stray_webhook_of_an_older_version_names_its_deletion() -> None:
     assert finding.fix == "kubectl delete mutatingwebhookconfiguration fsm-webhook-old"
 
 
+@pytest.mark.parametrize("name", ["a-webhook", "z-webhook"])
+def test_the_injectors_own_webhook_is_never_the_stray(name: str) -> None:
+    """Without a stack no name is declared: the first of the list would be any of them."""
+    mesh = world()
+    stray = copy.deepcopy(mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK))
+    stray["metadata"]["name"] = name
+    mesh.objects.insert(0, stray)
+    mesh.known = replace(mesh.known, origin="cluster", objects={}, webhook="")
+    (finding,) = mesh.outcome("cluster-webhook-stray").findings
+    assert finding.fix == f"kubectl delete mutatingwebhookconfiguration {name}"
+
+
+@pytest.mark.parametrize(
+    ("version", "fix"),
+    [
+        ("v1.4.0", "kubectl delete mutatingwebhookconfiguration a-webhook"),
+        (None, "Delete the one of the two that the injector's --webhook-config-name does not "
+         "name."),
+    ],
+)  # fmt: skip
+def test_of_two_webhooks_of_other_names_the_running_version_tells(
+    version: str | None, fix: str
+) -> None:
+    mesh = world()
+    own = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)
+    own["metadata"]["name"] = "z-webhook"
+    stray = copy.deepcopy(own)
+    stray["metadata"]["name"] = "a-webhook"
+    if version:
+        stray["metadata"]["labels"]["app.kubernetes.io/version"] = version
+    mesh.objects.insert(0, stray)
+    mesh.known = replace(mesh.known, origin="cluster", objects={}, webhook="")
+    (finding,) = mesh.outcome("cluster-webhook-stray").findings
+    assert finding.fix == fix
+
+
+def test_a_service_is_made_by_who_declares_it() -> None:
+    """Restarting the injector brings none."""
+    mesh = world()
+    mesh.remove("Service", "fsm-injector")
+    (finding,) = mesh.outcome("cluster-webhook-service").findings
+    assert finding.fix == "Run `pulumi up --refresh` for the stack."
+    mesh.known = replace(mesh.known, origin="cluster", objects={}, webhook="")
+    (finding,) = mesh.outcome("cluster-webhook-service").findings
+    assert finding.fix == (
+        "Create Service fsm-system/fsm-injector again, as the installation did: no program "
+        "writes it."
+    )
+
+
 def test_a_webhook_without_service_or_endpoint_is_told() -> None:
     mesh = world()
     mesh.the("EndpointSlice")["endpoints"][0]["conditions"]["ready"] = False

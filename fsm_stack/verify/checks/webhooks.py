@@ -52,7 +52,26 @@ def ours(context: Context) -> Json | None:
         )
         == place
     ]
-    return next(iter(leading or every), None)
+    return min(leading or every, key=lambda item: _unlike(item, context), default=None)
+
+
+def _unlike(item: Json, context: Context) -> tuple[bool, bool]:
+    """How little a configuration looks like the one that the running injector writes.
+
+    By its name, as the charts make it, and by its version, which the injector copies from its own.
+    """
+    mesh, system = context.expected.mesh, context.system
+    program = context.snapshot.programs.get((mesh.namespace, system.injector_name)) or {}
+    version = _version(program)
+    return (
+        name_of(item) != f"{system.default_mesh_name}-webhook-{mesh.name}",
+        bool(version) and _version(item) != version,
+    )
+
+
+def _version(item: Json) -> str | None:
+    value = ((item.get("metadata") or {}).get("labels") or {}).get(_VERSION_LABEL)
+    return str(value) if value else None
 
 
 def injector_entry(item: Json, context: Context) -> Json:
@@ -109,20 +128,34 @@ def present(context: Context) -> Iterator[Finding]:
 def strays(context: Context) -> Iterator[Finding]:
     """No second configuration sends the same pods to an injector that may be gone."""
     known = ours(context)
-    version = ((known or {}).get("metadata") or {}).get("labels", {}).get(_VERSION_LABEL)
     for item in of_mesh(context):
         if known is not None and name_of(item) == name_of(known):
             continue
-        other = ((item.get("metadata") or {}).get("labels") or {}).get(_VERSION_LABEL)
-        of_version = f" of version {other}" if other and other != version else ""
+        other = _version(item)
+        of_version = f" of version {other}" if other and other != _version(known or {}) else ""
         policy = injector_entry(item, context).get("failurePolicy")
         yield found(
             "cluster-webhook-stray",
             f"a second configuration{of_version} for the same mesh, failurePolicy {policy}",
             place=place(item),
             evidence=f"ours is {name_of(known) if known else 'absent'}",
-            fix=delete(item),
+            fix=delete(item) if _is_stray(item, known, context) else _WHICH,
         )
+
+
+# The name that it writes stands in its arguments, which a snapshot does not hold.
+_WHICH: Final = (
+    "Delete the one of the two that the injector's --webhook-config-name does not name."
+)
+
+
+def _is_stray(item: Json, known: Json | None, context: Context) -> bool:
+    """Whether it is sure which of two configurations is the injector's own."""
+    return (
+        bool(context.expected.webhook)
+        or known is None
+        or _unlike(item, context) > _unlike(known, context)
+    )
 
 
 def server(context: Context) -> Iterator[Finding]:
@@ -134,14 +167,15 @@ def server(context: Context) -> Iterator[Finding]:
     there = context.snapshot.services.get(key)
     if there is None:
         yield found("cluster-webhook-service", f"Service {named} is not there",
-                    place=place(item), fix=restart(context))  # fmt: skip
+                    place=place(item), fix=_service_again(context, named))  # fmt: skip
         return
     port = service.get("port") or 443  # Kubernetes' default of a webhook's service
     ports = [one.get("port") for one in (there.get("spec") or {}).get("ports") or ()]
     if port not in ports:
         has = f"it has {', '.join(map(str, ports))}"
         yield found("cluster-webhook-service", f"Service {named} has no port {port}",
-                    place=place(item), evidence=has)  # fmt: skip
+                    place=place(item), evidence=has,
+                    fix=_service_again(context, named))  # fmt: skip
     ready = [
         endpoint
         for one in context.snapshot.endpoints
@@ -160,6 +194,13 @@ def server(context: Context) -> Iterator[Finding]:
             fix=f"{restart(context)} ; if no injector can run, new pods start without a sidecar "
             f"after {delete(item)}",
         )
+
+
+def _service_again(context: Context, named: str) -> str:
+    """What makes the Service: no program does."""
+    if context.expected.declared:
+        return f"{context.expected.apply}."
+    return f"Create Service {named} again, as the installation did: no program writes it."
 
 
 def drift(context: Context) -> Iterator[Finding]:
