@@ -47,6 +47,11 @@ class Refused(Exception):  # noqa: N818  # the server's answer
         """The account may not read it."""
         return self.code == _FORBIDDEN
 
+    @property
+    def failed(self) -> bool:
+        """The server could not, or what it asks in turn: the node of a pod, for its log."""
+        return self.code >= _SERVER_ERROR
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -102,23 +107,28 @@ class Cluster:
             Refused: the server's no, or an answer that cannot be used.
             CouldNotCheckError: no connection at all, or credentials that are not accepted.
         """
-        content = self.content(path, **query)
+        content = self._content(path, query)
         try:
             return decoded(content)
         except ValueError as error:
             raise Refused(f"{path}: {error}", code=0) from None
 
-    def content(self, path: str, **query: str | int) -> bytes:
+    def content(self, path: str, *, attempts: int = ATTEMPTS, **query: str | int) -> bytes:
         """The bytes of an answer; see :meth:`read`."""
-        return self._content(path, query)
+        return self._content(path, query, attempts=attempts)
 
     def _content(
-        self, path: str, query: Mapping[str, str | int], begun: Future[Answer] | None = None
+        self,
+        path: str,
+        query: Mapping[str, str | int],
+        begun: Future[Answer] | None = None,
+        *,
+        attempts: int = ATTEMPTS,
     ) -> bytes:
         if self.down:
             raise Refused(self.down, code=0)
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts
             try:
                 answer = begun.result() if begun else self.get(self._url(path, query))
                 content = answer.content()
@@ -127,7 +137,7 @@ class Cluster:
                 if not last:
                     self.sleep(0.2 * attempt**2)
                     continue
-                return self._gave_up(error)
+                return self._gave_up(error, attempts)
             self.answered = True
             begun = None
             if (answer.code == _TOO_MANY or answer.code >= _SERVER_ERROR) and not last:
@@ -180,9 +190,10 @@ class Cluster:
                     again = False
                     content = self._content(path, first)
 
-    def _gave_up(self, error: OSError) -> bytes:
+    def _gave_up(self, error: OSError, attempts: int) -> bytes:
         reason = str(error) or type(error).__name__
-        text = f"{self.server}: no answer in {ATTEMPTS} attempts: {reason}"
+        tried = f" in {attempts} attempts" if attempts > 1 else ""
+        text = f"{self.server}: no answer{tried}: {reason}"
         if not self.answered:
             raise CouldNotCheckError(f"context {self.context}: {text}") from error
         self.down = text

@@ -27,6 +27,7 @@ Json = dict[str, Any]
 _LOG_LINES: Final = 20
 _LOG_BYTES: Final = 4096
 _LOGS_MAX: Final = 20
+_LOGS_FAILED_MAX: Final = 3  # each may take the server half a minute: its node is down
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _APPS: Final = "/apis/apps/v1"
 OWNER_KINDS: Final = {
@@ -227,15 +228,19 @@ class Reader:
         return kept
 
     def _logs(self) -> None:
+        failed = 0
         for namespace, name, container in islice(self._failing, _LOGS_MAX):
             path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
             try:
                 content = self.cluster.content(
-                    path, container=container, tailLines=_LOG_LINES, limitBytes=_LOG_BYTES
-                )
+                    path, attempts=1, container=container, tailLines=_LOG_LINES,
+                    limitBytes=_LOG_BYTES,
+                )  # fmt: skip
             except Refused as refused:
-                if refused.forbidden or not refused.code:
+                failed += refused.failed
+                if refused.forbidden or refused.failed or not refused.code:
                     self._note(Part.LOGS, refused)
+                if refused.forbidden or failed == _LOGS_FAILED_MAX or not refused.code:
                     return
                 continue  # deleted meanwhile, or no log yet: the state says enough
             self._take(

@@ -318,6 +318,33 @@ def test_without_the_right_to_namespaces_pods_are_named_as_unknown() -> None:
     assert found.not_read[Part.PODS] == ("not read: which namespaces are in the mesh is unknown")
 
 
+def test_nodes_that_do_not_answer_hold_nobody_up() -> None:
+    """The server takes half a minute to find out, for each log: three are enough."""
+    many = [pod(f"p{number}") for number in range(9)]
+    for one in many:
+        one["status"]["initContainerStatuses"] = [
+            {"name": "fsm-init", "state": {"terminated": {"exitCode": 2}}}
+        ]
+
+    def answer(path: str) -> Scripted:
+        if "/pods/p1/log?" in path:
+            return 200, "too many ports specified"
+        if "/log?" in path:
+            return 500, {"message": "dial tcp 10.0.0.1:10250: i/o timeout"}
+        if path.startswith("/api/v1/namespaces/shop/pods"):
+            return 200, {"items": many}
+        return mesh(path)
+
+    server = Server(answer)
+    found = Reader(cluster=server.cluster()).snapshot(systems=[FSM], namespace="m")
+    assert [path.split("/")[6] for path in server.asked if "/log?" in path] == [
+        "p0", "p1", "p2", "p3",
+    ]  # fmt: skip
+    assert server.waited == []
+    assert found.logs == {"shop/p1": "too many ports specified"}
+    assert found.not_read == {Part.LOGS: "not read: dial tcp 10.0.0.1:10250: i/o timeout"}
+
+
 def test_a_log_that_may_not_be_read_is_noted_once() -> None:
     many = [pod(f"p{number}") for number in range(5)]
     for one in many:

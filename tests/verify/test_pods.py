@@ -78,7 +78,8 @@ def test_a_sidecar_that_is_not_ready_shows_the_computed_count() -> None:
     pod["spec"]["initContainers"].append({"name": "log-shipper", "restartPolicy": "Always"})
     pod["spec"]["initContainers"].append({"name": "migrate"})
     statuses = pod["status"]["containerStatuses"]
-    statuses[1] |= {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    statuses[1] |= {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": {"exitCode": 1}}}  # fmt: skip
     statuses.append({"name": "fsm-healthcheck", "ready": True})
     pod["status"]["initContainerStatuses"].append({"name": "log-shipper", "ready": True})
     (finding,) = mesh.outcome("pod-ready").findings
@@ -564,6 +565,45 @@ def test_a_log_that_may_not_be_read_is_named_with_the_failure() -> None:
     assert finding.value == (
         'its log was not read: pods "x" is forbidden: cannot get resource "pods/log"'
     )
+
+
+def test_how_long_a_container_waits_hides_no_log_that_may_not_be_read() -> None:
+    """The kubelet's message of every crash-looping container says nothing about the crash."""
+    mesh = world()
+    init_status(mesh).update(
+        state={"waiting": {"reason": "CrashLoopBackOff",
+                           "message": "back-off 5m0s restarting failed container=fsm-init"}},
+        lastState={"terminated": {"exitCode": 2}},
+    )  # fmt: skip
+    mesh.not_read = {Part.LOGS: 'not read: cannot get resource "pods/log"'}
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == 'its log was not read: cannot get resource "pods/log"'
+    init_status(mesh)["lastState"]["terminated"]["message"] = "no chain"
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == "no chain"
+    init_status(mesh).update(
+        state={"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}, lastState={}
+    )
+    (finding,) = mesh.outcome("pod-init").findings
+    assert finding.value == "no such image"
+
+
+@pytest.mark.parametrize(
+    ("state", "fix"),
+    [
+        (
+            {"waiting": {"reason": "PodInitializing"}},
+            "kubectl describe pod web-7f9c5d-x2x -n shop",
+        ),
+        ({}, "kubectl describe pod web-7f9c5d-x2x -n shop"),
+        ({"running": {}}, "kubectl logs web-7f9c5d-x2x -c sidecar -n shop"),
+    ],
+)
+def test_a_sidecar_that_never_started_has_no_log_to_read(state: dict[str, Any], fix: str) -> None:
+    mesh = world()
+    mesh.the("Pod")["status"]["containerStatuses"][1] |= {"ready": False, "state": state}
+    (finding,) = mesh.outcome("pod-ready").findings
+    assert finding.fix == fix
 
 
 def test_whether_an_annotation_lasts_is_unknown_without_the_owner() -> None:

@@ -132,8 +132,10 @@ def state_text(one: Container) -> str:
 def _failing(pod: Pod, init: Container, context: Context) -> Finding:
     log = context.snapshot.logs.get(pod.key, "")
     failed = init.state if init.state.name == "terminated" else init.last
-    known = cause(init.state.message, init.last.message, log)
-    evidence = telling_line(log or init.state.message or init.last.message, known)
+    # Of a container that waits for its next try the state tells how long, and not why.
+    now = "" if init.state.reason == _LOOPING else init.state.message
+    known = cause(now, init.last.message, log)
+    evidence = telling_line(log or init.last.message or now, known)
     unread = context.snapshot.not_read.get(Part.LOGS, "")
     if not evidence and failed.exit_code:
         evidence = f"its log was {unread or 'not read'}"
@@ -143,7 +145,7 @@ def _failing(pod: Pod, init: Container, context: Context) -> Finding:
         failure(init) + because,
         place=place(pod),
         evidence=evidence or None,
-        fix=known.fix if known else _look(pod, init),
+        fix=known.fix if known else look_at(pod, init),
         severity=Severity.WARNING if init.state.name == "running" else None,
     )
 
@@ -167,12 +169,12 @@ def failure(init: Container) -> str:
             return f"{what} has no status: no node has started the pod"
 
 
-def _look(pod: Pod, init: Container) -> str:
+def look_at(pod: Pod, one: Container) -> str:
     """Where the reason stands: a container that was never started has no log."""
-    never = init.state.name == "waiting" and init.last.name == "unknown"
-    if never or init.state.name == "unknown":
+    never = one.state.name == "waiting" and one.last.name == "unknown"
+    if never or one.state.name == "unknown":
         return command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)
-    return logs_of(pod, init.name)
+    return logs_of(pod, one.name)
 
 
 CHECKS: Final = (

@@ -9,12 +9,11 @@ from fsm_stack.injection.decision import Decision, decide, never_injected, webho
 from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.each import (
     is_injected,
-    logs_of,
     of_every_pod,
     place,
     require_sidecar,
 )
-from fsm_stack.verify.checks.init import state_text
+from fsm_stack.verify.checks.init import look_at, state_text
 from fsm_stack.verify.checks.namespaces import view
 from fsm_stack.verify.checks.remedy import restart_of
 from fsm_stack.verify.snapshot import Part
@@ -119,7 +118,7 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
                 f"{whose} is not ready: {state_text(one)}",
                 place=place(pod),
                 evidence=shown,
-                fix=logs_of(pod, one.name),
+                fix=look_at(pod, one),
             )
 
 
