@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.verify.check import NotApplicable, NotRun
+from fsm_stack.findings import Severity
+from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
+from fsm_stack.verify.checks import admission, authority, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
@@ -60,11 +62,13 @@ class RestartList:
     Attributes:
         owners: with at least one stale pod each.
         later: what has to be done before a restart would help, and for how many pods.
+        broken: what keeps new pods from the injector: a restart would lose pods, or their sidecar.
         unknown: reasons for which a pod could not be compared, each once.
     """
 
     owners: tuple[Restart, ...]
     later: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -101,7 +105,19 @@ def restarts(context: Context) -> RestartList:
     return RestartList(
         owners=owners,
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
+        broken=_broken(context) if owners else (),
         unknown=tuple(unknown),
+    )
+
+
+def _broken(context: Context) -> tuple[str, ...]:
+    """Why pods that are made now would be refused, or get no sidecar."""
+    checks = (*webhooks.CHECKS, *authority.CHECKS, *admission.CHECKS)
+    return tuple(
+        item.message
+        for outcome in run_checks(context, checks)
+        for item in outcome.findings
+        if item.severity is Severity.ERROR and not item.place.path.startswith("Validating")
     )
 
 
@@ -158,6 +174,8 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     yield f"# stack {harmless(context.expected.title)} ({context.system.name})"
     for first in listed.later:
         yield f"# first: {harmless(first)}, a restart alone does not give the declared rules"
+    for reason in listed.broken:
+        yield f"# first: mend the injection, or restarted pods are lost: {harmless(reason)}"
     for reason in listed.unknown:
         yield f"# not compared: {harmless(reason)}"
     for part, reason in context.snapshot.not_read.items():

@@ -421,6 +421,18 @@ def test_doubled_jumps_are_suspected_from_restarts(code: int, suspected: bool) -
     )
 
 
+def test_nobody_looks_into_the_kernel_of_a_pod_that_has_ended_or_no_sidecar() -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    assert mesh.outcome("pod-live-rules").why.startswith("to look into the kernel: kubectl debug")
+    pod["status"]["phase"] = "Failed"
+    assert mesh.outcome("pod-live-rules").why == "pod shop/web-7f9c5d-x2x ran to its end: Failed"
+    pod["status"]["phase"] = "Running"
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    assert mesh.outcome("pod-live-rules").why == "pod shop/web-7f9c5d-x2x has no sidecar"
+
+
 def test_doubled_jumps_in_the_kernel_are_seen() -> None:
     mesh = world()
     text = mesh.the("Pod")["spec"]["initContainers"][0]["args"][1]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.verify.objects import Owner, owner_of
+from fsm_stack.verify.report import restart_json
 from fsm_stack.verify.restarts import lines, restarts
 
 from .world import DEV, World, expected, pod_json, world
@@ -77,3 +78,30 @@ def test_an_owner_that_waits_for_deletions_gets_them(strategy: str) -> None:
         assert one.command == "kubectl rollout restart daemonset/web -n shop --context test"
         assert one.wait.startswith("kubectl rollout status daemonset/web")
     assert one.command in list(lines(mesh.context(), listed, batch=10))
+
+
+def test_nothing_restarts_without_a_warning_while_no_injector_takes_new_pods() -> None:
+    """A StatefulSet ends its pods before it makes the next: refused, they are lost."""
+    mesh = stale()
+    assert restarts(mesh.context()).broken == ()
+    mesh.the("EndpointSlice")["endpoints"] = []
+    listed = restarts(mesh.context())
+    why = (
+        "Service fsm-system/fsm-injector has no ready endpoint: with failurePolicy Fail new pods "
+        "of the mesh wait or are refused"
+    )
+    assert listed.broken == (why,)
+    assert len(listed.owners) == 1
+    first = "# first: mend the injection, or restarted pods are lost: "
+    assert f"{first}{why}" in list(lines(mesh.context(), listed, batch=10))
+    assert restart_json(mesh.context(), listed)["first"] == [why]
+    mesh.remove("Pod")
+    mesh.objects.append(pod_json(mesh.known))
+    assert restarts(mesh.context()).broken == ()  # there is nothing to restart
+
+
+def test_the_controllers_own_webhook_keeps_no_pod_away() -> None:
+    mesh = stale()
+    item = mesh.the("ValidatingWebhookConfiguration", "fsm-validator-mesh-fsm")
+    item["webhooks"][0]["clientConfig"]["caBundle"] = ""
+    assert restarts(mesh.context()).broken == ()

@@ -24,7 +24,13 @@ from fsm_stack.iptables.rule import (
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.tokens import POD_IP_VARIABLE
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import init_container, place, restart
+from fsm_stack.verify.checks.each import (
+    init_container,
+    place,
+    ran_to_its_end,
+    require_sidecar,
+    restart,
+)
 from fsm_stack.verify.checks.lists import reading_of
 from fsm_stack.verify.checks.rules import script_of
 from fsm_stack.verify.harmless import command
@@ -70,6 +76,8 @@ def _suspected(context: Context) -> Iterator[Finding]:
         if not _undone(init)
     ]
     if not repeated:
+        for pod in context.pods if len(context.pods) == 1 else ():
+            _require_rules(pod, context)
         raise NotApplicable(_how_to_get(context))
     for pod, restarts in repeated:
         yield found(
@@ -79,6 +87,17 @@ def _suspected(context: Context) -> Iterator[Finding]:
             place=place(pod),
             fix=_how_to_get(context, pod),
         )
+
+
+def _require_rules(pod: Pod, context: Context) -> None:
+    """Ask nobody to look into the kernel for rules that cannot be there.
+
+    Raises:
+        NotApplicable: the pod has no sidecar, or has ended, and its network namespace with it.
+    """
+    require_sidecar(pod, context)
+    if pod.over:
+        raise ran_to_its_end(pod)
 
 
 def _undone(init: Container) -> bool:
