@@ -66,15 +66,19 @@ def admit(
     decision = decide(
         known.annotations, host_network=known.host_network, namespace=namespace, mesh=mesh
     )
-    if not decision.check():
-        return decision, None
-    mutation = mutate(
-        known,
-        mesh=mesh,
-        namespace=namespace,
-        proxy_id=proxy_id,
-        dry_run=dry_run,
-        secrets=secrets,
-        service_account=service_account,
-    )
+    try:
+        if not decision.check():
+            return decision, None
+        mutation = mutate(
+            known,
+            mesh=mesh,
+            namespace=namespace,
+            proxy_id=proxy_id,
+            dry_run=dry_run,
+            secrets=secrets,
+            service_account=service_account,
+        )
+    except Refusal as refusal:
+        refusal.steps = (*decision.steps, decision.why)
+        raise
     return decision, mutation

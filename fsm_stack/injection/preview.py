@@ -105,7 +105,9 @@ def preview(
             )
         except Refusal as error:
             refusal = error
-            decision = Decision(outcome="refuse", why=error.message, message=error.message)
+            decision = Decision(
+                outcome="refuse", why=error.message, steps=error.steps, message=error.message
+            )
     found: tuple[Finding, ...] = ()
     if check:
         left_alone = decision.outcome == "leave"

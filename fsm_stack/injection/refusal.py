@@ -17,6 +17,7 @@ class Refusal(Exception):  # noqa: N818  # it is the answer that the API server 
         path: the place in the pod or namespace that causes it.
         value: the offending value.
         secret_left: the injector has already made the bootstrap Secret, and leaves it behind.
+        steps: what was decided before, for people.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Refusal(Exception):  # noqa: N818  # it is the answer that the API server 
         self.path = path
         self.value = value
         self.secret_left = secret_left
+        self.steps: tuple[str, ...] = ()
         super().__init__(message)
 
     def as_finding(self) -> Finding:

@@ -94,6 +94,30 @@ def test_a_refusal_is_a_finding_with_the_injectors_words() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("annotations", "last"),
+    [
+        (
+            {"flomesh.io/sidecar-injection": "on"},
+            "pod: flomesh.io/sidecar-injection is 'on', neither a yes nor a no",
+        ),
+        (
+            {"flomesh.io/outbound-port-exclusion-list": "80,x"},
+            "namespace shop asks for it, and the pod does not object",
+        ),
+    ],
+)
+def test_a_refusal_has_its_steps_too(annotations: dict[str, str], last: str) -> None:
+    """An explanation says how far the injector came."""
+    decision = seen(pod(annotations)).decision
+    assert decision.outcome == "refuse"
+    assert decision.steps[:2] == (
+        "the pod has a network namespace of its own",
+        "namespace shop is enrolled in the mesh",
+    )
+    assert decision.steps[-1] == last
+
+
 def test_a_missing_image_refuses_every_pod() -> None:
     result = seen(pod(), environment={"FSM_DEFAULT_SIDECAR_IMAGE": ""})
     assert [item.as_text() for item in result.findings] == [
