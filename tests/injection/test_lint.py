@@ -81,7 +81,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     (
         "excludes-everything",
         pod({EXCLUDED: "0.0.0.0/0"}),
-        f"{EXCLUDED}: 0.0.0.0/0 exclude every address: nothing outbound is intercepted",
+        f"{EXCLUDED}: 0.0.0.0/0 excludes every address: nothing outbound is intercepted",
     ),
     (
         "excludes-mesh-traffic",
@@ -376,6 +376,41 @@ def test_lists_count_together_with_the_meshs() -> None:
     assert "too-many-ports" not in found(given, traffic=shared)
     more = pod({PORTS: "1,2,3,4,5,6"})
     assert found(more, traffic=shared)["too-many-ports"].endswith("got 16: 6 here, 10 there")
+
+
+def test_ranges_count_together_with_the_meshs() -> None:
+    halves = {"outboundIPRangeExclusionList": ["10.244.0.0/17", "0.0.0.0/1"]}
+    given = pod({EXCLUDED: "128.0.0.0/1"})
+    assert found(given, traffic=halves)["excludes-everything"] == (
+        f"{EXCLUDED}: 128.0.0.0/1, 10.244.0.0/17, 0.0.0.0/1 together exclude every address: "
+        "nothing outbound is intercepted"
+    )
+    halves = {"outboundIPRangeExclusionList": ["10.244.0.0/17"]}
+    given = pod({EXCLUDED: "10.244.128.0/17"})
+    assert found(given, traffic=halves)["excludes-mesh-traffic"] == (
+        f"{EXCLUDED}: together with the mesh's exclusions it covers the cluster's pod range "
+        "10.244.0.0/16"
+    )
+    assert found(given)["excludes-mesh-traffic"] == (
+        f"{EXCLUDED}: 10.244.128.0/17 is part of the cluster's pod range 10.244.0.0/16"
+    )
+
+
+def test_an_exclusion_that_takes_the_meshs_inclusion_back_is_found() -> None:
+    shared = {"outboundIPRangeInclusionList": ["1.1.1.0/24"]}
+    assert found(pod({EXCLUDED: "1.0.0.0/8"}), traffic=shared) == {
+        "dead-inclusion": f"{EXCLUDED}: it takes the mesh's inclusion 1.1.1.0/24 back whole"
+    }
+    dead = shared | {"outboundIPRangeExclusionList": ["1.1.1.0/24"]}
+    assert found(pod({EXCLUDED: "1.0.0.0/8"}), traffic=dead) == {}
+
+
+@pytest.mark.parametrize("text", ["999.1.1.1/99", "1.2.3.4/33", "$(id) 10.0.0.0/8", "x/8", ""])
+def test_a_mesh_whose_ranges_are_none_stops_no_check(text: str) -> None:
+    """A cluster's MeshConfig holds what FSM's CRD lets through."""
+    given = pod({EXCLUDED: "1.0.0.0/8", INCLUDED: "1.1.1.1/32"})
+    for name in ("outboundIPRangeExclusionList", "outboundIPRangeInclusionList"):
+        assert set(found(given, traffic={name: [text]})) == {"dead-inclusion"}
 
 
 def test_lists_that_nothing_reads_are_named() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Finding, Severity, finding
+from fsm_stack.injection.go_values import is_cidr
 from fsm_stack.injection.lint.subject import Subject, annotation_path
 from fsm_stack.settings.checks.ranges import covers, spans
 from fsm_stack.settings.values import cidr_bounds, network_text
@@ -18,11 +19,14 @@ _USUAL: Final = (("10.244.0.0/16", "pod"), ("10.96.0.0/16", "service"))
 
 
 def ipv4(ranges: Iterable[str]) -> tuple[str, ...]:
-    """The IPv4 ranges, with a plain prefix length: Go takes leading zeros there."""
+    """The IPv4 ranges, with a plain prefix length: Go takes leading zeros there.
+
+    A mesh's list may hold anything: what is no CIDR is left out.
+    """
     found = []
     for text in ranges:
-        address, _, prefix = str(text).partition("/")
-        if ":" not in address and prefix.isdigit() and address.count(".") == 3:  # noqa: PLR2004
+        if ":" not in text and is_cidr(text):
+            address, _, prefix = text.partition("/")
             found.append(f"{address}/{int(prefix)}")
     return tuple(found)
 
@@ -64,10 +68,13 @@ def everything(subject: Subject) -> Iterator[Finding]:
     own = ipv4(subject.ranges_of(key))
     both = (*own, *ipv4(subject.mesh.excluded_ranges))
     if own and spans(both) == ((0, _LAST),):
+        alone = next((text for text in own if cidr_bounds(text) == (0, _LAST)), None)
+        what = f"{alone} excludes" if alone else f"{', '.join(both)} together exclude"
         yield finding(
             "excludes-everything",
-            f"{key}: {', '.join(both)} exclude every address: nothing outbound is intercepted",
+            f"{key}: {what} every address: nothing outbound is intercepted",
             path=annotation_path(key),
+            value=alone,
         )
 
 
@@ -93,6 +100,25 @@ def mesh_traffic(subject: Subject) -> Iterator[Finding]:
             if covers((bounds,), other):
                 message = f"covers {other}, the usual {kind} range"
                 yield _mesh_finding(key, text, message, severity=Severity.WARNING)
+    yield from _together(subject, declared)
+
+
+def _together(subject: Subject, declared: list[tuple[str, str]]) -> Iterator[Finding]:
+    """Exclusions that cover a range of the cluster only together, the mesh's among them."""
+    key = subject.list_keys()[2]
+    own, mesh = ipv4(subject.ranges_of(key)), ipv4(subject.mesh.excluded_ranges)
+    union, before = spans((*own, *mesh)), spans(mesh)
+    if union == ((0, _LAST),):
+        return  # excludes-everything says more
+    for other, kind in declared:
+        alone = any(covers((cidr_bounds(text),), other) for text in own)
+        if covers(union, other) and not covers(before, other) and not alone:
+            yield finding(
+                "excludes-mesh-traffic",
+                f"{key}: together with the mesh's exclusions it covers the cluster's {kind} range "
+                f"{other}",
+                path=annotation_path(key),
+            )
 
 
 def _mesh_finding(
@@ -118,6 +144,15 @@ def dead_inclusions(subject: Subject) -> Iterator[Finding]:
                 "dead-inclusion",
                 f"{included}: {text} is excluded as a whole; nothing of it is redirected",
                 path=annotation_path(included),
+                value=text,
+            )
+    alive = spans(ipv4(subject.mesh.excluded_ranges))
+    for text in ipv4(subject.mesh.included_ranges):
+        if text not in own and covers(union, text) and not covers(alive, text):
+            yield finding(
+                "dead-inclusion",
+                f"{excluded}: it takes the mesh's inclusion {text} back whole",
+                path=annotation_path(excluded),
                 value=text,
             )
 
