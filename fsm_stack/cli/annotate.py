@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream
-from fsm_stack.cli.workloads import settings_of, stack_argument
+from fsm_stack.cli.workloads import note_workloads, settings_of, stack_argument
 from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,10 +120,11 @@ def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
     from fsm_stack.injection.edit import annotated, annotated_json
     from fsm_stack.injection.workload import workloads
 
-    texts = []
+    texts, count = [], 0
     for document in documents(path):
         text = document.text
         found = tuple(workloads(document.load())) if document.of_interest() else ()
+        count += len(found)
         try:
             if found and document.form == "json":
                 text = annotated_json(document.load(), found, annotations)
@@ -132,4 +133,5 @@ def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
         except InputError as error:
             raise InputError(f"{document.file}:{document.line}: {error}") from None
         texts.append(document.lead + text)
+    note_workloads(count)
     return texts

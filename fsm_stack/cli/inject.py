@@ -81,9 +81,8 @@ def inject(
         for outcome in tally.counted(outcomes(files, context), complain=not explain)
         for text in show(outcome, context)
     )
-    if explain:
-        note_workloads(tally.workloads)
-    else:
+    note_workloads(tally.workloads)
+    if not explain:
         note_assumed(tally.namespaces - context.namespaces.keys())
     leave(failed=tally.refused > 0)
 

@@ -248,7 +248,16 @@ def test_inject_gives_everything_as_json(run: Callable[..., Result]) -> None:
     assert [item["id"] for item in only["findings"]] == ["annotation-misplaced"]
 
 
-@pytest.mark.parametrize("words", [("lint",), ("inject", "--explain")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("lint",),
+        ("inject", "--explain"),
+        ("inject", "--diff"),
+        ("inject",),
+        ("annotate", "--hold"),
+    ],
+)
 def test_an_input_without_workloads_is_said(
     run: Callable[..., Result], words: tuple[str, ...]
 ) -> None:
