@@ -116,4 +116,11 @@ def _correction(outcome: Outcome, system: System) -> str:
         text = corrected(document.text, [seen.workload for seen in outcome.seen], system)
     except InputError:  # the findings say what to move, and where to
         return ""
-    return as_diff(document.text, text, file=document.file, line=document.line)
+    head = "" if document.lead.endswith("\n") else document.lead  # in the text's first line
+    return as_diff(
+        head + document.text,
+        head + text,
+        file=document.file,
+        line=document.line,
+        behind=document.behind,
+    )

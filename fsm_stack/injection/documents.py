@@ -42,12 +42,14 @@ class Document:
         line: of its first line, from 1.
         lead: the marker line before it, ``---``; "" where there is none.
         text: what follows, up to the next marker.
+        behind: the next marker's line; "" at the stream's end.
     """
 
     file: str
     line: int
     lead: str
     text: str
+    behind: str = ""
 
     @property
     def form(self) -> Literal["json", "yaml"]:
@@ -125,7 +127,7 @@ def split(lines: Iterable[str], *, file: str) -> Iterator[Document]:
     for number, text in enumerate(lines, start=1):
         if text.startswith("---") and (len(text) == 3 or text[3] in " \t\r\n"):  # noqa: PLR2004
             if lead or body:
-                yield from _values(file, line, lead, "".join(body))
+                yield from _values(file, line, lead, "".join(body), behind=text)
             lead, body, size = text[:3], [text[3:]], 0
             line = number
             if not text[3:].strip():
@@ -141,9 +143,9 @@ def split(lines: Iterable[str], *, file: str) -> Iterator[Document]:
         yield from _values(file, line, lead, "".join(body))
 
 
-def _values(file: str, line: int, lead: str, text: str) -> Iterator[Document]:
+def _values(file: str, line: int, lead: str, text: str, *, behind: str = "") -> Iterator[Document]:
     """The document, or each of the JSON values that stand where a document would."""
-    whole = Document(file=file, line=line, lead=lead, text=text)
+    whole = Document(file=file, line=line, lead=lead, text=text, behind=behind)
     start = 0
     if whole.form == "json":
         for match in _NEXT_VALUE.finditer(text):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.injection.documents import BYTE_ORDER_MARK, json_text
 from fsm_stack.injection.misplaced import misplaced_keys
+from fsm_stack.injection.workload import object_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,18 +21,12 @@ if TYPE_CHECKING:
     from fsm_stack.injection.workload import Path, Workload
     from fsm_stack.systems import System
 
-# Sequences under their key, and sequences indented below it: what people and tools write.
-_STYLES: Final = (
-    {"mapping": 2, "sequence": 2, "offset": 0},
-    {"mapping": 2, "sequence": 4, "offset": 2},
-)
-
-
+_INDENT: Final = 2
+_INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
 # Above this an edit takes longer than people wait: 50,000 characters a second.
 CORRECTED_MAX: Final = 1 << 18
 # Where ruamel keeps the comment behind a value.
 _BEHIND: Final = 2
-_INDENT: Final = 2
 _HUNK: Final = re.compile(r"([-+])([0-9]+)(?=[, ])")
 
 
@@ -46,6 +41,7 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
     Raises:
         InputError: where the text has no layout that could be kept.
     """
+    indent = _indent(text)
 
     def move(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
         for path, key in misplaced_keys(item, system):
@@ -58,9 +54,11 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
                 _remove(target, path)
             found = _annotations(target, item)
             if key not in found:
-                found[key] = value if isinstance(value, str) else _as_text(value)
+                # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
+                read = object_at(item.manifest, path)[key]
+                found[key] = value if isinstance(read, str) else _as_text(read)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
-                _take_along(found, key, comments, columns=_INDENT * deeper)
+                _take_along(found, key, comments, columns=indent * deeper)
 
     wrong = tuple(item for item in items if misplaced_keys(item, system))
     return _edited(text, wrong, move) if wrong else text
@@ -106,7 +104,7 @@ def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[s
     return json_text(value)
 
 
-def as_diff(before: str, after: str, *, file: str, line: int = 1) -> str:
+def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = "") -> str:
     """A unified diff of two texts.
 
     Args:
@@ -114,11 +112,13 @@ def as_diff(before: str, after: str, *, file: str, line: int = 1) -> str:
         after: the other.
         file: what both are called.
         line: where the texts start in their file; hunks are numbered from there.
+        behind: the file's next line: without it, a change of the last line is one of the file's
+            end, and applies nowhere else.
     """
     name = file.lstrip("/")
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
+        (before + behind).splitlines(keepends=True),
+        (after + behind).splitlines(keepends=True),
         fromfile=f"a/{name}",
         tofile=f"b/{name}",
     )
@@ -196,13 +196,26 @@ def _edited(text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workloa
     return mark + (written.replace("\n", "\r\n") if windows else written)
 
 
+def _indent(text: str) -> int:
+    """How far a key stands to the right of the one that it belongs to."""
+    found = _INDENTED.search(text)
+    return len(found[1]) if found else _INDENT
+
+
+def _styles(text: str) -> Iterator[dict[str, int]]:
+    """Sequences under their key, and sequences indented below it: what people and tools write."""
+    for indent in {_indent(text): None, _INDENT: None}:
+        yield {"mapping": indent, "sequence": 2, "offset": 0}
+        yield {"mapping": indent, "sequence": indent + 2, "offset": indent}
+
+
 def _in_styles(
     text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]
 ) -> Iterator[str]:
     from ruamel.yaml import YAML  # noqa: PLC0415  # 40 ms; only corrections need it
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
-    for style in _STYLES:
+    for style in _styles(text):
         editor = YAML(typ="rt")
         editor.preserve_quotes = True
         editor.width = 2**31

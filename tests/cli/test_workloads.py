@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -267,6 +268,12 @@ def test_an_input_without_workloads_is_said(
     assert (result.exit_code, result.stderr) == (0, "note: no workload in the input\n")
 
 
+def four_columns(text: str) -> str:
+    """Indented by four; what follows a dash stands two columns to its right."""
+    wide = re.sub(r"^ +(?=\S)", lambda match: match[0] * 2, text, flags=re.MULTILINE)
+    return wide.replace(" " * 16, " " * 14)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -274,8 +281,9 @@ def test_an_input_without_workloads_is_said(
         (lambda text: f"\ufeff{text}", 7),
         (lambda text: text.rstrip("\n"), 7),
         (lambda text: f"# a comment\n---\n{text}", 9),
+        (four_columns, 7),
     ],
-    ids=["CRLF", "byte order mark", "no last line end", "behind another document"],
+    ids=["CRLF", "byte order mark", "no last line end", "behind another document", "four columns"],
 )
 def test_the_correction_is_a_patch_that_keeps_the_files_form(
     run: Callable[..., Result], change: Callable[[str], str], line: int
@@ -283,13 +291,43 @@ def test_the_correction_is_a_patch_that_keeps_the_files_form(
     text = change(WEB.partition("---\n")[0])
     result = run("lint", "dev", "-f", "-", stdin=text)
     changed = [row for row in result.stdout.splitlines() if row.startswith(("-", "+"))]
-    assert f"<stdin>:{line}:5 " in result.stdout
+    assert f"<stdin>:{line}:" in result.stdout
     assert [row.strip("+-\r ") for row in changed[2:]] == [
         "annotations:",
         f'{PORTS}: "7070"',
         "annotations:",
         f'{PORTS}: "7070"',
     ]
+
+
+def test_the_correction_of_a_documents_last_line_is_no_end_of_the_file(
+    run: Callable[..., Result],
+) -> None:
+    """Else git apply looks for it there, and refuses."""
+    spec = "spec: {template: {metadata: {labels: {}}, spec: {containers: [{name: c}]}}}\n"
+    text = f"--- # the shop\n{WEB.partition('spec:')[0]}{spec}"
+    result = run("lint", "dev", "-f", "-", stdin=text + "--- # more\nkind: Service\n")
+    assert (
+        result.stdout.partition("+++ b/<stdin>\n")[2]
+        == f"""\
+@@ -4,7 +4,5 @@
+ metadata:
+   name: web
+   namespace: shop
+-  annotations:
+-    {PORTS}: "7070"
+-{spec}+{spec.replace("{}}, spec", "{}, annotations: {" + PORTS + ': "7070"}}, spec')} --- # more
+"""
+    )
+
+
+def test_a_moved_value_is_text_for_kubernetes_too(run: Callable[..., Result]) -> None:
+    """Its YAML reads a bare no as a boolean, which is no annotation's value."""
+    text = WEB.replace(f'{PORTS}: "7070"', "flomesh.io/sidecar-injection: no")
+    assert (
+        '+        flomesh.io/sidecar-injection: "false"\n'
+        in run("lint", "dev", "-f", "-", stdin=text).stdout
+    )
 
 
 def test_two_json_values_are_two_documents(run: Callable[..., Result]) -> None:
