@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fsm_stack.injection.admission import admit
+from fsm_stack.injection.decode import decode_json
 from fsm_stack.injection.namespace import assumed_namespace
 from fsm_stack.injection.of_settings import mesh_of
 from fsm_stack.injection.refusal import Refusal
@@ -30,7 +31,7 @@ NAMESPACE = assumed_namespace("shop", MESH)
 def injected(text: str, proxy_id: str) -> str:
     """One pod's JSON after the injector."""
     try:
-        _, mutation = admit(json.loads(text), mesh=MESH, namespace=NAMESPACE, proxy_id=proxy_id)
+        _, mutation = admit(decode_json(text), mesh=MESH, namespace=NAMESPACE, proxy_id=proxy_id)
     except Refusal:
         return text
     return text if mutation is None else mutation.text()
