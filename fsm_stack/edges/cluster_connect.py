@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Answer, Cluster
-from fsm_stack.edges.spelling import did_you_mean
+from fsm_stack.edges.kubeconfig import read_kubeconfig
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.verify.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Json = dict[str, Any]
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # between two pieces of an answer
@@ -30,7 +28,7 @@ ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB
 ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
 _PIECE: Final = 1024 * 1024
 # What the library lets through for a file of another form than it expects.
-_DAMAGED: Final = (OSError, ValueError, TypeError, KeyError, AttributeError)
+_DAMAGED: Final = (ValueError, TypeError, KeyError, AttributeError)
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -58,12 +56,8 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
             raise InputError(f"context {context!r}: there is no kubeconfig file to look it up in")
         return _in_cluster(kube, settings)
     try:
-        contexts, current = _contexts(kube, file)
-        names = [one["name"] for one in contexts]
-        chosen = context or current["name"]
-        if chosen not in names:
-            hint = did_you_mean(chosen, names) or f"; expected one of {', '.join(names)}"
-            raise InputError(f"context {chosen!r}: not in the kubeconfig{hint}")
+        known = read_kubeconfig(file)
+        chosen = known.chosen(context)
         with _said() as said:
             kube.load_kube_config(
                 config_file=file,
@@ -73,10 +67,14 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
             )
         if said:  # the library logs what a login program says, and goes on without credentials
             raise CouldNotCheckError(f"context {chosen}: no credentials: {said[0]}")
-        about = next(one for one in contexts if one["name"] == chosen)["context"]
-        return _cluster(settings, chosen, about.get("namespace") or "default")
-    except (kube.ConfigException, *_DAMAGED) as error:
+        more = tuple(known.impersonation(chosen))
+        return _cluster(settings, chosen, known.namespace(chosen), more)
+    except (kube.ConfigException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"kubeconfig: {_first_line(error)}") from error
+    except _DAMAGED as error:
+        raise InputError(
+            f"kubeconfig: damaged, or of no known form: {_first_line(error)}"
+        ) from error
 
 
 @contextmanager
@@ -93,17 +91,6 @@ def _said() -> Iterator[list[str]]:
         yield said
     finally:
         root.removeHandler(handler)
-
-
-def _contexts(kube: Any, file: str | None) -> tuple[list[Json], Json]:  # noqa: ANN401  # untyped
-    """Every context, and the current one."""
-    from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
-
-    try:
-        contexts, current = kube.list_kube_config_contexts(config_file=file)
-    except YAMLError as error:
-        raise InputError(f"kubeconfig: not YAML: {_first_line(error)}") from error
-    return contexts, current
 
 
 def _first_line(error: Exception) -> str:
@@ -132,11 +119,20 @@ def _in_cluster(kube: Any, settings: Any) -> Cluster:  # noqa: ANN401  # an unty
     return _cluster(settings, IN_CLUSTER, namespace)
 
 
-def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: ANN401  # the same
+def _cluster(
+    settings: Any,  # noqa: ANN401  # the same
+    context: str,
+    namespace: str,
+    more: tuple[tuple[str, str], ...] = (),
+) -> Cluster:
     import urllib3  # noqa: PLC0415  # the client's own transport
-    from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
 
-    pool = RESTClientObject(settings).pool_manager
+    server = str(settings.host).rstrip("/")
+    if not server.startswith(("https://", "http://")):
+        raise InputError(
+            f"context {context}: its cluster's server is {server!r}, expected https://HOST:PORT"
+        )
+    pool = _pool(settings, context)
     wait = FIRST_SECONDS
     if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -144,10 +140,11 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
     def get(url: str) -> Answer:
         nonlocal wait
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=wait)
-        headers = {"Accept": "application/json", "User-Agent": "fsm-stack"}
-        for entry in settings.auth_settings().values():  # refreshed where it expires
-            if entry.get("in") == "header" and entry.get("value"):
-                headers[entry["key"]] = entry["value"]
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "fsm-stack"})
+        for key, value in (*_credentials(settings), *more):
+            if not value.isprintable() or not value.isascii():  # its text stays untold
+                raise CouldNotCheckError(f"context {context}: {key}: no value that HTTP can send")
+            headers.add(key, value)
         try:
             answer = pool.request(
                 "GET", url, headers=headers, timeout=timeout, retries=False, preload_content=False
@@ -157,9 +154,29 @@ def _cluster(settings: Any, context: str, namespace: str) -> Cluster:  # noqa: A
         wait = READ_SECONDS
         return Answer(answer.status, answer.headers, partial(_whole, answer))
 
-    return Cluster(
-        context=context, server=str(settings.host).rstrip("/"), namespace=namespace, get=get
-    )
+    return Cluster(context=context, server=server, namespace=namespace, get=get)
+
+
+def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped library
+    import warnings  # noqa: PLC0415  # for those who ask a cluster
+
+    from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what the error says, too
+            return RESTClientObject(settings).pool_manager
+    except ImportError:
+        raise InputError(
+            f"context {context}: its proxy is a SOCKS proxy, which needs one more package: "
+            "pip install pysocks"
+        ) from None
+
+
+def _credentials(settings: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # an untyped library
+    """Headers, refreshed where they expire; a token file may end in a line break."""
+    for entry in settings.auth_settings().values():
+        if entry.get("in") == "header" and entry.get("value"):
+            yield str(entry["key"]), str(entry["value"]).strip()
 
 
 def _whole(answer: Any) -> bytes:  # noqa: ANN401  # an untyped library
