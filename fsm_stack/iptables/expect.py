@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.findings import finding
 from fsm_stack.iptables import reasons
+from fsm_stack.iptables.covers import Span
 from fsm_stack.iptables.explain import UNKNOWN
 from fsm_stack.iptables.intercept import DNS_LISTENER
 from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
@@ -19,13 +20,14 @@ from fsm_stack.iptables.rule import (
     Multiport,
     OutInterface,
 )
+from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fsm_stack.findings import Finding
     from fsm_stack.iptables.read import Reading
-    from fsm_stack.iptables.rule import Rule
+    from fsm_stack.iptables.rule import Ports, Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class FoundLists:
 def found_lists(reading: Reading) -> FoundLists:
     """The lists behind a script: the generator's inverse, as far as the script tells.
 
-    Ranges come as written, ports as numbers; a port range counts as every port in it.
+    Ranges come as written, ports as numbers; a port range counts as every port in it that is one
+    and that no range before it had.
     """
     rules = [step.rule for step in reading.ruleset.steps]
     by_reason: dict[str, list[Rule]] = {}
@@ -141,10 +144,22 @@ def _ranges(rules: Sequence[Rule]) -> Iterator[str]:
 
 
 def _ports(rules: Sequence[Rule]) -> Iterator[int]:
+    known = Span()
     for rule in rules:
         for match in rule.matches:
-            if isinstance(match, Multiport):
-                for ports in match.ports:
-                    yield from range(ports.bounds[0], ports.bounds[1] + 1)
-            elif isinstance(match, DestinationPort):
-                yield from range(match.ports.bounds[0], match.ports.bounds[1] + 1)
+            if isinstance(match, Multiport | DestinationPort):
+                listed = match.ports if isinstance(match, Multiport) else (match.ports,)
+                for ports in listed:
+                    yield from _numbers(ports, known)
+
+
+def _numbers(ports: Ports, known: Span) -> Iterator[int]:
+    """The ports of one entry; a text may hold many ranges, and ends that are no ports."""
+    if ports.last is None:
+        yield ports.first
+        return
+    start, stop = max(0, ports.first), min(ports.last, PORT_MAX) + 1
+    for gap in known.free(start, stop):
+        yield from range(*gap)
+    if start < stop:
+        known.add(start, stop)

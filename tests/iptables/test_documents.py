@@ -10,7 +10,7 @@ from fsm_stack.iptables.document_script import document_ruleset
 from fsm_stack.iptables.expect import differences, found_lists
 from fsm_stack.iptables.lint import lint_reading
 from fsm_stack.iptables.lists import InterceptLists
-from fsm_stack.iptables.read import RuleSyntaxError
+from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.rule import kernel_order
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.write import write_commands
@@ -169,3 +169,14 @@ def test_a_script_is_compared_with_every_list() -> None:
     assert [item.message for item in differences(reading, InterceptLists())] == [
         "outbound ports 6379, 7070, 8080: not declared"
     ]
+
+
+def test_ports_are_listed_as_often_as_written_and_ranges_once_each() -> None:
+    """Many ranges, and ends that are no ports, must not cost time or memory."""
+    rules = "-A FSM_PROXY_INBOUND -p tcp --dport {} -j RETURN\n"
+    written = ("80", "80", "8080:8082", "8081:8083", "65534:9999999999", "-5:1", "7:3", "70000")
+    text = "".join(rules.format(ports) for ports in (*written, *("1:3",) * 20_000))
+    found = found_lists(read(f"-N FSM_PROXY_INBOUND\n{text}")).lists
+    assert found.inbound_port_exclusions == (
+        80, 80, 8080, 8081, 8082, 8083, 65534, 65535, 0, 1, 70000, 2, 3
+    )  # fmt: skip
