@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.iptables.diagram import AXES, Diagrams, Node, same
@@ -35,7 +36,7 @@ from fsm_stack.iptables.rule import (
 from fsm_stack.iptables.verdict import Untouched, redirected_to, sent_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fsm_stack.iptables.diagram import Interval
     from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
@@ -92,25 +93,37 @@ def chain_diagram(
 ) -> Node:
     """What a chain makes of every packet that enters it; ``OPEN``: it comes back undecided."""
     if name not in done:
-        state = builder.constant(OPEN)
-        for group in same_target_groups(chains[name]):
-            state = apply_group(builder, chains, state, group, done)
-        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, state)
+        groups = same_target_groups(chains[name])
+        answers = [group_answer(builder, chains, group, done) for group in groups]
+        whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
+        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, whole)
     return done[name]
 
 
-def apply_group(
+def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """What two neighbouring parts of a chain make of a packet."""
+    return then if now is OPEN else now
+
+
+def folded(builder: Diagrams, how: Callable[[Any, Any], Any], parts: Sequence[Node]) -> Node:
+    """One diagram of many, neighbour by neighbour: long ones meet late, so n log n in all."""
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        rest = parts[len(parts) // 2 * 2 :]
+        parts = [*(builder.combine(how, one, two) for one, two in pairs), *rest]
+    return parts[0]
+
+
+def group_answer(
     builder: Diagrams,
     chains: Mapping[str, tuple[Rule, ...]],
-    state: Node,
     group: Sequence[Rule],
     done: dict[str, Node],
 ) -> Node:
-    """A chain's state after neighbouring rules that share a target."""
+    """What neighbouring rules that share a target make of every packet."""
     answer = _answer(builder, chains, group[0].target, done)
     chosen = matching(builder, group)
-    answered = builder.combine(lambda hit, fate: fate if hit else OPEN, chosen, answer)
-    return builder.combine(lambda now, then: then if now is OPEN else now, state, answered)
+    return builder.combine(lambda hit, fate: fate if hit else OPEN, chosen, answer)
 
 
 def _answer(
@@ -163,11 +176,11 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         ranges = limits.pop(_BY_DESTINATION, [_RANGES[_BY_DESTINATION]])
         key = tuple((name, tuple(limits[name])) for name in sorted(limits))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
-    result: Node = builder.constant(value=False)
-    for limits, ranges in shapes.values():
-        box = builder.box({**limits, _BY_DESTINATION: merged(ranges)}, value=True, other=False)
-        result = builder.combine(lambda one, two: one or two, result, box)
-    return result
+    boxes = [
+        builder.box({**limits, _BY_DESTINATION: merged(ranges)}, value=True, other=False)
+        for limits, ranges in shapes.values()
+    ]
+    return folded(builder, or_, boxes or [builder.constant(value=False)])
 
 
 def rule_limits(rule: Rule) -> Limits | None:

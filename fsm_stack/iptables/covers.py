@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Range = tuple[int, int]
 Shape = tuple[tuple[str, tuple[object, ...]], ...]
 _DESTINATION: Final = "destination"
+# So many shapes are remembered: an injector's chain has seven. Each question looks at all of them.
+_SHAPES_MAX: Final = 200
 
 
 class Span:
@@ -52,7 +54,7 @@ class Covers:
     """Rules so far, to be asked for the first that alone takes all packets of another.
 
     Rules of one shape, that is with the same limits apart from the destination, are found by
-    their range: at most 33 ranges hold a given one.
+    their range: at most 33 ranges hold a given one. Rules past the first 200 shapes are not known.
     """
 
     def __init__(self) -> None:
@@ -63,11 +65,13 @@ class Covers:
         """A rule and its place in the chain."""
         ranges = limits.get(_DESTINATION, [(0, IPV4_END)])
         if len(ranges) > 1:  # a negated range
-            self._odd.append((number, rule, limits))
+            if len(self._odd) < _SHAPES_MAX:
+                self._odd.append((number, rule, limits))
             return
         rest = {axis: limits[axis] for axis in sorted(limits) if axis != _DESTINATION}
         shape = tuple((axis, tuple(intervals)) for axis, intervals in rest.items())
-        self._shapes.setdefault(shape, (rest, {}))[1].setdefault(ranges[0], (number, rule))
+        if shape in self._shapes or len(self._shapes) < _SHAPES_MAX:
+            self._shapes.setdefault(shape, (rest, {}))[1].setdefault(ranges[0], (number, rule))
 
     def of(self, limits: Limits) -> Rule | None:
         """The first rule that takes everything within the limits; None: no single one does."""

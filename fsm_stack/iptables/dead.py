@@ -5,11 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import groupby
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.iptables.coverage import (
     OPEN,
-    apply_group,
+    first_answer,
+    folded,
+    group_answer,
+    matching,
     rule_limits,
 )
 from fsm_stack.iptables.covers import Covers, Span
@@ -17,7 +21,7 @@ from fsm_stack.iptables.diagram import AXES, LEVELS, Diagrams
 from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fsm_stack.iptables.coverage import Limits
     from fsm_stack.iptables.diagram import Node
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 _RANGES = {name: (first, end) for name, first, end in AXES}
 _DESTINATION = "destination"
+# A packet that does not come to the rules that are looked at.
+_ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +41,15 @@ class Dead:
         chain: its chain.
         number: its place there in the kernel's order, 1-based.
         rule: the rule.
-        covered_by: the first single rule of the chain that takes all its packets; None: several
-            together do, or the rule contradicts itself.
+        matches: whether it matches some packet that enters the chain: others take them all.
+        covered_by: the first single rule of the chain that takes all its packets for good; None:
+            several together do, or the chain has too many kinds of rules to look at each.
     """
 
     chain: str
     number: int
     rule: Rule
+    matches: bool
     covered_by: Rule | None
 
 
@@ -78,27 +86,102 @@ def _dead_in_chain(
     rules: tuple[Rule, ...],
     entering: list[Limits],
 ) -> Iterator[Dead]:
-    builder = Diagrams()
-    done: dict[str, Node] = {}
-    state: Node = builder.constant(OPEN)
-    if entering:
-        state = builder.constant("elsewhere")
-        for limits in entering:
-            box = builder.box(limits, OPEN, "elsewhere")
-            state = builder.combine(lambda a, b: OPEN if a is OPEN or b is OPEN else a, state, box)
-    number = 0
+    if not rules:
+        return
     covers = Covers()
-    for run in _runs(rules):
+    walk = _Walk(chains, entering)
+    for met in walk.over(rules):
         taken = Span()
-        for rule in run:
-            number += 1
+        for place, rule in enumerate(met.run, start=met.number):
             inside = rule_limits(rule)
-            if inside is None or not _reachable(state, inside, taken):
+            if inside is None or not _reachable(met.left, inside, taken):
+                matches = inside is not None and _meets(walk.entering, inside, 0)
                 cover = covers.of(inside) if inside is not None else None
-                yield Dead(chain=name, number=number, rule=rule, covered_by=cover)
-            if inside is not None:
-                covers.add(number, rule, inside)
-        state = apply_group(builder, chains, state, run, done)
+                yield Dead(chain=name, number=place, rule=rule, matches=matches, covered_by=cover)
+            if inside is not None and not met.comes_back:
+                covers.add(place, rule, inside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A run of rules when it is tried.
+
+    ``number`` is the first rule's in the chain, ``left`` what is still open of the packets that
+    the run matches; ``comes_back`` says whether it jumps and some of those are still open then.
+    """
+
+    run: Sequence[Rule]
+    number: int
+    left: Node
+    comes_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Neighbouring rules: either a run of like ones, or two halves.
+
+    ``number`` is the first rule's in the chain, ``matched`` and ``answer`` are of all of them.
+    """
+
+    run: Sequence[Rule]
+    number: int
+    matched: Node
+    answer: Node
+    halves: tuple[_Part, ...] = ()
+
+
+class _Walk:
+    """Through a chain, with what is left for each run of rules.
+
+    Halves of the chain are looked at with their own packets only: n rules cost n log n.
+    """
+
+    def __init__(self, chains: Mapping[str, tuple[Rule, ...]], entering: list[Limits]) -> None:
+        builder = self._builder = Diagrams()
+        self._chains = chains
+        self._done: dict[str, Node] = {}
+        boxes = [builder.box(limits, OPEN, _ELSEWHERE) for limits in entering]
+        self.entering = folded(builder, _either_open, boxes or [builder.constant(OPEN)])
+
+    def over(self, rules: Sequence[Rule]) -> Iterator[_Met]:
+        return self._met(self._halved(self._parts(_runs(rules), 1)), self.entering)
+
+    def _parts(self, runs: Iterable[Sequence[Rule]], number: int) -> list[_Part]:
+        parts = []
+        for run in runs:
+            answer = group_answer(self._builder, self._chains, run, self._done)
+            parts.append(_Part(run, number, matching(self._builder, run), answer))
+            number += len(run)
+        return parts
+
+    def _halved(self, parts: Sequence[_Part]) -> _Part:
+        if len(parts) == 1:
+            return parts[0]
+        middle = len(parts) // 2
+        first, second = self._halved(parts[:middle]), self._halved(parts[middle:])
+        matched = self._builder.combine(or_, first.matched, second.matched)
+        answer = self._builder.combine(first_answer, first.answer, second.answer)
+        return _Part((), first.number, matched, answer, (first, second))
+
+    def _met(self, part: _Part, state: Node) -> Iterator[_Met]:
+        builder = self._builder
+        state = builder.combine(lambda now, hit: now if hit else _ELSEWHERE, state, part.matched)
+        if part.halves:
+            first, second = part.halves
+            yield from self._met(first, state)
+            yield from self._met(second, builder.combine(first_answer, state, first.answer))
+            return
+        then = builder.combine(first_answer, state, part.answer)
+        comes_back = isinstance(part.run[0].target, Jump) and _meets(then, {}, 0)
+        if comes_back and len(part.run) > 1:
+            singles = self._parts([[rule] for rule in part.run], part.number)
+            yield from self._met(self._halved(singles), state)
+            return
+        yield _Met(part.run, part.number, state, comes_back)
+
+
+def _either_open(one: object, two: object) -> object:
+    return OPEN if one is OPEN or two is OPEN else one
 
 
 def _runs(rules: Sequence[Rule]) -> Iterator[list[Rule]]:

@@ -79,9 +79,10 @@ def refused(ruleset: Ruleset) -> Iterator[Finding]:
 
 def doubled_jumps(ruleset: Ruleset) -> Iterator[Finding]:
     """A hook that jumps to one chain twice: the script ran twice in one network namespace."""
+    chains = kernel_order(ruleset)
     for hook in (PREROUTING, OUTPUT):
         seen: set[Rule] = set()
-        for rule in kernel_order(ruleset)[hook]:
+        for rule in chains[hook]:
             if isinstance(rule.target, Jump) and rule in seen:
                 message = f"{hook} jumps to {rule.target.chain} twice"
                 yield _at("doubled-jump", message, rule, hook, value=rule.target.chain)
@@ -149,16 +150,21 @@ def duplicate_rules(ruleset: Ruleset) -> Iterator[Finding]:
 def unreachable(ruleset: Ruleset) -> Iterator[Finding]:
     """Rules that never apply, and what takes their packets."""
     chains = kernel_order(ruleset)
+    first: dict[tuple[str, Rule], int] = {}
+    for chain, rules in chains.items():
+        for number, rule in enumerate(rules, start=1):
+            first.setdefault((chain, rule), number)
     for dead in dead_rules(chains):
-        if dead.rule in chains[dead.chain][: dead.number - 1]:
-            continue  # a duplicate, reported as such
-        yield _dead_finding(dead)
+        if first[dead.chain, dead.rule] == dead.number:  # a duplicate is reported as such
+            yield _dead_finding(dead)
 
 
 def _dead_finding(dead: Dead) -> Finding:
     text = rule_text(dead.rule)
-    by = f"by {rule_text(dead.covered_by)}" if dead.covered_by else "by the rules before it"
-    message = f"{dead.chain} rule {dead.number}, {text}, is never reached: taken {by}"
+    by = f"taken by {rule_text(dead.covered_by) if dead.covered_by else 'the rules before it'}"
+    if not dead.matches:
+        by = f"no packet that enters {dead.chain} matches it"
+    message = f"{dead.chain} rule {dead.number}, {text}, is never reached: {by}"
     cover = dead.covered_by
     if DestinationPort(ports=Ports(ADMIN_PORT)) in dead.rule.matches and isinstance(
         dead.rule.target, Accept
