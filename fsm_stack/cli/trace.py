@@ -95,6 +95,9 @@ def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
         raise click.UsageError(f"--to: expected an address alone, {protocol} has no ports")
     if inbound and uid is not None:
         raise click.UsageError("--uid: expected a connection that the pod makes, others have none")
+    if inbound and interface == "lo":
+        raise click.UsageError("--interface lo: expected a connection that the pod makes; rules "
+                               "see it as it leaves, and not again as it enters")  # fmt: skip
     address, source = on_the_wire(address), on_the_wire(source)
     if source and (":" in source) != (":" in address):
         raise click.UsageError("--from and --to: expected two addresses of one IP version")

@@ -30,7 +30,7 @@ class Packet:
             :func:`fsm_stack.iptables.ranges.on_the_wire`.
         port: destination port, 0 to 65535; ignored for protocols without ports.
         protocol: ``tcp``, ``udp``, ``icmp``, ...
-        source: IPv4 or IPv6 address; empty when no rule looks at it.
+        source: IPv4 or IPv6 address; empty: unknown, an error where a rule looks at it.
         interface: it leaves or enters through this one; empty: ``lo`` for the pod's own addresses,
             else the pod's.
         uid: of the sending process; ignored inbound.

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
+from fsm_stack.errors import InputError
 from fsm_stack.iptables.loadable import require_loadable
 from fsm_stack.iptables.packet import Hop, Packet, Pass, Pod, Trace, endpoint_text, require_sane
 from fsm_stack.iptables.protocol import protocol_number
 from fsm_stack.iptables.ranges import (
+    IPV4_END,
     address_number,
     interface_matches,
     ipv4_range,
@@ -36,6 +38,7 @@ from fsm_stack.iptables.rule import (
     Source,
     UidOwner,
 )
+from fsm_stack.iptables.rule_text import match_text
 from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, redirected_to, sent_to
 from fsm_stack.well_known import SIDECAR_UID
 
@@ -65,7 +68,8 @@ def trace(
 
     Raises:
         NotLoadableError: iptables would refuse the rules.
-        InputError: the packet is none: an address, a port, a protocol, a uid.
+        InputError: the packet is none: an address, a port, a protocol, a uid; or a rule asks for
+            its source, and it has none.
     """
     pod = pod or Pod()
     chains = require_loadable(ruleset)
@@ -111,6 +115,7 @@ def _following(last: Pass, pod: Pod, resolves_to: str) -> tuple[str, Packet] | N
         direction="outbound",
         destination=LOCALHOST,
         port=packet.port,
+        source=LOCALHOST,
         uid=SIDECAR_UID,
         interface=LOOPBACK,
     )
@@ -188,7 +193,7 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
         case Protocol():
             return protocol_number(match.name) in (0, protocol_number(packet.protocol))
         case Source():
-            return _inside(match.cidr, packet.source)
+            return _from(match, packet)
         case Destination():
             return _inside(match.cidr, packet.destination)
         case InInterface() | OutInterface():
@@ -205,6 +210,13 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
 
 def _bounds(match: Multiport) -> list[tuple[int, int]]:
     return [ports.bounds for ports in match.ports]
+
+
+def _from(match: Source, packet: Packet) -> bool:
+    """Whether the packet comes from the range; every packet comes from somewhere."""
+    if not packet.source and ipv4_range(match.cidr) != (0, IPV4_END):
+        raise InputError(f"a rule asks for the source, {match_text(match)}: expected one, --from")
+    return not packet.source or _inside(match.cidr, packet.source)
 
 
 def _inside(cidr: str, address: str) -> bool:

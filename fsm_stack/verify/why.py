@@ -14,6 +14,7 @@ from fsm_stack.injection.refusal import Refusal
 from fsm_stack.iptables.expect import found_lists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.packet import Pod as Place
+from fsm_stack.iptables.ranges import address_number
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import ToListener, verdict_text
@@ -309,8 +310,14 @@ class _Walk:
         return newest[0].rpartition(" at ")[2] if newest and " at " in newest[0] else ""
 
     def _trace(self, ruleset: Ruleset) -> Trace:
-        packet = Packet(direction="outbound", destination=self.address, port=self.port)
-        return trace(ruleset, packet, pod=Place(address=self.pod.address))
+        own = self.pod.address
+        packet = Packet(
+            direction="outbound",
+            destination=self.address,
+            port=self.port,
+            source=own if address_number(own) is not None else "",
+        )
+        return trace(ruleset, packet, pod=Place(address=own))
 
     def _is(self, cause: Cause, why: str, fix: str) -> Why:
         return Why(

@@ -190,6 +190,7 @@ def test_what_iptables_refuses_has_no_answer(traced: Run, project: Path) -> None
         (["prod", "--to", "\x1b[31m:80"], "expected an IPv4 or IPv6 address"),
         (["prod", "--to", "1.1.1.1:80", "--from", "fd00::1"], "two addresses of one IP version"),
         (["prod", "--to", "1.1.1.1:80", "--interface", "$(id)"], "interface '$(id)': expected 1"),
+        (["prod", "--to", "1.1.1.1:80", "--inbound", "--interface", "lo"], "--interface lo: expec"),
         (["prod", "--to", "1.1.1.1:80", "--uid", "-1"], "-1 is not in the range"),
         (["prod", "--to", "1.1.1.1:80", "--system", "fsm"], "--system: expected --script"),
         (["prod", "--to", "1.1.1.1:80", "--profile", "meta"], "did you mean 'metadata'?"),

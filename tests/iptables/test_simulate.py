@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fsm_stack.errors import InputError
@@ -9,6 +11,7 @@ from fsm_stack.iptables.intercept import intercept
 from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.loadable import NotLoadableError
 from fsm_stack.iptables.packet import Packet, Pod, Trace
+from fsm_stack.iptables.read import read
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, verdict_text
@@ -178,3 +181,17 @@ def test_rules_that_do_not_load_have_no_answer() -> None:
     assert str(caught.value) == (
         "iptables refuses to load these rules: multiport: expected at most 15 ports, got 16"
     )
+
+
+def test_a_rule_that_asks_for_the_source_is_not_guessed() -> None:
+    """Neither that it matches nor, negated, that it does not."""
+    text = "-N X\n-A OUTPUT -p tcp -j X\n-A X {} -j RETURN\n-A X -j ACCEPT\n"
+    for match in ("-s 10.0.0.0/8", "! -s 10.0.0.0/8"):
+        with pytest.raises(InputError) as caught:
+            trace(read(text.format(match)).ruleset, out("10.1.2.3"))
+        assert str(caught.value) == f"a rule asks for the source, {match}: expected one, --from"
+    known = replace(out("10.1.2.3"), source="10.9.9.9")
+    found = trace(read(text.format("! -s 10.0.0.0/8")).ruleset, known)
+    assert [hop.matched for hop in found.passes[0].hops] == [True, False, True]
+    everything = trace(read(text.format("-s 0.0.0.0/0")).ruleset, out("10.1.2.3"))
+    assert [hop.matched for hop in everything.passes[0].hops] == [True, True]
