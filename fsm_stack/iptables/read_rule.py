@@ -11,7 +11,7 @@ from fsm_stack.iptables.ranges import (
     looks_like_ipv6,
     plain_number,
 )
-from fsm_stack.iptables.read_value import number, number_in, ports_in
+from fsm_stack.iptables.read_value import listed_ports_in, number, number_in, ports_in
 from fsm_stack.iptables.rule import (
     Accept,
     Destination,
@@ -188,7 +188,7 @@ class RuleReader:
         self._require_module(option, "multiport")
         self._require_ports(option)
         word = self._take("ports")
-        ports = tuple(ports_in(part, word) for part in word.text.split(","))
+        ports = tuple(listed_ports_in(part, word) for part in word.text.split(","))
         self._matches.append(Multiport(ports=ports, negated=self._negated()))
 
     def owner(self, option: Word) -> None:

@@ -39,6 +39,14 @@ def ports_in(text: str, word: Word) -> Ports:
     return Ports(start, None if end == start else end)
 
 
+def listed_ports_in(text: str, word: Word) -> Ports:
+    """The same in a list of multiport, which refuses ``80:80`` (seen with 1.8.9)."""
+    ports = ports_in(text, word)
+    if ":" in text and ports.last is None:
+        raise word.error(f"range {text!r}: expected two different ports")
+    return ports
+
+
 def chain_name(word: Word) -> str:
     """The name of a chain.
 

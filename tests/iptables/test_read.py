@@ -159,6 +159,7 @@ REFUSED_RULES = {
     "-A X -p tcp --dport http -j RETURN": "port 'http': expected a decimal number",
     "-A X -p tcp --dport 080 -j RETURN": "port '080': expected a decimal number",
     "-A X -p tcp --dports 80 -j RETURN": "--dports needs -m multiport before it",
+    "-A X -p tcp -m multiport --dports 1,80:80 -j RETURN": "range '80:80': expected two different",
     "-A X --uid-owner 1 -j RETURN": "--uid-owner needs -m owner before it",
     "-A X -m owner --uid-owner root -j RETURN": "uid 'root': expected a decimal number",
     "-A X -m owner -j RETURN": "-m owner without an option of its own",
