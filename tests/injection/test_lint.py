@@ -268,6 +268,13 @@ def test_a_key_of_another_mesh_is_right_in_that_meshs_namespace() -> None:
     assert [item.id for item in result.findings] == ["not-injected"]
 
 
+def test_a_pod_may_say_the_same_to_two_meshes() -> None:
+    """While it moves from one to the other; with two values one of them is forgotten."""
+    theirs = "openservicemesh.io/outbound-port-exclusion-list"
+    assert found(pod({PORTS: "80", theirs: "80"})) == {}
+    assert set(found(pod({PORTS: "80", theirs: "80,90"}))) == {"annotation-other-mesh"}
+
+
 @pytest.mark.parametrize("name", ["fsm", "osm-edge", "osm"])
 def test_the_containers_of_an_earlier_injection_are_no_users_mistake(name: str) -> None:
     """Live pods, as kubectl prints them, hold the sidecar with its ports and its user."""

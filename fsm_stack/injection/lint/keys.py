@@ -80,6 +80,8 @@ def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Fin
     if prefix in _PREFIXES:
         if labels.get(system.monitored_by_label) != mesh.name:  # the other mesh's pod, maybe
             return
+        if ours in subject.annotations and subject.annotations[ours] == subject.annotations[key]:
+            return  # said in both languages, as in a migration
         yield finding(
             "annotation-other-mesh",
             f"annotation {key}: this mesh is {system.title}, "
