@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fsm_stack.injection.lint import ClusterRanges
 from fsm_stack.injection.mesh import MeshView, mesh_view
 from fsm_stack.injection.namespace import NamespaceView
+from fsm_stack.injection.preview import preview
 from fsm_stack.systems import system
 
 ID = "11111111-2222-4333-8444-555555555555"
@@ -76,3 +78,15 @@ def pod(
 def container(name: str = "web", **fields: Any) -> dict[str, Any]:
     ports = [{"name": "http", "containerPort": 8080}]
     return {"name": name, "image": "example.com/web:1", "ports": ports, **fields}
+
+
+def found(given: dict[str, Any], name: str = "fsm", **options: Any) -> dict[str, str]:
+    """Findings of a pod: id to message."""
+    known = mesh(name, **options)
+    ranges = ClusterRanges(pods=("10.244.0.0/16",), services=("10.96.0.0/16",))
+    result = preview(given, mesh=known, namespace=namespace(of=known), proxy_id=ID, ranges=ranges)
+    return {item.id: item.message for item in result.findings}
+
+
+def probe(kind: str = "readiness", **handler: Any) -> dict[str, Any]:
+    return {f"{kind}Probe": handler}
