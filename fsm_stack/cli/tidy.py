@@ -37,7 +37,7 @@ def tidy(stack: str, *, write: bool, project_dir: Path) -> None:
     path, shown, before, result, left = _tidied(project_dir, stack)
     changed = result.text != before
     if write and changed:
-        write_file(path, result.text.encode(), shown=shown)
+        write_file(path.resolve(), result.text.encode(), shown=shown)  # behind a link, too
     diff = [] if write else [*_diff(before, result.text, shown)]
     plain = _plain(stack, result, left, written=write and changed, diff=diff)
     emit(plain, [*_styled(diff), *_lines(stack, result, left, written=write)])

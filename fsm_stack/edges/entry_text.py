@@ -35,14 +35,20 @@ class Patch(NamedTuple):
     text: str
 
 
-def deletion(text: str, node: yaml.SequenceNode, index: int) -> list[Patch]:
+def deletion(text: str, node: yaml.SequenceNode, index: int, *, leading: bool) -> list[Patch]:
     """Cut an entry out; its comments stay.
+
+    Args:
+        text: the whole file.
+        node: the list.
+        index: the entry's place in it.
+        leading: whether every entry before it is cut out, too.
 
     Raises:
         NotEditableError: a comment inside a list in brackets.
     """
     if node.flow_style:
-        return [_flow_deletion(text, node, index)]
+        return [_flow_deletion(text, node, index, leading=leading)]
     item = node.value[index]
     start = _line_start(text, text.rindex("-", 0, item.start_mark.index))
     end = _line_end(text, _content_end(text, item))
@@ -50,18 +56,21 @@ def deletion(text: str, node: yaml.SequenceNode, index: int) -> list[Patch]:
     if dash.strip() != "-":
         raise NotEditableError("an entry shares its line with something else")
     indent = dash[: len(dash) - len(dash.lstrip())]
-    comments = [f"{indent}{comment}\n" for comment in _comments(text[start:end])]
+    comments = [
+        f"{indent}{comment}{_newline(text, start)}" for comment in _comments(text[start:end])
+    ]
     return [Patch(start, end, "".join(comments))]
 
 
-def _flow_deletion(text: str, node: yaml.SequenceNode, index: int) -> Patch:
+def _flow_deletion(text: str, node: yaml.SequenceNode, index: int, *, leading: bool) -> Patch:
+    """With the comma after it at the head of the list, else with the comma before it."""
     items = node.value
-    if index + 1 < len(items):
-        start, end = items[index].start_mark.index, items[index + 1].start_mark.index
-    elif index:
+    if not leading:
         start, end = items[index - 1].end_mark.index, items[index].end_mark.index
+    elif index + 1 < len(items):
+        start, end = items[index].start_mark.index, items[index + 1].start_mark.index
     else:
-        start, end = items[0].start_mark.index, items[0].end_mark.index
+        start, end = items[index].start_mark.index, items[index].end_mark.index
     own = text[items[index].start_mark.index : items[index].end_mark.index]
     if "#" in text[start:end].replace(own, "", 1) or "#" in own:
         raise NotEditableError("comments inside its brackets")
@@ -100,7 +109,7 @@ def replacement(
         if name in fields_now:
             yield _over(fields_now[name], _scalar(value))
         else:
-            added += _added(item, name, value)
+            added += _added(text, item, name, value)
     if added:
         end = _content_end(text, item.value[-1][1])
         if not item.flow_style:  # below the line, so that its comment stays where it is
@@ -108,10 +117,11 @@ def replacement(
         yield Patch(end, end, added)
 
 
-def _added(item: yaml.MappingNode, name: str, value: str) -> str:
+def _added(text: str, item: yaml.MappingNode, name: str, value: str) -> str:
     if item.flow_style:
         return f", {name}: {_scalar(value)}"
-    return f"\n{' ' * item.start_mark.column}{name}: {_scalar(value)}"
+    newline = _newline(text, item.start_mark.index)
+    return f"{newline}{' ' * item.start_mark.column}{name}: {_scalar(value)}"
 
 
 def _over(node: yaml.Node, text: str) -> Patch:
@@ -158,6 +168,11 @@ def _line_start(text: str, index: int) -> int:
 def _line_end(text: str, index: int) -> int:
     end = text.find("\n", index)
     return len(text) if end < 0 else end + 1
+
+
+def _newline(text: str, index: int) -> str:
+    """How the line ends that an index is in."""
+    return "\r\n" if text[index : _line_end(text, index)].endswith("\r\n") else "\n"
 
 
 def _comments(text: str) -> Iterator[str]:

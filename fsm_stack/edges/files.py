@@ -248,21 +248,31 @@ def _alone(directory: Path) -> Iterator[None]:
 def write_file(path: Path, content: bytes, *, shown: str | None = None) -> None:
     """Write one file in one step, synchronised to the disk; its directory is created.
 
+    An older file's permissions stay, and its owner where that is allowed.
+
     Args:
         path: the file.
         content: all of it.
         shown: the path as an error names it.
 
     Raises:
+        InputError: the path is there and is no file: a directory, a device, a pipe.
         FileError: when the operating system refuses; an older file is then untouched.
     """
     draft = path.parent / f".{path.name}.fsm-stack-new"
     with told("write", shown or path):
+        old = path.stat() if path.exists() else None
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            raise InputError(f"{shown or path}: expected a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with suppress(FileNotFoundError):
                 draft.unlink()
             with draft.open("xb") as stream:
+                if old is not None:
+                    with suppress(OSError):
+                        os.fchown(stream.fileno(), old.st_uid, old.st_gid)
+                    os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())

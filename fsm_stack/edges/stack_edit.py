@@ -89,6 +89,7 @@ def _means(text: str, wanted: StackSettings, *, file: str, today: date) -> bool:
 def _with_edit(text: str, edit: ListEdit) -> str:
     node, key = _list_node(text, edit.path)
     kept = {item.home: item for item in edit.after}
+    first = min(kept, default=len(edit.before))
     patches: list[Patch] = []
     if len(node.value) != len(edit.before):
         raise NotEditableError("its entries are not where they are expected")
@@ -96,7 +97,7 @@ def _with_edit(text: str, edit: ListEdit) -> str:
         if index in kept:
             patches += replacement(text, node, index, kept[index], entry)
         else:
-            patches += deletion(text, node, index)
+            patches += deletion(text, node, index, leading=index < first)
     if not kept:
         patches = _emptied(text, node, key, patches)
     for patch in sorted(patches, key=lambda one: one.start, reverse=True):

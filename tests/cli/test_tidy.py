@@ -60,6 +60,17 @@ def test_the_change_is_made_once(tidied: Run, project: Path) -> None:
         assert (result.exit_code, result.stdout) == (0, "dev: nothing to tidy\n")
 
 
+def test_a_link_stays_one_and_its_file_keeps_its_mode(tidied: Run, project: Path) -> None:
+    link, real = project / "Pulumi.dev.yaml", project / "shared.yaml"
+    link.rename(real)
+    link.symlink_to(real.name)
+    real.chmod(0o600)
+    assert tidied("dev", "--write").exit_code == 0
+    assert link.is_symlink()
+    assert real.read_text() == DEV.replace("[6379]", "[6379, 7070]  # ours")
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
 def test_changes_are_data_for_programs(tidied: Run) -> None:
     data = document(tidied("dev", "-o", "json"))
     assert data["written"] is False

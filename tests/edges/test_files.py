@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import warnings
 from contextlib import contextmanager
@@ -245,6 +246,29 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
             break
     assert path.read_bytes() == b"new"
     assert [entry.name for entry in path.parent.iterdir()] == ["asset.json"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_an_older_files_permissions_stay(tmp_path: Path, mode: int) -> None:
+    """A stack file that only its owner may read stays so."""
+    path = tmp_path / "Pulumi.dev.yaml"
+    write_file(path, b"old")
+    path.chmod(mode)
+    write_file(path, b"new")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", mode)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """Root could replace /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(InputError) as caught:
+            write_file(path, b"x", shown=path.name)
+        assert str(caught.value) == f"{path.name}: expected a regular file"
+    assert pipe.is_fifo()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]
 
 
 def test_a_file_that_is_too_large_is_refused_and_a_missing_one_is_none(tmp_path: Path) -> None:

@@ -67,7 +67,15 @@ def test_entries_are_merged_and_comments_stay() -> None:
         ("    outboundPortExclusionList: [80, 81,80 ]\n",
          "    outboundPortExclusionList: [80, 81 ]\n"),
         ("    outboundPortExclusionList: [80,  80, 81]\n",
-         "    outboundPortExclusionList: [80,  81]\n"),
+         "    outboundPortExclusionList: [80, 81]\n"),
+        ("    outboundPortExclusionList: [80, 80, 81, 80, 81, 80]\n",
+         "    outboundPortExclusionList: [80, 81]\n"),
+        ("    inboundPortExclusionList: [15010, 15901 , 80, 15010,80, 81 ]\n",
+         "    inboundPortExclusionList: [80, 81 ]\n"),
+        ("    inboundPortExclusionList: [15010, 15901]\n",
+         "    inboundPortExclusionList: []\n"),
+        ("    outboundPortExclusionList: [80, 7070, 80, {value: 7070, reason: again}]\n",
+         "    outboundPortExclusionList: [80, {value: 7070, reason: again}]\n"),
         ("    outboundPortExclusionList: [\n      80,\n      80,\n      81,\n    ]\n",
          "    outboundPortExclusionList: [\n      80,\n      81,\n    ]\n"),
         ("    inboundPortExclusionList: [15010]\n", "    inboundPortExclusionList: []\n"),
@@ -112,11 +120,23 @@ def test_lists_in_json_text_are_left_alone() -> None:
     ]
 
 
-def test_windows_line_ends_stay() -> None:
-    text = f"{HEAD}  fsm-stack:traffic:\n    outboundPortExclusionList: [80, 80]\n"
-    assert tidy(text.replace("\n", "\r\n")).text == text.replace("80, 80", "80").replace(
-        "\n", "\r\n"
-    )
+LIST = "    outboundPortExclusionList:\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BLOCK,
+        "    outboundPortExclusionList: [80, 80]\n",
+        LIST + "      - value: 80\n        reason: x\n      - {value: 80, owner: a} # why\n",
+    ],
+)
+def test_windows_line_ends_stay(text: str) -> None:
+    """In what is added and moved, too."""
+    text = f"{HEAD}  fsm-stack:traffic:\n{text}"
+    written = tidy(text).text
+    assert written != text
+    assert tidy(text.replace("\n", "\r\n")).text == written.replace("\n", "\r\n")
 
 
 _RANGES = st.sampled_from(
