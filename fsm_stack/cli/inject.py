@@ -62,12 +62,14 @@ def inject(
     """
     from fsm_stack.edges.workload_files import context_of
 
+    report = explain or wants_json()
     context = context_of(
         settings_of(project_dir, stack),
         namespace_files=namespace_files,
         default_namespace=namespace,
         controller_ip=controller_ip,
-        check=explain or wants_json(),
+        check=report,
+        write=not report,
     )
     if wants_json():
         seen = [item for outcome in outcomes(files, context) for item in outcome.seen]

@@ -74,6 +74,7 @@ def lint(
         namespace_files=namespace_files,
         default_namespace=namespace,
         controller_ip=controller_ip,
+        write=False,
     )
     findings: list[Finding] = []
     diffs: list[str] = []

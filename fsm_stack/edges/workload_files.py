@@ -37,6 +37,7 @@ def context_of(
     default_namespace: str = "default",
     controller_ip: str | None = None,
     check: bool = True,
+    write: bool = True,
 ) -> Context:
     """What workloads are seen against: the stack's mesh, and the namespaces that are known.
 
@@ -57,6 +58,7 @@ def context_of(
             api_server=f"{cluster.api_server.address}/32" if cluster.api_server else "",
         ),
         check=check,
+        write=write,
     )
     for path in namespace_files:
         learn_from(path, context)

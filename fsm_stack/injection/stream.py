@@ -48,6 +48,7 @@ class Context:
         default_namespace: of manifests that name none.
         ranges: the cluster's.
         check: look for everything that is wrong; otherwise only refusals are found.
+        write: make the text of changed documents, which costs more than all checks.
     """
 
     mesh: MeshView
@@ -58,6 +59,7 @@ class Context:
     default_namespace: str = "default"
     ranges: ClusterRanges | None = None
     check: bool = True
+    write: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Outcome:
 
     Attributes:
         document: as it was read.
-        text: as it is to be written: the source where nothing changed.
+        text: as it is to be written: the source where nothing changed, or nothing is written.
         seen: its workloads.
         namespaces: what is wrong with its Namespaces.
     """
@@ -134,7 +136,7 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     namespaces = _namespaces(document, value, context) if context.check else ()
     if not seen:
         return Outcome(document=document, text=document.source, namespaces=namespaces)
-    changed = [item for item in seen if item.preview.mutation is not None]
+    changed = [item for item in seen if context.write and item.preview.mutation is not None]
     try:
         text = _written(document, value, changed, context) if changed else document.source
     except (TypeError, ValueError) as error:  # a date as key, an infinite number
