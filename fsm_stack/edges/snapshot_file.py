@@ -13,6 +13,7 @@ from fsm_stack.edges.files import told
 from fsm_stack.edges.snapshot_forms import HEAD, VERSION, Known, read_form, read_if_known
 from fsm_stack.edges.support_archive import is_archive, members, text_of
 from fsm_stack.errors import InputError
+from fsm_stack.harmless import harmless
 from fsm_stack.verify.snapshot import Part, Snapshot, Source, with_annotations
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _read_path(path: Path, known: Known) -> str:
             read_form(stream, str(path), known)
         return path.name
     results = [
-        read_if_known(text_of(stream), f"{path}: {name}", known) for name, stream in members(path)
+        read_if_known(text_of(stream), f"{path}: {harmless(name)}", known)
+        for name, stream in members(path)
     ]
     if not any(results):
         raise InputError(

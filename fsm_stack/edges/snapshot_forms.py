@@ -31,6 +31,7 @@ _CHUNK: Final = 1024 * 1024
 _OBJECT_MAX: Final = 16 * 1024 * 1024  # etcd keeps 1.5 MB an object
 _ITEMS: Final = re.compile(r'"items"\s*:\s*\[')
 _KIND: Final = re.compile(r'"kind"\s*:\s*"([A-Za-z]+)List"')
+_BETWEEN: Final = re.compile(r"[ \t\r\n,]*")
 # What kubectl writes starts with one of these keys; a log of JSON lines does not.
 _KUBECTL_JSON: Final = re.compile(r'\{\s*"(?:apiVersion|kind|items|metadata)"\s*:')
 _KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|metadata):")
@@ -203,10 +204,13 @@ def _read_json(text: str, stream: IO[str], shown: str, known: Known) -> None:
 
 
 def _take_all(items: Iterable[Any], kind: str, shown: str, known: Known) -> None:
-    """The objects of a list; a list of one kind does not repeat it in each."""
+    """The objects of a list, or of lists in it; one of one kind does not repeat it in each."""
     for item in items:
         if not isinstance(item, dict):
             raise InputError(f"{shown}: expected a list of objects, found {str(item)[:40]!r}")
+        if isinstance(item.get("items"), list):
+            _take_whole(item, shown, known)
+            continue
         known.take({"kind": kind.removesuffix("List"), **item})
 
 
@@ -215,8 +219,7 @@ def _stream(buffer: str, stream: IO[str], shown: str) -> Iterator[Any]:
     decoder = json.JSONDecoder()
     position = 0
     while True:
-        while position < len(buffer) and buffer[position] in " \t\r\n,":
-            position += 1
+        position = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]  # it may be empty
         if position < len(buffer) and buffer[position] == "]":
             return
         try:

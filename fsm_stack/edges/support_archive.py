@@ -70,6 +70,12 @@ def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
             yield from _zip(path)
         else:
             yield from _tar(path)
+    except tarfile.ReadError as error:
+        if not str(error).startswith("file could not be opened"):  # of the first bytes of all
+            raise InputError(f"{path}: a damaged archive: {_reason(error)}") from None
+        raise InputError(
+            f"{path}: compressed, and no archive: expected tar or zip, or the file unpacked"
+        ) from None
     except _BROKEN as error:
         raise InputError(f"{path}: a damaged archive: {_reason(error)}") from None
 

@@ -117,9 +117,17 @@ _OWNER: Final[Shape] = {
         "conditions": _failures,
     },
 }
+
+
+def _words(values: Any) -> list[str]:  # noqa: ANN401  # decoded JSON
+    """The texts of a list."""
+    known = values if isinstance(values, list) else []
+    return [item for item in known if isinstance(item, str)]
+
+
 _SELECTOR: Final[Shape] = {
     "matchLabels": texts,
-    "matchExpressions": [{"key": True, "operator": True, "values": True}],
+    "matchExpressions": [{"key": str, "operator": str, "values": _words}],
 }
 _ENTRY: Final[Shape] = {
     "name": True,

@@ -90,7 +90,7 @@ def _container(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, dict):
         return {}
     kept: Json = pruned(value, _CONTAINER)
-    name = value.get("name")
+    name = str(value.get("name"))
     if name in MESH_CONTAINERS and "image" in value:
         kept["image"] = value["image"]
     if name in INIT_CONTAINERS and "args" in value:
@@ -103,7 +103,7 @@ def _status(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, dict):
         return {}
     kept: Json = pruned(value, _STATUS)
-    if value.get("name") not in MESH_CONTAINERS:
+    if str(value.get("name")) not in MESH_CONTAINERS:
         for part in ("state", "lastState"):
             for state in kept.get(part, {}).values():
                 state.pop("message", None)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
-from fsm_stack.injection.mesh import MeshView, mesh_view
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
 from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Snapshot, guessed_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from fsm_stack.injection.mesh import MeshView
     from fsm_stack.manifests.foreign import ForeignPath
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.systems import System
@@ -93,7 +94,9 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
     return Expected(
         origin="stack",
         title=title,
-        mesh=_mesh(settings.profile, spec, settings.mesh_name, settings.namespace),
+        mesh=redirecting_mesh(
+            settings.profile, spec, name=settings.mesh_name, namespace=settings.namespace
+        ),
         settings=spec,
         objects=objects,
         foreign=foreign_paths(settings),
@@ -126,7 +129,9 @@ def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected
     return Expected(
         origin="files",
         title=title,
-        mesh=_mesh(system, spec, mesh_name or system.default_mesh_name, namespace),
+        mesh=redirecting_mesh(
+            system, spec, name=mesh_name or system.default_mesh_name, namespace=namespace
+        ),
         settings=spec,
         objects=known,
         foreign=(
@@ -159,11 +164,11 @@ def of_cluster(snapshot: Snapshot, *, system: System | None = None) -> Expected 
     return Expected(
         origin="cluster",
         title="the cluster's own MeshConfig",
-        mesh=_mesh(
+        mesh=redirecting_mesh(
             known,
-            spec if isinstance(spec, dict) else None,
-            name or known.default_mesh_name,
-            namespace or known.default_namespace,
+            spec,
+            name=name or known.default_mesh_name,
+            namespace=namespace or known.default_namespace,
         ),
         settings=spec if isinstance(spec, dict) else None,
         objects={},
@@ -243,10 +248,6 @@ def selected_mesh(configuration: Json, system: System) -> str | None:
 def is_injector(webhook: Json, system: System) -> bool:
     """Whether a webhook is this system's injector; its name is fixed upstream."""
     return webhook.get("name") == f"{system.default_mesh_name}-inject.k8s.io"
-
-
-def _mesh(system: System, spec: Json | None, name: str, namespace: str) -> MeshView:
-    return mesh_view(system, spec, environment={}, name=name, namespace=namespace)
 
 
 def _by_key(objects: Iterable[Json]) -> dict[tuple[str, str, str], Json]:

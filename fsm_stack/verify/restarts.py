@@ -15,6 +15,7 @@ from fsm_stack.verify.checks.pods import decision_of
 from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
+from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +130,10 @@ def _command(stale: list[tuple[Pod, str]], context: Context) -> str:
 
 def _reason(pod: Pod, context: Context) -> str:
     if not is_injected(pod, context):
-        if pod.namespace in context.snapshot.namespaces and decision_of(pod, context).inject:
-            return "it has no sidecar"
+        if pod.namespace in context.snapshot.namespaces:
+            return "it has no sidecar" if decision_of(pod, context).inject else ""
+        if unread := context.snapshot.unread(Part.NAMESPACES):
+            raise NotRun(f"whether a pod without a sidecar should have one is unknown: {unread}")
         return ""
     if why := overdue(pod, context) or _lacks_init(pod, context):
         return why

@@ -115,10 +115,10 @@ class Snapshot:
         """The MeshConfig that this system's programs read."""
         for item in self.mesh_configs:
             about = item.get("metadata") or {}
-            if about.get("name") == system.mesh_config_name and about.get("namespace") in {
-                namespace,
-                None,
-            }:
+            place = about.get("namespace")
+            if about.get("name") == system.mesh_config_name and (
+                place is None or place == namespace
+            ):
                 return item
         return None
 

@@ -66,6 +66,21 @@ def test_a_list_of_one_kind_gives_its_items_their_kind(tmp_path: Path) -> None:
     assert [one.name for one in read_files([file]).pods] == ["a"]
 
 
+@pytest.mark.parametrize("chunk", [1 << 20, 64])
+def test_lists_in_a_list_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """As somebody put several answers of kubectl together: none is passed over."""
+    monkeypatch.setattr(snapshot_forms, "_CHUNK", chunk)
+    pods = {"kind": "PodList", "items": [{"metadata": {"name": "a", "namespace": "shop"}}]}
+    spaces = {"kind": "List", "items": [{"kind": "Namespace", "metadata": {"name": "shop"}}]}
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps({"kind": "List", "items": [pods, spaces]}))
+    found = read_files([path])
+    assert [pod.key for pod in found.pods] == ["shop/a"]
+    assert list(found.namespaces) == ["shop"]
+
+
 def test_single_objects_in_several_files_make_one_snapshot(tmp_path: Path) -> None:
     files = []
     for number, item in enumerate(world().objects):

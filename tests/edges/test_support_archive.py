@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -179,3 +180,22 @@ def test_the_same_object_in_two_files_counts_once(tmp_path: Path) -> None:
     for name in names:
         name.write_text(json.dumps(webhook))
     assert len(read_files(names).mutating) == 1
+
+
+def test_a_compressed_file_that_is_no_archive_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "pods.json.gz"
+    path.write_bytes(gzip.compress(b'{"kind": "List", "items": []}'))
+    with pytest.raises(InputError) as caught:
+        read_files([path])
+    assert str(caught.value) == (
+        f"{path}: compressed, and no archive: expected tar or zip, or the file unpacked"
+    )
+
+
+def test_a_files_name_in_an_archive_writes_no_line_of_its_own(tmp_path: Path) -> None:
+    path = packed(tmp_path / "x.tar", {"a\nfsm-stack: ok.json": b'{"kind": "List", "items": [1]}'})
+    with pytest.raises(InputError) as caught:
+        read_files([path])
+    assert str(caught.value) == (
+        f"{path}: a\\nfsm-stack: ok.json: expected a list of objects, found '1'"
+    )

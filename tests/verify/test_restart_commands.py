@@ -9,6 +9,7 @@ import pytest
 from fsm_stack.verify.objects import Owner, owner_of
 from fsm_stack.verify.report import restart_json
 from fsm_stack.verify.restarts import lines, restarts
+from fsm_stack.verify.snapshot import Part
 
 from .world import DEV, World, expected, pod_json, world
 
@@ -105,3 +106,19 @@ def test_the_controllers_own_webhook_keeps_no_pod_away() -> None:
     item = mesh.the("ValidatingWebhookConfiguration", "fsm-validator-mesh-fsm")
     item["webhooks"][0]["clientConfig"]["caBundle"] = ""
     assert restarts(mesh.context()).broken == ()
+
+
+def test_whether_a_pod_should_have_a_sidecar_is_unknown_without_its_namespace() -> None:
+    """A dump of pods alone has no stale pod, and no answer either."""
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"].pop()
+    assert [one.why for one in restarts(mesh.context()).owners] == ["it has no sidecar"]
+    mesh.remove("Namespace", "shop")
+    mesh.not_read = {Part.NAMESPACES: "namespaces: not in files"}
+    listed = restarts(mesh.context())
+    assert listed.owners == ()
+    assert listed.unknown == (
+        "whether a pod without a sidecar should have one is unknown: namespaces: not in files",
+    )

@@ -30,7 +30,8 @@ def running(context: Context) -> Iterator[Finding]:
             continue
         status = item.get("status") or {}
         wanted = (item.get("spec") or {}).get("replicas")
-        available = status.get("availableReplicas") or 0
+        counted = status.get("availableReplicas")
+        available = counted if isinstance(counted, int) else 0
         if not available or (isinstance(wanted, int) and available < wanted):
             yield found(
                 "cluster-control-plane",

@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.iptables.expect import differences
 from fsm_stack.verify.checks.each import restart
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.harmless import kubectl
+from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -38,13 +38,7 @@ def live_mesh(context: Context) -> MeshView | None:
         return None
     declared, system = context.expected.mesh, context.system
     spec = (context.snapshot.mesh_config(system, declared.namespace) or {}).get("spec")
-    return mesh_view(
-        system,
-        spec if isinstance(spec, dict) else None,
-        environment={},
-        name=declared.name,
-        namespace=declared.namespace,
-    )
+    return redirecting_mesh(system, spec, name=declared.name, namespace=declared.namespace)
 
 
 def before_restart(pod: Pod, script: str | None, context: Context) -> str:

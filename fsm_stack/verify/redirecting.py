@@ -1,0 +1,63 @@
+"""A mesh as far as the rules of its pods go: what of a MeshConfig decides a script, and no more.
+
+A MeshConfig comes from files of any origin, too. A field of another type than its CRD gives it is
+one that no API server would answer: it counts as absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.injection.mesh import MeshView, mesh_view
+
+if TYPE_CHECKING:
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+_PORTS: Final = ("outboundPortExclusionList", "inboundPortExclusionList")
+_TEXTS: Final = (
+    "outboundIPRangeExclusionList",
+    "outboundIPRangeInclusionList",
+    "networkInterfaceExclusionList",
+)
+
+
+def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str) -> MeshView:
+    """The mesh as the injector sees it when it writes a script.
+
+    Args:
+        system: whose injector.
+        spec: the MeshConfig's ``spec``; None where there is none: zero values.
+        name: the mesh's.
+        namespace: the control plane's.
+    """
+    return mesh_view(system, _deciding(spec), environment={}, name=name, namespace=namespace)
+
+
+def _deciding(spec: object) -> Json:
+    known = _dict(spec)
+    sidecar, traffic = _dict(known.get("sidecar")), _dict(known.get("traffic"))
+    return {
+        "sidecar": {
+            "localProxyMode": _text(sidecar.get("localProxyMode")),
+            "localDNSProxy": {"enable": _dict(sidecar.get("localDNSProxy")).get("enable") is True},
+        },
+        "traffic": {
+            "interceptionMode": _text(traffic.get("interceptionMode")),
+            **{name: _entries(traffic.get(name), (int, str)) for name in _PORTS},
+            **{name: _entries(traffic.get(name), (str,)) for name in _TEXTS},
+        },
+    }
+
+
+def _entries(value: object, kinds: tuple[type, ...]) -> list[Any]:
+    values = value if isinstance(value, list) else []
+    return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]
+
+
+def _dict(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
