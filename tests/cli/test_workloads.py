@@ -356,6 +356,10 @@ metadata:
     flomesh.io/metrics: maybe
     flomesh.io/sidecar-injecton: enabled
     flomesh.io/somebody-elses: x
+    flomesh.io/sidecar-injection: yes
+    openservicemesh.io/sidecar-injection: enabled
+    openservicemesh.io/somebody-elses: x
+  labels: {{flomesh.io/monitored-by: fsm}}
 """
     result = run("lint", "dev", "-f", "-", stdin=text)
     found = [line.split(" ", 2) for line in result.stdout.splitlines()]
@@ -364,7 +368,11 @@ metadata:
         ("<stdin>:6:5", "[annotation-not-read]"),
         ("<stdin>:7:5", "[injection-value]"),
         ("<stdin>:8:5", "[annotation-unknown]"),
+        ("<stdin>:10:5", "[annotation-not-text]"),
+        ("<stdin>:11:5", "[annotation-other-mesh]"),
     ]
+    theirs = text.replace("flomesh.io/monitored-by: fsm", "openservicemesh.io/monitored-by: osm")
+    assert "annotation-other-mesh" not in run("lint", "dev", "-f", "-", stdin=theirs).stdout
 
 
 def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> None:

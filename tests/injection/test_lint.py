@@ -212,6 +212,24 @@ def test_a_broken_pod_has_the_finding(rule_id: str, given: dict[str, Any], messa
     assert found(given).get(rule_id) == message
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1, "1"),
+        (0, "0"),
+        (True, "true"),
+        (False, "false"),
+        (None, "null"),
+        (1.5, "1.5"),
+        ([], "list"),
+    ],
+)
+def test_a_value_that_is_no_text_is_shown_as_it_stands(value: Any, shown: str) -> None:
+    """A port 1 is no yes, although Python thinks them equal."""
+    message = f"annotation {PORTS}: expected text, got {shown}"
+    assert found(pod({PORTS: value}))["annotation-not-text"] == message
+
+
 @pytest.mark.requirement("C2")
 def test_the_sidecars_own_port_is_reserved_too() -> None:
     """6060 is in no document, but the sidecar listens there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,21 +28,19 @@ def not_text(subject: Subject) -> Iterator[Finding]:
     """An annotation whose value YAML reads as a number, a yes or a list."""
     for key, value in subject.annotations.items():
         if type(value) is not str:
-            shown = (
-                {True: "true", False: "false", None: "null"}.get(value) if _plain(value) else ""
-            )
-            shown = shown or (str(value) if _plain(value) else type(value).__name__)
-            yield finding(
-                "annotation-not-text",
-                f"annotation {key}: expected text, got {shown}",
-                path=annotation_path(key),
-                value=shown,
-                fix=f'Write {key}: "{shown}".' if _plain(value) else "",
-            )
+            yield _not_text(key, value)
 
 
-def _plain(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float)
+def _not_text(key: str, value: object) -> Finding:
+    scalar = value is None or isinstance(value, bool | int | float)
+    shown = json.dumps(value) if scalar else type(value).__name__
+    return finding(
+        "annotation-not-text",
+        f"annotation {key}: expected text, got {shown}",
+        path=annotation_path(key),
+        value=shown,
+        fix=f'Write {key}: "{shown}".' if scalar else "",
+    )
 
 
 def unknown(subject: Subject) -> Iterator[Finding]:
@@ -82,14 +81,8 @@ def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Fin
             return
         if ours in subject.annotations and subject.annotations[ours] == subject.annotations[key]:
             return  # said in both languages, as in a migration
-        yield finding(
-            "annotation-other-mesh",
-            f"annotation {key}: this mesh is {system.title}, "
-            f"which reads {system.annotation_prefix}/",
-            path=annotation_path(key),
-            value=key,
-            fix=f"Write {ours}." if ours in pod_keys(system) else "Remove it.",
-        )
+        fix = f"Write {ours}." if ours in pod_keys(system) else "Remove it."
+        yield _other_mesh(key, system, fix=fix)
     elif get_close_matches(prefix, [system.annotation_prefix], n=1, cutoff=0.8):
         yield finding(
             "annotation-unknown",
@@ -139,42 +132,65 @@ def sidecar_values(subject: Subject) -> Iterator[Finding]:
 
 
 def namespace(manifest: Mapping[str, Any], system: System) -> Iterator[Finding]:
-    """What a Namespace's annotations get wrong: keys of pods, misspelt keys, values.
+    """What a Namespace's annotations get wrong: keys of pods or other meshes, spelling, values.
 
     Args:
         manifest: the Namespace.
         system: the mesh's.
     """
     metadata = manifest.get("metadata")
-    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    known = metadata if isinstance(metadata, dict) else {}
+    labels, found = known.get("labels"), known.get("annotations")
+    enrolled = isinstance(labels, dict) and system.monitored_by_label in labels
+    annotations = found if isinstance(found, dict) else {}
+    for key, value in annotations.items():
+        prefix, slash, name = key.partition("/") if isinstance(key, str) else ("", "", "")
+        if slash and prefix == system.annotation_prefix:
+            yield from _of_namespace(key, value, system)
+        elif slash and prefix in _PREFIXES and enrolled:
+            ours = system.annotation(name)
+            if ours in namespace_keys(system) and annotations.get(ours) != value:
+                yield _other_mesh(key, system, fix=f"Write {ours}.")
+
+
+def _of_namespace(key: str, value: object, system: System) -> Iterator[Finding]:
     read = namespace_keys(system)
-    for key, value in (found if isinstance(found, dict) else {}).items():
-        if not isinstance(key, str) or not key.startswith(f"{system.annotation_prefix}/"):
-            continue
-        if key in pod_keys(system) - read:
+    if key in pod_keys(system) - read:
+        yield finding(
+            "annotation-not-read",
+            f"annotation {key} is read from pods, not from namespaces",
+            path=annotation_path(key),
+            value=key,
+            fix="Put it into the pod templates.",
+        )
+    elif not isinstance(value, str):
+        yield _not_text(key, value)
+    elif key in read:
+        if key in _switches(system) and yes_or_no(value) is None:
             yield finding(
-                "annotation-not-read",
-                f"annotation {key} is read from pods, not from namespaces",
+                "injection-value",
+                f"annotation {key}: expected enabled or disabled, got {value!r}",
                 path=annotation_path(key),
-                value=key,
-                fix="Put it into the pod templates.",
+                value=value,
             )
-        elif key in read:
-            if key in _switches(system) and isinstance(value, str) and yes_or_no(value) is None:
-                yield finding(
-                    "injection-value",
-                    f"annotation {key}: expected enabled or disabled, got {value!r}",
-                    path=annotation_path(key),
-                    value=value,
-                )
-        elif near := get_close_matches(key, sorted(read), n=1, cutoff=_NEAR):
-            yield finding(
-                "annotation-unknown",
-                f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
-                path=annotation_path(key),
-                value=key,
-                fix=f"Write {near[0]}.",
-            )
+    elif near := get_close_matches(key, sorted(read), n=1, cutoff=_NEAR):
+        yield finding(
+            "annotation-unknown",
+            f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
+            path=annotation_path(key),
+            value=key,
+            fix=f"Write {near[0]}.",
+        )
+
+
+def _other_mesh(key: str, system: System, *, fix: str) -> Finding:
+    return finding(
+        "annotation-other-mesh",
+        f"annotation {key}: this mesh is {system.title}, which reads {system.annotation_prefix}/",
+        path=annotation_path(key),
+        value=key,
+        fix=fix,
+    )
 
 
 def _switches(system: System) -> tuple[str, str]:
