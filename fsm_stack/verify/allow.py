@@ -167,7 +167,11 @@ def _webhooks(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     ]
 
 
-_WEBHOOK: Final[Shape] = {"metadata": _MANAGED, "webhooks": _webhooks}
+def _configuration(value: Json) -> Json:
+    """A configuration of webhooks; of one with none of the meshes' its name alone."""
+    webhooks = _webhooks(value.get("webhooks"))
+    shape = _MANAGED if webhooks else {"name": True}
+    return {"metadata": pruned(value.get("metadata"), shape), "webhooks": webhooks}
 
 
 def _redirection(value: Json) -> Json:
@@ -196,19 +200,15 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
     "Namespace": {"metadata": {**META, "deletionTimestamp": True}},
     "MeshConfig": {"metadata": _MANAGED, "spec": _spec},
     "ConfigMap": _redirection,
-    "MutatingWebhookConfiguration": _WEBHOOK,
-    "ValidatingWebhookConfiguration": _WEBHOOK,
-    "Service": {
-        "metadata": META,
-        "spec": {"clusterIP": True, "ports": [{"port": True, "targetPort": True, "name": True}]},
-    },
+    "MutatingWebhookConfiguration": _configuration,
+    "ValidatingWebhookConfiguration": _configuration,
+    "Service": {"metadata": META, "spec": {"ports": [{"port": True}]}},
     "EndpointSlice": {
         "metadata": {
             **META,
             "labels": _service_label,
         },
         "endpoints": [{"conditions": {"ready": True}}],
-        "ports": [{"port": True}],
     },
     "Deployment": _deployment,
     "StatefulSet": _OWNER,

@@ -26,6 +26,8 @@ _LABELS: Final = frozenset(
         "name",
         "control-plane",
         "kubernetes.io/metadata.name",
+        "app.kubernetes.io/instance",  # of a program of the control plane: the mesh's name
+        "app.kubernetes.io/version",  # of a webhook configuration, and of who writes it
         "pod-template-hash",  # tells a Deployment's ReplicaSet from one of its own
         "rollouts-pod-template-hash",
     }
@@ -37,9 +39,7 @@ def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     return {
         key: value
         for key, value in texts(values).items()
-        if key.startswith((*PREFIXES, "app.kubernetes.io/"))
-        or key in _LABELS
-        or key.endswith("-proxy-uuid")
+        if key.startswith(PREFIXES) or key in _LABELS or key.endswith("-proxy-uuid")
     }
 
 

@@ -11,8 +11,11 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.injection.annotations import namespace_keys, pod_keys
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, SIDECARS
+from fsm_stack.verify.redirecting import RULE_LISTS
+from fsm_stack.verify.shape import pruned
 from fsm_stack.verify.snapshot import ANONYMIZED
 
 if TYPE_CHECKING:
@@ -42,8 +45,32 @@ _OF_MESH: Final = frozenset(
     {"MeshConfig", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 )
 _NAME_LABELS: Final = frozenset(
-    {"name", "kubernetes.io/metadata.name", "kubernetes.io/service-name"}
+    {
+        "name",
+        "kubernetes.io/metadata.name",
+        "kubernetes.io/service-name",
+        "control-plane",
+        "ignore",
+    }
 )
+# Values that are switches, ports, ranges and images; others may say anything.
+_KNOWN_ANNOTATIONS: Final = frozenset(
+    key for known in SYSTEMS.values() for key in (*pod_keys(known), *namespace_keys(known))
+)
+# What decides the rules of pods; other settings hold addresses.
+_MESH_CONFIG: Final = {
+    "apiVersion": True,
+    "kind": True,
+    "metadata": True,
+    "spec": {
+        "sidecar": {
+            "localProxyMode": True,
+            "localDNSProxy": {"enable": True},
+            "sidecarClass": True,
+        },
+        "traffic": dict.fromkeys((*RULE_LISTS, "interceptionMode"), True),
+    },
+}
 _CONTAINERS: Final = (
     "initContainers",
     "containers",
@@ -74,6 +101,18 @@ def anonymous_source(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, source=source, not_read=unread)
 
 
+def _without_messages(status: Json) -> Json:
+    """A container's status without what the kubelet says of it: that names the pod."""
+    kept = dict(status)
+    for part in ("state", "lastState"):
+        if part in kept:
+            kept[part] = {
+                name: {key: value for key, value in about.items() if key != "message"}
+                for name, about in kept[part].items()
+            }
+    return kept
+
+
 class _Names:
     def __init__(self, salt: str) -> None:
         self._salt = salt
@@ -84,7 +123,11 @@ class _Names:
         if metadata.get("namespace"):
             metadata["namespace"] = self._word(metadata["namespace"])
         moved = {**item, "metadata": metadata}
+        if item.get("kind") == "MeshConfig":
+            return dict(pruned(moved, _MESH_CONFIG))
         if "webhooks" in item:
+            if not item["webhooks"]:  # of another product
+                metadata["name"] = self._word(metadata.get("name"))
             moved["webhooks"] = [self._webhook(one) for one in item["webhooks"]]
         return moved
 
@@ -129,6 +172,10 @@ class _Names:
             for key, value in (metadata.get("labels") or {}).items()
             if not key.startswith("app.kubernetes.io/")
         }
+        metadata["annotations"] = {
+            key: value if key in _KNOWN_ANNOTATIONS else self._word(value)
+            for key, value in (metadata.get("annotations") or {}).items()
+        }
         metadata["ownerReferences"] = [
             {**owner, "name": self._owner(str(owner.get("kind")), str(owner.get("name")))}
             for owner in metadata.get("ownerReferences") or ()
@@ -145,7 +192,8 @@ class _Names:
             for part in _CONTAINERS:
                 if part in holder:
                     holder[part] = [
-                        {**one, "name": self._word(one.get("name"))} for one in holder[part]
+                        {**_without_messages(one), "name": self._word(one.get("name"))}
+                        for one in holder[part]
                     ]
         return {**item, "metadata": metadata, "spec": spec, "status": status}
 

@@ -20,6 +20,7 @@ _TEXTS: Final = (
     "outboundIPRangeInclusionList",
     "networkInterfaceExclusionList",
 )
+RULE_LISTS: Final = (*_PORTS, *_TEXTS)
 
 
 def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str) -> MeshView:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 CANARY = "canary-7d1f"
+PORTS = "flomesh.io/outbound-port-exclusion-list"
 
 
 def kept() -> list[Json]:
@@ -147,7 +148,8 @@ def planted(value: Any, path: str = "") -> Any:
         skip = path.endswith((".labels", ".annotations", ".data"))
         known = {key: planted(item, f"{path}.{key}") for key, item in value.items()}
         if skip:
-            return known | {"example.org/planted": CANARY} if "data" not in path else known
+            more = {"example.org/planted": CANARY, "app.kubernetes.io/name": CANARY}
+            return known | more if "data" not in path else known
         return {**more, **known} if "spec.traffic" not in path else known
     if isinstance(value, list):
         return [planted(item, f"{path}[]") for item in value]
@@ -202,6 +204,32 @@ def test_an_anonymous_snapshot_names_nothing_and_gives_the_same_answers(tmp_path
     assert pod.namespace in again.namespaces
 
 
+def test_an_anonymous_snapshot_has_no_text_that_somebody_else_wrote() -> None:
+    """The kubelet's message of a crash-looping container names its pod and namespace."""
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["metadata"]["annotations"] = {"flomesh.io/todo": "ask acme", PORTS: "6379"}
+    said = "back-off 5m0s restarting failed container=fsm-init pod=acme-7f9c_acme(uid)"
+    init = pod["status"]["initContainerStatuses"][0]
+    init["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": said}}
+    init["lastState"] = {"terminated": {"exitCode": 2, "message": "acme.example: unknown"}}
+    mesh.the("Namespace", "shop")["metadata"]["labels"]["control-plane"] = "acme"
+    spec = mesh.the("MeshConfig")["spec"]
+    spec["observability"]["tracing"]["address"] = "jaeger.acme.example"
+    mesh.objects.append({"kind": "MutatingWebhookConfiguration", "metadata": {"name": "acme"},
+                         "webhooks": [{"name": "acme.example"}]})  # fmt: skip
+    objects = [one for item in mesh.objects if (one := keep(item)) is not None]
+    assert json.dumps(objects).count("acme") >= 6
+    renamed = list(anonymous(objects, salt="s"))
+    assert "acme" not in json.dumps(renamed)
+    by_kind = {one["kind"]: one for one in renamed}
+    assert by_kind["MeshConfig"]["spec"]["traffic"]["outboundPortExclusionList"] == [6379, 7070]
+    assert by_kind["Pod"]["metadata"]["annotations"][PORTS] == "6379"
+    assert by_kind["Pod"]["status"]["initContainerStatuses"][0]["lastState"] == {
+        "terminated": {"exitCode": 2}
+    }
+
+
 def test_what_stands_in_a_condition_of_a_webhook_is_not_told() -> None:
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"][0]
@@ -243,6 +271,23 @@ def test_webhooks_of_other_products_are_not_kept() -> None:
     found = keep(item)
     assert found is not None
     assert [one["name"] for one in found["webhooks"]] == ["fsm-inject.k8s.io"]
+
+
+def test_of_a_configuration_of_another_product_the_name_alone_is_kept() -> None:
+    """Its managed fields name its webhooks, and who manages them."""
+    fields = {"f:webhooks": {'k:{"name":"x.example"}': {}}}
+    found = keep(
+        {"kind": "MutatingWebhookConfiguration", "apiVersion": "admissionregistration.k8s.io/v1",
+         "metadata": {"name": "x", "labels": {"app.kubernetes.io/name": CANARY},
+                      "managedFields": [{"manager": CANARY, "fieldsV1": fields}]},
+         "webhooks": [{"name": "x.example"}]}
+    )  # fmt: skip
+    assert found == {
+        "kind": "MutatingWebhookConfiguration",
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "metadata": {"name": "x"},
+        "webhooks": [],
+    }
 
 
 def test_of_the_record_only_the_meshs_lists_are_kept() -> None:
