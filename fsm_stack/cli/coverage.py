@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _NOT_TCP: Final = ((0, 6), (7, 256))
 # So many ranges or ports of a set are printed for people; JSON has them all.
 _SHOWN: Final = 6
+_SIDECAR: Final = {"uid 1500": "uid 1500 (the sidecar)",
+                   "uid any but 1500": "any uid but 1500 (the sidecar)"}  # fmt: skip
 _MEANS: Final = {"sidecar": "through the sidecar", "elsewhere": "sent elsewhere",
                  "bypass": "not through the sidecar"}  # fmt: skip
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("outbound", "inbound")
@@ -108,14 +110,14 @@ def _region_lines(region: Region) -> list[str]:
     parts = _parts(region)
     if region.protocols == _NOT_TCP:
         parts["protocol"] = "all that is not TCP"
+    if "uid" in parts:
+        parts["uid"] = _SIDECAR.get(parts["uid"], parts["uid"])
     limits = ", ".join(text for name, text in parts.items() if name in ("protocol", "via", "uid"))
     spots = [f"{name} {_short(parts[name])}" for name in ("from", "to", "port") if name in parts]
     addresses, ports = _counts(region)
     counts = f"{addresses:,} address{'' if addresses == 1 else 'es'}"
     if ports is not None:
         counts += f" x {ports:,} port{'' if ports == 1 else 's'}"
-    limits = limits.replace("uid 1500", "uid 1500 (the sidecar)")
-    limits = limits.replace("uid any but 1500", "any uid but 1500 (the sidecar)")
     lines = [f"    - {limits or 'everything'}", *(f"      {spot}" for spot in spots)]
     return [*lines, f"      {counts}"]
 
@@ -152,10 +154,13 @@ def _short(text: str) -> str:
 
 def _counts(region: Region) -> tuple[int, int | None]:
     """Destination addresses and ports; None where some protocol has no ports."""
+    from fsm_stack.iptables.packet import WITH_PORTS
+    from fsm_stack.iptables.protocol import protocol_number
     from fsm_stack.iptables.region import length
 
-    ports = None if region.protocols == _NOT_TCP else length(region.ports)
-    return (length(region.destinations), ports)
+    numbers = {number for start, stop in region.protocols for number in range(start, stop)}
+    with_ports = numbers <= {protocol_number(name) for name in WITH_PORTS}
+    return (length(region.destinations), length(region.ports) if with_ports else None)
 
 
 def _plain(rules: RulesSource, found: Fates) -> dict[str, Any]:

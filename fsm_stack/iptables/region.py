@@ -74,12 +74,15 @@ def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noq
 
 
 def protocols_text(intervals: Intervals) -> str:
-    """``tcp,udp``; a long interval as numbers."""
-    names = []
-    for start, stop in intervals:
-        single = stop - start == 1
-        names.append(protocol_name(start) if single else f"{start}-{stop - 1}")
-    return ",".join(names)
+    """``tcp,udp``, a long interval as numbers, or ``any but tcp``: whichever has fewer parts."""
+
+    def texts(spans: Sequence[Interval]) -> list[str]:
+        return [
+            protocol_name(start) if stop - start == 1 else f"{start}-{stop - 1}"
+            for start, stop in spans
+        ]
+
+    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS["protocol"])))
 
 
 def numbers_text(intervals: Intervals, axis: str = "port") -> str:

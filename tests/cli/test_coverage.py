@@ -87,6 +87,37 @@ def test_a_script_from_elsewhere_is_covered_too(covered: Run, system: str) -> No
     assert inbound["regions"][0]["portCount"] == 65532
 
 
+def test_users_and_protocols_are_named_as_they_are(covered: Run, project: Path) -> None:
+    """1500 is the sidecar, 1500-1600 and 15000 are not; what has no ports counts none."""
+    script = project / "rules"
+    script.write_text(
+        "-N X\n-A OUTPUT -p tcp -j X\n-A OUTPUT -p icmp -j DNAT --to-destination 192.0.2.1\n"
+        "-A X -m owner --uid-owner 15000 -j RETURN\n"
+        "-A X -p tcp -m owner --uid-owner 1500-1600 -j REDIRECT --to-ports 15001\n"
+    )
+    assert covered("--script", str(script)).stdout.partition("\n\n")[2] == (
+        """\
+outbound
+  through the sidecar, to the outbound listener (15001)
+    - tcp, uid 1500-1600
+      4,294,967,296 addresses x 65,536 ports
+  sent elsewhere, rewritten to 192.0.2.1
+    - icmp
+      4,294,967,296 addresses
+  not through the sidecar
+    - any but icmp,tcp
+      4,294,967,296 addresses
+    - tcp, uid any but 1500-1600
+      4,294,967,296 addresses x 65,536 ports
+
+inbound
+  not through the sidecar
+    - everything
+      4,294,967,296 addresses
+"""
+    )
+
+
 @pytest.mark.requirement("C4", "C37")
 def test_dns_of_osm_edge_is_sent_elsewhere(covered: Run) -> None:
     data = document(covered("edge", "-o", "json"))
