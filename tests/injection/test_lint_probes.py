@@ -81,6 +81,10 @@ def test_probes_of_native_sidecars_are_intercepted(handler: str) -> None:
         f"container agent: the readiness probe ({handler}, port 8080) is not rewritten: the "
         "kubelet's connection ends at the sidecar, which resets it"
     )
+    native["readinessProbe"][handler]["port"] = "http"
+    assert "port 8080)" in found(given)["probe-intercepted"]
+    native["readinessProbe"][handler]["port"] = "nowhere"
+    assert "probe-intercepted" not in found(given)
     native["startupProbe"] = native.pop("readinessProbe")
     assert "probe-intercepted" not in found(given)
 
