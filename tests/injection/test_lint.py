@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.catalogue import workload
+from fsm_stack.catalogue import rule, workload
 from fsm_stack.injection.namespace import NamespaceView
 from fsm_stack.injection.preview import preview
 from tests.injection.given import ID, container, found, mesh, namespace, pod, probe
@@ -230,6 +230,23 @@ def test_a_value_that_is_no_text_is_shown_as_it_stands(value: Any, shown: str) -
     assert found(pod({PORTS: value}))["annotation-not-text"] == message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "fix"),
+    [
+        ("openservicemesh.io/outbound-port-exclusion-list", "80", f"Write {PORTS}."),
+        ("openservicemesh.io/no-such-key", "x", "Remove it."),
+        ("flomesh.io/outbound-port-exclusions-list", "80", f"Write {PORTS}."),
+        ("flomesh.io/zzz", "x", "Correct the spelling, or remove it."),
+        (PORTS, 80, f'Write {PORTS}: "80".'),
+        (PORTS, [80], "Write the value in quotes."),
+    ],
+)
+def test_the_fix_is_what_to_write(key: str, value: Any, fix: str) -> None:
+    known = mesh()
+    result = preview(pod({key: value}), mesh=known, namespace=namespace(of=known), proxy_id=ID)
+    assert fix in {item.fix or rule(item.id).fix for item in result.findings}
+
+
 @pytest.mark.requirement("C2")
 def test_the_sidecars_own_port_is_reserved_too() -> None:
     """6060 is in no document, but the sidecar listens there."""
@@ -355,6 +372,9 @@ def test_a_native_sidecar_ends_as_an_init_container_in_older_meshes() -> None:
         "OSM's injector drops spec.initContainers[0].restartPolicy: the native sidecar becomes an "
         "init container that never ends"
     )
+    known = mesh("osm")
+    result = preview(given, mesh=known, namespace=namespace(of=known), proxy_id=ID)
+    assert {item.severity for item in result.findings if item.id == "field-lost"} == {"error"}
 
 
 def test_an_unknown_address_is_said() -> None:

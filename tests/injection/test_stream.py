@@ -230,6 +230,33 @@ def test_a_correction_leaves_flow_style_as_it_was() -> None:
     assert ports in corrected(text, [seen.workload], mesh().system)
 
 
+def test_a_cronjobs_job_template_is_the_wrong_place_too() -> None:
+    """Two objects stand above its pods, and nobody reads either."""
+    text = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: night}
+spec:
+  jobTemplate:
+    metadata:
+      annotations: {flomesh.io/sidecar-injection: "no"}
+    spec:
+      template:
+        spec:
+          containers: [{name: night}]
+"""
+    (seen,) = outcomes(text)[0].seen
+    (found,) = [item for item in seen.findings if item.id == "annotation-misplaced"]
+    assert (found.place.line, found.fix) == (
+        7,
+        "Move it to spec.jobTemplate.spec.template.metadata.annotations.",
+    )
+    right = corrected(text, [seen.workload], mesh().system)
+    pod = yaml.safe_load(right)["spec"]["jobTemplate"]["spec"]["template"]
+    assert pod["metadata"] == {"annotations": {"flomesh.io/sidecar-injection": "no"}}
+    assert outcomes(right)[0].seen[0].preview.decision.outcome == "leave"
+
+
 def test_a_misspelt_annotation_on_the_wrong_object_is_named_too() -> None:
     text = DEPLOYMENT.replace("port-exclusion-list", "ports-exclusion-list")
     (message,) = [
