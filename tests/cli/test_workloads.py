@@ -107,6 +107,8 @@ where nobody reads it [annotation-misplaced] Fix: Move it to spec.template.metad
 def test_lint_speaks_json_and_sarif(run: Callable[..., Result]) -> None:
     plain = json.loads(run("lint", "dev", "-f", "web.yaml", "-o", "json").stdout)
     assert [item["id"] for item in plain["findings"]] == ["annotation-misplaced"]
+    (diff,) = plain["corrections"]
+    assert diff.startswith("--- a/web.yaml\n+++ b/web.yaml\n@@ ")
     report = json.loads(run("lint", "dev", "-f", "web.yaml", "-o", "sarif").stdout)
     (only,) = report["runs"][0]["results"]
     assert (only["ruleId"], only["level"]) == ("annotation-misplaced", "error")
@@ -319,6 +321,17 @@ def test_the_correction_of_a_documents_last_line_is_no_end_of_the_file(
 -{spec}+{spec.replace("{}}, spec", "{}, annotations: {" + PORTS + ': "7070"}}, spec')} --- # more
 """
     )
+
+
+def test_a_marker_line_with_a_comment_is_part_of_the_correction(
+    run: Callable[..., Result],
+) -> None:
+    meta = f'metadata: {{name: web, annotations: {{{PORTS}: "7070"}}}}\n'
+    text = f"--- # the shop\n{meta}{WEB.partition('---')[0]}".replace(
+        WEB[WEB.index("metadata:") : WEB.index("spec:")], ""
+    )
+    result = run("lint", "dev", "-f", "-", stdin=text)
+    assert "@@\n --- # the shop\n-metadata: " in result.stdout
 
 
 def test_a_moved_value_is_text_for_kubernetes_too(run: Callable[..., Result]) -> None:
