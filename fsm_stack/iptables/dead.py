@@ -62,34 +62,36 @@ def dead_rules(chains: Mapping[str, tuple[Rule, ...]]) -> Iterator[Dead]:
     Args:
         chains: of a loadable rule set, in the kernel's order.
     """
+    entering, answers = _entering(chains), _Answers(chains, Diagrams(), {})
     for name, rules in chains.items():
-        entering = _limits_of_callers(chains, name)
-        yield from _dead_in_chain(chains, name, rules, entering)
+        if rules:
+            yield from _dead_in_chain(answers, name, rules, entering.get(name, []))
 
 
-def _limits_of_callers(chains: Mapping[str, tuple[Rule, ...]], name: str) -> list[Limits]:
-    """What the jumps to a chain let in; one entry without limits for a hook."""
-    if name in (PREROUTING, OUTPUT):
-        return [{}]
-    jumps = [
-        rule_limits(rule)
-        for rules in chains.values()
-        for rule in rules
-        if rule.target == Jump(chain=name)
-    ]
-    return [limits for limits in jumps if limits is not None]
+def _entering(chains: Mapping[str, tuple[Rule, ...]]) -> dict[str, list[Limits]]:
+    """By chain, what each jump to it lets in; one entry without limits for a hook."""
+    found: dict[str, list[Limits]] = {PREROUTING: [{}], OUTPUT: [{}]}
+    for rules in chains.values():
+        for rule in rules:
+            if isinstance(rule.target, Jump) and (limits := rule_limits(rule)) is not None:
+                found.setdefault(rule.target.chain, []).append(limits)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What is known of all chains: their rules, and their diagrams so far."""
+
+    chains: Mapping[str, tuple[Rule, ...]]
+    builder: Diagrams
+    done: dict[str, Node]
 
 
 def _dead_in_chain(
-    chains: Mapping[str, tuple[Rule, ...]],
-    name: str,
-    rules: tuple[Rule, ...],
-    entering: list[Limits],
+    answers: _Answers, name: str, rules: tuple[Rule, ...], entering: list[Limits]
 ) -> Iterator[Dead]:
-    if not rules:
-        return
     covers = Covers()
-    walk = _Walk(chains, entering)
+    walk = _Walk(answers, entering)
     for met in walk.over(rules):
         taken = Span()
         for place, rule in enumerate(met.run, start=met.number):
@@ -136,10 +138,9 @@ class _Walk:
     Halves of the chain are looked at with their own packets only: n rules cost n log n.
     """
 
-    def __init__(self, chains: Mapping[str, tuple[Rule, ...]], entering: list[Limits]) -> None:
-        builder = self._builder = Diagrams()
-        self._chains = chains
-        self._done: dict[str, Node] = {}
+    def __init__(self, answers: _Answers, entering: list[Limits]) -> None:
+        builder = self._builder = answers.builder
+        self._chains, self._done = answers.chains, answers.done
         boxes = [builder.box(limits, OPEN, _ELSEWHERE) for limits in entering]
         self.entering = folded(builder, _either_open, boxes or [builder.constant(OPEN)])
 

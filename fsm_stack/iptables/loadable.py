@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from fsm_stack.errors import FsmStackError
+from fsm_stack.iptables.jumps import beyond, jumps_of, loops_and_depth
 from fsm_stack.iptables.ranges import ipv4_range, looks_like_ipv6
 from fsm_stack.iptables.rule import (
     BUILT_IN_CHAINS,
@@ -149,7 +150,7 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
             rule=step.rule,
             value=target.chain,
         )
-    looping, depth = jump_order(ruleset)
+    looping, depth = loops_and_depth(jumps_of(ruleset))
     if depth > JUMP_DEPTH_MAX:
         message = f"jumps are nested {depth} deep: expected at most {JUMP_DEPTH_MAX}"
         yield Refusal(id="jump-depth", message=message)
@@ -161,8 +162,8 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
 
 def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
     """Matches that a hook cannot answer: an owner inbound, the other direction's interface."""
-    jumps = _jumps(ruleset)
-    entered = {hook: _beyond(jumps, {hook}) for hook in (PREROUTING, OUTPUT)}
+    jumps = jumps_of(ruleset)
+    entered = {hook: beyond(jumps, {hook}) for hook in (PREROUTING, OUTPUT)}
     for step in ruleset.steps:
         for match in step.rule.matches:
             inbound, outbound = (step.chain in entered[hook] for hook in (PREROUTING, OUTPUT))
@@ -176,38 +177,6 @@ def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
                 continue
             message = f"chain {step.chain}: {what}"
             yield Refusal(id="wrong-hook", message=message, chain=step.chain, rule=step.rule)
-
-
-def _jumps(ruleset: Ruleset) -> dict[str, set[str]]:
-    jumps: dict[str, set[str]] = {}
-    for step in ruleset.steps:
-        if isinstance(step.rule.target, Jump):
-            jumps.setdefault(step.chain, set()).add(step.rule.target.chain)
-    return jumps
-
-
-def jump_order(ruleset: Ruleset) -> tuple[list[str], int]:
-    """The chains that lead back to themselves, sorted, and how deep the other jumps are nested."""
-    jumps = _jumps(ruleset)
-    waiting = {chain: set(targets) for chain, targets in jumps.items()}
-    done = {target for targets in jumps.values() for target in targets} - waiting.keys()
-    depth = 0
-    while ready := [chain for chain, targets in waiting.items() if targets <= done]:
-        depth += 1
-        done.update(ready)
-        for chain in ready:
-            del waiting[chain]
-    looping = [chain for chain in waiting if chain in _beyond(jumps, jumps[chain])]
-    return (sorted(looping), depth)
-
-
-def _beyond(jumps: dict[str, set[str]], starts: set[str]) -> set[str]:
-    seen, todo = set(starts), list(starts)
-    while todo:
-        for chain in jumps.get(todo.pop(), set()) - seen:
-            seen.add(chain)
-            todo.append(chain)
-    return seen
 
 
 def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:

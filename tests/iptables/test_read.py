@@ -254,3 +254,21 @@ def test_a_long_line_is_quoted_around_the_fault() -> None:
         "line 1, column 1385: 'oops': expected one of iptables, iptables-legacy, iptables-nft: "
         "…bles -t nat -A X -j RETURN && oops"
     )
+
+
+def test_a_rule_that_only_looks_like_an_injectors_has_no_reason_of_it() -> None:
+    """A negated range is no excluded one, and an address with a port is not the pod's."""
+    lines = (
+        "-A FSM_PROXY_OUTBOUND ! -d 10.0.0.0/8 -j RETURN",
+        "-A FSM_PROXY_OUTBOUND ! -o eth0 -j RETURN",
+        "-A FSM_PROXY_OUTBOUND -p tcp -m multiport ! --dports 80 -j RETURN",
+        "-A FSM_PROXY_OUTBOUND ! -d 10.0.0.0/8 -j FSM_PROXY_OUT_REDIRECT",
+        "-A FSM_PROXY_INBOUND ! -i eth0 -j RETURN",
+        "-A FSM_PROXY_INBOUND -p tcp ! --dport 80 -j RETURN",
+        "-A OUTPUT -p tcp -o lo -d 127.0.0.1/32 -m owner --uid-owner 1500 -j DNAT "
+        "--to-destination 10.244.1.7:8080",
+    )
+    reading = read("-N FSM_PROXY_OUTBOUND\n" + "\n".join(lines))
+    assert {step.rule.why for step in reading.ruleset.steps} == {
+        "not a rule of any known injector"
+    }

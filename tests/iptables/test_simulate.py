@@ -195,3 +195,9 @@ def test_a_rule_that_asks_for_the_source_is_not_guessed() -> None:
     assert [hop.matched for hop in found.passes[0].hops] == [True, False, True]
     everything = trace(read(text.format("-s 0.0.0.0/0")).ruleset, out("10.1.2.3"))
     assert [hop.matched for hop in everything.passes[0].hops] == [True, True]
+
+
+def test_the_sidecar_goes_on_over_the_interface_that_was_asked_about() -> None:
+    """A second network has rules of its own."""
+    found = walk(replace(out("10.1.2.3"), interface="net1"))
+    assert [one.packet.interface for one in found.passes] == ["net1", "net1"]
