@@ -40,5 +40,5 @@ def test_every_option_of_the_page_exists() -> None:
         for row in re.findall(r"^\| (`--.*?) \|", PAGE, flags=re.MULTILINE)
         for name in re.findall(r"`(--[a-z-]+)", row)
     }
-    assert len(options) == 8
+    assert len(options) == 9
     assert {option for option in options if option not in helped} == set()
