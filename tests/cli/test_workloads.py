@@ -294,6 +294,7 @@ def test_the_correction_is_a_patch_that_keeps_the_files_form(
     result = run("lint", "dev", "-f", "-", stdin=text)
     changed = [row for row in result.stdout.splitlines() if row.startswith(("-", "+"))]
     assert f"<stdin>:{line}:" in result.stdout
+    assert f"@@ -{line - 4}," in result.stdout  # three lines above the annotations' own key
     assert [row.strip("+-\r ") for row in changed[2:]] == [
         "annotations:",
         f'{PORTS}: "7070"',
