@@ -143,6 +143,19 @@ def test_a_namespace_that_nobody_shows_is_assumed_to_be_enrolled() -> None:
     ]
 
 
+def test_the_namespace_of_the_pod_is_the_one_that_is_assumed() -> None:
+    given = pod()
+    given["metadata"]["namespace"] = "bank"
+    (only,) = preview(given, mesh=mesh(), proxy_id=ID).findings
+    assert only.message == "namespace bank is not in the input: assumed to be enrolled"
+
+
+def test_the_bootstrap_secret_is_named_where_it_is_made() -> None:
+    assert seen(pod()).secret == f"sidecar-bootstrap-config-{ID}"
+    assert seen(pod(), "osm").secret == f"envoy-bootstrap-config-{ID}"
+    assert seen(pod(hostNetwork=True)).secret is None
+
+
 def test_the_service_account_is_the_one_that_kubernetes_fills_in() -> None:
     args = seen(pod(), "osm").pod["spec"]["containers"][-1]["args"]
     assert args[-1] == "default.shop"
