@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from fsm_stack.settings import forms
 from fsm_stack.settings.model import DataKey, DnsName, Model
 from fsm_stack.settings.values import Port
 
@@ -20,7 +21,7 @@ class SecretKeyReference(Model):
 class Vault(Model):
     """HashiCorp Vault as the issuer."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+$", max_length=253)] = Field(
+    host: Annotated[str, StringConstraints(pattern=forms.HOST, max_length=253)] = Field(
         description="Vault's host name."
     )
     port: Port = Field(8200, description="Vault's port.")

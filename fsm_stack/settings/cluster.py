@@ -6,15 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from fsm_stack.settings import forms
 from fsm_stack.settings.model import DnsLabel, Model
 from fsm_stack.settings.values import Cidr, Port
 
-Address = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$"
-    ),
-]
+Address = Annotated[str, StringConstraints(pattern=forms.IPV4_ADDRESS)]
 
 
 class ApiServer(Model):
@@ -30,7 +26,7 @@ class Cluster(Model):
     context: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         None, description="The kubeconfig context; compared before anything talks to a cluster."
     )
-    uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
+    uid: Annotated[str, StringConstraints(pattern=forms.UID)] | None = Field(
         None, description="The UID of namespace kube-system; compared before anything is changed."
     )
     pod_ranges: tuple[Cidr, ...] = Field((), description="Ranges of pod addresses.")

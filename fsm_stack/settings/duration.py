@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _NANOSECONDS: Final = {"ms": 1_000_000, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -65,23 +65,34 @@ def canonical_duration(text: str) -> str:
     return f"{head}{tail}s"
 
 
+def _with_unit(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise _no_duration(str(value), str(value))
+    return value
+
+
 def _checked(text: str) -> str:
     if nanoseconds(text) is None:
-        raise PydanticCustomError(
-            "invalid-value",
-            "{message}",
-            {
-                "message": "expected a duration such as 90s, 1h30m or 250ms (units h, m, s, ms), "
-                f"got {text!r}",
-                "fix": f"Write {text}s." if text.isascii() and text.isdigit() else "",
-            },
-        )
+        raise _no_duration(text, repr(text))
     return text
+
+
+def _no_duration(text: str, shown: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "invalid-value",
+        "{message}",
+        {
+            "message": "expected a duration such as 90s, 1h30m or 250ms (units h, m, s, ms), "
+            f"got {shown}",
+            "fix": f"Write {text}s." if text.isascii() and text.isdigit() else "",
+        },
+    )
 
 
 # A duration as it was written; lowering canonicalises where upstream's type is metav1.Duration.
 Duration = Annotated[
     str,
+    BeforeValidator(_with_unit),
     AfterValidator(_checked),
     WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "24h"]}),
 ]

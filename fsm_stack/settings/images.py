@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from fsm_stack.settings import forms
 from fsm_stack.settings.model import DnsName, Model
 
 # FSM release -> the Pipy version that its chart names.
@@ -13,22 +14,10 @@ from fsm_stack.settings.model import DnsName, Model
 PIPY_VERSIONS: Final = {"1.5.1": "1.5.12", "1.6.0": "1.5.14"}
 DEFAULT_VERSION: Final = "1.5.1"
 
-# distribution/reference: the grammar of registry, repository, tag and digest.
-Registry = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
-        max_length=200,
-    ),
-]
-ImageName = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$", max_length=128
-    ),
-]
-Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Registry = Annotated[str, StringConstraints(pattern=forms.REGISTRY, max_length=200)]
+ImageName = Annotated[str, StringConstraints(pattern=forms.IMAGE_NAME, max_length=128)]
+Tag = Annotated[str, StringConstraints(pattern=forms.TAG)]
+Digest = Annotated[str, StringConstraints(pattern=forms.DIGEST)]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from fsm_stack.settings import forms
+
 
 class Model(BaseModel):
     """A mapping in a stack file.
@@ -28,21 +30,11 @@ class Model(BaseModel):
     )
 
 
-# A DNS-1123 label. Source: k8s.io/apimachinery pkg/util/validation.
-DnsLabel = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
-]
+# A DNS-1123 label.
+DnsLabel = Annotated[str, StringConstraints(pattern=forms.DNS_LABEL, min_length=1, max_length=63)]
 # A DNS-1123 subdomain: names of most Kubernetes objects.
-DnsName = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        min_length=1,
-        max_length=253,
-    ),
-]
+DnsName = Annotated[str, StringConstraints(pattern=forms.DNS_NAME, min_length=1, max_length=253)]
 # A key in a Secret or ConfigMap.
 DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 # Counts in Kubernetes objects are 32 signed bits.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
-NonNegative = Annotated[int, Field(ge=0)]

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from fsm_stack.catalogue import all_rules
 from fsm_stack.findings import Finding, finding
+from fsm_stack.settings.forms import EXPECTED
+from fsm_stack.settings.shown import shown, type_name
 from fsm_stack.settings.yaml_text import Path, path_text
 
 if TYPE_CHECKING:
@@ -30,41 +32,6 @@ _WORDS: Final = {
     "none_required": "nothing",
 }
 _DIFFER: Final = 0.6  # difflib's own default: below it, a suggestion is noise
-
-
-def type_name(value: object) -> str:
-    """The YAML name of a decoded value's type."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int():
-            return "a whole number"
-        case float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "a mapping"
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it, in the file's spelling, shortened."""
-    match value:
-        case None:
-            text = "null"
-        case bool():
-            text = str(value).lower()
-        case str():
-            text = repr(value)
-        case list() | dict():
-            return type_name(value)
-        case _:
-            text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  # a terminal line
 
 
 def nearest(word: str, known: list[str]) -> str | None:
@@ -149,17 +116,7 @@ def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
             fix=str(context.get("fix", "")),
         )
     if kind == "extra_forbidden":
-        known = keys_at(model, path[:-1])
-        word = str(path[-1])
-        close = nearest(word, known)
-        where = path_text(path[:-1]) or "a stack"
-        hint = f"; did you mean {close!r}?" if close else f": {', '.join(known)}" if known else ""
-        return path, finding(
-            "unknown-key",
-            f"expected a setting of {where}, got {word!r}{hint}",
-            path=text,
-            fix=f"Write {close}." if close else "",
-        )
+        return path, _unknown_key(path, model)
     if kind == "missing":
         return path, finding("missing-key", f"expected {text}, got nothing", path=text)
     if kind in _WORDS:
@@ -170,13 +127,35 @@ def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
             fix = f'Quote it: "{shown(value)}".'
         if value is None:
             fix = "Remove the key, or give it a value."
-        plain = value is None or isinstance(value, list | dict)
-        got = type_name(value) if plain else f"{type_name(value)} {shown(value)}"
+        scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
+        got = f"{type_name(value)} {shown(value)}" if scalar else shown(value)
         message = f"expected {_WORDS[kind]}, got {got}"
         return path, finding("wrong-type", message, path=text, value=value, fix=fix)
     return path, finding(
         "invalid-value", _expectation(kind, context, error["msg"], value), path=text, value=value
     )
+
+
+def _unknown_key(path: Path, model: type[BaseModel]) -> Finding:
+    known, word = keys_at(model, path[:-1]), str(path[-1])
+    message = f"expected a setting of {path_text(path[:-1]) or 'a stack'}, got {word!r}"
+    homes = _homes(word, model)
+    close = nearest(word, known)
+    if len(homes) == 1 and (close is None or close.lower() != word.lower()):
+        home = path_text(homes[0][:-1]) or "the stack itself"
+        hint, fix = f", which is one of {home}; here: {', '.join(known)}", ""
+    elif close:
+        hint, fix = f"; did you mean {close!r}?", f"Write {close}."
+    else:
+        hint, fix = f": {', '.join(known)}" if known else "", ""
+    return finding("unknown-key", f"{message}{hint}", path=path_text(path), fix=fix)
+
+
+def _homes(word: str, model: type[BaseModel]) -> list[Path]:
+    """Where a key is known: in the stack itself, or in its sections."""
+    sections = keys_at(model, ())
+    found: list[Path] = [(word,)] if word in sections else []
+    return [*found, *((name, word) for name in sections if word in keys_at(model, (name,)))]
 
 
 def _expectation(kind: str, context: dict[str, Any], message: str, value: object) -> str:
@@ -189,9 +168,10 @@ def _expectation(kind: str, context: dict[str, Any], message: str, value: object
         case "less_than_equal":
             return f"expected at most {context.get('le')}, {got}"
         case "string_pattern_mismatch":
-            return f"expected text that matches {context.get('pattern')}, {got}"
+            pattern = str(context.get("pattern"))
+            return f"expected {EXPECTED.get(pattern, f'text that matches {pattern}')}, {got}"
         case "string_too_short":
-            return f"expected at least {context.get('min_length')} characters, {got}"
+            return "expected text, got an empty one"
         case "string_too_long":
             return f"expected at most {context.get('max_length')} characters, {got}"
         case "too_long":

@@ -26,6 +26,11 @@ class Pruned:
         self.data: Any = json.loads(json.dumps(data))
         # Of each list that lost items, by the file's path: the file's indexes of what remains.
         self._kept: dict[Path, list[int]] = {}
+        self._gone: set[Path] = set()
+
+    def is_gone(self, path: Path) -> bool:
+        """Whether the value at a path, as the file has it, was taken away."""
+        return path in self._gone
 
     def original(self, path: Path) -> Path:
         """A path in what remains, as the file has it."""
@@ -62,10 +67,12 @@ class Pruned:
                 return False
         if isinstance(target, list) and isinstance(last, int) and last < len(target):
             place = self.original(tuple(parents))
+            self._gone.add(self.original(path))
             self._kept.setdefault(place, list(range(len(target)))).pop(last)
             del target[last]
             return True
         if isinstance(target, dict) and last in target:
+            self._gone.add(self.original(path))
             del target[last]
             return True
         return self._remove(tuple(parents))

@@ -12,8 +12,9 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
-from fsm_stack.settings.problems import keys_at, nearest, to_finding, type_name
+from fsm_stack.settings.problems import keys_at, nearest, to_finding
 from fsm_stack.settings.pruning import Pruned
+from fsm_stack.settings.shown import type_name
 from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.yaml_text import path_text
 
@@ -213,26 +214,42 @@ class Reader:
         )
 
     def _check(self, settings: StackSettings, pruned: Pruned, today: date) -> None:
-        """Findings of the checks; what validation said of a place already is not said again."""
+        """Findings of the checks; what validation said of a place already is not said again.
+
+        Where a value was unusable, the checks saw a default: what they say of it is noise.
+        """
         said = {(item.id, item.place.path) for item in self.findings}
         found: dict[Finding, None] = {}
         for path, item in check_settings(settings, today):
             there = pruned.original(path)
+            if pruned.is_gone(there):
+                continue
             placed = self.placed(there, item.at(path=path_text(there)))
             if (placed.id, placed.place.path) not in said:
                 found[placed] = None
         self.findings.extend(found)
 
     def _unreadable(self, item: Finding) -> bool:
-        """Whether the text itself is wrong there: what follows from it is noise."""
-        return any(item.place.path == other.place.path for other in self.findings)
+        """Whether the text itself is wrong there: what follows from it is noise.
+
+        A secret in place of a mapping is emptied: the keys that it then lacks follow from it.
+        """
+        path = item.place.path
+        return any(
+            path == other.place.path
+            or (other.id == "secret-value" and path.startswith(f"{other.place.path}."))
+            for other in self.findings
+        )
 
     def _validate(self, pruned: Pruned) -> tuple[StackSettings | None, bool]:
         """The settings; those of the rest where values are unusable, to check it too."""
         usable = not any(item.severity is Severity.ERROR for item in self.findings)
         for _ in range(8):  # a removed value may uncover another; each round removes at least one
             try:
-                settings = StackSettings.model_validate_json(json.dumps(pruned.data))
+                # Files spell keys in one way only: upstream's, never Python's.
+                settings = StackSettings.model_validate_json(
+                    json.dumps(pruned.data), by_alias=True, by_name=False
+                )
             except ValidationError as error:
                 usable = False
                 paths: list[Path] = []

@@ -10,15 +10,14 @@ from fsm_stack.settings.accept import Accepted
 from fsm_stack.settings.certificates import CertificateProvider
 from fsm_stack.settings.cluster import Cluster, EnrolledNamespace
 from fsm_stack.settings.components import Components
+from fsm_stack.settings.forms import DNS_LABEL
 from fsm_stack.settings.images import Images
 from fsm_stack.settings.mesh_config import MeshSettings
 from fsm_stack.settings.model import DnsLabel, DnsName, Model
 from fsm_stack.settings.profiles import AnnotationProfile
 from fsm_stack.systems import System, system
 
-ProfileName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
-]
+ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
 
 
 class Mesh(Model):

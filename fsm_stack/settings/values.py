@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from fsm_stack.settings.forms import IPV4
 from fsm_stack.settings.model import Model
+from fsm_stack.settings.shown import shown
 from fsm_stack.well_known import INTERFACE_NAME_MAX, PORT_MAX, PORT_MIN
 
 _OCTETS: Final = 4
@@ -22,12 +24,6 @@ _DIGITS: Final = frozenset("0123456789")
 _INTERFACE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@"
 )
-
-
-def _shown(value: object) -> str:
-    """The value as an error message shows it, shortened."""
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  # a line of a terminal
 
 
 def _fail(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
@@ -46,7 +42,7 @@ def check_ascii(text: str) -> None:
             name = unicodedata.name(character, "an unnamed character")
             raise _fail(
                 "not-ascii",
-                f"{_shown(text)}: expected ASCII, got U+{ord(character):04X} {name} "
+                f"{shown(text)}: expected ASCII, got U+{ord(character):04X} {name} "
                 f"at position {position}",
                 "Retype it in ASCII.",
             )
@@ -67,10 +63,10 @@ def parse_port(value: object) -> int:
             fix = f"Write {int(value)} without quotes."
         elif "," in value:
             fix = "Write one list item for each port."
-        raise _fail("invalid-port", f"expected a whole number, got the text {_shown(value)}", fix)
+        raise _fail("invalid-port", f"expected a whole number, got the text {shown(value)}", fix)
     if isinstance(value, bool) or not isinstance(value, int):
         raise _fail(
-            "invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {_shown(value)}"
+            "invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {shown(value)}"
         )
     if not PORT_MIN <= value <= PORT_MAX:
         raise _fail("invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {value}")
@@ -111,7 +107,7 @@ def parse_cidr(value: object) -> str:
     """
     if not isinstance(value, str):
         raise _fail(
-            "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {_shown(value)}"
+            "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}"
         )
     check_ascii(value)
     address, slash, prefix = value.partition("/")
@@ -122,7 +118,7 @@ def parse_cidr(value: object) -> str:
     if ":" in address and set(address.lower()) <= set("0123456789abcdef:."):
         raise _fail(
             "ipv6-cidr",
-            f"expected an IPv4 CIDR, got the IPv6 range {_shown(value)}; only IPv4 is intercepted",
+            f"expected an IPv4 CIDR, got the IPv6 range {shown(value)}; only IPv4 is intercepted",
             "Remove it: IPv6 traffic bypasses the sidecar already.",
         )
     fix = ""
@@ -133,7 +129,7 @@ def parse_cidr(value: object) -> str:
     elif value != value.strip():
         fix = "Remove the blanks around it."
     raise _fail(
-        "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {_shown(value)}", fix
+        "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}", fix
     )
 
 
@@ -144,14 +140,14 @@ def parse_interface(value: object) -> str:
         PydanticCustomError: ``invalid-interface`` or ``not-ascii``.
     """
     if not isinstance(value, str):
-        raise _fail("invalid-interface", f"expected an interface name, got {_shown(value)}")
+        raise _fail("invalid-interface", f"expected an interface name, got {shown(value)}")
     check_ascii(value)
     if not value:
         raise _fail("invalid-interface", "expected an interface name, got an empty string")
     if len(value) > INTERFACE_NAME_MAX:
         raise _fail(
             "invalid-interface",
-            f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {_shown(value)}",
+            f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {shown(value)}",
             f"A wildcard matches a prefix: {value[: INTERFACE_NAME_MAX - 1]}+"
             if _INTERFACE_CHARACTERS.issuperset(value)
             else "",
@@ -163,7 +159,7 @@ def parse_interface(value: object) -> str:
         raise _fail(
             "invalid-interface",
             f"expected letters, digits, '.', '_', '-', ':' or '@' with '+' only at the end, "
-            f"got {culprit} in {_shown(value)}",
+            f"got {culprit} in {shown(value)}",
         )
     return value
 
@@ -179,8 +175,7 @@ Cidr = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}"
-            r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/(3[0-2]|[12]?\d)$",
+            "pattern": rf"^{IPV4}/(3[0-2]|[12]?[0-9])$",
             "examples": ["10.0.0.0/8", "169.254.169.254/32"],
         }
     ),
@@ -206,12 +201,14 @@ def parse_day(value: object) -> date:
     """
     if isinstance(value, date):
         return value
+    text = str(value)
     try:
-        return date.fromisoformat(str(value))
+        day = date.fromisoformat(text)
     except ValueError:
-        raise _fail(
-            "invalid-value", f"expected a day as 2026-12-31, got {_shown(value)}"
-        ) from None
+        day = None
+    if day is None or day.isoformat() != text:  # Python also reads 20261231 and 2026-W53-4
+        raise _fail("invalid-value", f"expected a day as 2026-12-31, got {shown(value)}")
+    return day
 
 
 Day = Annotated[

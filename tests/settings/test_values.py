@@ -35,9 +35,9 @@ PORTS = [
     (0, "invalid-port", "expected a port from 1 to 65535, got 0", ""),
     (-1, "invalid-port", "expected a port from 1 to 65535, got -1", ""),
     (65536, "invalid-port", "expected a port from 1 to 65535, got 65536", ""),
-    (True, "invalid-port", "expected a port from 1 to 65535, got True", ""),
+    (True, "invalid-port", "expected a port from 1 to 65535, got true", ""),
     (80.5, "invalid-port", "expected a port from 1 to 65535, got 80.5", ""),
-    (None, "invalid-port", "expected a port from 1 to 65535, got None", ""),
+    (None, "invalid-port", "expected a port from 1 to 65535, got nothing", ""),
     (
         "80",
         "invalid-port",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.at import at
-from fsm_stack.settings.problems import nearest, type_name
+from fsm_stack.settings.problems import nearest
+from fsm_stack.settings.shown import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

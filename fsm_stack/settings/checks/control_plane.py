@@ -104,7 +104,8 @@ def presets(settings: StackSettings, _today: date) -> Found:
 
 
 def moving_tags(settings: StackSettings, _today: date) -> Found:
-    """An image that another push of the same tag changes."""
+    """Images that another push of the same tag changes: one finding for each tag."""
+    named: dict[Path, list[str]] = {}
     for field, info in Images.model_fields.items():
         image = getattr(settings.images, field)
         if not hasattr(image, "digest") or image.digest:
@@ -112,7 +113,11 @@ def moving_tags(settings: StackSettings, _today: date) -> Found:
         if image_tag(settings.images, settings.fsm_version, field) == "latest":
             key = info.alias or field
             path: Path = ("images", key, "tag") if image.tag else ("images", "tag")
-            yield at(path, "mutable-image", f"{key} is named by the moving tag latest")
+            named.setdefault(path, []).append(key)
+    for path, keys in named.items():
+        verb = "is" if len(keys) == 1 else "are"
+        message = f"{', '.join(keys)} {verb} named by the moving tag latest"
+        yield at(path, "mutable-image", message)
 
 
 def bounds(settings: StackSettings, _today: date) -> Found:
@@ -125,10 +130,6 @@ def bounds(settings: StackSettings, _today: date) -> Found:
             )
             path: Path = ("components", key, "autoscaling", "minReplicas")
             yield at(path, "invalid-value", message, value=scaling.min_replicas)
-    warmup = settings.warmup
-    if warmup.min_weight > warmup.max_weight:
-        message = f"expected at most maxWeight {warmup.max_weight}, got {warmup.min_weight}"
-        yield at(("warmup", "minWeight"), "invalid-value", message, value=warmup.min_weight)
 
 
 def api_server(settings: StackSettings, _today: date) -> Found:

@@ -7,16 +7,12 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from fsm_stack.settings.mesh_config.refusal import refusal
+from fsm_stack.settings.shown import shown
 from fsm_stack.systems import system
 
 # Every mode that some system has; which of them a stack may use depends on its system.
 # Source: the enum in FSM's v1alpha3 CRD; requirement C21 for osm-edge. OSM has no such field.
 MODES: Final = ("PodLevel", "NodeLevel", "iptables")
-
-
-def _shown(mode: object) -> str:
-    text = repr(mode) if isinstance(mode, str) else str(mode)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  # a line of a terminal
 
 
 def _aside(mode: object) -> str:
@@ -38,7 +34,7 @@ def parse_mode(value: object) -> str:
     meant = next((mode for mode in MODES if mode.casefold() == folded), None)
     raise refusal(
         "unsupported-mode",
-        f"FSM has PodLevel and NodeLevel, osm-edge has iptables, got {_shown(value)}"
+        f"FSM has PodLevel and NodeLevel, osm-edge has iptables, got {shown(value)}"
         f"{_aside(value)}",
         f"Write {meant}." if meant else "Write PodLevel (FSM) or iptables (osm-edge).",
     )
@@ -56,13 +52,13 @@ def check_mode(mode: str | None, system_name: str) -> str | None:
         return None
     if not known.interception_modes:
         return (
-            f"{known.title} has no interception modes, got {_shown(mode)}; its init container "
+            f"{known.title} has no interception modes, got {shown(mode)}; its init container "
             "always redirects: remove the setting"
         )
     first = known.interception_modes[0]
     modes = " and ".join(known.interception_modes)
     choice = modes if len(known.interception_modes) > 1 else f"only {modes}"
-    return f"{known.title} has {choice}, got {_shown(mode)}{_aside(mode)}; write {first}"
+    return f"{known.title} has {choice}, got {shown(mode)}{_aside(mode)}; write {first}"
 
 
 def effective_mode(mode: str | None, system_name: str) -> str | None:

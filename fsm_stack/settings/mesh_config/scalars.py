@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from fsm_stack.settings import forms
 from fsm_stack.settings.mesh_config.refusal import refusal
 from fsm_stack.settings.values import parse_port
 
@@ -49,10 +50,7 @@ UrlPath = Annotated[
 ]
 IPv4 = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}"
-        r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])$"
-    ),
+    StringConstraints(pattern=forms.IPV4_ADDRESS),
 ]
 IPv6 = Annotated[
     str, StringConstraints(pattern=r"^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7}$", max_length=45)
@@ -60,8 +58,7 @@ IPv6 = Annotated[
 IPAddress = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}"
-        r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])|[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7})$",
+        pattern=rf"^({forms.IPV4}|[0-9A-Fa-f]{{0,4}}(:[0-9A-Fa-f]{{0,4}}){{2,7}})$",
         max_length=45,
     ),
 ]
