@@ -205,3 +205,12 @@ def test_a_finding_names_the_line_of_the_script() -> None:
     reading = read(write_restore(intercept(lists, FSM)))
     place = next(item.place for item in lint_reading(reading) if item.id == "host-bits")
     assert (place.line, place.column, place.path) == (23, 23, "FSM_PROXY_OUTBOUND")
+
+
+def test_a_range_takes_two_of_the_fifteen_ports_of_a_list() -> None:
+    """Seen with 1.8.9, both back ends: xt_multiport has a slot for each end."""
+    rule = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -m multiport --dports {} -j RETURN\n"
+    seven = ",".join(f"{first}:{first + 1}" for first in range(100, 170, 10))
+    for ports, refused in ((f"{seven},80", []), (f"{seven},80,81", ["too-many-ports"])):
+        found = lint(read(rule.format(ports)).ruleset)
+        assert [item.id for item in found if item.id == "too-many-ports"] == refused
