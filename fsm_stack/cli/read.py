@@ -73,20 +73,23 @@ def _lists(found: FoundLists) -> dict[str, tuple[str, ...]]:
 def _lines(source: RulesSource, findings: tuple[Finding, ...]) -> list[str]:
     from fsm_stack.cli.rules_listing import family_text, rule_lines
 
-    found = _found(source)
+    lines = [f"{source.name}: {_DIALECTS[source.reading.dialect]}; {family_text(source)}"]
+    if source.reading.generation is not None:  # else nobody's lists are behind these rules
+        lines += _list_lines(_found(source))
+    lines += finding_lines(findings) or ["no findings"]
+    lines.append(f"rules: {len(source.reading.ruleset.steps)}")
+    return [*lines, *rule_lines(source)]
+
+
+def _list_lines(found: FoundLists) -> list[str]:
     filled = {name: values for name, values in _lists(found).items() if values}
     lines = [
-        f"{source.name}: {_DIALECTS[source.reading.dialect]}; {family_text(source)}",
         f"localProxyMode: {found.lists.local_proxy_mode}",
         *(f"{name}: {', '.join(values)}" for name, values in filled.items()),
     ]
     if found.lists.dns_proxy:
         lines.append("localDNSProxy: DNS queries go to the sidecar")
-    if not filled:
-        lines.append("lists: empty")
-    lines += finding_lines(findings) or ["no findings"]
-    lines.append(f"rules: {len(source.reading.ruleset.steps)}")
-    return [*lines, *rule_lines(source)]
+    return lines if filled else [*lines, "lists: empty"]
 
 
 def _plain(source: RulesSource, findings: tuple[Finding, ...]) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def _plain(source: RulesSource, findings: tuple[Finding, ...]) -> dict[str, Any]
         }
         if family
         else None,
-        "localProxyMode": found.lists.local_proxy_mode,
+        "localProxyMode": found.lists.local_proxy_mode if family else None,
         "localDNSProxy": found.lists.dns_proxy,
         "lists": {name: list(values) for name, values in _lists(found).items()},
         "unknownRules": [rule_text(rule) for rule in found.unknown],

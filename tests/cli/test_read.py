@@ -77,14 +77,6 @@ def test_todays_script_has_no_error(run: Run, project: Path) -> None:
     assert [item["id"] for item in data["findings"]] == ["dead-admin-rule"]
 
 
-def test_a_dump_is_read(run: Run, project: Path) -> None:
-    file = project / "dump"
-    file.write_text("-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n")
-    lines = run("read", str(file)).stdout.splitlines()
-    assert lines[0] == f"{file}: output of iptables -S; no known injector's chains"
-    assert lines[2] == "lists: empty"
-
-
 @pytest.mark.requirement("C26", "C40")
 @pytest.mark.parametrize(
     ("text", "finding"), [(BROKEN_SHELL, "[shell-syntax]"), (TOO_MANY, "[too-many-ports]")]
@@ -110,3 +102,18 @@ def test_what_is_not_understood_is_refused(run: Run, project: Path) -> None:
     result = run("read", str(file))
     assert result.exit_code == 2
     assert f"{file}:1:" in result.stderr
+
+
+def test_a_foreign_dump_is_read_and_has_no_lists_of_a_mesh(run: Run, project: Path) -> None:
+    """Neither are they empty, nor is there a mode: nobody's settings made these rules."""
+    file = project / "dump"
+    file.write_text("-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n")
+    assert run("read", str(file)).stdout == (
+        f"{file}: output of iptables -S; no known injector's chains\n"
+        f"{file} OUTPUT: error: connections of uid 1500 to other hosts go back to the sidecar "
+        "[sidecar-loop]\n"
+        "rules: 2\n"
+        "  -A OUTPUT -p tcp -j X                    not a rule of any known injector\n"
+        "  -A X -p tcp -j REDIRECT --to-port 15001  not a rule of any known injector\n"
+    )
+    assert document(run("read", str(file), "-o", "json"))["localProxyMode"] is None
