@@ -69,7 +69,7 @@ def render(
     orphans = () if stacks else _orphans(project, root)
     emit(
         {"stacks": [plain(done) for done in outcomes], "orphans": orphans},
-        [*lines(outcomes), *orphan_lines(orphans), next_step(outcomes)],
+        [*lines(outcomes), *orphan_lines(orphans), next_step(outcomes, orphans)],
     )
     leave(failed=check and (bool(orphans) or any(done.stale for done in outcomes)))
 

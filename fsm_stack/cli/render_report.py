@@ -124,16 +124,18 @@ def orphan_lines(directories: Iterable[str]) -> list[str]:
     ]
 
 
-def next_step(outcomes: list[Outcome]) -> str:
+def next_step(outcomes: list[Outcome], orphans: tuple[str, ...] = ()) -> str:
     """What to do now."""
     stale = [done for done in outcomes if done.stale]
     if stale:
         flag = " --without-release-assets" if any(done.made.left_out for done in stale) else ""
         return f"Next: fsm-stack render {' '.join(done.stack.name for done in stale)}{flag}"
     if all(done.written is None for done in outcomes):
+        if orphans:
+            return f"Next: git rm -r {' '.join(orphans)}"
         return "Next: nothing, these directories are what the stacks say"
-    one = outcomes[0]
-    return (
-        f"Next: git diff {' '.join(done.directory for done in outcomes)}; commit it for Argo CD "
-        f"or Flux, or run: pulumi up --stack {one.stack.name}"
-    )
+    compare = f"Next: git diff {' '.join(done.directory for done in outcomes)}; commit it for"
+    if any(done.made.left_out for done in outcomes):
+        return f"{compare} the review"
+    name = outcomes[0].stack.name
+    return f"{compare} Argo CD or Flux, or run: pulumi up --stack {name}"

@@ -15,7 +15,7 @@ are ours. Server-side apply merges it into the namespace; a client-side apply or
 harmless too, since it names no field of others.
 
 The same stack gives the same bytes. The directory is replaced as a whole, and in one step
-(:func:`fsm_stack.edges.files.replace_tree`); files that are no longer part of the stack go with
+(:func:`fsm_stack.edges.tree.replace_tree`); files that are no longer part of the stack go with
 it. A file in it that this program did not write stops the run: it is not ours to delete.
 """
 
@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.edges import argo
-from fsm_stack.edges.files import Tree, read_tree, replace_tree, told
+from fsm_stack.edges.files import Tree, read_tree, told
 from fsm_stack.edges.kustomization import FILE_NAME, kustomization
+from fsm_stack.edges.tree import is_draft, replace_tree
 from fsm_stack.edges.yaml_text import dump
 from fsm_stack.errors import InputError
 
@@ -141,7 +142,7 @@ def write(target: Path, files: Mapping[str, bytes], *, shown: str) -> Written:
         )
     done = compare(there.files, files)
     if done.created or done.changed or done.removed:
-        replace_tree(target, files, kept=done.unchanged, shown=shown)
+        replace_tree(target, files, shown=shown)
     return done
 
 
@@ -152,7 +153,7 @@ def orphans(root: Path, stacks: Iterable[str]) -> tuple[str, ...]:
     """
     with told("read", root):
         names = {path.parent.name for path in root.glob(f"*/{MARKER}")}
-    return tuple(sorted(names.difference(stacks)))
+    return tuple(sorted(name for name in names.difference(stacks) if not is_draft(name)))
 
 
 def compare(there: Mapping[str, bytes], files: Mapping[str, bytes]) -> Written:

@@ -7,6 +7,8 @@ GitOps controllers need to know stands here as patches of annotations:
 - An enrolled namespace, and any object of others, is merged by server-side apply and never
   deleted: leaving the list must not delete the namespace with all that runs in it.
 - An object that a destroyed stack keeps (a CRD, and with it all mesh policies) is not pruned.
+- Flux makes the CRD where it is absent, and leaves it alone then: bootstrap replaces its versions
+  by those of its release, and Flux would put ours back at every interval.
 - Namespaces are enrolled in a later sync wave of Argo CD, when the injector answers. Flux has no
   order within one Kustomization; it retries.
 
@@ -66,6 +68,8 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
         notes["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
     if manifest.patch or enrolment:
         notes["kustomize.toolkit.fluxcd.io/ssa"] = "Merge"
+    elif manifest.wave is Wave.CRD:
+        notes["kustomize.toolkit.fluxcd.io/ssa"] = "IfNotPresent"
     return notes
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,7 @@ def test_a_tree_without_the_scripts_says_that_it_is_for_review(run: Run, project
         f"  left out: {ASSET}; this tree is for review, the controller does not start with it "
         "alone. Mend: fsm-stack vendor fsm-1.5.1.tgz\n"
     ) in result.stdout
+    assert result.stdout.endswith("Next: git diff rendered/staging; commit it for the review\n")
     assert not (project / "rendered/staging" / ASSET).exists()
     assert ASSET not in (project / "rendered/staging/kustomization.yaml").read_text()
     both = run("render", "staging", "--check", "--without-release-assets")
@@ -234,10 +236,23 @@ def test_a_directory_whose_stack_is_gone_is_named(run: Run, project: Path) -> No
     (project / "Pulumi.staging.yaml").unlink()
     result = run("render", "--all", "--check")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[1] == (
-        "rendered/staging: no stack has this name any more; remove it: git rm -r rendered/staging"
-    )
+    assert result.stdout.splitlines() == [
+        "dev: rendered/dev is current",
+        "rendered/staging: no stack has this name any more; remove it: git rm -r rendered/staging",
+        "Next: git rm -r rendered/staging",
+    ]
     assert run("render", "dev", "--check").exit_code == 0
     written = run("render", "-o", "json")
     assert written.exit_code == 0
     assert document(written)["orphans"] == ["rendered/staging"]
+
+
+def test_what_a_killed_run_left_is_no_stack(run: Run, project: Path) -> None:
+    """The next run of its stack removes it; so does a run that is at it right now."""
+    run("render", "dev")
+    shutil.copytree(project / "rendered/dev", project / "rendered/.dev.fsm-stack-new")
+    result = run("render", "dev", "--check")
+    assert result.exit_code == 0
+    (project / "Pulumi.staging.yaml").unlink()
+    assert run("render", "--check").stdout == result.stdout
+    assert run("render", "--check").exit_code == 0

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.edges import files
-from fsm_stack.edges.files import FileError, read_file, read_tree, replace_tree, write_file
+from fsm_stack.edges import files, tree
+from fsm_stack.edges.files import FileError, read_file, read_tree, write_file
+from fsm_stack.edges.tree import replace_tree
 from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def test_a_crash_at_any_step_leaves_the_whole_old_or_the_whole_new_tree(
 ) -> None:
     """Half a tree in Git, or under a controller, would be half a mesh."""
     if not exchange:
-        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        monkeypatch.setattr(tree, "_exchange", lambda *_: False)
     seen = set()
     target = tmp_path / "dev"
     for step in range(1, 200):
         replace_tree(target, OLD)
-        code = crash_at(step, lambda: replace_tree(target, NEW, kept=["1-x/b.yaml"]))
+        code = crash_at(step, lambda: replace_tree(target, NEW))
         if not exchange and not target.exists():
-            files.recover(target)
+            tree.recover(target)
             seen.add("moved back")
         left = read_tree(target).files
         assert left in (OLD, NEW), f"after step {step}: {sorted(left)}"
@@ -116,14 +117,14 @@ def test_a_failure_is_told_and_changes_nothing(
 
     with monkeypatch.context() as patched:
         if not exchange:
-            patched.setattr(files, "_exchange", lambda *_: False)
+            patched.setattr(tree, "_exchange", lambda *_: False)
         if operation == "link":
             patched.setattr(os, "link", fail)
-            replace_tree(target, NEW, kept=["1-x/b.yaml"], shown="rendered/dev")
+            replace_tree(target, NEW, shown="rendered/dev")
             assert read_tree(target).files == NEW
             return
         if operation == "rename":
-            patched.setattr(files, "_exchange", lambda *_: fail(target))
+            patched.setattr(tree, "_exchange", lambda *_: fail(target))
         else:
             patched.setattr(f"pathlib.Path.{operation}", fail)
         with pytest.raises(FileError) as caught:
@@ -145,7 +146,7 @@ def test_a_failed_second_rename_brings_the_old_tree_back(
             raise OSError(5, "Input/output error")
         rename(self, to)
 
-    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    monkeypatch.setattr(tree, "_exchange", lambda *_: False)
     monkeypatch.setattr("pathlib.Path.rename", second_fails)
     with pytest.raises(FileError):
         replace_tree(target, NEW)
@@ -193,6 +194,20 @@ def test_a_path_out_of_the_target_is_refused(tmp_path: Path, path: str) -> None:
         "without '..' and backslashes"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_keeps_its_date_only_while_it_has_its_content(tmp_path: Path) -> None:
+    """Another run may have written in between; a tree of two runs would belong to no stack."""
+    target = tmp_path / "dev"
+    replace_tree(target, {"same": b"one", "other": b"one", "link": b"one"})
+    (tmp_path / "elsewhere").write_bytes(b"one")
+    (target / "other").write_bytes(b"two")
+    (target / "link").unlink()
+    (target / "link").symlink_to(tmp_path / "elsewhere")
+    before = (target / "same").stat().st_ino
+    replace_tree(target, {"same": b"one", "other": b"one", "link": b"one"})
+    assert read_tree(target).files == {"same": b"one", "other": b"one", "link": b"one"}
+    assert (target / "same").stat().st_ino == before
 
 
 def test_a_symbolic_link_is_never_followed(tmp_path: Path) -> None:
@@ -289,6 +304,6 @@ def test_a_failed_exchange_is_an_error_and_a_missing_one_is_not(
 ) -> None:
     """A file system without exchange takes the two renames; any other failure is told."""
     with pytest.raises(OSError, match="No such file or directory"):
-        files._exchange(tmp_path / "a", tmp_path / "b")
-    monkeypatch.setattr(files, "_NO_EXCHANGE", frozenset({2}))
-    assert files._exchange(tmp_path / "a", tmp_path / "b") is False
+        tree._exchange(tmp_path / "a", tmp_path / "b")
+    monkeypatch.setattr(tree, "_NO_EXCHANGE", frozenset({2}))
+    assert tree._exchange(tmp_path / "a", tmp_path / "b") is False

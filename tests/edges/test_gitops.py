@@ -137,10 +137,20 @@ def test_kustomization_applies_the_objects_in_order_and_guards_what_is_not_ours(
             "annotations": {
                 "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
                 "kustomize.toolkit.fluxcd.io/prune": "disabled",
+                "kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent",
             },
         },
     ]
     assert "patches" not in yaml.safe_load(kustomization(named(STACK[:1])))
+
+
+def test_flux_leaves_a_crd_to_bootstrap_also_where_it_may_be_deleted() -> None:
+    """Bootstrap replaces its versions; Flux would put ours back at every interval."""
+    crd = thing("CustomResourceDefinition", "m.x.io", version="v1", wave=Wave.CRD)
+    (patch,) = yaml.safe_load(kustomization(named((crd,))))["patches"]
+    assert yaml.safe_load(patch["patch"])["metadata"]["annotations"] == {
+        "kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"
+    }
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
