@@ -382,6 +382,17 @@ def test_a_webhook_without_service_or_endpoint_is_told() -> None:
     ]
 
 
+def test_a_field_that_nobody_declares_is_not_taken_away_by_applying() -> None:
+    """Server-side apply leaves what it never had."""
+    mesh = world()
+    mesh.the("MeshConfig")["spec"]["observability"]["tracing"]["address"] = "jaeger.shop"
+    (finding,) = mesh.outcome("cluster-mesh-config-drift").findings
+    assert finding.severity is Severity.INFO
+    assert finding.fix == (
+        "Declare it, or let who wrote it remove it: to apply what is declared does not."
+    )
+
+
 def test_a_changed_webhook_is_drift() -> None:
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]

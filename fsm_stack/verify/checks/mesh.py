@@ -163,7 +163,9 @@ def drift_finding(
         f"{one.path} differs from what is declared{written}",
         place=where,
         evidence=_shown(one),
-        fix=f"{context.expected.apply}, or declare it.",
+        fix=f"{context.expected.apply}, or declare it."
+        if one.declared is not ABSENT
+        else "Declare it, or let who wrote it remove it: to apply what is declared does not.",
         severity=Severity.ERROR if _decides_injection(context, one) else severity,
     )
 
