@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from urllib.parse import urlencode
 
 from fsm_stack.edges.cluster_decode import decoded
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.verify.shape import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -177,8 +179,8 @@ class Cluster:
                     page = decoded(content)
                 except ValueError as error:
                     raise Refused(f"{path}: {error}", code=0) from None
-                yield from _dicts(page.get("items"))
-                following = str(_dict(page.get("metadata")).get("continue") or "")
+                yield from _items(page, path)
+                following = str(mapping(page.get("metadata")).get("continue") or "")
                 if not following:
                     return
                 begun = begun if guess == following else None
@@ -218,17 +220,19 @@ def _continuation(content: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def _dict(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: object) -> list[Json]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _items(page: Json, path: str) -> list[Json]:
+    """The objects of a page; Go writes an empty list as null."""
+    items = page.get("items")
+    if items is None and "items" in page:
+        return []
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+        raise Refused(f"{path}: an answer that is no list of objects", code=0)
+    return items
 
 
 def _wait(headers: Mapping[str, str], attempt: int) -> float:
     try:
         asked = float(headers.get("Retry-After", ""))
     except ValueError:
-        asked = 0.2 * attempt**2
-    return min(max(asked, 0.0), _WAIT_MAX)
+        asked = math.nan
+    return min(max(asked, 0.0), _WAIT_MAX) if math.isfinite(asked) else 0.2 * attempt**2

@@ -13,6 +13,7 @@ from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow import keep
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS
 from fsm_stack.verify.objects import owner_of
+from fsm_stack.verify.shape import mapping, mappings, text, texts
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Reader:
             found = self.cluster.read("/api/v1/namespaces/kube-system")
         except Refused:
             return ""
-        return str((found.get("metadata") or {}).get("uid") or "")
+        return text(mapping(found.get("metadata")).get("uid"))
 
     def snapshot(
         self,
@@ -163,12 +164,13 @@ class Reader:
                           whole=True)  # fmt: skip
         if owner is None and Part.OWNERS not in self._not_read:
             raise InputError(f"{asked}: there is no such {asked.kind}")
-        labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        selector = mapping(mapping((owner or {}).get("spec")).get("selector"))
+        labels = texts(selector.get("matchLabels"))
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
         self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
 
     def _owner_of(self, pod: Json, inside: str) -> None:
-        owner = owner_of(pod.get("metadata") or {})
+        owner = owner_of(mapping(pod.get("metadata")))
         if owner is not None and owner.kind in OWNER_KINDS:
             path = f"{_APPS}/{inside}/{OWNER_KINDS[owner.kind]}/{owner.name}"
             self._one(Part.OWNERS, path, owner.kind)
@@ -254,11 +256,10 @@ class Reader:
 
 def _failed(pod: Json) -> Iterator[tuple[str, str, str]]:
     """The injector's init container, where it has not ended well."""
-    about = pod.get("metadata") or {}
-    for status in (pod.get("status") or {}).get("initContainerStatuses") or ():
-        state = status.get("state") or {}
-        ended = state.get("terminated") or {}
-        if status.get("name") in INIT_CONTAINERS and (
+    about = mapping(pod.get("metadata"))
+    for status in mappings(mapping(pod.get("status")).get("initContainerStatuses")):
+        ended = mapping(mapping(status.get("state")).get("terminated"))
+        if text(status.get("name")) in INIT_CONTAINERS and (
             ended.get("exitCode") or (status.get("restartCount") and not ended)
         ):
             yield str(about.get("namespace")), str(about.get("name")), str(status["name"])

@@ -9,6 +9,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, MESH_CONTAINERS, ours
+from fsm_stack.verify.shape import mapping, mappings, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,30 +147,30 @@ def pod(item: Mapping[str, Any]) -> Pod:
     It takes the fields of :mod:`fsm_stack.verify.allow` and no others, so that a pod which is not
     to be saved need not be pruned first: that is a third of the time of a large mesh.
     """
-    metadata, spec, status = (_dict(item.get(key)) for key in ("metadata", "spec", "status"))
+    metadata, spec, status = (mapping(item.get(key)) for key in ("metadata", "spec", "status"))
     statuses = {
-        _text(one.get("name")): one
+        text(one.get("name")): one
         for part in ("initContainerStatuses", "containerStatuses")
-        for one in _dicts(status.get(part))
+        for one in mappings(status.get(part))
     }
     containers = [
-        _container(one, statuses.get(_text(one.get("name"))), init=init)
+        _container(one, statuses.get(text(one.get("name"))), init=init)
         for part, init in (("initContainers", True), ("containers", False))
-        for one in _dicts(spec.get(part))
+        for one in mappings(spec.get(part))
     ]
     return Pod(
-        namespace=intern(_text(metadata.get("namespace"))),
-        name=_text(metadata.get("name")),
+        namespace=intern(text(metadata.get("namespace"))),
+        name=text(metadata.get("name")),
         labels=ours(metadata.get("labels")),
         annotations=ours(metadata.get("annotations")),
-        created=_text(metadata.get("creationTimestamp")),
+        created=text(metadata.get("creationTimestamp")),
         deleted=bool(metadata.get("deletionTimestamp")),
         owner=owner_of(metadata),
         host_network=spec.get("hostNetwork") is True,
-        user=_number(_dict(spec.get("securityContext")).get("runAsUser")),
-        phase=intern(_text(status.get("phase"))),
-        reason=_text(status.get("reason")),
-        address=_text(status.get("podIP")),
+        user=_number(mapping(spec.get("securityContext")).get("runAsUser")),
+        phase=intern(text(status.get("phase"))),
+        reason=text(status.get("reason")),
+        address=text(status.get("podIP")),
         containers=tuple(containers),
         elided=item.get("elided") is True,
         cut=item.get("cut") is True,
@@ -180,18 +181,18 @@ def pod(item: Mapping[str, Any]) -> Pod:
 
 def _container(item: Json, status: Json | None, *, init: bool) -> Container:
     known = status or {}
-    name = intern(_text(item.get("name")))
+    name = intern(text(item.get("name")))
     of_mesh = name in MESH_CONTAINERS
     args = item.get("args") if name in INIT_CONTAINERS else None
     security = item.get("securityContext")
     return Container(
         name=name,
-        image=_shared(_text(item.get("image"))) if of_mesh else "",
+        image=_shared(text(item.get("image"))) if of_mesh else "",
         init=init,
         native=init and item.get("restartPolicy") == "Always",
         ports=_ports(item["ports"]) if "ports" in item else (),
-        user=_number(_dict(security).get("runAsUser")) if security else None,
-        script=_shared(_text(args[-1])) if isinstance(args, list) and args else None,
+        user=_number(mapping(security).get("runAsUser")) if security else None,
+        script=_shared(text(args[-1])) if isinstance(args, list) and args else None,
         state=_state(known.get("state"), with_message=of_mesh),
         last=_state(known.get("lastState"), with_message=of_mesh),
         ready=known.get("ready") is True,
@@ -207,7 +208,7 @@ def _shared(text: str) -> str:
 
 def _ports(value: object) -> tuple[int, ...]:
     found = (
-        _number(port.get(key)) for port in _dicts(value) for key in ("containerPort", "hostPort")
+        _number(port.get(key)) for port in mappings(value) for key in ("containerPort", "hostPort")
     )
     return tuple(dict.fromkeys(port for port in found if port))
 
@@ -219,11 +220,11 @@ def _state(value: object, *, with_message: bool) -> State:
     names: tuple[StateName, ...] = ("terminated", "waiting", "running")
     for name in names:
         if name in known:
-            about = _dict(known[name])
+            about = mapping(known[name])
             return _shared_state(
                 name,
-                _text(about.get("reason")),
-                _text(about.get("message")) if with_message else "",
+                text(about.get("reason")),
+                text(about.get("message")) if with_message else "",
                 _number(about.get("exitCode")),
             )
     return UNKNOWN
@@ -236,9 +237,9 @@ def _shared_state(name: StateName, reason: str, message: str, code: int | None) 
 
 def owner_of(metadata: Json) -> Owner | None:
     """What makes a pod anew, by its metadata; None: nothing does."""
-    for one in _dicts(metadata.get("ownerReferences")):
+    for one in mappings(metadata.get("ownerReferences")):
         if one.get("controller") is True:
-            kind, name = _text(one.get("kind")), _text(one.get("name"))
+            kind, name = text(one.get("kind")), text(one.get("name"))
             front = _deployment(name, metadata) if kind == "ReplicaSet" else ""
             return Owner(kind="Deployment", name=front) if front else Owner(kind=kind, name=name)
     return None
@@ -255,7 +256,7 @@ def _deployment(replica_set: str, metadata: Json) -> str:
     Its pods have the label pod-template-hash. What is no answer of an API server, a description
     that somebody shortened, may have left labels out: there a number in it will do.
     """
-    labels = _dict(metadata.get("labels"))
+    labels = mapping(metadata.get("labels"))
     if "rollouts-pod-template-hash" in labels:
         return ""
     front, _, tail = replica_set.rpartition("-")
@@ -263,18 +264,6 @@ def _deployment(replica_set: str, metadata: Json) -> str:
         return front
     answered = bool(metadata.get("uid"))
     return "" if answered or tail.isalpha() else front
-
-
-def _dict(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _dicts(value: object) -> list[Json]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _number(value: object) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.mesh import MeshView, mesh_view
+from fsm_stack.verify.shape import mapping, text
 
 if TYPE_CHECKING:
     from fsm_stack.systems import System
@@ -36,15 +37,17 @@ def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str)
 
 
 def _deciding(spec: object) -> Json:
-    known = _dict(spec)
-    sidecar, traffic = _dict(known.get("sidecar")), _dict(known.get("traffic"))
+    known = mapping(spec)
+    sidecar, traffic = mapping(known.get("sidecar")), mapping(known.get("traffic"))
     return {
         "sidecar": {
-            "localProxyMode": _text(sidecar.get("localProxyMode")),
-            "localDNSProxy": {"enable": _dict(sidecar.get("localDNSProxy")).get("enable") is True},
+            "localProxyMode": text(sidecar.get("localProxyMode")),
+            "localDNSProxy": {
+                "enable": mapping(sidecar.get("localDNSProxy")).get("enable") is True
+            },
         },
         "traffic": {
-            "interceptionMode": _text(traffic.get("interceptionMode")),
+            "interceptionMode": text(traffic.get("interceptionMode")),
             **{name: _entries(traffic.get(name), (int, str)) for name in _PORTS},
             **{name: _entries(traffic.get(name), (str,)) for name in _TEXTS},
         },
@@ -54,11 +57,3 @@ def _deciding(spec: object) -> Json:
 def _entries(value: object, kinds: tuple[type, ...]) -> list[Any]:
     values = value if isinstance(value, list) else []
     return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]
-
-
-def _dict(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -15,6 +15,21 @@ def texts(values: Any) -> dict[str, str]:  # noqa: ANN401  # decoded JSON
     return {key: item for key, item in values.items() if isinstance(item, str)}
 
 
+def mapping(value: object) -> dict[str, Any]:
+    """A mapping; what is of another type counts as absent."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> list[dict[str, Any]]:
+    """The mappings of a list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """A text; what is of another type counts as absent."""
+    return value if isinstance(value, str) else ""
+
+
 def pruned(value: Any, shape: Shape) -> Any:  # noqa: ANN401  # decoded JSON
     """The parts of a value that a shape names; of another type than it names, nothing."""
     if shape is True:

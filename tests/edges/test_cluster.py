@@ -105,6 +105,37 @@ def test_the_wait_that_a_server_asks_for_is_kept_and_bounded() -> None:
     assert server.waited == [5.0]
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "x", ""])
+def test_a_wait_that_is_no_number_is_ours_to_choose(value: str) -> None:
+    server = Server(lambda _: [(429, {"message": "busy"}), (200, {})])
+    server.headers = {"Retry-After": value}
+    server.cluster().read("/x")
+    assert server.waited == [0.2]
+
+
+@pytest.mark.parametrize("items", ["x", {}, 5, [1], [None]])
+def test_a_list_that_is_none_is_not_taken_for_an_empty_one(items: object) -> None:
+    """Else what is there would be told as missing."""
+    server = Server(lambda _: (200, {"items": items}))
+    with pytest.raises(Refused) as caught:
+        list(server.cluster().pages("/api/v1/pods"))
+    assert str(caught.value) == "/api/v1/pods: an answer that is no list of objects"
+    assert not list(Server(lambda _: (200, {"items": None})).cluster().pages("/api/v1/pods"))
+
+
+@pytest.mark.parametrize("value", ["x", [1], 5, None])
+def test_an_object_of_no_known_form_ends_in_no_traceback(value: object) -> None:
+    strange = dict.fromkeys(("metadata", "spec", "status"), value)
+
+    def answer(path: str) -> Scripted:
+        return (200, {"items": [strange]}) if path.endswith("limit=500") else (200, strange)
+
+    for asked in (None, subject("pod/web", "shop"), subject("deploy/web", "shop")):
+        reader = Reader(cluster=Server(answer).cluster())
+        assert reader.uid() == ""
+        reader.snapshot(systems=[FSM], namespace="m", asked=asked)
+
+
 def test_a_server_that_never_answers_is_given_up_with_its_name() -> None:
     server = Server(lambda _: OSError("timed out"))
     with pytest.raises(CouldNotCheckError) as caught:
