@@ -398,8 +398,9 @@ def test_a_namespace_that_lost_its_label_is_not_reported_as_missing(mesh: Api) -
     finally:
         mesh.patch(NAMESPACE, {"metadata": {"labels": {label: "fsm"}}})
     known = answers(result)
-    (finding,) = known["namespace-enrolled"]["findings"]
-    assert finding["message"] == f"label {label} is absent, expected 'fsm'"
+    found = known["namespace-enrolled"]["findings"]
+    told = {item["place"]["path"]: item["message"] for item in found}  # others are of the stacks
+    assert told["namespace demo"] == f"label {label} is absent, expected 'fsm'"
     assert json.loads(result.stdout)["pods"] == 2
     assert {item["severity"] for item in known["pod-injected"]["findings"]} == {"warning"}
 
