@@ -1,7 +1,7 @@
 """The CRD of MeshConfig, with a schema made from the settings' models.
 
 It guards the first creation of the MeshConfig only: when fsm-bootstrap starts, it replaces the
-CRD's versions by its own, which have no limits on ports. What lasts is the admission policy.
+CRD's versions by its own, which have no limits on ports. Later changes it does not see.
 
 It has one version, v1alpha3, served and stored. Upstream's also serves v1alpha1 and v1alpha2, with
 conversion ``None``: an object written through those would skip this schema, and no FSM program
