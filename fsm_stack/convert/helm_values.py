@@ -228,6 +228,11 @@ class _Conversion:
         where_on = known.how in ("where_on", "where_on_optional")
         if where_on and not self._value(f"{path.rpartition('.')[0]}.enable"):
             self._without_effect(path, value, "the section is not enabled")
+        elif known.how == "tag" and "@" in str(value):
+            # So the chart's users pin Pipy's images, for which it has no digest.
+            tag, _, digest = str(value).partition("@")
+            self._set(known.target, tag)
+            self._set(f"{known.target.removesuffix('tag')}digest", digest)
         elif value != "" or known.how not in _EMPTY_IS_ABSENT:
             self._set(known.target, self._converted(path, value, known.how))
 

@@ -53,6 +53,15 @@ def test_tags_of_an_older_release_are_kept() -> None:
     assert convert_helm_values(values, fsm_version="1.5.1").settings == {"fsmVersion": "1.5.1"}
 
 
+def test_a_digest_behind_a_tag_is_the_digest() -> None:
+    """The chart has no digest for Pipy's images; its users write one into the tag."""
+    digest = f"sha256:{'a' * 64}"
+    values = {"sidecar": {"image": {"tag": f"1.5.14@{digest}"}}}
+    assert _own(values) == {"images": {"pipy": {"tag": "1.5.14", "digest": digest}}}
+    settings = StackSettings.model_validate_json(json.dumps(_settings(values)))
+    assert settings.images.pipy.digest == digest
+
+
 def test_names_namespace_and_switches() -> None:
     values = {
         "meshName": "blue",
