@@ -54,6 +54,21 @@ def test_a_secret_in_place_of_a_section_is_all_that_is_said_of_it() -> None:
     ]
 
 
+def test_a_value_twice_is_told_at_its_place_in_the_file() -> None:
+    """Items that are wrong are taken out before; the others keep their places."""
+    ports = [70000, 6379, 6379]
+    namespaces = [{"name": "A_"}, {"name": "shop"}, {"name": "shop"}]
+    data = {"traffic": {"inboundPortExclusionList": ports}, "enrolledNamespaces": namespaces}
+    assert [item for item in found(data) if item[0] in {"duplicate-entry", "name-taken"}] == [
+        ("name-taken", "enrolledNamespaces[2].name", "shop is in the list already"),
+        (
+            "duplicate-entry",
+            "traffic.inboundPortExclusionList[2]",
+            "6379 is in the list already",
+        ),
+    ]
+
+
 def test_one_moving_tag_is_one_finding() -> None:
     images = {"tag": "latest", "injector": {"tag": "latest"}}
     assert found({"images": images}) == [

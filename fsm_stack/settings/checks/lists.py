@@ -59,13 +59,12 @@ def too_many_ports(settings: StackSettings, _today: date) -> Found:
 def duplicates(settings: StackSettings, _today: date) -> Found:
     """A value that its list has already."""
     for path, _, entries in list_paths(settings):
-        first: dict[object, int] = {}
+        seen: set[object] = set()
         for index, entry in enumerate(entries):
-            if entry.value in first:
-                message = f"{entry.value} is in the list already, at item {first[entry.value]}"
+            if entry.value in seen:
+                message = f"{entry.value} is in the list already"
                 yield at((*path, index), "duplicate-entry", message, value=entry.value)
-            else:
-                first[entry.value] = index
+            seen.add(entry.value)
 
 
 def reserved_ports(settings: StackSettings, _today: date) -> Found:

@@ -40,14 +40,14 @@ _CONFIG_MAPS: Final = {
 
 def namespaces(settings: StackSettings, _today: date) -> Found:
     """Enrolled namespaces that are listed twice, or that the injector never looks at."""
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for index, namespace in enumerate(settings.enrolled_namespaces):
         path: Path = ("enrolledNamespaces", index, "name")
         name = namespace.name
         if name in seen:
-            message = f"{name} is in the list already, at item {seen[name]}"
+            message = f"{name} is in the list already"
             yield at(path, "name-taken", message, value=name, fix="Remove one of the two.")
-        seen.setdefault(name, index)
+        seen.add(name)
         if name in (*_NEVER_INJECTED, settings.namespace):
             message = f"the injector leaves every pod of {name} alone"
             yield at(path, "injection-ignored", message, value=name)
