@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fsm_stack.errors import CouldNotCheckError
-from fsm_stack.verify.expected import Expected, of_cluster
+from fsm_stack.settings.stack_file import load_text
+from fsm_stack.verify.expected import Expected, of_cluster, of_stack
 
 from .world import World, world
 
+ROOT = Path(__file__).parent.parent.parent
 CONFIGURATION = "MutatingWebhookConfiguration"
 OURS = "fsm-webhook-fsm"
 
@@ -83,3 +88,31 @@ def test_of_two_mesh_configs_the_one_with_a_webhook_counts() -> None:
         "MeshConfigs fsm-mesh-config of several meshes were read, in namespaces alpha-system, "
         "fsm-system: name a STACK"
     )
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_a_stack_and_its_rendered_files_are_the_same_to_every_check(name: str) -> None:
+    """A cluster that the files made is not told to differ from the stack: no warning, no note."""
+    directory = ROOT / "rendered" / name
+    text = (ROOT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8")
+    settings = load_text(text, file=name, today=date(2026, 7, 1)).require()
+    objects = [
+        item
+        for file in sorted(directory.rglob("*.yaml"))
+        for item in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        if item and "metadata" in item
+    ]
+    mesh = World(known=of_stack(settings, title=name), objects=objects, asked="")
+    for item in objects:
+        if item["kind"] == "Deployment":
+            item["status"] = {"availableReplicas": item["spec"].get("replicas", 1)}
+    answers = {
+        check_id: [item.message for item in mesh.outcome(check_id).findings]
+        for check_id in ("cluster-lists", "cluster-mesh-config-drift", "cluster-images",
+                         "cluster-redirection", "cluster-control-plane", "cluster-webhook",
+                         "cluster-webhook-drift", "cluster-webhook-rules", "namespace-enrolled",
+                         "namespace-selected")
+    }  # fmt: skip
+    assert {check_id: told for check_id, told in answers.items() if told} == {}
+    by_kind = {one["kind"] for one in objects}
+    assert {"MeshConfig", "Deployment", "ConfigMap", "MutatingWebhookConfiguration"} <= by_kind
