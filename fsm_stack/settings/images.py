@@ -46,7 +46,11 @@ class Images(Model):
         None, description="Tag of FSM's own images; the FSM version if absent."
     )
     pull_policy: PullPolicy = Field("IfNotPresent", description="imagePullPolicy of every image.")
-    pull_secrets: tuple[PullSecret, ...] = Field((), description="Secrets that pull the images.")
+    pull_secrets: tuple[PullSecret, ...] = Field(
+        (),
+        description="Secrets that pull the control plane's images. An injected container is "
+        "pulled by the Secrets of its own pod.",
+    )
     bootstrap: Image = Field(default_factory=Image.model_construct, description="fsm-bootstrap.")
     controller: Image = Field(default_factory=Image.model_construct, description="fsm-controller.")
     injector: Image = Field(
