@@ -39,6 +39,11 @@ def changes(lists: InterceptLists) -> list[str]:
                         outbound_ip_range_inclusions=("10.0.0.0/8",)),
          ["outbound_ip_range_inclusions: 1 entry becomes 0",
           "outbound_port_exclusions: 1 entry becomes 0"]),
+        (InterceptLists(network_interface_exclusions=("eth0", "+"), inbound_port_exclusions=(80,),
+                        outbound_ip_range_inclusions=("10.0.0.0/8",)),
+         ["network_interface_exclusions: 2 entries become 1: +",
+          "outbound_ip_range_inclusions: 1 entry becomes 0",
+          "inbound_port_exclusions: 1 entry becomes 0"]),
     ],
 )  # fmt: skip
 def test_what_adds_nothing_goes(lists: InterceptLists, told: list[str]) -> None:
