@@ -70,6 +70,26 @@ def test_a_profile_is_asked_about_by_name(traced: Run) -> None:
     assert traced("prod", "--profile", "metadata", *asked).stdout.startswith("untouched: ")
 
 
+def test_an_address_that_enters_is_the_pods_own(traced: Run) -> None:
+    """Whatever the service ranges are: nobody connects into a pod at a service's address."""
+    lines = traced("prod", "--to", "10.96.7.7:443", "--inbound").stdout.splitlines()
+    assert lines[3] == "  matched: 10.96.7.7, the pod's own, as the packet enters"
+
+
+def test_only_the_entries_that_the_packet_and_the_pod_are_about_are_named(
+    traced: Run, project: Path
+) -> None:
+    """Neither another port of the same rule, nor another profile's entry of the same port."""
+    with (project / "Pulumi.prod.yaml").open("a") as file:
+        file.write(
+            "    one: {outboundPortExclusionList: [{value: 7070, reason: first}, 7071]}\n"
+            "    two: {outboundPortExclusionList: [{value: 7070, reason: second}]}\n"
+        )
+    result = traced("prod", "--profile", "one", "--to", "10.1.2.3:7070")
+    told = [line for line in result.stdout.splitlines() if line.startswith("  entry:")]
+    assert told == ["  entry:   annotationProfiles.one.outboundPortExclusionList[0] 7070: first"]
+
+
 @pytest.mark.requirement("C3", "C18")
 def test_a_self_call_is_followed_to_the_application(traced: Run) -> None:
     result = traced(

@@ -180,3 +180,9 @@ def test_ports_are_listed_as_often_as_written_and_ranges_once_each() -> None:
     assert found.inbound_port_exclusions == (
         80, 80, 8080, 8081, 8082, 8083, 65534, 65535, 0, 1, 70000, 2, 3
     )  # fmt: skip
+
+
+def test_an_interface_that_is_excluded_one_way_only_is_told() -> None:
+    text = "-N FSM_PROXY_INBOUND\n-A FSM_PROXY_INBOUND -i net9 -j RETURN\n"
+    told = [item.message for item in differences(read(text), InterceptLists())]
+    assert told == ["interface net9: not declared"]
