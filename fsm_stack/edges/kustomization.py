@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "kustomization.yaml"
 _NOTE: Final = (
     "# Written by fsm-stack render. Argo CD and Flux find this file by its name;\n"
-    "# by hand: kubectl apply --server-side -k .\n"
+    "# by hand: kubectl apply --server-side -k . (again the first time, once the CRD is there;\n"
+    "# later its conflict with fsm-bootstrap over .spec.versions is right, the rest is applied)\n"
 )
 
 
