@@ -40,43 +40,49 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
+class _Name:
+    """A match of one name; its kinds differ in their class alone, which equality asks for."""
+
+    name: str
+    negated: bool = False
+
+
+class Protocol(_Name):
     """``-p NAME``."""
 
-    name: str
-    negated: bool = False
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """``-s RANGE``, as written."""
-
-    cidr: str
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """``-d RANGE``, as written."""
-
-    cidr: str
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InInterface:
+class InInterface(_Name):
     """``-i NAME``; a ``+`` at the end matches every name that starts so."""
 
-    name: str
-    negated: bool = False
+    __slots__ = ()
+
+
+class OutInterface(_Name):
+    """``-o NAME``; a ``+`` at the end matches every name that starts so."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutInterface:
-    """``-o NAME``; a ``+`` at the end matches every name that starts so."""
+class _Range:
+    """A match of one range, as written."""
 
-    name: str
+    cidr: str
     negated: bool = False
+
+
+class Source(_Range):
+    """``-s RANGE``."""
+
+    __slots__ = ()
+
+
+class Destination(_Range):
+    """``-d RANGE``."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +128,20 @@ Match = (
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class _Bare:
+    """A target without a parameter."""
+
+
+class Return(_Bare):
     """``-j RETURN``: back to the calling chain."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+
+class Accept(_Bare):
     """``-j ACCEPT``: leave the table without a change."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
