@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream
+from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream, wants_json
 from fsm_stack.cli.workloads import note_workloads, settings_of, stack_argument
 from fsm_stack.errors import InputError
 
@@ -81,6 +81,8 @@ def annotate(
     starting. With FILE, print its manifests with the annotations on every workload's pod template,
     where the injector reads them; comments and layout stay.
     """
+    if path is not None and wants_json():
+        raise click.UsageError("--filename: manifests stay in their form, without --output json")
     annotations = _annotations(settings_of(project_dir, stack), profile, given)
     if path is None:
         emit(annotations, [f'{key}: "{value}"' for key, value in annotations.items()])

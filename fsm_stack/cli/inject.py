@@ -62,6 +62,8 @@ def inject(
     """
     from fsm_stack.edges.workload_files import context_of
 
+    if diff and (explain or wants_json()):
+        raise click.UsageError("--diff: expected neither --explain nor --output json with it")
     report = explain or wants_json()
     context = context_of(
         settings_of(project_dir, stack),

@@ -411,3 +411,19 @@ def test_annotate_says_what_is_no_object(run: Callable[..., Result], form: str) 
         2,
         "fsm-stack: error: <stdin>:1: Pod x: metadata.annotations: expected an object, got a str\n",
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inject", "dev", "-f", "web.yaml", "--diff", "--explain"),
+        ("inject", "dev", "-f", "web.yaml", "--diff", "-o", "json"),
+        ("annotate", "dev", "redis-client", "-f", "web.yaml", "-o", "json"),
+    ],
+)
+def test_an_option_that_would_count_for_nothing_is_refused(
+    run: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: --" in result.stderr
