@@ -148,3 +148,18 @@ def read_file(path: Path, *, limit: int, shown: str | None = None) -> bytes | No
     if len(content) > limit:
         raise InputError(f"{name}: expected at most {limit} bytes")
     return content
+
+
+def decoded(content: bytes, shown: str) -> str:
+    """A file's content as text.
+
+    Raises:
+        InputError: it is no UTF-8; with line and column.
+    """
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        found = f"byte 0x{content[error.start]:02x}"
+        raise InputError(f"{shown}:{line}:{column}: expected UTF-8 text, found {found}") from None

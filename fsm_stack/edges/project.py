@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.edges.files import read_file, told
+from fsm_stack.edges.files import decoded, read_file, told
 from fsm_stack.edges.spelling import did_you_mean
 from fsm_stack.errors import InputError
 
@@ -151,9 +151,4 @@ def read_text(path: Path, *, shown: str) -> str:
     content = read_file(path, limit=STACK_FILE_MAX, shown=shown)
     if content is None:
         raise InputError(f"{shown}: no such file")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = f"byte 0x{content[error.start]:02x}"
-        raise InputError(f"{shown}:{line}: expected UTF-8 text, found {found}") from error
+    return decoded(content, shown)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.edges.files import read_file, told
+from fsm_stack.edges.files import decoded, read_file, told
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.iptables.describe import script_in_description
 from fsm_stack.iptables.loadable import refusals
@@ -217,13 +217,7 @@ def _text(path: str, shown: str) -> str:
         content = read_file(Path(os.fspath(path)), limit=SCRIPT_MAX, shown=shown)
     if content is None:
         raise InputError(f"{shown}: no such file")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        found = f"byte 0x{content[error.start]:02x}"
-        raise InputError(f"{shown}:{line}:{column}: expected UTF-8 text, found {found}") from None
+    return decoded(content, shown)
 
 
 def _script(text: str, systems: tuple[System, ...]) -> str:

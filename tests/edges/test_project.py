@@ -97,7 +97,7 @@ def test_a_file_that_is_no_text_is_an_error_with_its_line(project: Path) -> None
     (project / "Pulumi.dev.yaml").write_bytes(b"config:\n  a: \xff\n")
     with pytest.raises(InputError) as caught:
         find_project(project).load("dev")
-    assert str(caught.value) == "Pulumi.dev.yaml:2: expected UTF-8 text, found byte 0xff"
+    assert str(caught.value) == "Pulumi.dev.yaml:2:6: expected UTF-8 text, found byte 0xff"
 
 
 def test_a_file_that_is_gone_or_too_large_is_an_error(project: Path) -> None:
