@@ -15,7 +15,7 @@ from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.verify.shape import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
 Json = dict[str, Any]
@@ -62,12 +62,21 @@ class Answer:
     Attributes:
         code: the HTTP status.
         headers: of the answer.
-        content: reads the rest; raises OSError as the request itself does.
+        pieces: reads the rest; raises OSError as the request itself does.
     """
 
     code: int
     headers: Mapping[str, str]
-    content: Callable[[], bytes]
+    pieces: Callable[[], Iterable[bytes]]
+
+    def content(self, seen: Callable[[bytes], None] | None = None) -> bytes:
+        """The rest as a whole; ``seen`` gets the first piece of a good answer at once."""
+        pieces: list[bytes] = []
+        for piece in self.pieces():
+            if seen is not None and not pieces and self.code == _OK:
+                seen(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 class Get(Protocol):
@@ -126,6 +135,7 @@ class Cluster:
         begun: Future[Answer] | None = None,
         *,
         attempts: int = ATTEMPTS,
+        seen: Callable[[bytes], None] | None = None,
     ) -> bytes:
         if self.down:
             raise Refused(self.down, code=0)
@@ -133,7 +143,7 @@ class Cluster:
             last = attempt == attempts
             try:
                 answer = begun.result() if begun else self.get(self._url(path, query))
-                content = answer.content()
+                content = answer.content(seen)
             except OSError as error:
                 begun = None
                 if not last:
@@ -156,8 +166,8 @@ class Cluster:
     def pages(self, path: str, **query: str | int) -> Iterator[Json]:
         """The objects of a list, a page after the other.
 
-        A list whose continuation expired is read again from its start, once. The server makes the
-        next page while this one is decoded.
+        A list whose continuation expired is read again from its start, once. A page begins with
+        the token of the next one: the server makes that while this one arrives and is decoded.
 
         Raises:
             Refused: see :meth:`read`; what came before stays with the caller.
@@ -165,16 +175,18 @@ class Cluster:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # for long lists
 
         first: dict[str, str | int] = {"limit": PAGE, **query}
+        begun: dict[str, Future[Answer]] = {}
         again = True
         with ThreadPoolExecutor(max_workers=1) as ahead:
-            content = self._content(path, first)
+
+            def ask_early(start: bytes) -> None:
+                token = _continuation(start)
+                if token and token not in begun:
+                    url = self._url(path, {**first, "continue": token})
+                    begun[token] = ahead.submit(self.get, url)
+
+            content = self._content(path, first, seen=ask_early)
             while True:
-                guess = _continuation(content)
-                begun = (
-                    ahead.submit(self.get, self._url(path, {**first, "continue": guess}))
-                    if guess
-                    else None
-                )
                 try:
                     page = decoded(content)
                 except ValueError as error:
@@ -183,14 +195,16 @@ class Cluster:
                 following = str(mapping(page.get("metadata")).get("continue") or "")
                 if not following:
                     return
-                begun = begun if guess == following else None
+                early = begun.pop(following, None)
                 try:
-                    content = self._content(path, {**first, "continue": following}, begun)
+                    content = self._content(
+                        path, {**first, "continue": following}, early, seen=ask_early
+                    )
                 except Refused as refused:
                     if refused.code != _GONE or not again:
                         raise
                     again = False
-                    content = self._content(path, first)
+                    content = self._content(path, first, seen=ask_early)
 
     def _gave_up(self, error: OSError, attempts: int) -> bytes:
         reason = str(error) or type(error).__name__

@@ -152,7 +152,7 @@ def _cluster(
         except urllib3.exceptions.HTTPError as error:
             raise OSError(_plain(error)) from error
         wait = READ_SECONDS
-        return Answer(answer.status, answer.headers, partial(_whole, answer))
+        return Answer(answer.status, answer.headers, partial(_pieces, answer))
 
     return Cluster(context=context, server=server, namespace=namespace, get=get)
 
@@ -179,16 +179,15 @@ def _credentials(settings: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  #
             yield str(entry["key"]), str(entry["value"]).strip()
 
 
-def _whole(answer: Any) -> bytes:  # noqa: ANN401  # an untyped library
+def _pieces(answer: Any) -> Iterator[bytes]:  # noqa: ANN401  # an untyped library
     """The content of an answer, within bounds of time and size."""
     from urllib3.exceptions import HTTPError  # noqa: PLC0415  # imported by now
 
-    end = time.monotonic() + ANSWER_SECONDS
-    pieces, size = [], 0
+    end, size = time.monotonic() + ANSWER_SECONDS, 0
     try:
         with answer:
             for piece in answer.stream(_PIECE):
-                pieces.append(piece)
+                yield piece
                 size += len(piece)
                 if size > ANSWER_MAX:
                     raise TimeoutError(f"an answer of more than {ANSWER_MAX} bytes")
@@ -196,7 +195,6 @@ def _whole(answer: Any) -> bytes:  # noqa: ANN401  # an untyped library
                     raise TimeoutError(f"an answer that took more than {ANSWER_SECONDS:.0f} s")
     except HTTPError as error:
         raise OSError(_plain(error)) from error
-    return b"".join(pieces)
 
 
 def _plain(error: Exception) -> str:

@@ -45,7 +45,7 @@ class Server:
             raise known
         code, content = known
         text = content if isinstance(content, str) else json.dumps(content)
-        return Answer(code, self.headers, text.encode)
+        return Answer(code, self.headers, lambda: (text.encode(),))
 
     def cluster(self) -> Cluster:
         return Cluster(
