@@ -223,7 +223,8 @@ class Reader:
             self._pods += 1
             if self.progress is not None and not self._pods % 500:
                 self.progress(self._pods)
-            self._failing |= dict.fromkeys(_failed(kept))
+            for failed in _failed(kept):
+                self._failing[failed] = None
         self._assembly.add(kept)
         if self.sink is not None:
             self.sink(kept)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.shape import Shape, pruned, texts
+from fsm_stack.verify.shape import Shape, pruned
 
 Json = dict[str, Any]
 
@@ -36,10 +36,13 @@ _LABELS: Final = frozenset(
 
 def ours(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     """The annotations or labels of the meshes, and the labels that webhooks select by."""
+    if not isinstance(values, dict):
+        return {}
     return {
         key: value
-        for key, value in texts(values).items()
-        if key.startswith(PREFIXES) or key in _LABELS or key.endswith("-proxy-uuid")
+        for key, value in values.items()
+        if (key in _LABELS or key.startswith(PREFIXES) or key.endswith("-proxy-uuid"))
+        and isinstance(value, str)
     }
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
+from fsm_stack.injection.namespace import namespace_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from fsm_stack.findings import Finding
+    from fsm_stack.injection.namespace import NamespaceView
     from fsm_stack.iptables.read import Reading
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
@@ -51,6 +53,20 @@ class Context:
     pods: tuple[Pod, ...] = ()
     asked: str = ""
     live_rules: Reading | None = None
+    _views: dict[str, NamespaceView] = field(default_factory=dict, repr=False, compare=False)
+
+    def namespace(self, name: str) -> NamespaceView | None:
+        """A namespace as the injector sees it; None: it was not read."""
+        known = self._views.get(name)
+        if known is None and (item := self.snapshot.namespaces.get(name)) is not None:
+            known = self._views[name] = namespace_view(item)
+        return known
+
+    def namespaces(self) -> Iterator[tuple[str, NamespaceView]]:
+        """Every namespace that was read, by name."""
+        for name in sorted(self.snapshot.namespaces):
+            if (known := self.namespace(name)) is not None:
+                yield name, known
 
     @property
     def named(self) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import Severity
 from fsm_stack.injection.annotations import INJECTION, yes_or_no
 from fsm_stack.injection.decision import never_injected
-from fsm_stack.injection.namespace import NamespaceView, namespace_view
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
 from fsm_stack.verify.checks.webhooks import require, restart
@@ -20,14 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.findings import Finding
+    from fsm_stack.injection.namespace import NamespaceView
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]
-
-
-def view(item: Json) -> NamespaceView:
-    """A namespace as the injector sees it."""
-    return namespace_view(item)
 
 
 def subjects(context: Context) -> list[str]:
@@ -60,12 +55,11 @@ def enrolled(context: Context) -> Iterator[Finding]:
     yield from beside
     for name in _injectable(context, others=bool(beside)):
         where = f"namespace {name}"
-        item = context.snapshot.namespaces.get(name)
-        if item is None:
+        known = context.namespace(name)
+        if known is None:
             yield found("namespace-enrolled", "it is not there", place=where,
                         fix=command("kubectl", "create", "namespace", name))  # fmt: skip
             continue
-        known = view(item)
         label = system.monitored_by_label
         if known.labels.get(label) != mesh.name:
             yield found(
@@ -107,10 +101,10 @@ def selected(context: Context) -> Iterator[Finding]:
     item, entry = require(context)
     selector = entry.get("namespaceSelector") or {}
     for name in _injectable(context):
-        there = context.snapshot.namespaces.get(name)
-        if there is None:
+        known = context.namespace(name)
+        if known is None:
             continue  # said by the check of the enrolment
-        labels = view(there).labels
+        labels = known.labels
         if why := refusal(selector, labels):
             yield found(
                 "namespace-selected",
@@ -152,8 +146,8 @@ def _of_no_mesh(context: Context) -> Iterator[Finding]:
     served = {selected_mesh(item, context.system) for item in context.snapshot.mutating}
     if context.snapshot.unread(Part.MUTATING):
         return
-    for name, item in sorted(context.snapshot.namespaces.items()):
-        value = view(item).labels.get(label)
+    for name, known in context.namespaces():
+        value = known.labels.get(label)
         if value in {None, mesh.name, *served} or name in context.expected.namespaces:
             continue
         yield found(
@@ -171,8 +165,8 @@ def _of_no_mesh(context: Context) -> Iterator[Finding]:
 def _needless(context: Context) -> Iterator[Finding]:
     """Namespaces in the mesh whose pods no injector takes: they wait for it, for nothing."""
     label, place = context.system.monitored_by_label, context.expected.mesh.namespace
-    for name, item in sorted(context.snapshot.namespaces.items()):
-        if label in view(item).labels and (why := never_injected(name, place)):
+    for name, known in context.namespaces():
+        if label in known.labels and (why := never_injected(name, place)):
             yield found(
                 "namespace-enrolled",
                 f"it carries label {label}, and {why}: where no injector runs, they are refused",

@@ -10,7 +10,7 @@ from fsm_stack.injection.decision import decide, webhook_skips
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.lists import expected_lists
-from fsm_stack.verify.checks.namespaces import subjects, view
+from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.snapshot import Part
@@ -72,10 +72,9 @@ def complete(context: Context) -> Iterator[Finding]:
 def _decision(
     context: Context, namespace: str, annotations: Json, *, host_network: bool
 ) -> Decision | None:
-    item = context.snapshot.namespaces.get(namespace)
-    if item is None:
+    known, mesh = context.namespace(namespace), context.expected.mesh
+    if known is None:
         return None
-    known, mesh = view(item), context.expected.mesh
     return webhook_skips(known, mesh) or decide(
         annotations, host_network=host_network, namespace=known, mesh=mesh
     )

@@ -14,7 +14,6 @@ from fsm_stack.verify.checks.each import (
     require_sidecar,
 )
 from fsm_stack.verify.checks.init import look_at, state_text
-from fsm_stack.verify.checks.namespaces import view
 from fsm_stack.verify.checks.remedy import restart_of
 from fsm_stack.verify.snapshot import Part
 
@@ -32,10 +31,9 @@ def decision_of(pod: Pod, context: Context) -> Decision:
     Raises:
         NotRun: its namespace was not read.
     """
-    namespace = context.snapshot.namespaces.get(pod.namespace)
-    if namespace is None:
+    known, mesh = context.namespace(pod.namespace), context.expected.mesh
+    if known is None:
         raise NotRun(f"namespace {pod.namespace} was not read")
-    known, mesh = view(namespace), context.expected.mesh
     if why := never_injected(known.name, mesh.namespace):
         return Decision(outcome="leave", why=why)
     return webhook_skips(known, mesh) or decide(
