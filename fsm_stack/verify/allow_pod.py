@@ -61,14 +61,8 @@ OWNED: Final[Shape] = {
 }
 _STATE: Final[Shape] = {
     "waiting": {"reason": True, "message": True},
-    "running": {"startedAt": True},
-    "terminated": {
-        "exitCode": True,
-        "reason": True,
-        "message": True,
-        "startedAt": True,
-        "finishedAt": True,
-    },
+    "running": {},
+    "terminated": {"exitCode": True, "reason": True, "message": True},
 }
 
 
@@ -81,7 +75,6 @@ _CONTAINER: Final[Shape] = {
 _STATUS: Final[Shape] = {
     "name": True,
     "ready": True,
-    "started": True,
     "restartCount": True,
     "state": _STATE,
     "lastState": _STATE,
