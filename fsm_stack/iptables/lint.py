@@ -39,21 +39,31 @@ if TYPE_CHECKING:
 _TCP: Final = 6
 
 
-def lint(ruleset: Ruleset) -> tuple[Finding, ...]:
+def lint(ruleset: Ruleset, *, dead: bool = True) -> tuple[Finding, ...]:
     """Every fault of a rule set, refusals of iptables first.
 
     What needs the meaning of the rules (dead rules, loops of the sidecar) is checked only when
     they load at all.
+
+    Args:
+        ruleset: the rules.
+        dead: look for dead rules, too; that takes longest, and none of them is an error.
     """
     found = [item for check in CHECKS for item in check(ruleset)]
     if not any(refusals(ruleset)):
-        found += [item for check in MEANING_CHECKS for item in check(ruleset)]
+        checks = [check for check in MEANING_CHECKS if dead or check is not unreachable]
+        found += [item for check in checks for item in check(ruleset)]
     return tuple(found)
 
 
-def lint_reading(reading: Reading) -> tuple[Finding, ...]:
-    """Every fault of a text that was read: its syntax, its generation, its rules."""
-    return (*reading.findings, *old_generation(reading), *lint(reading.ruleset))
+def lint_reading(reading: Reading, *, dead: bool = True) -> tuple[Finding, ...]:
+    """Every fault of a text that was read: its syntax, its generation, its rules.
+
+    Args:
+        reading: the text.
+        dead: see :func:`lint`.
+    """
+    return (*reading.findings, *old_generation(reading), *lint(reading.ruleset, dead=dead))
 
 
 def old_generation(reading: Reading) -> Iterator[Finding]:

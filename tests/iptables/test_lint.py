@@ -6,6 +6,7 @@ from time import process_time
 
 import pytest
 
+from fsm_stack.findings import Severity
 from fsm_stack.iptables.intercept import intercept
 from fsm_stack.iptables.lint import lint, lint_reading
 from fsm_stack.iptables.lists import InterceptLists
@@ -23,6 +24,16 @@ CLEAN = InterceptLists(
     dns_proxy=True,
 )
 REDIRECT = "-A OUTPUT -p tcp -m owner ! --uid-owner 1500 -j REDIRECT --to-ports 15001"
+
+
+def test_without_dead_rules_no_error_is_missed() -> None:
+    text = write_restore(intercept(CLEAN, FSM)).replace("10.1.0.0/16", "10.0.0.0/8")
+    reading = read(text.replace("-p tcp", "-p tcp -s 1.2.3.4/24", 1))
+    every, some = lint_reading(reading), lint_reading(reading, dead=False)
+    missed = [item for item in every if item not in some]
+    assert {item.id for item in missed} == {"dead-admin-rule", "dead-inclusion"}
+    assert not [item for item in missed if item.severity is Severity.ERROR]
+    assert "host-bits" in {item.id for item in some}
 
 
 @pytest.mark.requirement("C3")

@@ -60,7 +60,7 @@ def _faults(script: str) -> tuple[Finding, ...]:
         return (found("pod-script", f"the script cannot be read: {reading}"),)
     return tuple(
         item
-        for item in lint_reading(reading)
+        for item in lint_reading(reading, dead=False)
         if item.severity is Severity.ERROR or item.id == _HOST_BITS
     )
 
