@@ -14,6 +14,7 @@ from fsm_stack.edges.snapshot_forms import HEAD, VERSION, Known, read_form, read
 from fsm_stack.edges.support_archive import is_archive, members, text_of
 from fsm_stack.errors import InputError
 from fsm_stack.harmless import harmless
+from fsm_stack.verify.shape import mapping
 from fsm_stack.verify.snapshot import Part, Snapshot, Source, with_annotations
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def _parts(names: object) -> Iterator[Part]:
 
 def _not_read(reasons: object) -> dict[Part, str]:
     values = {part.value for part in Part}
-    known = reasons if isinstance(reasons, dict) else {}
-    return {Part(name): str(why) for name, why in known.items() if name in values}
+    return {Part(name): str(why) for name, why in mapping(reasons).items() if name in values}
 
 
 def saved_lines(snapshot: Snapshot, objects: Iterable[Json]) -> Iterator[bytes]:

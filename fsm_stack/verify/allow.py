@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import META, OWNED, POD, ours
-from fsm_stack.verify.shape import Shape, pruned, texts
+from fsm_stack.verify.shape import Shape, mapping, pruned, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token
 
 def _spec(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
     """A MeshConfig's sections; a list that is none is left out, as its CRD would refuse it."""
-    sections = _settings(value if isinstance(value, dict) else {})
+    sections = _settings(mapping(value))
     kept = {key: item for key, item in sections.items() if isinstance(item, dict)}
     traffic = kept.get("traffic", {})
     for key in [key for key in traffic if key.endswith("List")]:
@@ -191,8 +191,7 @@ def _lists(data: Json) -> Json:
         recorded = json.loads(data["redirection.json"])["mesh"]["lists"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
-    known = recorded if isinstance(recorded, dict) else {}
-    return {name: item for name, item in known.items() if isinstance(item, list)}
+    return {name: item for name, item in mapping(recorded).items() if isinstance(item, list)}
 
 
 _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {

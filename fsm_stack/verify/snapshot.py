@@ -10,6 +10,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.objects import Pod, pod
+from fsm_stack.verify.shape import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -163,8 +164,7 @@ class Assembly:
     def add(self, item: Json) -> None:
         """Take one object, as :func:`fsm_stack.verify.allow.keep` leaves it."""
         kind = str(item.get("kind"))
-        metadata = item.get("metadata")
-        about = metadata if isinstance(metadata, dict) else {}
+        about = mapping(item.get("metadata"))
         place, name = str(about.get("namespace") or ""), str(about.get("name") or "")
         if (part := _PART_OF_KIND.get(kind)) is not None:
             self._parts.add(part)

@@ -62,14 +62,7 @@ def unknown(subject: Subject) -> Iterator[Finding]:
             )
         else:
             near = get_close_matches(key, sorted(read), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            yield finding(
-                "annotation-unknown",
-                f"annotation {key}: no such annotation of {system.title}{hint}",
-                path=annotation_path(key),
-                value=key,
-                fix=f"Write {near[0]}." if near else "",
-            )
+            yield _unknown(key, system, meant=near[0] if near else "")
 
 
 def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Finding]:
@@ -83,14 +76,8 @@ def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Fin
             return  # said in both languages, as in a migration
         fix = f"Write {ours}." if ours in pod_keys(system) else "Remove it."
         yield _other_mesh(key, system, fix=fix)
-    elif get_close_matches(prefix, [system.annotation_prefix], n=1, cutoff=0.8):
-        yield finding(
-            "annotation-unknown",
-            f"annotation {key}: no such annotation of {system.title}; did you mean {ours}?",
-            path=annotation_path(key),
-            value=key,
-            fix=f"Write {ours}.",
-        )
+    elif get_close_matches(prefix, [system.annotation_prefix], n=1, cutoff=_NEAR):
+        yield _unknown(key, system, meant=ours)
 
 
 def injection_value(subject: Subject) -> Iterator[Finding]:
@@ -174,13 +161,18 @@ def _of_namespace(key: str, value: object, system: System) -> Iterator[Finding]:
                 value=value,
             )
     elif near := get_close_matches(key, sorted(read), n=1, cutoff=_NEAR):
-        yield finding(
-            "annotation-unknown",
-            f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
-            path=annotation_path(key),
-            value=key,
-            fix=f"Write {near[0]}.",
-        )
+        yield _unknown(key, system, meant=near[0])
+
+
+def _unknown(key: str, system: System, *, meant: str) -> Finding:
+    hint = f"; did you mean {meant}?" if meant else ""
+    return finding(
+        "annotation-unknown",
+        f"annotation {key}: no such annotation of {system.title}{hint}",
+        path=annotation_path(key),
+        value=key,
+        fix=f"Write {meant}." if meant else "",
+    )
 
 
 def _other_mesh(key: str, system: System, *, fix: str) -> Finding:

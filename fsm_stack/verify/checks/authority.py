@@ -8,7 +8,6 @@ from fsm_stack.findings import Severity
 from fsm_stack.verify.certificate import read_bundle
 from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.webhooks import delete, name_of, place, require, restart
-from fsm_stack.verify.harmless import command
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def authority(context: Context) -> Iterator[Finding]:
 
 
 def _of_validators(context: Context) -> Iterator[Finding]:
-    name, namespace = context.system.controller_name, context.expected.mesh.namespace
+    again = restart(context, context.system.controller_name)
     for item, webhook in _validators(context):
         if not (problem := _problem(_bundle(webhook), context)):
             continue
@@ -63,8 +62,7 @@ def _of_validators(context: Context) -> Iterator[Finding]:
             f"{problem}: the API server cannot trust the controller, and {effect}",
             place=f"ValidatingWebhookConfiguration {name_of(item)}",
             evidence=f"failurePolicy {webhook.get('failurePolicy')}",
-            fix="The controller writes it when it starts: "
-            + command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace),
+            fix=f"The controller writes it when it starts: {again}",
             severity=None if refuses else Severity.WARNING,
         )
 

@@ -10,6 +10,7 @@ from fsm_stack.iptables.ranges import canonical
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 from fsm_stack.verify.harmless import command
+from fsm_stack.verify.shape import mapping
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ def lists(context: Context) -> Iterator[Finding]:
     """The five lists hold what is declared, by meaning: order and repetition do not matter."""
     item = live(context)
     wanted = _declared_lists(context)
-    spec = item.get("spec")
-    traffic = (spec if isinstance(spec, dict) else {}).get("traffic")
-    has = traffic if isinstance(traffic, dict) else {}
+    has = mapping(mapping(item.get("spec")).get("traffic"))
     for name in LISTS:
         if name not in wanted:
             continue

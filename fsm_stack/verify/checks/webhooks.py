@@ -100,9 +100,14 @@ def place(item: Json) -> str:
     return f"MutatingWebhookConfiguration {name_of(item)}"
 
 
-def restart(context: Context) -> str:
-    """The command that makes the injector write its configuration again."""
-    name, namespace = context.system.injector_name, context.expected.mesh.namespace
+def restart(context: Context, program: str = "") -> str:
+    """The command that makes a program of the control plane write its configuration again.
+
+    Args:
+        context: which mesh.
+        program: empty: the injector.
+    """
+    name, namespace = program or context.system.injector_name, context.expected.mesh.namespace
     return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
 
 

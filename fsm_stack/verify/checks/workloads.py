@@ -13,6 +13,7 @@ from fsm_stack.verify.checks.each import (
     require_annotations,
     require_sidecar,
 )
+from fsm_stack.verify.shape import mapping
 from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
@@ -102,8 +103,7 @@ def template_annotations(pod: Pod, context: Context) -> dict[str, str] | None:
     if owner is None:
         return None
     template = (owner.get("spec") or {}).get("template") or {}
-    annotations = (template.get("metadata") or {}).get("annotations")
-    return annotations if isinstance(annotations, dict) else {}
+    return mapping((template.get("metadata") or {}).get("annotations"))
 
 
 CHECKS: Final = (
