@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.verify.redirecting import redirecting_mesh
+from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from fsm_stack.findings import Finding
+    from fsm_stack.injection.mesh import MeshView
     from fsm_stack.injection.namespace import NamespaceView
     from fsm_stack.iptables.read import Reading
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
     from fsm_stack.verify.objects import Pod
-    from fsm_stack.verify.snapshot import Part, Snapshot
+    from fsm_stack.verify.snapshot import Snapshot
 
 
 class NotRun(Exception):  # noqa: N818  # an answer of a check, not a defect
@@ -34,7 +38,7 @@ class NotApplicable(Exception):  # noqa: N818  # the same
     """There is nothing here that the check could say anything about."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """Everything a check may look at.
 
@@ -53,20 +57,28 @@ class Context:
     pods: tuple[Pod, ...] = ()
     asked: str = ""
     live_rules: Reading | None = None
-    _views: dict[str, NamespaceView] = field(default_factory=dict, repr=False, compare=False)
 
-    def namespace(self, name: str) -> NamespaceView | None:
-        """A namespace as the injector sees it; None: it was not read."""
-        known = self._views.get(name)
-        if known is None and (item := self.snapshot.namespaces.get(name)) is not None:
-            known = self._views[name] = namespace_view(item)
-        return known
+    @cached_property
+    def namespaces(self) -> Mapping[str, NamespaceView]:
+        """Every namespace that was read, as the injector sees it; in the order of their names."""
+        known = self.snapshot.namespaces
+        return {name: namespace_view(known[name]) for name in sorted(known)}
 
-    def namespaces(self) -> Iterator[tuple[str, NamespaceView]]:
-        """Every namespace that was read, by name."""
-        for name in sorted(self.snapshot.namespaces):
-            if (known := self.namespace(name)) is not None:
-                yield name, known
+    @cached_property
+    def live_mesh(self) -> MeshView | None:
+        """The mesh as the injector reads it now; None: the MeshConfig was not read.
+
+        Without a MeshConfig the injector runs with zero values.
+        """
+        declared = self.expected.mesh
+        if not self.expected.declared:
+            return declared
+        if Part.MESH_CONFIG not in self.snapshot.read:
+            return None
+        spec = (self.snapshot.mesh_config(self.system, declared.namespace) or {}).get("spec")
+        return redirecting_mesh(
+            self.system, spec, name=declared.name, namespace=declared.namespace
+        )
 
     @property
     def named(self) -> bool:

@@ -23,7 +23,7 @@ from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
-from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, live_mesh, restart_of
+from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, restart_of
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.exclusion import destination, excluded_by
@@ -205,7 +205,7 @@ class _Walk:
     def _in_cluster(self, declared: Entry | None) -> _Live | None:
         """What the cluster's MeshConfig says, where something else declares."""
         context = self.context
-        view = live_mesh(context)
+        view = context.live_mesh
         if not context.expected.declared or view is None:
             return None
         lists = expected_lists(self.pod.annotations, view)

@@ -38,9 +38,7 @@ def subjects(context: Context) -> list[str]:
     else:
         label, mesh = context.system.monitored_by_label, context.expected.mesh.name
         names = set(context.expected.namespaces) | {
-            name
-            for name, item in context.snapshot.namespaces.items()
-            if ((item.get("metadata") or {}).get("labels") or {}).get(label) == mesh
+            name for name, known in context.namespaces.items() if known.labels.get(label) == mesh
         }
     if not names:
         raise NotApplicable("no namespace is declared to be in the mesh, and none is")
@@ -55,7 +53,7 @@ def enrolled(context: Context) -> Iterator[Finding]:
     yield from beside
     for name in _injectable(context, others=bool(beside)):
         where = f"namespace {name}"
-        known = context.namespace(name)
+        known = context.namespaces.get(name)
         if known is None:
             yield found("namespace-enrolled", "it is not there", place=where,
                         fix=command("kubectl", "create", "namespace", name))  # fmt: skip
@@ -101,16 +99,15 @@ def selected(context: Context) -> Iterator[Finding]:
     item, entry = require(context)
     selector = entry.get("namespaceSelector") or {}
     for name in _injectable(context):
-        known = context.namespace(name)
+        known = context.namespaces.get(name)
         if known is None:
             continue  # said by the check of the enrolment
-        labels = known.labels
-        if why := refusal(selector, labels):
+        if why := refusal(selector, known.labels):
             yield found(
                 "namespace-selected",
                 f"{webhook_place(item)} does not select it: {why}",
                 place=f"namespace {name}",
-                fix=_select(context, name, labels),
+                fix=_select(context, name, known.labels),
             )
 
 
@@ -146,7 +143,7 @@ def _of_no_mesh(context: Context) -> Iterator[Finding]:
     served = {selected_mesh(item, context.system) for item in context.snapshot.mutating}
     if context.snapshot.unread(Part.MUTATING):
         return
-    for name, known in context.namespaces():
+    for name, known in context.namespaces.items():
         value = known.labels.get(label)
         if value in {None, mesh.name, *served} or name in context.expected.namespaces:
             continue
@@ -165,7 +162,7 @@ def _of_no_mesh(context: Context) -> Iterator[Finding]:
 def _needless(context: Context) -> Iterator[Finding]:
     """Namespaces in the mesh whose pods no injector takes: they wait for it, for nothing."""
     label, place = context.system.monitored_by_label, context.expected.mesh.namespace
-    for name, known in context.namespaces():
+    for name, known in context.namespaces.items():
         if label in known.labels and (why := never_injected(name, place)):
             yield found(
                 "namespace-enrolled",

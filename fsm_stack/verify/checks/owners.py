@@ -72,7 +72,7 @@ def complete(context: Context) -> Iterator[Finding]:
 def _decision(
     context: Context, namespace: str, annotations: Json, *, host_network: bool
 ) -> Decision | None:
-    known, mesh = context.namespace(namespace), context.expected.mesh
+    known, mesh = context.namespaces.get(namespace), context.expected.mesh
     if known is None:
         return None
     return webhook_skips(known, mesh) or decide(

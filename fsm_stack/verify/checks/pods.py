@@ -31,7 +31,7 @@ def decision_of(pod: Pod, context: Context) -> Decision:
     Raises:
         NotRun: its namespace was not read.
     """
-    known, mesh = context.namespace(pod.namespace), context.expected.mesh
+    known, mesh = context.namespaces.get(pod.namespace), context.expected.mesh
     if known is None:
         raise NotRun(f"namespace {pod.namespace} was not read")
     if why := never_injected(known.name, mesh.namespace):

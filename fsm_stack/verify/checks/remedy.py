@@ -15,30 +15,14 @@ from fsm_stack.verify.checks.each import restart
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.harmless import kubectl
-from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.shape import mapping
 
 if TYPE_CHECKING:
-    from fsm_stack.injection.mesh import MeshView
     from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 
 TEMPLATE_FIRST: Final = "Put the annotation into the owner's pod template"
-
-
-def live_mesh(context: Context) -> MeshView | None:
-    """The mesh as the injector reads it now; None: the MeshConfig was not read.
-
-    Without a MeshConfig the injector runs with zero values.
-    """
-    if not context.expected.declared:
-        return context.expected.mesh
-    if Part.MESH_CONFIG not in context.snapshot.read:
-        return None
-    declared, system = context.expected.mesh, context.system
-    spec = (context.snapshot.mesh_config(system, declared.namespace) or {}).get("spec")
-    return redirecting_mesh(system, spec, name=declared.name, namespace=declared.namespace)
 
 
 def before_restart(pod: Pod, script: str | None, context: Context) -> str:
@@ -50,7 +34,7 @@ def before_restart(pod: Pod, script: str | None, context: Context) -> str:
         context: what was read.
     """
     declared = expected_lists(pod.annotations, context.expected.mesh)
-    live = live_mesh(context)
+    live = context.live_mesh
     if live is not None and (
         live.interception_mode != context.expected.mesh.interception_mode
         or expected_lists(pod.annotations, live) != declared
@@ -103,8 +87,7 @@ def on_delete(pod: Pod, context: Context) -> bool:
 def _owner_spec(pod: Pod, context: Context) -> dict[str, Any]:
     owner = pod.owner
     key = (owner.kind, pod.namespace, owner.name) if owner else ("", "", "")
-    spec = (context.snapshot.owners.get(key) or {}).get("spec")
-    return spec if isinstance(spec, dict) else {}
+    return mapping((context.snapshot.owners.get(key) or {}).get("spec"))
 
 
 def remedy(pod: Pod, script: str | None, context: Context) -> str:
