@@ -27,7 +27,7 @@ test-kernel-long: $(DEV) ## The same with thousands of generated policies
 	FSM_STACK_KERNEL_POLICIES=2000 $(BIN)/pytest -m kernel
 
 test-cluster: $(DEV) ## Build a real API server (Go) and apply every object to it
-	tools/build-kube
+	tools/build cluster
 	$(BIN)/pytest -m cluster
 
 check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
