@@ -178,6 +178,15 @@ RULES: Final = (
         acceptable=False,
     ),
     Rule(
+        id="kubernetes-too-old",
+        severity="error",
+        title="the cluster's Kubernetes is too old for what the stack declares",
+        why="The API server does not serve what FSM's programs, or the stack's objects, need.",
+        fix="Upgrade the cluster, correct cluster.kubernetesVersion, or take the setting out.",
+        source="flomesh-io/fsm pkg/version/utils.go; Kubernetes' deprecated API guide",
+        acceptable=False,
+    ),
+    Rule(
         id="assets-omitted",
         severity="warning",
         title="the release's Pipy scripts are left out",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.at import at
+from fsm_stack.settings.cluster import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.images import Images, image_tag
 from fsm_stack.settings.mesh_config.other_systems import not_in_system
 from fsm_stack.settings.stack import StackSettings
@@ -147,6 +148,51 @@ def api_server(settings: StackSettings, _today: date) -> Found:
             yield at(("cluster", "apiServer", "address"), "api-server-in-pod-range", message)
 
 
+# The first Kubernetes 1.N for a stack, for an autoscaler and for a disruption budget of ours.
+# Source: flomesh-io/fsm pkg/version/utils.go, MinK8sVersion; Kubernetes' deprecation guide
+# (autoscaling/v2 since 1.23, policy/v1 since 1.21).
+_FSM_SINCE: Final = 19
+_AUTOSCALER_SINCE: Final = 23
+_BUDGET_SINCE: Final = 21
+
+
+def kubernetes_version(settings: StackSettings, _today: date) -> Found:
+    """A cluster too old for what FSM's programs, or an object of the stack, ask of it."""
+    if settings.system != "fsm":
+        return
+    cluster = settings.cluster
+    needed: list[tuple[Path, int, str]] = [
+        (("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run")
+    ]
+    for key in ("controller", "injector"):
+        component = getattr(settings.components, key)
+        path: Path = ("components", key)
+        if component.autoscaling.enabled:
+            enabled = (*path, "autoscaling", "enabled")
+            needed.append((enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"))
+        if component.pod_disruption_budget:
+            budget = (*path, "podDisruptionBudget")
+            needed.append((budget, _BUDGET_SINCE, "policy/v1 is not served"))
+    flags = settings.feature_flags
+    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
+        flags.use_endpoint_slices_for_gateway
+    ):
+        needed.append(
+            (
+                ("featureFlags", "useEndpointSlicesForGateway"),
+                ENDPOINT_SLICES_SINCE,
+                "discovery.k8s.io/v1 is not served",
+            )
+        )
+    for path, since, why in needed:
+        if cluster.kubernetes_minor < since:
+            message = (
+                f"expected Kubernetes 1.{since} or newer, cluster.kubernetesVersion is "
+                f"{cluster.kubernetes_version}: {why}"
+            )
+            yield at(path, "kubernetes-too-old", message)
+
+
 def assets(settings: StackSettings, _today: date) -> Found:
     """The Pipy scripts are left out on purpose."""
     if settings.system == "fsm" and settings.release_assets.source == "omit":
@@ -162,5 +208,6 @@ CHECKS: Final = (
     moving_tags,
     bounds,
     api_server,
+    kubernetes_version,
     assets,
 )
