@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.findings import Severity
+from fsm_stack.settings.stack import Deployment
 from fsm_stack.settings.stack_file import load_mapping
 
 from .loading import TODAY, found
@@ -358,10 +359,16 @@ def test_lower_bounds_above_upper_bounds_are_refused() -> None:
     ]
 
 
-def test_a_controller_without_its_scripts_is_a_warning() -> None:
-    assert [item[:2] for item in found({"releaseAssets": {"source": "omit"}})] == [
-        ("assets-omitted", "releaseAssets.source")
-    ]
+def test_a_controller_without_its_scripts_is_refused_unless_nothing_has_to_run() -> None:
+    omitted = {"releaseAssets": {"source": "omit"}}
+    assert [item[:2] for item in found(omitted)] == [("assets-omitted", "releaseAssets.source")]
+    to_look_at = {**omitted, "deployment": {"lookOnly": True}}
+    assert [item[:2] for item in found(to_look_at)] == [("look-only", "deployment.lookOnly")]
+
+
+def test_a_stack_to_look_at_is_not_waited_for() -> None:
+    for data, awaited in (({}, True), ({"lookOnly": True}, False), ({"skipAwait": True}, False)):
+        assert Deployment.model_validate(data).awaits is awaited
 
 
 @pytest.mark.requirement("C37")
@@ -440,6 +447,17 @@ def test_a_cluster_that_is_new_enough_has_no_finding(version: str) -> None:
 def test_another_systems_control_plane_asks_for_no_version() -> None:
     data = {"system": "osm", "cluster": {"kubernetesVersion": "1.18"}}
     assert [item[0] for item in found(data)] == ["partial-system"]
+
+
+def test_a_version_that_upstream_has_not_released_is_told() -> None:
+    assert found({"fsmVersion": "1.6.0"}) == [
+        (
+            "fsm-unreleased",
+            "fsmVersion",
+            "upstream has a branch 1.6.0, and no release of that version",
+        )
+    ]
+    assert found({"fsmVersion": "1.5.1"}) == []
 
 
 @pytest.mark.parametrize("version", ["v1.34", "1", "2.0", "1.034", "1.34.x", "1.100"])
