@@ -9,9 +9,9 @@ import time
 from fsm_stack.iptables.classify import Flows, classify
 from fsm_stack.iptables.coverage import coverage
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.ranges import dotted
 from fsm_stack.iptables.verdict import verdict_text
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 GOAL = 1.0
@@ -26,10 +26,10 @@ def main() -> int:
     some = [f"{dotted(source.getrandbits(32))}/{source.randint(12, 28)}" for _ in range(RANGES)]
     ruleset = intercept(
         InterceptLists(
-            network_interface_exclusions=("eth1", "veth+"),
-            outbound_ip_range_exclusions=tuple(some[: RANGES // 2]),
-            outbound_ip_range_inclusions=(*some[RANGES // 2 :], "0.0.0.0/1"),
-            outbound_port_exclusions=tuple(range(8000, 8030, 2)),
+            interfaces=("eth1", "veth+"),
+            excluded_ranges=tuple(some[: RANGES // 2]),
+            included_ranges=(*some[RANGES // 2 :], "0.0.0.0/1"),
+            outbound_ports=tuple(range(8000, 8030, 2)),
         ),
         FSM,
     )

@@ -8,9 +8,9 @@ import sys
 import time
 
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.ranges import dotted
 from fsm_stack.iptables.reach import reach
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 GOAL = 0.2
@@ -26,11 +26,11 @@ def seconds(count: int) -> float:
     some = [f"{dotted(source.getrandbits(32))}/{source.randint(12, 28)}" for _ in range(count)]
     ruleset = intercept(
         InterceptLists(
-            network_interface_exclusions=("eth1",),
-            outbound_ip_range_exclusions=tuple(some[: count // 2]),
-            outbound_ip_range_inclusions=tuple(some[count // 2 :]),
-            outbound_port_exclusions=tuple(range(8000, 8030, 2)),
-            inbound_port_exclusions=tuple(range(9000, 9030, 2)),
+            interfaces=("eth1",),
+            excluded_ranges=tuple(some[: count // 2]),
+            included_ranges=tuple(some[count // 2 :]),
+            outbound_ports=tuple(range(8000, 8030, 2)),
+            inbound_ports=tuple(range(9000, 9030, 2)),
         ),
         FSM,
     )

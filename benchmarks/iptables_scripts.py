@@ -7,10 +7,10 @@ import sys
 import time
 
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.ranges import dotted
 from fsm_stack.iptables.script import script
 from fsm_stack.iptables.write import write_restore
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 GOAL = 30_000
@@ -32,11 +32,11 @@ def policies() -> list[InterceptLists]:
     return [
         InterceptLists(
             local_proxy_mode=source.choice(("Localhost", "PodIP")),
-            network_interface_exclusions=tuple(f"net{n}" for n in range(ENTRIES)),
-            outbound_ip_range_exclusions=ranges(),
-            outbound_ip_range_inclusions=ranges(),
-            outbound_port_exclusions=ports(),
-            inbound_port_exclusions=ports(),
+            interfaces=tuple(f"net{n}" for n in range(ENTRIES)),
+            excluded_ranges=ranges(),
+            included_ranges=ranges(),
+            outbound_ports=ports(),
+            inbound_ports=ports(),
         )
         for _ in range(POLICIES)
     ]

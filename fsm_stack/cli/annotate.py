@@ -10,6 +10,7 @@ import click
 from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream, wants_json
 from fsm_stack.cli.workloads import note_workloads, settings_of, stack_argument
 from fsm_stack.errors import InputError
+from fsm_stack.lists import POD_LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,14 +20,9 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 # Option, field of PodSettings, metavariable, what it means.
 _LISTS: Final = (
-    ("--outbound-port", "outbound_ports", "PORT", "An outbound port that bypasses the sidecar."),
-    ("--inbound-port", "inbound_ports", "PORT", "An inbound port that bypasses the sidecar."),
-    ("--exclude-range", "excluded_ranges", "CIDR", "An outbound range that bypasses the sidecar."),
-    (
-        "--include-range",
-        "included_ranges",
-        "CIDR",
-        "The only outbound ranges that are redirected.",
+    *(
+        (name.option, name.field, "PORT" if name.holds == "ports" else "CIDR", name.meaning)
+        for name in POD_LISTS
     ),
     ("--limit", "limits", "NAME=AMOUNT", "A limit of the sidecar: cpu, memory and so on."),
     ("--request", "requests", "NAME=AMOUNT", "A request of the sidecar."),

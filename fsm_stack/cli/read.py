@@ -58,16 +58,10 @@ def _found(source: RulesSource) -> FoundLists:
 
 
 def _lists(found: FoundLists) -> dict[str, tuple[str, ...]]:
-    lists = found.lists
-    return {
-        "outboundPortExclusionList": tuple(map(str, lists.outbound_port_exclusions)),
-        "inboundPortExclusionList": tuple(map(str, lists.inbound_port_exclusions)),
-        "outboundIPRangeExclusionList": lists.outbound_ip_range_exclusions,
-        "outboundIPRangeInclusionList": lists.outbound_ip_range_inclusions,
-        "networkInterfaceExclusionList": tuple(
-            dict.fromkeys((*lists.network_interface_exclusions, *found.inbound_interfaces))
-        ),
-    }
+    from fsm_stack.lists import INTERFACES, LISTS, unique
+
+    values = {name.key: tuple(map(str, found.lists.entries(name))) for name in LISTS}
+    return values | {INTERFACES.key: unique((*found.lists.interfaces, *found.inbound_interfaces))}
 
 
 def _lines(source: RulesSource, findings: tuple[Finding, ...]) -> list[str]:

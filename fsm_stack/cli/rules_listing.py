@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.edges.rules_source import RulesSource
-    from fsm_stack.iptables.rule import Rule, Step
+    from fsm_stack.iptables.rule import Step
     from fsm_stack.settings.bypasses import Bypass
 
 # Reasons start at one column, up to here; a longer rule has its reason on the next line.
@@ -39,7 +39,7 @@ def rule_lines(source: RulesSource) -> list[str]:
     entries = entries_of(source)
     lines = []
     for index, (step, text) in enumerate(zip(steps, texts, strict=True)):
-        lines += _with_reason(text, _why(step.rule), width)
+        lines += _with_reason(text, step.rule.why.text, width)
         told = [item for item in entries.get(index, ()) if item.reason or item.owner]
         lines += [f"  {'':{width}}    {declared_text(item)}" for item in told]
     return lines
@@ -49,10 +49,6 @@ def _with_reason(text: str, why: str, width: int) -> list[str]:
     if len(text) > width:
         return [f"  {text}", f"  {'':{width}}  {why}"]
     return [f"  {text:{width}}  {why}"]
-
-
-def _why(rule: Rule) -> str:
-    return rule.why or "not a rule of any known injector"
 
 
 def plain_rules(source: RulesSource) -> list[dict[str, Any]]:
@@ -70,7 +66,7 @@ def _plain(step: Step, entries: tuple[Bypass, ...]) -> dict[str, Any]:
         "chain": step.chain,
         "rule": rule_text(step.rule),
         "line": step.rule.line,
-        "why": _why(step.rule),
+        "why": step.rule.why.text,
         "entries": [
             {
                 "path": item.path,

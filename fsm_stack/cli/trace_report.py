@@ -159,7 +159,7 @@ def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
     lines = [head]
     for hop, place in zip(shown, places, strict=True):
         mark = "=>" if hop.matched else "  "
-        note = hop.rule.why if hop.matched else f"no: {match_text(hop.failed)}"  # type: ignore[arg-type]
+        note = hop.rule.why.text if hop.matched else f"no: {match_text(hop.failed)}"  # type: ignore[arg-type]
         lines.append(f"   {mark} {place:{width}}  {rule_text(hop.rule)}")
         lines.append(f"      {'':{width}}    {note}")
     return lines if shown else [*lines, f"   {one.why}"]
@@ -183,7 +183,7 @@ def _plain_hop(hop: Hop) -> dict[str, Any]:
         "number": hop.number,
         "line": hop.rule.line,
         "rule": rule_text(hop.rule),
-        "why": hop.rule.why,
+        "why": hop.rule.why.text,
         "applied": hop.matched,
         "failed": match_text(hop.failed) if hop.failed else None,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fsm_stack.convert.value import Value, group
+from fsm_stack.lists import LISTS
 
 _TRAFFIC: Final = {
     **group(
@@ -20,15 +21,14 @@ _TRAFFIC: Final = {
         http2PerRequestLoadBalancing=True,
         serviceAccessMode="mixed",
     ),
-    **group("fsm", "traffic", "ports", outboundPortExclusionList=[], inboundPortExclusionList=[]),
-    **group(
-        "fsm",
-        "traffic",
-        "texts",
-        outboundIPRangeExclusionList=[],
-        outboundIPRangeInclusionList=[],
-        networkInterfaceExclusionList=[],
-    ),
+    **{
+        f"fsm.{listed.key}": Value(
+            default=[],
+            target=f"traffic.{listed.key}",
+            how="ports" if listed.holds == "ports" else "texts",
+        )
+        for listed in LISTS
+    },
 }
 
 _SIDECAR: Final = {

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fsm_stack.findings import Finding
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.rule import Ruleset
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.systems import System
 

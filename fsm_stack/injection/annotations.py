@@ -5,26 +5,21 @@ Source: pkg/injector exclusions.go and pkg/constants of FSM, osm-edge and OSM; t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injection.go_values import atoi, is_cidr, lower, trim
 from fsm_stack.injection.profile import injector_profile
 from fsm_stack.injection.refusal import Refusal
+from fsm_stack.lists import POD_LISTS, Lists
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fsm_stack.lists import ListName
     from fsm_stack.systems import System
 
-OUTBOUND_PORTS: Final = "outbound-port-exclusion-list"
-INBOUND_PORTS: Final = "inbound-port-exclusion-list"
-EXCLUDED_RANGES: Final = "outbound-ip-range-exclusion-list"
-INCLUDED_RANGES: Final = "outbound-ip-range-inclusion-list"
-# In the order in which the injector parses them: the first bad one is the refusal's.
-LISTS: Final = (OUTBOUND_PORTS, INBOUND_PORTS, EXCLUDED_RANGES, INCLUDED_RANGES)
 INJECTION: Final = "sidecar-injection"
 METRICS: Final = "metrics"
 SIDECAR_IMAGE: Final = "sidecar-image"
@@ -37,21 +32,11 @@ _YES: Final = frozenset({"enabled", "yes", "true"})
 _NO: Final = frozenset({"disabled", "no", "false"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodLists:
-    """The four lists of one pod, parsed: ports as ints, ranges as written."""
-
-    outbound_ports: tuple[int, ...] = ()
-    inbound_ports: tuple[int, ...] = ()
-    excluded_ranges: tuple[str, ...] = ()
-    included_ranges: tuple[str, ...] = ()
-
-
 class Keys(NamedTuple):
     """One system's full annotation keys.
 
     Attributes:
-        lists: the four redirection lists, in the injector's order.
+        lists: the redirection lists of pods, in the injector's order.
         injection: whether a pod is injected; of pods and namespaces.
         metrics: of namespaces.
         image: of the sidecar.
@@ -61,7 +46,7 @@ class Keys(NamedTuple):
         resource_set: the keys among them.
     """
 
-    lists: tuple[str, str, str, str]
+    lists: tuple[str, ...]
     injection: str
     metrics: str
     image: str
@@ -72,14 +57,13 @@ class Keys(NamedTuple):
 
 
 def _keys(system: System) -> Keys:
-    first, second, third, fourth = (system.annotation(name) for name in LISTS)
     resources = tuple(
         (kind, name, system.annotation(f"sidecar-resource-{kind}-{name}"))
         for kind in RESOURCE_KINDS
         for name in RESOURCE_NAMES
     )
     return Keys(
-        lists=(first, second, third, fourth),
+        lists=tuple(system.annotation(name.annotation) for name in POD_LISTS),
         injection=system.annotation(INJECTION),
         metrics=system.annotation(METRICS),
         image=system.annotation(SIDECAR_IMAGE),
@@ -102,10 +86,10 @@ def keys_of(system: System) -> Keys:
 @cache
 def pod_keys(system: System) -> frozenset[str]:
     """Every annotation that this system's injector reads from a pod."""
-    names = [*LISTS, INJECTION]
+    names = [INJECTION]
     if injector_profile(system).sidecar_options:
         names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
-    known = {system.annotation(name) for name in names}
+    known = {*keys_of(system).lists, *map(system.annotation, names)}
     if system.sidecar_kind == "pipy":
         known |= keys_of(system).resource_set
     return frozenset(known)
@@ -170,19 +154,26 @@ def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
     )
 
 
-def pod_lists(annotations: Mapping[str, str], system: System) -> PodLists:
-    """The four lists of a pod.
+def parse_list(name: ListName, text: str | None, key: str) -> tuple[int | str, ...]:
+    """One list of a pod, by what it holds.
+
+    Raises:
+        Refusal: for the first bad part.
+    """
+    return parse_ports(text, key) if name.holds == "ports" else parse_ranges(text, key)
+
+
+def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
+    """The lists of a pod.
 
     Raises:
         Refusal: the first bad one, in the injector's order.
     """
-    outbound, inbound, excluded, included = keys_of(system).lists
-    return PodLists(
-        outbound_ports=parse_ports(annotations.get(outbound), outbound),
-        inbound_ports=parse_ports(annotations.get(inbound), inbound),
-        excluded_ranges=parse_ranges(annotations.get(excluded), excluded),
-        included_ranges=parse_ranges(annotations.get(included), included),
-    )
+    parsed: dict[str, Any] = {
+        name.field: parse_list(name, annotations.get(key), key)
+        for name, key in zip(POD_LISTS, keys_of(system).lists, strict=True)
+    }
+    return Lists(**parsed)
 
 
 @lru_cache(maxsize=256)

@@ -18,4 +18,4 @@ def script_lines(found: Interception) -> Iterator[str]:
     steps = intercept(found.lists, found.system).steps
     width = min(72, max(len(step_line(step)) for step in steps))
     for step in steps:
-        yield f"{step_line(step):{width}}  # {step.rule.why}"
+        yield f"{step_line(step):{width}}  # {step.rule.why.text}"

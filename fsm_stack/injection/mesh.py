@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.injection.go_values import equal_fold, lower
 from fsm_stack.injection.profile import injector_profile
 from fsm_stack.injection.quantities import stored_quantity
+from fsm_stack.lists import LISTS, Lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +70,7 @@ class MeshView:
         codebase: the folder in front of the sidecars'.
         controller_ip: the controller Service's address; None: not found.
         more_environment: of the sidecar: osm-edge's tracing, logging and DNS.
-        outbound_ports: mesh-wide exclusions, as written.
-        inbound_ports: the same.
-        excluded_ranges: the same.
-        included_ranges: the same.
-        interfaces: the same.
+        lists: the mesh-wide ones, as written.
     """
 
     system: System
@@ -102,11 +99,7 @@ class MeshView:
     codebase: str = ""
     controller_ip: str | None = None
     more_environment: tuple[tuple[str, str], ...] = ()
-    outbound_ports: tuple[int, ...] = ()
-    inbound_ports: tuple[int, ...] = ()
-    excluded_ranges: tuple[str, ...] = ()
-    included_ranges: tuple[str, ...] = ()
-    interfaces: tuple[str, ...] = ()
+    lists: Lists
 
     @property
     def profile(self) -> InjectorProfile:
@@ -186,11 +179,7 @@ def mesh_view(
         more_environment=_osm_edge_environment(known, dns, place)
         if system.name == "osm-edge"
         else (),
-        outbound_ports=tuple(traffic.get("outboundPortExclusionList") or ()),
-        inbound_ports=tuple(traffic.get("inboundPortExclusionList") or ()),
-        excluded_ranges=tuple(traffic.get("outboundIPRangeExclusionList") or ()),
-        included_ranges=tuple(traffic.get("outboundIPRangeInclusionList") or ()),
-        interfaces=tuple(traffic.get("networkInterfaceExclusionList") or ()),
+        lists=Lists(**{name.field: tuple(traffic.get(name.key) or ()) for name in LISTS}),
     )
 
 

@@ -16,8 +16,9 @@ from fsm_stack.injection import annotations as keys
 from fsm_stack.injection.annotations import pod_keys
 from fsm_stack.injection.lint import Subject, lint
 from fsm_stack.injection.namespace import assumed_namespace
+from fsm_stack.lists import LISTS, POD_LISTS, Lists, unique
 from fsm_stack.redirection.lower import pod_annotations
-from fsm_stack.settings.effective import PodLists, profile_lists
+from fsm_stack.settings.effective import profile_lists
 from fsm_stack.settings.quantity import canonical_quantity, parse_quantity
 from fsm_stack.settings.values import parse_cidr, parse_port
 from fsm_stack.well_known import MULTIPORT_MAX
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.lists import ListName
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.systems import System
 
@@ -40,14 +42,10 @@ _IMAGE_CHARACTERS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodSettings:
-    """What a pod may choose for itself. None and empty values write nothing.
+class PodSettings(Lists):
+    """What a pod may choose for itself: its lists and more. None and empty values write nothing.
 
     Attributes:
-        outbound_ports: outbound ports that bypass the sidecar.
-        inbound_ports: inbound ports that bypass the sidecar.
-        excluded_ranges: outbound IPv4 CIDRs that bypass the sidecar.
-        included_ranges: the only outbound IPv4 CIDRs that go through it.
         injection: whether the pod gets a sidecar.
         sidecar_image: FSM only: the sidecar's image.
         hold_application: FSM only: the application waits for the sidecar.
@@ -56,10 +54,6 @@ class PodSettings:
         requests: the same.
     """
 
-    outbound_ports: tuple[int, ...] = ()
-    inbound_ports: tuple[int, ...] = ()
-    excluded_ranges: tuple[str, ...] = ()
-    included_ranges: tuple[str, ...] = ()
     injection: bool | None = None
     sidecar_image: str | None = None
     hold_application: bool | None = None
@@ -75,17 +69,15 @@ def annotations_of(pod: PodSettings, system: System) -> dict[str, str]:
         FindingsError: every value that is wrong, and every setting that the system does not have.
     """
     findings: list[Finding] = []
-    lists = PodLists(
-        outbound_ports=_parsed(pod.outbound_ports, "outbound_ports", parse_port, findings),
-        inbound_ports=_parsed(pod.inbound_ports, "inbound_ports", parse_port, findings),
-        excluded_ranges=_parsed(pod.excluded_ranges, "excluded_ranges", parse_cidr, findings),
-        included_ranges=_parsed(pod.included_ranges, "included_ranges", parse_cidr, findings),
-    )
-    for name in ("outbound_ports", "inbound_ports"):
-        count = len(getattr(lists, name))
-        if count > MULTIPORT_MAX:
+    lists = Lists(**{name.field: _parsed(pod, name, findings) for name in POD_LISTS})
+    for name in LISTS:
+        count = len(lists.entries(name))
+        if name.holds == "ports" and count > MULTIPORT_MAX:
             message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
-            findings.append(finding("too-many-ports", message, path=name))
+            findings.append(finding("too-many-ports", message, path=name.field))
+        if pod.entries(name) and not name.annotation:
+            message = f"pods have no annotation for {name.key}, the mesh alone has this list"
+            findings.append(finding("not-in-system", message, path=name.field))
     written = pod_annotations(lists, system)
     for path, short, value in _options(pod, findings):
         key = system.annotation(short)
@@ -117,16 +109,15 @@ def _options(pod: PodSettings, findings: list[Finding]) -> Iterator[tuple[str, s
             yield path, f"sidecar-resource-{kind}-{resource}", text
 
 
-def _parsed(
-    values: tuple[Any, ...], name: str, parse: Callable[[object], Any], findings: list[Finding]
-) -> tuple[Any, ...]:
+def _parsed(pod: PodSettings, name: ListName, findings: list[Finding]) -> tuple[Any, ...]:
+    parse: Callable[[object], Any] = parse_port if name.holds == "ports" else parse_cidr
     found = []
-    for index, value in enumerate(values):
+    for index, value in enumerate(pod.entries(name)):
         try:
             found.append(parse(value))
         except PydanticCustomError as error:
-            findings.append(_finding(error, f"{name}[{index}]", value))
-    return tuple(dict.fromkeys(found))
+            findings.append(_finding(error, f"{name.field}[{index}]", value))
+    return unique(found)
 
 
 def _quantity(value: object, path: str, findings: list[Finding]) -> str:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables import reasons
 from fsm_stack.iptables.intercept import (
     inbound_ports,
     inbound_static,
@@ -19,19 +18,20 @@ from fsm_stack.iptables.intercept import (
     outbound_ports,
     outbound_static,
 )
-from fsm_stack.iptables.lists import POD_IP_MODE
+from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import Append, Insert, Ruleset
 from fsm_stack.iptables.tokens import POD_IP_VARIABLE
+from fsm_stack.lists import INCLUDED_RANGES, INTERFACES, POD_IP_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.rule import Step
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.systems import System
 
 # What later generations added to the static rules.
-_LATER = frozenset({reasons.HEALTHCHECK, reasons.SELF_CALL, reasons.APP_LOOPBACK})
+_LATER = frozenset({Reason.HEALTHCHECK, Reason.SELF_CALL, Reason.APP_LOOPBACK})
 
 
 def document_ruleset(lists: InterceptLists, system: System) -> Ruleset:
@@ -45,8 +45,8 @@ def document_ruleset(lists: InterceptLists, system: System) -> Ruleset:
         InputError: a list or a mode that this generation does not have.
     """
     unknown = {
-        "networkInterfaceExclusionList": bool(lists.network_interface_exclusions),
-        "outboundIPRangeInclusionList": bool(lists.outbound_ip_range_inclusions),
+        INTERFACES.key: bool(lists.interfaces),
+        INCLUDED_RANGES.key: bool(lists.included_ranges),
         f"localProxyMode {POD_IP_MODE} ({POD_IP_VARIABLE})": lists.local_proxy_mode == POD_IP_MODE,
         "localDNSProxy": lists.dns_proxy and system.has_dns_rule,
     }

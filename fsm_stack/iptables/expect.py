@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.findings import finding
-from fsm_stack.iptables import reasons
 from fsm_stack.iptables.covers import Span
-from fsm_stack.iptables.explain import UNKNOWN
 from fsm_stack.iptables.intercept import DNS_LISTENER
-from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.iptables.ranges import canonical
+from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
@@ -20,14 +18,16 @@ from fsm_stack.iptables.rule import (
     Multiport,
     OutInterface,
 )
+from fsm_stack.lists import LISTS, POD_IP_MODE, InterceptLists
 from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fsm_stack.findings import Finding
     from fsm_stack.iptables.read import Reading
     from fsm_stack.iptables.rule import Ports, Rule
+    from fsm_stack.lists import Holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +52,24 @@ def found_lists(reading: Reading) -> FoundLists:
     and that no range before it had.
     """
     rules = [step.rule for step in reading.ruleset.steps]
-    by_reason: dict[str, list[Rule]] = {}
+    by_reason: dict[Reason, list[Rule]] = {}
     for rule in rules:
-        by_reason.setdefault(rule.why or UNKNOWN, []).append(rule)
-    outbound = tuple(_interfaces(by_reason.get(reasons.OUTBOUND_INTERFACE, ())))
+        by_reason.setdefault(rule.why, []).append(rule)
+    inbound = by_reason.pop(Reason.INBOUND_INTERFACE, [])
+    entries = {
+        reason.entries_of.field: tuple(_READERS[reason.entries_of.holds](made))
+        for reason, made in by_reason.items()
+        if reason.entries_of is not None
+    }
     rewritten = [rule.target.to for rule in rules if isinstance(rule.target, Dnat)]
     return FoundLists(
         lists=InterceptLists(
-            local_proxy_mode=POD_IP_MODE if reasons.POD_IP in by_reason else "Localhost",
-            network_interface_exclusions=outbound,
-            outbound_ip_range_exclusions=tuple(_ranges(by_reason.get(reasons.OUTBOUND_RANGE, ()))),
-            outbound_ip_range_inclusions=tuple(_ranges(by_reason.get(reasons.INCLUDED_RANGE, ()))),
-            outbound_port_exclusions=tuple(_ports(by_reason.get(reasons.OUTBOUND_PORTS, ()))),
-            inbound_port_exclusions=tuple(_ports(by_reason.get(reasons.INBOUND_PORTS, ()))),
+            local_proxy_mode=POD_IP_MODE if Reason.POD_IP in by_reason else "Localhost",
             dns_proxy=DNS_LISTENER in rewritten,
+            **entries,
         ),
-        inbound_interfaces=tuple(_interfaces(by_reason.get(reasons.INBOUND_INTERFACE, ()))),
-        unknown=tuple(by_reason.get(UNKNOWN, ())),
+        inbound_interfaces=tuple(_interfaces(inbound)),
+        unknown=tuple(by_reason.get(Reason.UNKNOWN, ())),
     )
 
 
@@ -80,24 +81,18 @@ def differences(reading: Reading, declared: InterceptLists) -> Iterator[Finding]
     """
     found = found_lists(reading)
     lists = found.lists
-    yield from _compare_ports(
-        "outbound ports", declared.outbound_port_exclusions, lists.outbound_port_exclusions
-    )
-    yield from _compare_ports(
-        "inbound ports", declared.inbound_port_exclusions, lists.inbound_port_exclusions
-    )
-    yield from _compare_entries(
-        "excluded range",
-        [canonical(text) or text for text in declared.outbound_ip_range_exclusions],
-        [canonical(text) or text for text in lists.outbound_ip_range_exclusions],
-    )
-    yield from _compare_entries(
-        "included range",
-        [canonical(text) or text for text in declared.outbound_ip_range_inclusions],
-        [canonical(text) or text for text in lists.outbound_ip_range_inclusions],
-    )
-    both = [*lists.network_interface_exclusions, *found.inbound_interfaces]
-    yield from _compare_entries("interface", declared.network_interface_exclusions, both)
+    for name in LISTS:
+        wanted, there = declared.entries(name), lists.entries(name)
+        match name.holds:
+            case "ports":
+                yield from _compare_ports(name.title, wanted, there)
+            case "ranges":
+                yield from _compare_entries(name.title, _canonical(wanted), _canonical(there))
+            case "interfaces":
+                both = (*there, *found.inbound_interfaces)
+                yield from _compare_entries(name.title, wanted, both)
+            case _ as never:
+                assert_never(never)
     declared_mode = declared.local_proxy_mode == POD_IP_MODE
     if declared_mode != (lists.local_proxy_mode == POD_IP_MODE):
         has = "lacks" if declared_mode else "has"
@@ -127,6 +122,10 @@ def _compare_entries(
     for entry in dict.fromkeys(found):
         if entry not in declared:
             yield finding("undeclared-entry", f"{what} {entry}: not declared", value=entry)
+
+
+def _canonical(texts: Sequence[str]) -> list[str]:
+    return [canonical(text) or text for text in texts]
 
 
 def _interfaces(rules: Sequence[Rule]) -> Iterator[str]:
@@ -163,3 +162,10 @@ def _numbers(ports: Ports, known: Span) -> Iterator[int]:
         yield from range(*gap)
     if start < stop:
         known.add(start, stop)
+
+
+_READERS: Final[Mapping[Holds, Callable[[Sequence[Rule]], Iterator[Any]]]] = {
+    "ports": _ports,
+    "ranges": _ranges,
+    "interfaces": _interfaces,
+}

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.iptables import reasons
 from fsm_stack.iptables.intercept import (
     POD_IP_VARIABLE,
     dns_proxy,
@@ -14,8 +13,8 @@ from fsm_stack.iptables.intercept import (
     outbound_static,
     pod_ip_mode,
 )
-from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.iptables.ranges import ipv4_range
+from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
@@ -28,6 +27,7 @@ from fsm_stack.iptables.rule import (
     Return,
     Ruleset,
 )
+from fsm_stack.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.systems import OSM_EDGE
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Match, Rule, Step, Target
     from fsm_stack.systems import ChainNames
 
-UNKNOWN: Final = "not a rule of any known injector"
 _EVERYTHING: Final = InterceptLists(local_proxy_mode=POD_IP_MODE, dns_proxy=True)
 
 Key = tuple[str, frozenset[object], object]
@@ -57,14 +56,8 @@ def explained(ruleset: Ruleset, chains: ChainNames) -> Ruleset:
     return replace(ruleset, steps=steps)
 
 
-def unexplained(ruleset: Ruleset) -> Ruleset:
-    """The same rule set, each rule with the reason that no injector gives for it."""
-    steps = tuple(replace(step, rule=replace(step.rule, why=UNKNOWN)) for step in ruleset.steps)
-    return replace(ruleset, steps=steps)
-
-
 @cache
-def _known(chains: ChainNames) -> Mapping[Key, str]:
+def _known(chains: ChainNames) -> Mapping[Key, Reason]:
     """The rules that do not depend on lists, from the generator itself."""
     profile = replace(OSM_EDGE, chains=chains)
     sections = (inbound_static, outbound_static, dns_proxy, pod_ip_mode)
@@ -93,45 +86,45 @@ def _plain_target(target: Target) -> object:
     return target
 
 
-def _why(step: Step, chains: ChainNames, known: Mapping[Key, str]) -> str:
+def _why(step: Step, chains: ChainNames, known: Mapping[Key, Reason]) -> Reason:
     if why := known.get(_key(step.chain, step.rule)):
         return why
     if step.chain == chains.outbound:
         return _why_outbound(step.rule, chains)
     if step.chain == chains.inbound:
         return _why_inbound(step.rule)
-    return UNKNOWN
+    return Reason.UNKNOWN
 
 
-def _why_inbound(rule: Rule) -> str:
+def _why_inbound(rule: Rule) -> Reason:
     if rule.target == Return():
         match _limits(rule):
             case (InInterface(),):
-                return reasons.INBOUND_INTERFACE
+                return Reason.INBOUND_INTERFACE
             case (Multiport() | DestinationPort(),):
-                return reasons.INBOUND_PORTS
-    return UNKNOWN
+                return Reason.INBOUND_PORTS
+    return Reason.UNKNOWN
 
 
-def _why_outbound(rule: Rule, chains: ChainNames) -> str:
+def _why_outbound(rule: Rule, chains: ChainNames) -> Reason:
     limits = _limits(rule)
     if rule.target == Jump(chain=chains.out_redirect):
         match limits:
             case ():
-                return reasons.INTERCEPT_OUTBOUND
+                return Reason.INTERCEPT_OUTBOUND
             case (Destination(),):
-                return reasons.INCLUDED_RANGE
+                return Reason.INCLUDED_RANGE
     if rule.target == Return():
         match limits:
             case ():
-                return reasons.NOT_INCLUDED
+                return Reason.NOT_INCLUDED
             case (OutInterface(),):
-                return reasons.OUTBOUND_INTERFACE
+                return Reason.OUTBOUND_INTERFACE
             case (Destination(),):
-                return reasons.OUTBOUND_RANGE
+                return Reason.OUTBOUND_RANGE
             case (Multiport() | DestinationPort(),):
-                return reasons.OUTBOUND_PORTS
-    return UNKNOWN
+                return Reason.OUTBOUND_PORTS
+    return Reason.UNKNOWN
 
 
 def _limits(rule: Rule) -> tuple[Match, ...]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsm_stack.iptables import reasons
-from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
+from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -33,6 +32,7 @@ from fsm_stack.iptables.rule import (
     Target,
     UidOwner,
 )
+from fsm_stack.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.well_known import (
     ADMIN_PORT,
     HEALTHCHECK_PORT,
@@ -61,11 +61,11 @@ DNS_LISTENER = "127.0.0.153:5300"
 POD_IP_VARIABLE = "$POD_IP"
 
 _DIRECT_INBOUND_PORTS = (
-    (PROMETHEUS_PORT, reasons.PROMETHEUS),
-    (LIVENESS_PROBE_PORT, reasons.LIVENESS),
-    (READINESS_PROBE_PORT, reasons.READINESS),
-    (STARTUP_PROBE_PORT, reasons.STARTUP),
-    (HEALTHCHECK_PORT, reasons.HEALTHCHECK),
+    (PROMETHEUS_PORT, Reason.PROMETHEUS),
+    (LIVENESS_PROBE_PORT, Reason.LIVENESS),
+    (READINESS_PROBE_PORT, Reason.READINESS),
+    (STARTUP_PROBE_PORT, Reason.STARTUP),
+    (HEALTHCHECK_PORT, Reason.HEALTHCHECK),
 )
 
 
@@ -93,34 +93,34 @@ def inbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
         chains.in_redirect,
         TCP,
         to=_listener(INBOUND_LISTENER_PORT),
-        why=reasons.TO_INBOUND_LISTENER,
+        why=Reason.TO_INBOUND_LISTENER,
     )
-    yield _append(PREROUTING, TCP, to=Jump(chain=chains.inbound), why=reasons.HOOK_INBOUND)
+    yield _append(PREROUTING, TCP, to=Jump(chain=chains.inbound), why=Reason.HOOK_INBOUND)
     for port, why in _DIRECT_INBOUND_PORTS:
         match = DestinationPort(ports=Ports(port))
         yield _append(chains.inbound, TCP, match, to=Return(), why=why)
     yield _append(
-        chains.inbound, TCP, to=Jump(chain=chains.in_redirect), why=reasons.INTERCEPT_INBOUND
+        chains.inbound, TCP, to=Jump(chain=chains.in_redirect), why=Reason.INTERCEPT_INBOUND
     )
 
 
 def inbound_interfaces(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded interfaces, each inserted at the head of the inbound chain."""
-    for name in lists.network_interface_exclusions:
+    for name in lists.interfaces:
         yield inbound_interface(name, system.chains)
 
 
 def inbound_interface(name: str, chains: ChainNames) -> Step:
     """One excluded interface, inbound."""
-    rule = Rule(matches=(InInterface(name=name),), target=Return(), why=reasons.INBOUND_INTERFACE)
+    rule = Rule(matches=(InInterface(name=name),), target=Return(), why=Reason.INBOUND_INTERFACE)
     return Insert(chain=chains.inbound, rule=rule)
 
 
 def inbound_ports(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded inbound ports, one multiport rule, inserted before the interfaces."""
-    if lists.inbound_port_exclusions:
-        match = _multiport(lists.inbound_port_exclusions)
-        rule = Rule(matches=(TCP, match), target=Return(), why=reasons.INBOUND_PORTS)
+    if lists.inbound_ports:
+        match = _multiport(lists.inbound_ports)
+        rule = Rule(matches=(TCP, match), target=Return(), why=Reason.INBOUND_PORTS)
         yield Insert(chain=system.chains.inbound, rule=rule)
 
 
@@ -136,27 +136,27 @@ def outbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
         chains.out_redirect,
         TCP,
         to=_listener(OUTBOUND_LISTENER_PORT),
-        why=reasons.TO_OUTBOUND_LISTENER,
+        why=Reason.TO_OUTBOUND_LISTENER,
     )
     yield _append(
         chains.out_redirect,
         TCP,
         DestinationPort(ports=Ports(ADMIN_PORT)),
         to=Accept(),
-        why=reasons.ADMIN,
+        why=Reason.ADMIN,
     )
-    yield _append(OUTPUT, TCP, to=Jump(chain=outbound), why=reasons.HOOK_OUTBOUND)
+    yield _append(OUTPUT, TCP, to=Jump(chain=outbound), why=Reason.HOOK_OUTBOUND)
     yield _append(
         outbound,
         loopback,
         not_localhost,
         sidecar,
         to=Jump(chain=chains.in_redirect),
-        why=reasons.SELF_CALL,
+        why=Reason.SELF_CALL,
     )
-    yield _append(outbound, loopback, not_sidecar, to=Return(), why=reasons.APP_LOOPBACK)
-    yield _append(outbound, sidecar, to=Return(), why=reasons.SIDECAR)
-    yield _append(outbound, LOCALHOST, to=Return(), why=reasons.LOCALHOST)
+    yield _append(outbound, loopback, not_sidecar, to=Return(), why=Reason.APP_LOOPBACK)
+    yield _append(outbound, sidecar, to=Return(), why=Reason.SIDECAR)
+    yield _append(outbound, LOCALHOST, to=Return(), why=Reason.LOCALHOST)
 
 
 def dns_proxy(lists: InterceptLists, system: System) -> Iterator[Step]:
@@ -167,66 +167,66 @@ def dns_proxy(lists: InterceptLists, system: System) -> Iterator[Step]:
             Destination(cidr=DNS_ADDRESS),
             DestinationPort(ports=Ports(DNS_PORT)),
         )
-        yield _append(OUTPUT, *matches, to=Dnat(to=DNS_LISTENER), why=reasons.DNS)
+        yield _append(OUTPUT, *matches, to=Dnat(to=DNS_LISTENER), why=Reason.DNS)
 
 
 def pod_ip_mode(lists: InterceptLists, _: System) -> Iterator[Step]:
     """The sidecar's connections to localhost go to the pod's address; exactly ``PodIP``."""
     if lists.local_proxy_mode == POD_IP_MODE:
         matches = (TCP, OutInterface(name="lo"), LOCALHOST, UidOwner(first=SIDECAR_UID))
-        rule = Rule(matches=matches, target=Dnat(to=POD_IP_VARIABLE), why=reasons.POD_IP)
+        rule = Rule(matches=matches, target=Dnat(to=POD_IP_VARIABLE), why=Reason.POD_IP)
         yield Insert(chain=OUTPUT, rule=rule)
 
 
 def outbound_interfaces(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded interfaces, outbound."""
-    for name in lists.network_interface_exclusions:
+    for name in lists.interfaces:
         yield outbound_interface(name, system.chains)
 
 
 def outbound_interface(name: str, chains: ChainNames) -> Step:
     """One excluded interface, outbound."""
     match = OutInterface(name=name)
-    return _append(chains.outbound, match, to=Return(), why=reasons.OUTBOUND_INTERFACE)
+    return _append(chains.outbound, match, to=Return(), why=Reason.OUTBOUND_INTERFACE)
 
 
 def outbound_exclusions(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded ranges; they stand before inclusions and win over them."""
-    for cidr in lists.outbound_ip_range_exclusions:
+    for cidr in lists.excluded_ranges:
         yield outbound_exclusion(cidr, system.chains)
 
 
 def outbound_exclusion(cidr: str, chains: ChainNames) -> Step:
     """One excluded range."""
     match = Destination(cidr=cidr)
-    return _append(chains.outbound, match, to=Return(), why=reasons.OUTBOUND_RANGE)
+    return _append(chains.outbound, match, to=Return(), why=Reason.OUTBOUND_RANGE)
 
 
 def outbound_ports(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded outbound ports, one multiport rule."""
-    if lists.outbound_port_exclusions:
-        match = _multiport(lists.outbound_port_exclusions)
-        yield _append(system.chains.outbound, TCP, match, to=Return(), why=reasons.OUTBOUND_PORTS)
+    if lists.outbound_ports:
+        match = _multiport(lists.outbound_ports)
+        yield _append(system.chains.outbound, TCP, match, to=Return(), why=Reason.OUTBOUND_PORTS)
 
 
 def outbound_decision(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Everything that is left, or only the included ranges."""
     chains = system.chains
-    if not lists.outbound_ip_range_inclusions:
+    if not lists.included_ranges:
         yield _append(
-            chains.outbound, to=Jump(chain=chains.out_redirect), why=reasons.INTERCEPT_OUTBOUND
+            chains.outbound, to=Jump(chain=chains.out_redirect), why=Reason.INTERCEPT_OUTBOUND
         )
         return
-    for cidr in lists.outbound_ip_range_inclusions:
+    for cidr in lists.included_ranges:
         yield outbound_inclusion(cidr, chains)
-    yield _append(chains.outbound, to=Return(), why=reasons.NOT_INCLUDED)
+    yield _append(chains.outbound, to=Return(), why=Reason.NOT_INCLUDED)
 
 
 def outbound_inclusion(cidr: str, chains: ChainNames) -> Step:
     """One included range."""
     target = Jump(chain=chains.out_redirect)
     match = Destination(cidr=cidr)
-    return _append(chains.outbound, match, to=target, why=reasons.INCLUDED_RANGE)
+    return _append(chains.outbound, match, to=target, why=Reason.INCLUDED_RANGE)
 
 
 # The order of the injector's script.
@@ -244,7 +244,7 @@ SECTIONS: tuple[Callable[[InterceptLists, System], Iterator[Step]], ...] = (
 )
 
 
-def _append(chain: str, *matches: Match, to: Target, why: str) -> Append:
+def _append(chain: str, *matches: Match, to: Target, why: Reason) -> Append:
     return Append(chain=chain, rule=Rule(matches=matches, target=to, why=why))
 
 

@@ -145,7 +145,7 @@ def _more(count: int) -> Row:
 def _row(rule: Rule, *, dead: bool, passes: list[int]) -> Row:
     pill, kind = _pill(rule.target)
     label = " ".join(match_text(match) for match in rule.matches) or "everything else"
-    note = f"never reached: {rule.why}" if dead else rule.why
+    note = f"never reached: {rule.why.text}" if dead else rule.why.text
     row = Row(
         label=label, note=note, pill=pill, kind=kind, dead=dead, passes=passes,
         end=_end(rule.target),

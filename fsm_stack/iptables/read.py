@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fsm_stack.findings import finding
-from fsm_stack.iptables.explain import explained, unexplained
+from fsm_stack.iptables.explain import explained
 from fsm_stack.iptables.generation import generation
 from fsm_stack.iptables.read_commands import CommandReader
 from fsm_stack.iptables.read_table import TableReader
@@ -105,7 +105,7 @@ def _reading(read: tuple[Ruleset, Dialect, list[Problem]]) -> Reading:
         for problem in problems
     )
     return Reading(
-        ruleset=explained(ruleset, family.chains) if family else unexplained(ruleset),
+        ruleset=explained(ruleset, family.chains) if family else ruleset,
         dialect=dialect,
         generation=family,
         findings=findings,

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, assert_never
 
+from fsm_stack.iptables.reasons import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -175,14 +177,14 @@ class Rule:
     Attributes:
         matches: in the order in which they are written; the kernel's answer does not depend on it.
         target: what happens to a packet that they all match.
-        why: the reason, for people; not part of the rule's equality.
+        why: the reason; not part of the rule's equality.
         line: where a reader found it, 1-based; not part of the rule's equality.
         column: likewise.
     """
 
     matches: tuple[Match, ...] = ()
     target: Target
-    why: str = field(default="", compare=False)
+    why: Reason = field(default=Reason.UNKNOWN, compare=False)
     line: int | None = field(default=None, compare=False)
     column: int | None = field(default=None, compare=False)
 

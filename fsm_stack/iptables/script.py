@@ -14,8 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from fsm_stack.iptables import intercept as steps
-from fsm_stack.iptables.lists import POD_IP_MODE, InterceptLists
 from fsm_stack.iptables.rule_text import step_line
+from fsm_stack.lists import POD_IP_MODE, InterceptLists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +37,11 @@ def script(lists: InterceptLists, system: System) -> str:
     """
     lines = _lines(system)
     parts: list[list[str]] = [lines.head, lines.inbound_static]
-    interfaces = lists.network_interface_exclusions
+    interfaces = lists.interfaces
     if interfaces:
         parts.append(lines.inbound_interface.each(interfaces))
-    if lists.inbound_port_exclusions:
-        parts.append([lines.inbound_ports.of_ports(lists.inbound_port_exclusions)])
+    if lists.inbound_ports:
+        parts.append([lines.inbound_ports.of_ports(lists.inbound_ports)])
     parts.append(lines.outbound_static)
     if lists.dns_proxy:
         parts.append(lines.dns_proxy)
@@ -49,12 +49,12 @@ def script(lists: InterceptLists, system: System) -> str:
         parts.append(lines.pod_ip_mode)
     if interfaces:
         parts.append(lines.outbound_interface.each(interfaces))
-    if lists.outbound_ip_range_exclusions:
-        parts.append(lines.exclusion.each(lists.outbound_ip_range_exclusions))
-    if lists.outbound_port_exclusions:
-        parts.append([lines.outbound_ports.of_ports(lists.outbound_port_exclusions)])
-    if lists.outbound_ip_range_inclusions:
-        parts.append(lines.inclusion.each(lists.outbound_ip_range_inclusions))
+    if lists.excluded_ranges:
+        parts.append(lines.exclusion.each(lists.excluded_ranges))
+    if lists.outbound_ports:
+        parts.append([lines.outbound_ports.of_ports(lists.outbound_ports)])
+    if lists.included_ranges:
+        parts.append(lines.inclusion.each(lists.included_ranges))
         parts.append(lines.only_included)
     else:
         parts.append(lines.everything)
@@ -107,9 +107,9 @@ def _lines(system: System) -> _Lines:
         _NOTHING,
         local_proxy_mode=POD_IP_MODE,
         dns_proxy=True,
-        outbound_ip_range_inclusions=(_MARK,),
-        outbound_port_exclusions=(_MARK_PORT,),
-        inbound_port_exclusions=(_MARK_PORT,),
+        included_ranges=(_MARK,),
+        outbound_ports=(_MARK_PORT,),
+        inbound_ports=(_MARK_PORT,),
     )
     return _Lines(
         head=[

@@ -146,7 +146,7 @@ def _one_pass(
         hops=tuple(hops),
         verdict=verdict or Untouched(),
         decided_by=decided,
-        why=decided.rule.why if decided else _no_rule(packet),
+        why=decided.rule.why.text if decided else _no_rule(packet),
     )
 
 

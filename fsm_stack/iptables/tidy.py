@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.intercept import LOCALHOST
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.loadable import match_refusals
 from fsm_stack.iptables.ranges import (
     IPV4_END,
@@ -20,6 +19,7 @@ from fsm_stack.iptables.ranges import (
     merged,
 )
 from fsm_stack.iptables.rule import Destination, DestinationPort, OutInterface, Ports
+from fsm_stack.lists import LISTS, InterceptLists, unique
 from fsm_stack.well_known import (
     HEALTHCHECK_PORT,
     LIVENESS_PROBE_PORT,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fsm_stack.iptables.rule import Match
+    from fsm_stack.lists import ListName
 
 Range = tuple[int, int]
 _EVERYWHERE: Final = "+"
@@ -54,20 +55,20 @@ class Change:
     """What tidying does to one list.
 
     Attributes:
-        name: the field of :class:`InterceptLists`.
+        name: the list.
         before: its entries as text.
         after: likewise.
     """
 
-    name: str
+    name: ListName
     before: tuple[str, ...]
     after: tuple[str, ...]
 
     def __str__(self) -> str:
-        """``outbound_ip_range_exclusions: 3 entries become 1: 10.0.0.0/8``."""
+        """``outboundIPRangeExclusionList: 3 entries become 1: 10.0.0.0/8``."""
         entries = "entry becomes" if len(self.before) == 1 else "entries become"
         kept = f": {', '.join(self.after)}" if self.after else ""
-        return f"{self.name}: {len(self.before)} {entries} {len(self.after)}{kept}"
+        return f"{self.name.key}: {len(self.before)} {entries} {len(self.after)}{kept}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,44 +94,30 @@ def tidy(lists: InterceptLists) -> Tidied:
         InputError: an entry that iptables would refuse: it means nothing, so nothing is equal.
     """
     _require_loadable_entries(lists)
-    interfaces = _interfaces(lists.network_interface_exclusions)
-    excluded, included = _ranges(
-        lists.outbound_ip_range_exclusions, lists.outbound_ip_range_inclusions
-    )
+    interfaces = _interfaces(lists.interfaces)
+    excluded, included = _ranges(lists.excluded_ranges, lists.included_ranges)
     outbound, inbound = (
-        tuple(dict.fromkeys(lists.outbound_port_exclusions)),
-        tuple(
-            port
-            for port in dict.fromkeys(lists.inbound_port_exclusions)
-            if port not in _STATIC_INBOUND
-        ),
+        unique(lists.outbound_ports),
+        unique(port for port in lists.inbound_ports if port not in _STATIC_INBOUND),
     )
     if _EVERYWHERE in interfaces:
         excluded, included, outbound, inbound = (), (), (), ()
     if _takes_everything(excluded):
         outbound, included = (), ()
-    tidied = InterceptLists(
-        local_proxy_mode=lists.local_proxy_mode,
-        network_interface_exclusions=interfaces,
-        outbound_ip_range_exclusions=excluded,
-        outbound_ip_range_inclusions=included,
-        outbound_port_exclusions=outbound,
-        inbound_port_exclusions=inbound,
-        dns_proxy=lists.dns_proxy,
+    tidied = replace(
+        lists,
+        interfaces=interfaces,
+        excluded_ranges=excluded,
+        included_ranges=included,
+        outbound_ports=outbound,
+        inbound_ports=inbound,
     )
     return Tidied(lists=tidied, changes=tuple(_changes(lists, tidied)))
 
 
 def _changes(before: InterceptLists, after: InterceptLists) -> Iterator[Change]:
-    names = (
-        "network_interface_exclusions",
-        "outbound_ip_range_exclusions",
-        "outbound_ip_range_inclusions",
-        "outbound_port_exclusions",
-        "inbound_port_exclusions",
-    )
-    for name in names:
-        old, new = getattr(before, name), getattr(after, name)
+    for name in LISTS:
+        old, new = before.entries(name), after.entries(name)
         if old != new:
             yield Change(name=name, before=tuple(map(str, old)), after=tuple(map(str, new)))
 
@@ -142,26 +129,26 @@ def _require_loadable_entries(lists: InterceptLists) -> None:
 
 
 def _matches(lists: InterceptLists) -> Iterator[Match]:
-    for name in lists.network_interface_exclusions:
+    for name in lists.interfaces:
         yield OutInterface(name=name)
-    for cidr in (*lists.outbound_ip_range_exclusions, *lists.outbound_ip_range_inclusions):
+    for cidr in (*lists.excluded_ranges, *lists.included_ranges):
         yield Destination(cidr=cidr)
-    for port in (*lists.outbound_port_exclusions, *lists.inbound_port_exclusions):
+    for port in (*lists.outbound_ports, *lists.inbound_ports):
         yield DestinationPort(ports=Ports(port))
 
 
 def _interfaces(names: tuple[str, ...]) -> tuple[str, ...]:
     """Without names that another pattern of the list takes too."""
-    unique = tuple(dict.fromkeys(names))
-    spans = {name: interface_interval(name) for name in unique}
+    names = unique(names)
+    spans = {name: interface_interval(name) for name in names}
 
     def covered(name: str) -> bool:
         return any(
             other != name and intersection([spans[name]], [spans[other]]) == [spans[name]]
-            for other in unique
+            for other in names
         )
 
-    return tuple(name for name in unique if not covered(name))
+    return tuple(name for name in names if not covered(name))
 
 
 def _takes_everything(excluded: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any, Final
 
+from fsm_stack.lists import LISTS
 from fsm_stack.manifests.mesh_config import CONNECTOR_NOTICE, OMITTED_WHEN_EMPTY
 from fsm_stack.settings.mesh_config import MeshSettings
 from fsm_stack.settings.structural import optional_paths, require_all, structural
@@ -31,7 +32,6 @@ _PLAIN_ENTRIES: Final[dict[str, Json]] = {
         "maxLength": INTERFACE_NAME_MAX,
     },
 }
-_PORT_LISTS: Final = ("outboundPortExclusionList", "inboundPortExclusionList")
 _TEXT: Final[Json] = {"type": "string"}
 _TEXTS: Final[Json] = {"type": "object", "additionalProperties": {"type": "string"}}
 _NUMBER: Final[Json] = {"type": "integer", "minimum": 0, "maximum": PORT_MAX}
@@ -69,8 +69,9 @@ def spec_schema() -> Json:
     sections: dict[str, Json] = {
         name: part["properties"] for name, part in spec["properties"].items()
     }
-    for name in _PORT_LISTS:
-        sections["traffic"][name]["maxItems"] = MULTIPORT_MAX
+    for listed in LISTS:
+        if listed.holds == "ports":
+            sections["traffic"][listed.key]["maxItems"] = MULTIPORT_MAX
     modes = sections["traffic"]["interceptionMode"]
     modes["enum"] = list(FSM.interception_modes)
     sections["clusterSet"]["controlPlaneUID"]["pattern"] = r"^[A-Za-z0-9-]*$"

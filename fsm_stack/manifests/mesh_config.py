@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.lists import LISTS
 from fsm_stack.settings.duration import canonical_duration
 from fsm_stack.settings.mesh_config import MeshSettings, effective_mode
 from fsm_stack.settings.quantity import canonical_quantity
@@ -43,13 +44,6 @@ OMITTED_WHEN_EMPTY: Final = frozenset(
         "connector.lb.slaveNamespaces",
     }
 )
-_LISTS: Final = (
-    "outboundIPRangeExclusionList",
-    "outboundIPRangeInclusionList",
-    "outboundPortExclusionList",
-    "inboundPortExclusionList",
-    "networkInterfaceExclusionList",
-)
 _RESOURCES: Final = ("resources", "initResources", "healthcheckResources")
 
 # What the chart writes for a switched-on exporter whose values are not set.
@@ -80,8 +74,8 @@ def sections(mesh: MeshSettings) -> Json:
         mode="json", by_alias=True, exclude_none=True, include=set(MeshSettings.model_fields)
     )
     traffic, sidecar = spec["traffic"], spec["sidecar"]
-    for name in _LISTS:
-        traffic[name] = [entry["value"] for entry in traffic[name]]
+    for listed in LISTS:
+        traffic[listed.key] = [entry["value"] for entry in traffic[listed.key]]
     for name in _RESOURCES:
         sidecar[name] = {
             side: {unit: canonical_quantity(amount) for unit, amount in amounts.items()}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.lists import LISTS
 from fsm_stack.manifests.mesh_config import sections
 from fsm_stack.settings.mesh_config import effective_mode
 
@@ -25,13 +26,9 @@ _OSM_EDGE_ENVOY_PORT: Final = 15128
 
 _TRAFFIC: Final = (
     "enableEgress",
-    "outboundIPRangeExclusionList",
-    "outboundIPRangeInclusionList",
-    "outboundPortExclusionList",
-    "inboundPortExclusionList",
     "enablePermissiveTrafficPolicyMode",
     "inboundExternalAuthorization",
-    "networkInterfaceExclusionList",
+    *(listed.key for listed in LISTS),
 )
 _SIDECAR: Final = (
     "enablePrivilegedInitContainer",
@@ -81,7 +78,7 @@ _AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1
 
 
 def _pick(section: Json, names: tuple[str, ...]) -> Json:
-    return {name: section[name] for name in names if name in section}
+    return {name: value for name, value in section.items() if name in names}
 
 
 def _traffic(section: Json, *more: str) -> Json:

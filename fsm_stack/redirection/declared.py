@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.iptables import reasons
 from fsm_stack.iptables.ranges import canonical
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
 from fsm_stack.settings.bypasses import bypasses
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
 
 _MESH: Final = "mesh"
-_KINDS: Final = {
-    reasons.OUTBOUND_PORTS: "outboundPortExclusionList",
-    reasons.INBOUND_PORTS: "inboundPortExclusionList",
-    reasons.OUTBOUND_RANGE: "outboundIPRangeExclusionList",
-    reasons.INCLUDED_RANGE: "outboundIPRangeInclusionList",
-    reasons.OUTBOUND_INTERFACE: "networkInterfaceExclusionList",
-    reasons.INBOUND_INTERFACE: "networkInterfaceExclusionList",
-}
-
 
 Declared = dict[tuple[str, str], list["Bypass"]]
 
@@ -56,11 +46,11 @@ def behind(rule: Rule, entries: Declared) -> tuple[Bypass, ...]:
     Returns:
         Nothing for the rules that every script has.
     """
-    kind = _KINDS.get(rule.why)
-    if kind is None:
+    listed = rule.why.entries_of
+    if listed is None:
         return ()
     values = [value for match in rule.matches for value in _values(match)]
-    return tuple(item for value in values for item in entries.get((kind, value), ()))
+    return tuple(item for value in values for item in entries.get((listed.key, value), ()))
 
 
 def _values(match: object) -> list[str]:

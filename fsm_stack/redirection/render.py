@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack import __version__
 from fsm_stack.iptables.intercept import intercept
 from fsm_stack.iptables.write import write_restore
+from fsm_stack.lists import LISTS
 from fsm_stack.redirection.lower import intercept_lists, pod_annotations
 from fsm_stack.redirection.summary import summary_lines
 from fsm_stack.settings.effective import profile_lists
@@ -22,7 +23,7 @@ from fsm_stack.well_known import REDIRECTION_CONFIG_MAP
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.settings.stack import StackSettings
 
 # Version of the outputs' and the ConfigMap's form. A field is added without a new number;
@@ -58,11 +59,7 @@ class Scope:
             "annotations": dict(self.annotations),
             "script": self.script,
             "lists": {
-                "outboundPortExclusionList": list(lists.outbound_port_exclusions),
-                "inboundPortExclusionList": list(lists.inbound_port_exclusions),
-                "outboundIPRangeExclusionList": list(lists.outbound_ip_range_exclusions),
-                "outboundIPRangeInclusionList": list(lists.outbound_ip_range_inclusions),
-                "networkInterfaceExclusionList": list(lists.network_interface_exclusions),
+                **{name.key: list(lists.entries(name)) for name in LISTS},
                 "localProxyMode": lists.local_proxy_mode,
             },
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.lists import InterceptLists
 
 _SHOWN = 4
 
@@ -29,20 +29,20 @@ def summary_lines(
         profiles: each profile's annotations.
     """
     outbound = []
-    if lists.outbound_ip_range_exclusions:
-        outbound.append(f"to {listed(lists.outbound_ip_range_exclusions)}")
-    if lists.outbound_port_exclusions:
-        outbound.append(f"to port {listed(lists.outbound_port_exclusions)}")
-    if lists.network_interface_exclusions:
-        outbound.append(f"over {listed(lists.network_interface_exclusions)}")
+    if lists.excluded_ranges:
+        outbound.append(f"to {listed(lists.excluded_ranges)}")
+    if lists.outbound_ports:
+        outbound.append(f"to port {listed(lists.outbound_ports)}")
+    if lists.interfaces:
+        outbound.append(f"over {listed(lists.interfaces)}")
     inbound = []
-    if lists.inbound_port_exclusions:
-        inbound.append(f"to port {listed(lists.inbound_port_exclusions)}")
-    if lists.network_interface_exclusions:
-        inbound.append(f"over {listed(lists.network_interface_exclusions)}")
+    if lists.inbound_ports:
+        inbound.append(f"to port {listed(lists.inbound_ports)}")
+    if lists.interfaces:
+        inbound.append(f"over {listed(lists.interfaces)}")
     whole = "all TCP"
-    if lists.outbound_ip_range_inclusions:
-        whole = f"TCP to {listed(lists.outbound_ip_range_inclusions)}"
+    if lists.included_ranges:
+        whole = f"TCP to {listed(lists.included_ranges)}"
     lines = [
         f"outbound: {whole}{_except(outbound)} goes through the sidecar",
         f"inbound:  all TCP{_except(inbound)} goes through the sidecar",

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.loadable import NotLoadableError
 from fsm_stack.iptables.ranges import interface_interval, intersection, ipv4_range, merged
 from fsm_stack.iptables.read import read
 from fsm_stack.iptables.script import script
 from fsm_stack.iptables.tidy import tidy
+from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
 from fsm_stack.redirection.lower import intercept_lists
 from fsm_stack.settings.checks.at import list_paths
-from fsm_stack.settings.effective import POD_LISTS, PodLists, profile_lists
+from fsm_stack.settings.effective import profile_lists
 from fsm_stack.settings.yaml_text import path_text
 
 if TYPE_CHECKING:
@@ -29,26 +29,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.iptables.coverage import Coverage
+    from fsm_stack.lists import ListName
     from fsm_stack.settings.checks.at import AnyEntry
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.yaml_text import Path
 
-# A list's key in files to its field in the injector's lists.
-_FIELDS: Final = {
-    "outboundPortExclusionList": "outbound_port_exclusions",
-    "inboundPortExclusionList": "inbound_port_exclusions",
-    "outboundIPRangeExclusionList": "outbound_ip_range_exclusions",
-    "outboundIPRangeInclusionList": "outbound_ip_range_inclusions",
-    "networkInterfaceExclusionList": "network_interface_exclusions",
-}
-_MODEL_FIELDS: Final = {
-    **{key: field for field, key in POD_LISTS.items()},
-    "networkInterfaceExclusionList": "network_interface_exclusion_list",
-}
-_EXCLUSIONS: Final = "outboundIPRangeExclusionList"
-_INCLUSIONS: Final = "outboundIPRangeInclusionList"
 # Stands for every pod: what it includes is all that annotations could make count.
-_ANY_POD: Final = PodLists(included_ranges=("0.0.0.0/0",))
+_ANY_POD: Final = Lists(included_ranges=("0.0.0.0/0",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +65,13 @@ class ListEdit:
 
     Attributes:
         path: the list's place in the settings.
+        name: the list.
         before: its entries.
         after: fewer or shorter ones with the same meaning, in the order of the file.
     """
 
     path: Path
+    name: ListName
     before: tuple[AnyEntry, ...]
     after: tuple[Kept, ...]
 
@@ -126,8 +115,8 @@ class Tidying:
 def tidying(settings: StackSettings) -> Tidying:
     """The smallest equal lists of a stack, each proved."""
     now, edits, left = settings, [], []
-    for path, key, entries in list_paths(settings):
-        edit = _edit(settings, path, key, entries)
+    for path, name, entries in list_paths(settings):
+        edit = _edit(settings, path, name, entries)
         if edit is None:
             continue
         then = with_edit(now, edit)
@@ -142,7 +131,7 @@ def tidying(settings: StackSettings) -> Tidying:
 
 def with_edit(settings: StackSettings, edit: ListEdit) -> StackSettings:
     """The settings with one list replaced."""
-    field = _MODEL_FIELDS[str(edit.path[-1])]
+    field = edit.name.setting
     entries = tuple(
         edit.before[item.home].model_copy(
             update={
@@ -164,31 +153,30 @@ def with_edit(settings: StackSettings, edit: ListEdit) -> StackSettings:
 
 
 def _edit(
-    settings: StackSettings, path: Path, key: str, entries: tuple[AnyEntry, ...]
+    settings: StackSettings, path: Path, name: ListName, entries: tuple[AnyEntry, ...]
 ) -> ListEdit | None:
     """What a list becomes; None when it is tidy already."""
     old = tuple(entry.value for entry in entries)
     try:
-        new = _smaller(settings, path, key, old)
+        new = _smaller(settings, path, name, old)
     except InputError:  # nothing of the kind passes validation
         return None
     if sorted(map(str, new)) == sorted(map(str, old)):
         return None
     after = tuple(sorted(_kept(entries, new), key=lambda item: item.home))
-    return ListEdit(path=path, before=entries, after=after)
+    return ListEdit(path=path, name=name, before=entries, after=after)
 
 
 def _smaller(
-    settings: StackSettings, path: Path, key: str, old: tuple[Any, ...]
+    settings: StackSettings, path: Path, name: ListName, old: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """The list made smaller by itself; inclusions lose what exclusions of the same pods take."""
-    field = _FIELDS[key]
-    alone: dict[str, Any] = {field: old}
-    new: tuple[Any, ...] = getattr(tidy(InterceptLists(**alone)).lists, field)
-    if key != _INCLUSIONS:
+    alone: dict[str, Any] = {name.field: old}
+    new = tidy(InterceptLists(**alone)).lists.entries(name)
+    if name is not INCLUDED_RANGES:
         return new
     pod = profile_lists(settings, str(path[1])) if path[0] != "traffic" else None
-    excluded = merged(_bounds(intercept_lists(settings, pod).outbound_ip_range_exclusions))
+    excluded = merged(_bounds(intercept_lists(settings, pod).excluded_ranges))
     live = tuple(text for text in new if not _inside(text, excluded))
     return live or new  # an empty inclusion list would mean every address
 
@@ -246,7 +234,7 @@ def _refused(settings: StackSettings, edit: ListEdit) -> str:
 def _unproved(before: StackSettings, after: StackSettings) -> str:
     """Why the two are not known to treat every connection alike; empty: they are."""
     profiles = before.annotation_profiles
-    scopes = {"the mesh": PodLists(), "pods with lists of their own": _ANY_POD}
+    scopes = {"the mesh": Lists(), "pods with lists of their own": _ANY_POD}
     pairs = [(name, pod, pod) for name, pod in scopes.items()]
     pairs += [
         (f"profile {name}", profile_lists(before, name), profile_lists(after, name))

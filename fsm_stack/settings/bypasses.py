@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsm_stack.lists import LISTS
 from fsm_stack.settings.checks.at import list_paths
-from fsm_stack.settings.effective import profile_entries
+from fsm_stack.settings.effective import preset_entries
 from fsm_stack.settings.yaml_text import path_text
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def bypasses(settings: StackSettings, today: date) -> tuple[Bypass, ...]:
     Inclusions are bypasses of everything else; they are listed under their own kind.
     """
     found: list[Bypass] = []
-    for path, key, entries in list_paths(settings):
+    for path, listed, entries in list_paths(settings):
         scope = str(path[1]) if path[0] == "annotationProfiles" else "mesh"
         found.extend(
             Bypass(
                 scope=scope,
-                kind=key,
+                kind=listed.key,
                 value=str(entry.value),
                 reason=entry.reason,
                 owner=entry.owner,
@@ -62,13 +63,13 @@ def bypasses(settings: StackSettings, today: date) -> tuple[Bypass, ...]:
             for index, entry in enumerate(entries)
         )
     for name, profile in settings.annotation_profiles.items():
-        ports, ranges = profile_entries(profile, settings)
-        presets = [("outboundPortExclusionList", entry) for entry in ports]
-        presets += [("outboundIPRangeExclusionList", entry) for entry in ranges]  # type: ignore[misc]
+        presets = sorted(
+            preset_entries(profile, settings), key=lambda preset: LISTS.index(preset[0])
+        )
         found.extend(
             Bypass(
                 scope=name,
-                kind=key,
+                kind=listed.key,
                 value=str(entry.value),
                 reason=entry.reason,
                 owner="",
@@ -76,6 +77,6 @@ def bypasses(settings: StackSettings, today: date) -> tuple[Bypass, ...]:
                 expired=False,
                 path=path_text(("annotationProfiles", name, "presets")),
             )
-            for key, entry in presets
+            for listed, entry in presets
         )
     return tuple(sorted(found, key=lambda item: item.scope != "mesh"))

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.annotations import namespace_keys, pod_keys
+from fsm_stack.lists import LISTS
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, SIDECARS
-from fsm_stack.verify.redirecting import RULE_LISTS
 from fsm_stack.verify.shape import pruned
 from fsm_stack.verify.snapshot import ANONYMIZED
 
@@ -68,7 +68,7 @@ _MESH_CONFIG: Final = {
             "localDNSProxy": {"enable": True},
             "sidecarClass": True,
         },
-        "traffic": dict.fromkeys((*RULE_LISTS, "interceptionMode"), True),
+        "traffic": dict.fromkeys((*(listed.key for listed in LISTS), "interceptionMode"), True),
     },
 }
 _CONTAINERS: Final = (

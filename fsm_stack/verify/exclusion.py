@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.ranges import address_number, ipv4_range, on_the_wire
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, OUTBOUND_PORTS
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.lists import InterceptLists
 
 _PORT_MAX: Final = 65535
 
@@ -57,16 +58,16 @@ def excluded_by(lists: InterceptLists, address: str, port: int, *, own: str = ""
         return Entry(list_name="", text="it is localhost")
     if _inside("127.0.0.0/8", address) or (own and address == own):
         return Entry(list_name="", text="it is the pod itself, over interface lo")
-    for cidr in lists.outbound_ip_range_exclusions:
+    for cidr in lists.excluded_ranges:
         if _inside(cidr, address):
-            name = "outboundIPRangeExclusionList"
+            name = EXCLUDED_RANGES.key
             return Entry(list_name=name, text=f"range {cidr} in {name}")
-    if port in lists.outbound_port_exclusions:
-        name = "outboundPortExclusionList"
+    if port in lists.outbound_ports:
+        name = OUTBOUND_PORTS.key
         return Entry(list_name=name, text=f"port {port} in {name}")
-    included = lists.outbound_ip_range_inclusions
+    included = lists.included_ranges
     if included and not any(_inside(cidr, address) for cidr in included):
-        name = "outboundIPRangeInclusionList"
+        name = INCLUDED_RANGES.key
         return Entry(list_name=name, text=f"no range of {name} holds it")
     return None
 

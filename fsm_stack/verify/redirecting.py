@@ -6,22 +6,17 @@ one that no API server would answer: it counts as absent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fsm_stack.injection.mesh import MeshView, mesh_view
+from fsm_stack.lists import LISTS
 from fsm_stack.verify.shape import mapping, text
 
 if TYPE_CHECKING:
+    from fsm_stack.lists import Holds
     from fsm_stack.systems import System
 
 Json = dict[str, Any]
-_PORTS: Final = ("outboundPortExclusionList", "inboundPortExclusionList")
-_TEXTS: Final = (
-    "outboundIPRangeExclusionList",
-    "outboundIPRangeInclusionList",
-    "networkInterfaceExclusionList",
-)
-RULE_LISTS: Final = (*_PORTS, *_TEXTS)
 
 
 def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str) -> MeshView:
@@ -48,12 +43,12 @@ def _deciding(spec: object) -> Json:
         },
         "traffic": {
             "interceptionMode": text(traffic.get("interceptionMode")),
-            **{name: _entries(traffic.get(name), (int, str)) for name in _PORTS},
-            **{name: _entries(traffic.get(name), (str,)) for name in _TEXTS},
+            **{listed.key: _entries(traffic.get(listed.key), listed.holds) for listed in LISTS},
         },
     }
 
 
-def _entries(value: object, kinds: tuple[type, ...]) -> list[Any]:
+def _entries(value: object, holds: Holds) -> list[Any]:
     values = value if isinstance(value, list) else []
+    kinds = (int, str) if holds == "ports" else (str,)
     return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]

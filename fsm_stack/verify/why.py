@@ -30,10 +30,10 @@ from fsm_stack.verify.exclusion import destination, excluded_by
 from fsm_stack.verify.harmless import command
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.packet import Trace
     from fsm_stack.iptables.read import Reading
     from fsm_stack.iptables.rule import Ruleset
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.exclusion import Entry
     from fsm_stack.verify.objects import Container, Pod

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fsm_stack.injection.annotations import parse_ports, parse_ranges
-from fsm_stack.injection.merge import merge_ports, merge_ranges
 from fsm_stack.injection.refusal import Refusal
+from fsm_stack.lists import Lists, merged
 from fsm_stack.systems import SYSTEMS
 from tests.recordings import recordings
 
@@ -36,11 +36,13 @@ def answer(given: dict[str, Any]) -> dict[str, Any]:
     try:
         if given["kind"] == "ports":
             ports = parse_ports(given["value"], given["annotation"])
-            merged_ports = merge_ports(ports, given["global"] or ())
-            return {"out": {"parsed": list(ports), "merged": list(merged_ports)}}
+            mesh = Lists(outbound_ports=tuple(given["global"] or ()))
+            both = merged(mesh, Lists(outbound_ports=ports)).outbound_ports
+            return {"out": {"parsed": list(ports), "merged": list(both)}}
         ranges = parse_ranges(given["value"], given["annotation"])
-        merged_ranges = merge_ranges(ranges, given["global"] or ())
-        return {"out": {"parsed": list(ranges), "merged": list(merged_ranges)}}
+        mesh = Lists(excluded_ranges=tuple(given["global"] or ()))
+        all_ranges = merged(mesh, Lists(excluded_ranges=ranges)).excluded_ranges
+        return {"out": {"parsed": list(ranges), "merged": list(all_ranges)}}
     except Refusal as refusal:
         return {"error": refusal.message}
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.script import script
 from fsm_stack.iptables.write import write_restore
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS, system
 from tests.recordings import recordings
 
@@ -38,11 +38,11 @@ def faithful_lists(given: dict[str, Any]) -> InterceptLists:
     """A row's arguments as the generator's own lists, null as empty."""
     return InterceptLists(
         local_proxy_mode=given["mode"],
-        network_interface_exclusions=tuple(given["networkInterfaceExclusionList"] or ()),
-        outbound_ip_range_exclusions=tuple(given["outboundIPRangeExclusionList"] or ()),
-        outbound_ip_range_inclusions=tuple(given["outboundIPRangeInclusionList"] or ()),
-        outbound_port_exclusions=tuple(given["outboundPortExclusionList"] or ()),
-        inbound_port_exclusions=tuple(given["inboundPortExclusionList"] or ()),
+        interfaces=tuple(given["networkInterfaceExclusionList"] or ()),
+        excluded_ranges=tuple(given["outboundIPRangeExclusionList"] or ()),
+        included_ranges=tuple(given["outboundIPRangeInclusionList"] or ()),
+        outbound_ports=tuple(given["outboundPortExclusionList"] or ()),
+        inbound_ports=tuple(given["inboundPortExclusionList"] or ()),
         dns_proxy=given.get("dnsProxy", False),
     )
 

@@ -121,6 +121,11 @@ def test_each_system_has_its_own_keys() -> None:
             "limits.gpu: error: FSM has no annotation flomesh.io/sidecar-resource-limits-gpu "
             "[not-in-system]",
         ),
+        (
+            {"interfaces": ("eth1",)},
+            "interfaces: error: pods have no annotation for networkInterfaceExclusionList, the mesh "
+            "alone has this list [not-in-system]",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.ranges import dotted
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS
 
 systems = st.sampled_from(tuple(SYSTEMS.values()))
@@ -23,22 +23,22 @@ interface_patterns = st.sampled_from((*interface_names, "eth+", "veth+", "+", "e
 lists = st.builds(
     InterceptLists,
     local_proxy_mode=st.sampled_from(("", "Localhost", "PodIP", "podip")),
-    network_interface_exclusions=st.lists(interface_patterns, max_size=3).map(tuple),
-    outbound_ip_range_exclusions=st.lists(ranges, max_size=6).map(tuple),
-    outbound_ip_range_inclusions=st.lists(ranges, max_size=6).map(tuple),
-    outbound_port_exclusions=st.lists(ports, max_size=6).map(tuple),
-    inbound_port_exclusions=st.lists(ports, max_size=6).map(tuple),
+    interfaces=st.lists(interface_patterns, max_size=3).map(tuple),
+    excluded_ranges=st.lists(ranges, max_size=6).map(tuple),
+    included_ranges=st.lists(ranges, max_size=6).map(tuple),
+    outbound_ports=st.lists(ports, max_size=6).map(tuple),
+    inbound_ports=st.lists(ports, max_size=6).map(tuple),
     dns_proxy=st.booleans(),
 )
 nonsense = st.text(max_size=12)
 nonsense_lists = st.builds(
     InterceptLists,
     local_proxy_mode=nonsense,
-    network_interface_exclusions=st.lists(nonsense, max_size=3).map(tuple),
-    outbound_ip_range_exclusions=st.lists(nonsense, max_size=3).map(tuple),
-    outbound_ip_range_inclusions=st.lists(nonsense, max_size=3).map(tuple),
-    outbound_port_exclusions=st.lists(st.integers(), max_size=3).map(tuple),
-    inbound_port_exclusions=st.lists(st.integers(), max_size=3).map(tuple),
+    interfaces=st.lists(nonsense, max_size=3).map(tuple),
+    excluded_ranges=st.lists(nonsense, max_size=3).map(tuple),
+    included_ranges=st.lists(nonsense, max_size=3).map(tuple),
+    outbound_ports=st.lists(st.integers(), max_size=3).map(tuple),
+    inbound_ports=st.lists(st.integers(), max_size=3).map(tuple),
     dns_proxy=st.booleans(),
 )
 
@@ -46,12 +46,9 @@ nonsense_lists = st.builds(
 @st.composite
 def packets(draw: st.DrawFn, policy: InterceptLists) -> Packet:
     """A packet, often on the edge of one of the policy's own ranges and ports."""
-    named = [
-        text.partition("/")[0]
-        for text in (*policy.outbound_ip_range_exclusions, *policy.outbound_ip_range_inclusions)
-    ]
+    named = [text.partition("/")[0] for text in (*policy.excluded_ranges, *policy.included_ranges)]
     own = st.sampled_from(named) if named else addresses
-    own_ports = (*policy.outbound_port_exclusions, *policy.inbound_port_exclusions)
+    own_ports = (*policy.outbound_ports, *policy.inbound_ports)
     return Packet(
         direction=draw(st.sampled_from(("outbound", "inbound"))),
         protocol=draw(st.sampled_from(("tcp", "tcp", "tcp", "udp", "icmp"))),

@@ -9,17 +9,17 @@ from fsm_stack.iptables.describe import script_in_description
 from fsm_stack.iptables.document_script import document_ruleset
 from fsm_stack.iptables.expect import differences, found_lists
 from fsm_stack.iptables.lint import lint_reading
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.rule import kernel_order
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.write import write_commands
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM, OSM_EDGE, SYSTEMS, System
 
 from .scripts import description, document
 
 every_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=lambda one: one.name)
-MERGED_PORTS = InterceptLists(outbound_port_exclusions=(6379, 7070, 8080))
+MERGED_PORTS = InterceptLists(outbound_ports=(6379, 7070, 8080))
 
 
 @pytest.mark.requirement("C27")
@@ -48,7 +48,7 @@ def test_the_osm_samples_hold_the_rule_and_are_old(system: System) -> None:
 @pytest.mark.requirement("C29")
 @pytest.mark.parametrize("system", [OSM, OSM_EDGE], ids=lambda one: one.name)
 def test_mesh_ports_and_pod_ports_stand_merged_in_one_rule(system: System) -> None:
-    assert found_lists(document(system, "ports")).lists.outbound_port_exclusions == (
+    assert found_lists(document(system, "ports")).lists.outbound_ports == (
         6379,
         7070,
         8080,
@@ -65,7 +65,7 @@ def test_two_ands_in_a_row_are_reported_and_recovered(system: System) -> None:
         "16:1055: error: '&& &&': a shell refuses the whole script [shell-syntax] "
         "Fix: Write one && between two commands, and none at the ends."
     ]
-    assert found_lists(reading).lists.outbound_ip_range_exclusions == ("1.1.1.1/32", "2.2.2.2/24")
+    assert found_lists(reading).lists.excluded_ranges == ("1.1.1.1/32", "2.2.2.2/24")
 
 
 @pytest.mark.requirement("C32")
@@ -116,7 +116,7 @@ def test_old_exclusions_stand_reversed_before_the_uid_rule() -> None:
 @every_system
 def test_the_documents_script_is_written_byte_for_byte(system: System) -> None:
     """Old chain names when asked; the doubled && of the samples is never produced."""
-    ranges = InterceptLists(outbound_ip_range_exclusions=("1.1.1.1/32", "2.2.2.2/24"))
+    ranges = InterceptLists(excluded_ranges=("1.1.1.1/32", "2.2.2.2/24"))
     samples = {"default": InterceptLists(), "ranges": ranges}
     if system is not FSM:
         samples["ports"] = MERGED_PORTS
@@ -129,8 +129,8 @@ def test_the_documents_script_is_written_byte_for_byte(system: System) -> None:
 
 def test_what_the_old_generation_cannot_say_is_an_error() -> None:
     lists = InterceptLists(
-        network_interface_exclusions=("eth1",),
-        outbound_ip_range_inclusions=("10.0.0.0/8",),
+        interfaces=("eth1",),
+        included_ranges=("10.0.0.0/8",),
         local_proxy_mode="PodIP",
         dns_proxy=True,
     )
@@ -153,10 +153,10 @@ def test_another_systems_init_container_is_not_found() -> None:
 def test_a_script_is_compared_with_every_list() -> None:
     declared = InterceptLists(
         local_proxy_mode="PodIP",
-        network_interface_exclusions=("net1",),
-        outbound_ip_range_exclusions=("1.1.1.1/32", "2.2.2.0/24"),
-        outbound_ip_range_inclusions=("10.0.0.0/8",),
-        inbound_port_exclusions=(80,),
+        interfaces=("net1",),
+        excluded_ranges=("1.1.1.1/32", "2.2.2.0/24"),
+        included_ranges=("10.0.0.0/8",),
+        inbound_ports=(80,),
     )
     reading = document(FSM, "ranges")
     assert [item.message for item in differences(reading, declared)] == [
@@ -177,7 +177,7 @@ def test_ports_are_listed_as_often_as_written_and_ranges_once_each() -> None:
     written = ("80", "80", "8080:8082", "8081:8083", "65534:9999999999", "-5:1", "7:3", "70000")
     text = "".join(rules.format(ports) for ports in (*written, *("1:3",) * 20_000))
     found = found_lists(read(f"-N FSM_PROXY_INBOUND\n{text}")).lists
-    assert found.inbound_port_exclusions == (
+    assert found.inbound_ports == (
         80, 80, 8080, 8081, 8082, 8083, 65534, 65535, 0, 1, 70000, 2, 3
     )  # fmt: skip
 

@@ -9,18 +9,18 @@ import pytest
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.intercept import intercept
 from fsm_stack.iptables.lint import lint, lint_reading
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.read import read
 from fsm_stack.iptables.write import write_restore
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE, SYSTEMS, System
 
 CLEAN = InterceptLists(
     local_proxy_mode="PodIP",
-    network_interface_exclusions=("eth1",),
-    outbound_ip_range_exclusions=("10.1.0.0/16",),
-    outbound_ip_range_inclusions=("10.0.0.0/8",),
-    outbound_port_exclusions=(6379, 7070),
-    inbound_port_exclusions=(9090,),
+    interfaces=("eth1",),
+    excluded_ranges=("10.1.0.0/16",),
+    included_ranges=("10.0.0.0/8",),
+    outbound_ports=(6379, 7070),
+    inbound_ports=(9090,),
     dns_proxy=True,
 )
 REDIRECT = "-A OUTPUT -p tcp -m owner ! --uid-owner 1500 -j REDIRECT --to-ports 15001"
@@ -45,61 +45,61 @@ def test_todays_scripts_are_clean_but_for_the_dead_admin_rule(system: System) ->
 
 BROKEN_LISTS = {
     "too-many-ports": (
-        InterceptLists(outbound_port_exclusions=tuple(range(1, 17))),
+        InterceptLists(outbound_ports=tuple(range(1, 17))),
         "multiport: expected at most 15 ports, got 16",
     ),
     "invalid-port": (
-        InterceptLists(outbound_port_exclusions=(70000,)),
+        InterceptLists(outbound_ports=(70000,)),
         "port 70000: expected 1 to 65535",
     ),
     "ipv6-cidr": (
-        InterceptLists(outbound_ip_range_exclusions=("fd00::/8",)),
+        InterceptLists(excluded_ranges=("fd00::/8",)),
         "range 'fd00::/8': IPv6 in an IPv4 table",
     ),
     "invalid-cidr": (
-        InterceptLists(outbound_ip_range_inclusions=("garbage",)),
+        InterceptLists(included_ranges=("garbage",)),
         "range 'garbage': expected an IPv4 CIDR such as 10.0.0.0/8",
     ),
     "invalid-interface": (
-        InterceptLists(network_interface_exclusions=("$(id -u)",)),
+        InterceptLists(interfaces=("$(id -u)",)),
         "interface '$(id -u)': expected 1 to 15 characters without blanks or shell syntax",
     ),
     "host-bits": (
-        InterceptLists(outbound_ip_range_exclusions=("2.2.2.2/24",)),
+        InterceptLists(excluded_ranges=("2.2.2.2/24",)),
         "range 2.2.2.2/24 has host bits set: the kernel matches 2.2.2.0/24",
     ),
     "reserved-port-excluded": (
-        InterceptLists(inbound_port_exclusions=(15001,)),
+        InterceptLists(inbound_ports=(15001,)),
         "port 15001 is reserved: the sidecar's outbound listener",
     ),
     "duplicate-entry": (
-        InterceptLists(outbound_port_exclusions=(80, 80)),
+        InterceptLists(outbound_ports=(80, 80)),
         "port 80: 2 times in one list",
     ),
     "duplicate-rule": (
-        InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/8", "10.0.0.0/8")),
+        InterceptLists(excluded_ranges=("10.0.0.0/8", "10.0.0.0/8")),
         "FSM_PROXY_OUTBOUND: 2 times -d 10.0.0.0/8 -j RETURN",
     ),
     "shadowed-rule": (
-        InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/8", "10.1.0.0/16")),
+        InterceptLists(excluded_ranges=("10.0.0.0/8", "10.1.0.0/16")),
         "FSM_PROXY_OUTBOUND rule 6, -d 10.1.0.0/16 -j RETURN, is never reached: taken by "
         "-d 10.0.0.0/8 -j RETURN",
     ),
     "dead-inclusion": (
         InterceptLists(
-            outbound_ip_range_exclusions=("10.0.0.0/8",),
-            outbound_ip_range_inclusions=("10.1.0.0/16", "11.0.0.0/8"),
+            excluded_ranges=("10.0.0.0/8",),
+            included_ranges=("10.1.0.0/16", "11.0.0.0/8"),
         ),
         "FSM_PROXY_OUTBOUND rule 6, -d 10.1.0.0/16 -j FSM_PROXY_OUT_REDIRECT, is never reached: "
         "taken by -d 10.0.0.0/8 -j RETURN",
     ),
     "dead-rule": (
-        InterceptLists(outbound_ip_range_exclusions=("0.0.0.0/1", "128.0.0.0/1")),
+        InterceptLists(excluded_ranges=("0.0.0.0/1", "128.0.0.0/1")),
         "FSM_PROXY_OUTBOUND rule 7, -j FSM_PROXY_OUT_REDIRECT, is never reached: taken by the "
         "rules before it",
     ),
     "intercepts-nothing": (
-        InterceptLists(outbound_ip_range_exclusions=("0.0.0.0/0",)),
+        InterceptLists(excluded_ranges=("0.0.0.0/0",)),
         "no outbound connection is redirected",
     ),
 }
@@ -206,13 +206,13 @@ def test_a_clean_dump_has_no_findings() -> None:
 
 
 def test_the_ipv6_default_route_is_told_to_mean_all_of_ipv4() -> None:
-    lists = InterceptLists(outbound_ip_range_inclusions=("::/0",))
+    lists = InterceptLists(included_ranges=("::/0",))
     found = [item.message for item in lint(intercept(lists, OSM_EDGE)) if item.id == "ipv6-cidr"]
     assert found == ["range '::/0': in an IPv4 table it matches every address"]
 
 
 def test_a_finding_names_the_line_of_the_script() -> None:
-    lists = InterceptLists(outbound_ip_range_exclusions=("2.2.2.2/24",))
+    lists = InterceptLists(excluded_ranges=("2.2.2.2/24",))
     reading = read(write_restore(intercept(lists, FSM)))
     place = next(item.place for item in lint_reading(reading) if item.id == "host-bits")
     assert (place.line, place.column, place.path) == (23, 23, "FSM_PROXY_OUTBOUND")

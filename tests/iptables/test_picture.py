@@ -7,12 +7,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.loadable import NotLoadableError
 from fsm_stack.iptables.packet import Packet, Pod
 from fsm_stack.iptables.picture import picture
 from fsm_stack.iptables.read import read
 from fsm_stack.iptables.simulate import trace
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -77,7 +77,7 @@ def test_control_characters_of_a_name_leave_the_picture_well_formed() -> None:
 
 def test_long_lists_are_shortened_but_never_what_a_connection_took() -> None:
     ranges = tuple(f"10.{n}.0.0/16" for n in range(200))
-    ruleset = intercept(InterceptLists(outbound_ip_range_exclusions=ranges), FSM)
+    ruleset = intercept(InterceptLists(excluded_ranges=ranges), FSM)
     packet = Packet(direction="outbound", destination="10.150.0.1", port=443, uid=1000)
     labels = texts(picture(ruleset, title="long", trace=trace(ruleset, packet)), "label")
     start = labels.index("-d 10.4.0.0/16")

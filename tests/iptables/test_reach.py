@@ -8,25 +8,25 @@ from fsm_stack.errors import InputError
 from fsm_stack.iptables.classify import Flows, classify
 from fsm_stack.iptables.coverage import coverage
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.ranges import address_number
 from fsm_stack.iptables.reach import changed, reach
 from fsm_stack.iptables.read import read
 from fsm_stack.iptables.region import interfaces_text
 from fsm_stack.iptables.verdict import ToListener, Untouched
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 BEFORE = InterceptLists(
-    network_interface_exclusions=("eth1", "veth+"),
-    outbound_ip_range_exclusions=("1.1.1.1/32", "2.2.2.2/24"),
-    outbound_port_exclusions=(6379, 7070),
-    inbound_port_exclusions=(9,),
+    interfaces=("eth1", "veth+"),
+    excluded_ranges=("1.1.1.1/32", "2.2.2.2/24"),
+    outbound_ports=(6379, 7070),
+    inbound_ports=(9,),
 )
 AFTER = InterceptLists(
-    network_interface_exclusions=("eth1", "veth+"),
-    outbound_ip_range_inclusions=("10.0.0.0/8",),
-    outbound_port_exclusions=(7070, 6379),
-    inbound_port_exclusions=(9,),
+    interfaces=("eth1", "veth+"),
+    included_ranges=("10.0.0.0/8",),
+    outbound_ports=(7070, 6379),
+    inbound_ports=(9,),
 )
 
 
@@ -50,9 +50,7 @@ def test_a_difference_of_two_policies_is_what_changes() -> None:
 
 
 def test_sizes_count_addresses_and_ports() -> None:
-    lists = InterceptLists(
-        network_interface_exclusions=("+",), outbound_ip_range_inclusions=("10.0.0.0/30",)
-    )
+    lists = InterceptLists(interfaces=("+",), included_ranges=("10.0.0.0/30",))
     only_self_calls = reach(intercept(lists, FSM))
     assert str(only_self_calls) == "outbound tcp via lo uid 1500 to any but 127.0.0.1/32"
     assert only_self_calls.size == (2**32 - 1) * 2**16

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.rule import (
     Append,
@@ -22,6 +21,7 @@ from fsm_stack.iptables.rule import (
     UidOwner,
 )
 from fsm_stack.iptables.write import write_restore
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 TABLE = "*nat\n:X - [0:0]\n{}\nCOMMIT\n"
@@ -86,7 +86,9 @@ def test_a_listing_with_counters_is_read() -> None:
     )
     plain = read("-P OUTPUT ACCEPT\n-N X\n-A OUTPUT -p tcp -j X\n-A X -j RETURN\n")
     assert reading.ruleset == plain.ruleset
-    assert {step.rule.why for step in plain.ruleset.steps} == {"not a rule of any known injector"}
+    assert {step.rule.why.text for step in plain.ruleset.steps} == {
+        "not a rule of any known injector"
+    }
 
 
 def test_single_commands_on_lines_of_their_own_are_read() -> None:
@@ -99,7 +101,7 @@ def test_single_commands_on_lines_of_their_own_are_read() -> None:
 
 def test_an_indented_script_is_read() -> None:
     """As kubectl describe shows it."""
-    text = write_restore(intercept(InterceptLists(outbound_port_exclusions=(80,)), FSM))
+    text = write_restore(intercept(InterceptLists(outbound_ports=(80,)), FSM))
     indented = "\n".join(f"      {line}" for line in text.splitlines())
     assert read(indented).ruleset == read(text).ruleset
 
@@ -269,6 +271,6 @@ def test_a_rule_that_only_looks_like_an_injectors_has_no_reason_of_it() -> None:
         "--to-destination 10.244.1.7:8080",
     )
     reading = read("-N FSM_PROXY_OUTBOUND\n" + "\n".join(lines))
-    assert {step.rule.why for step in reading.ruleset.steps} == {
+    assert {step.rule.why.text for step in reading.ruleset.steps} == {
         "not a rule of any known injector"
     }

@@ -8,13 +8,13 @@ import pytest
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.loadable import NotLoadableError
 from fsm_stack.iptables.packet import Packet, Pod, Trace
 from fsm_stack.iptables.read import read
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.simulate import trace
 from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, verdict_text
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 
 OUTBOUND = ToListener("outbound", 15001)
@@ -118,18 +118,18 @@ def test_ipv6_is_not_intercepted_and_the_answer_says_why() -> None:
 @pytest.mark.parametrize(
     ("lists", "packet", "why"),
     [
-        ({"outbound_ip_range_exclusions": ("10.0.0.0/8",)}, out("10.1.2.3"),
+        ({"excluded_ranges": ("10.0.0.0/8",)}, out("10.1.2.3"),
          "this outbound IP range is excluded"),
-        ({"outbound_port_exclusions": (443,)}, out("10.1.2.3"),
+        ({"outbound_ports": (443,)}, out("10.1.2.3"),
          "these outbound ports are excluded"),
-        ({"network_interface_exclusions": ("eth+",)}, out("10.1.2.3"),
+        ({"interfaces": ("eth+",)}, out("10.1.2.3"),
          "traffic that leaves through this interface is excluded"),
-        ({"outbound_ip_range_inclusions": ("11.0.0.0/8",)}, out("10.1.2.3"),
+        ({"included_ranges": ("11.0.0.0/8",)}, out("10.1.2.3"),
          "only the included ranges are intercepted"),
-        ({"inbound_port_exclusions": (443,)},
+        ({"inbound_ports": (443,)},
          Packet(direction="inbound", destination="10.244.1.7", port=443),
          "these inbound ports are excluded"),
-        ({"network_interface_exclusions": ("eth0",)},
+        ({"interfaces": ("eth0",)},
          Packet(direction="inbound", destination="10.244.1.7", port=443),
          "traffic that enters through this interface is excluded"),
         ({}, Packet(direction="inbound", destination="10.244.1.7", port=15904),
@@ -146,8 +146,8 @@ def test_every_exclusion_says_why(lists: dict[str, object], packet: Packet, why:
 @pytest.mark.requirement("C18")
 def test_exclusion_beats_inclusion() -> None:
     lists = {
-        "outbound_ip_range_exclusions": ("10.1.0.0/16",),
-        "outbound_ip_range_inclusions": ("10.0.0.0/8",),
+        "excluded_ranges": ("10.1.0.0/16",),
+        "included_ranges": ("10.0.0.0/8",),
     }
     assert walk(out("10.1.2.3"), **lists).verdict == Untouched()
     assert walk(out("10.2.2.3"), **lists).verdict == OUTBOUND
@@ -177,7 +177,7 @@ def test_an_unknown_protocol_names_the_known_ones() -> None:
 def test_rules_that_do_not_load_have_no_answer() -> None:
     """The kernel would install nothing of them, and the pod would not start."""
     with pytest.raises(NotLoadableError) as caught:
-        walk(out("10.1.2.3"), outbound_port_exclusions=tuple(range(1, 17)))
+        walk(out("10.1.2.3"), outbound_ports=tuple(range(1, 17)))
     assert str(caught.value) == (
         "iptables refuses to load these rules: multiport: expected at most 15 ports, got 16"
     )

@@ -13,9 +13,9 @@ from judged import DIALECTS, Case, Dialect, case_of, judge, text_of
 from network import BACKENDS, CABLES, TCP_PORTS, UDP_PORTS, Backend, Network, interface_to
 
 from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.read import read
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS
 
 pytestmark = pytest.mark.kernel
@@ -41,11 +41,11 @@ interfaces = st.lists(
 lists = st.builds(
     InterceptLists,
     local_proxy_mode=st.sampled_from(("Localhost", "PodIP")),
-    network_interface_exclusions=st.one_of(st.just(()), interfaces),
-    outbound_ip_range_exclusions=st.lists(any_range, max_size=4).map(tuple),
-    outbound_ip_range_inclusions=st.lists(any_range, max_size=4).map(tuple),
-    outbound_port_exclusions=ports,
-    inbound_port_exclusions=ports,
+    interfaces=st.one_of(st.just(()), interfaces),
+    excluded_ranges=st.lists(any_range, max_size=4).map(tuple),
+    included_ranges=st.lists(any_range, max_size=4).map(tuple),
+    outbound_ports=ports,
+    inbound_ports=ports,
     dns_proxy=st.booleans(),
 )
 
@@ -73,7 +73,7 @@ def packets(draw: st.DrawFn, policy: InterceptLists) -> Packet:
         )
     named = [
         text.partition("/")[0]
-        for text in (*policy.outbound_ip_range_exclusions, *policy.outbound_ip_range_inclusions)
+        for text in (*policy.excluded_ranges, *policy.included_ranges)
         if text.startswith("198.1")
     ]
     local = st.sampled_from(("127.0.0.1", "127.0.0.2", "192.0.2.2", "198.51.100.2", "192.0.2.1"))
@@ -151,4 +151,4 @@ def test_the_kernels_dumps_read_back_as_the_rules_that_were_loaded(
     for dump in (pod.save(backend), pod.listing(backend)):
         reading = read(dump)
         assert coverage(reading.ruleset) == loaded
-        assert all("not a rule of any" not in step.rule.why for step in reading.ruleset.steps)
+        assert all("not a rule of any" not in step.rule.why.text for step in reading.ruleset.steps)

@@ -9,9 +9,9 @@ import pytest
 from judged import DIALECTS, Case, Dialect, expected, judge, text_of
 from network import BACKENDS, CABLES, POD_IP, Backend, interface_to
 
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.ranges import on_the_wire
+from fsm_stack.lists import InterceptLists
 
 if TYPE_CHECKING:
     from network import Network
@@ -43,8 +43,8 @@ PICKED: dict[str, tuple[str, InterceptLists, tuple[Packet, ...]]] = {
     "an exclusion inside an inclusion, an inclusion inside an exclusion, and their edges": (
         "fsm",
         InterceptLists(
-            outbound_ip_range_exclusions=("198.18.4.0/22", "198.18.32.0/19"),
-            outbound_ip_range_inclusions=("198.18.0.0/20", "198.18.40.0/24"),
+            excluded_ranges=("198.18.4.0/22", "198.18.32.0/19"),
+            included_ranges=("198.18.0.0/20", "198.18.40.0/24"),
         ),
         (out("198.18.3.255"), out("198.18.4.0"), out("198.18.7.255"), out("198.18.8.0"),
          out("198.18.15.255"), out("198.18.16.0"), out("198.18.40.1"), out("198.18.64.0")),
@@ -52,25 +52,25 @@ PICKED: dict[str, tuple[str, InterceptLists, tuple[Packet, ...]]] = {
     "the whole address space included, but for a half": (
         "osm",
         InterceptLists(
-            outbound_ip_range_exclusions=("128.0.0.0/1",),
-            outbound_ip_range_inclusions=("0.0.0.0/0",),
+            excluded_ranges=("128.0.0.0/1",),
+            included_ranges=("0.0.0.0/0",),
         ),
         (out("198.18.7.7"), out("127.0.0.2"), out("127.0.0.1", uid=SIDECAR)),
     ),
     "an interface pattern takes eth0 and eth1, both ways, and not lo": (
         "fsm",
-        InterceptLists(network_interface_exclusions=("eth+",)),
+        InterceptLists(interfaces=("eth+",)),
         (out("198.18.7.7"), out("198.19.7.7"), into("eth0", 80), into("eth1", 8080),
          out(POD_IP, uid=SIDECAR), out(POD_IP)),
     ),
     "an exact interface is no prefix": (
         "fsm",
-        InterceptLists(network_interface_exclusions=("eth", "eth1")),
+        InterceptLists(interfaces=("eth", "eth1")),
         (out("198.18.7.7"), out("198.19.7.7"), into("eth0", 80), into("eth1", 80)),
     ),
     "loopback excluded, the sidecar's call of its own pod is decided before": (
         "fsm",
-        InterceptLists(network_interface_exclusions=("lo",)),
+        InterceptLists(interfaces=("lo",)),
         (out(POD_IP, uid=SIDECAR), out("127.0.0.1", uid=SIDECAR), out(POD_IP), out("198.18.7.7")),
     ),
     "a call of the pod to itself: the sidecar's second connection enters again": (
@@ -99,13 +99,13 @@ PICKED: dict[str, tuple[str, InterceptLists, tuple[Packet, ...]]] = {
     ),
     "every interface excluded: UDP of the DNS rule is still rewritten, TCP is left alone": (
         "osm-edge",
-        InterceptLists(dns_proxy=True, network_interface_exclusions=("+",)),
+        InterceptLists(dns_proxy=True, interfaces=("+",)),
         (out("127.0.0.153", 53, protocol="udp"), out("198.18.7.7"), into("eth0", 80)),
     ),
     "ports of the mesh in the lists, and beside them": (
         "fsm",
         InterceptLists(
-            outbound_port_exclusions=(15000, 443), inbound_port_exclusions=(15010, 8080)
+            outbound_ports=(15000, 443), inbound_ports=(15010, 8080)
         ),
         (out("198.18.7.7", 15000), out("198.18.7.7", 443), out("198.18.7.7", 80),
          into("eth0", 15010), into("eth0", 15901), into("eth0", 15904), into("eth0", 15000),
@@ -136,7 +136,7 @@ def test_a_picked_case_agrees(pod: Network, name: str, backend: Backend, dialect
 )
 def test_the_address_in_the_packets_decides(pod: Network, asked: str, backend: Backend) -> None:
     """An IPv6 socket that connects to ::ffff:198.18.7.7 sends IPv4; nobody's address is ours."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("198.18.9.0/24",))
+    lists = InterceptLists(excluded_ranges=("198.18.9.0/24",))
     case = Case(system="fsm", backend=backend, dialect="restore", lists=lists, packets=())
     assert pod.load(text_of(case), backend).returncode == 0
     real = on_the_wire(asked)

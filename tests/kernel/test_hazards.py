@@ -12,10 +12,10 @@ from network import BACKENDS, Arrival, Backend, Network, interface_to
 
 from fsm_stack.iptables.intercept import intercept
 from fsm_stack.iptables.lint import lint, lint_reading
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.iptables.read import RuleSyntaxError, read
 from fsm_stack.iptables.write import write_commands, write_restore
+from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
 if TYPE_CHECKING:
@@ -48,52 +48,52 @@ def caught(lists: InterceptLists) -> set[str]:
 
 REFUSED = {
     "H1 sixteen outbound ports": (
-        InterceptLists(outbound_port_exclusions=tuple(range(8000, 8016))),
+        InterceptLists(outbound_ports=tuple(range(8000, 8016))),
         "too many ports specified",
         "too-many-ports",
     ),
     "H1 sixteen inbound ports": (
-        InterceptLists(inbound_port_exclusions=tuple(range(8000, 8016))),
+        InterceptLists(inbound_ports=tuple(range(8000, 8016))),
         "too many ports specified",
         "too-many-ports",
     ),
     "H2 IPv6 excluded": (
-        InterceptLists(outbound_ip_range_exclusions=("fd00::/8",)),
+        InterceptLists(excluded_ranges=("fd00::/8",)),
         "host/network `fd00::' not found",
         "ipv6-cidr",
     ),
     "H2 IPv6 included": (
-        InterceptLists(outbound_ip_range_inclusions=("fd00::1/128",)),
+        InterceptLists(included_ranges=("fd00::1/128",)),
         "invalid mask `128'",
         "ipv6-cidr",
     ),
     "H3 interface of sixteen characters": (
-        InterceptLists(network_interface_exclusions=("abcdefghijklmnop",)),
+        InterceptLists(interfaces=("abcdefghijklmnop",)),
         "must be shorter than IFNAMSIZ",
         "invalid-interface",
     ),
     "H3 interface with a blank": (
-        InterceptLists(network_interface_exclusions=("eth 0",)),
+        InterceptLists(interfaces=("eth 0",)),
         "Bad argument `0'",
         "invalid-interface",
     ),
     "H4 port above the last": (
-        InterceptLists(outbound_port_exclusions=(70000,)),
+        InterceptLists(outbound_ports=(70000,)),
         "invalid port/service `70000'",
         "invalid-port",
     ),
     "H4 negative port": (
-        InterceptLists(inbound_port_exclusions=(-1,)),
+        InterceptLists(inbound_ports=(-1,)),
         "invalid port/service `-1'",
         "invalid-port",
     ),
     "H5 no address": (
-        InterceptLists(outbound_ip_range_exclusions=("999.1.1.1/99",)),
+        InterceptLists(excluded_ranges=("999.1.1.1/99",)),
         "invalid mask `99'",
         "invalid-cidr",
     ),
     "a prefix length that Go reads and iptables does not": (
-        InterceptLists(outbound_ip_range_exclusions=("10.0.0.0/08",)),
+        InterceptLists(excluded_ranges=("10.0.0.0/08",)),
         "invalid mask `08'",
         "invalid-cidr",
     ),
@@ -118,7 +118,7 @@ def test_an_empty_interface_name_fails_and_is_caught_before(
     pod: Network, backend: Backend, dialect: Dialect
 ) -> None:
     """H3: the option then swallows the next word, and the rule makes no sense."""
-    lists = InterceptLists(network_interface_exclusions=("",))
+    lists = InterceptLists(interfaces=("",))
     assert pod.load(script(lists, dialect), backend).returncode != 0
     assert "invalid-interface" in caught(lists)
 
@@ -128,7 +128,7 @@ def test_what_the_charts_pattern_lets_through_fails_and_is_caught_before(
     pod: Network, backend: Backend
 ) -> None:
     """H5: the pattern is not anchored; as one command a rule the shell would even run it."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("foo; true 10.0.0.0/8",))
+    lists = InterceptLists(excluded_ranges=("foo; true 10.0.0.0/8",))
     loaded = pod.load(script(lists, "restore"), backend)
     assert loaded.returncode != 0
     assert "Bad argument `true'" in loaded.stderr
@@ -140,7 +140,7 @@ def test_port_zero_loads_and_never_matters(
     pod: Network, backend: Backend, dialect: Dialect
 ) -> None:
     """Only other ports outside 1 to 65535 stop iptables; zero is refused in settings alone."""
-    lists = InterceptLists(outbound_port_exclusions=(0,))
+    lists = InterceptLists(outbound_ports=(0,))
     assert pod.load(script(lists, dialect), backend).returncode == 0
     assert "invalid-port" not in caught(lists)
 
@@ -149,7 +149,7 @@ def test_port_zero_loads_and_never_matters(
 @every_way
 def test_host_bits_match_the_whole_range(pod: Network, backend: Backend, dialect: Dialect) -> None:
     """H7: 198.18.2.2/24 lets 198.18.2.200 bypass the sidecar too."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("198.18.2.2/24",))
+    lists = InterceptLists(excluded_ranges=("198.18.2.2/24",))
     assert pod.load(script(lists, dialect), backend).returncode == 0
     assert pod.connect([outbound("198.18.2.200", 80), outbound("198.18.3.200", 80)]) == [
         Arrival(where="world", address="198.18.2.200", port=80),
@@ -161,7 +161,7 @@ def test_host_bits_match_the_whole_range(pod: Network, backend: Backend, dialect
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_leading_zero_is_octal_for_iptables(pod: Network, backend: Backend) -> None:
     """Go reads /020 as 20, iptables as 16: 198.18.200.1 bypasses the sidecar unasked."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("198.18.0.0/020",))
+    lists = InterceptLists(excluded_ranges=("198.18.0.0/020",))
     assert pod.load(script(lists, "restore"), backend).returncode == 0
     assert pod.connect([outbound("198.18.200.1", 80)]) == [
         Arrival(where="world", address="198.18.200.1", port=80)
@@ -174,7 +174,7 @@ def test_excluding_everything_intercepts_nothing(
     pod: Network, backend: Backend, dialect: Dialect
 ) -> None:
     """H8: mTLS and policy are silently off."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("0.0.0.0/0",))
+    lists = InterceptLists(excluded_ranges=("0.0.0.0/0",))
     assert pod.load(script(lists, dialect), backend).returncode == 0
     assert pod.connect([outbound("198.18.7.7", 80)]) == [
         Arrival(where="world", address="198.18.7.7", port=80)
@@ -187,7 +187,7 @@ def test_the_ipv6_default_route_excludes_all_of_ipv4(
     pod: Network, backend: Backend, dialect: Dialect
 ) -> None:
     """H2's exception: iptables ignores what stands before /0, so that ::/0 loads."""
-    lists = InterceptLists(outbound_ip_range_exclusions=("::/0",))
+    lists = InterceptLists(excluded_ranges=("::/0",))
     assert pod.load(script(lists, dialect), backend).returncode == 0
     assert pod.connect([outbound("198.18.7.7", 80)]) == [
         Arrival(where="world", address="198.18.7.7", port=80)
@@ -201,8 +201,8 @@ def test_an_inclusion_inside_an_exclusion_is_dead(
 ) -> None:
     """H10: exclusion beats inclusion."""
     lists = InterceptLists(
-        outbound_ip_range_exclusions=("198.18.0.0/16",),
-        outbound_ip_range_inclusions=("198.18.7.0/24", "198.19.0.0/16"),
+        excluded_ranges=("198.18.0.0/16",),
+        included_ranges=("198.18.7.0/24", "198.19.0.0/16"),
     )
     assert pod.load(script(lists, dialect), backend).returncode == 0
     assert pod.connect([outbound("198.18.7.7", 80), outbound("198.19.7.7", 80)]) == [
@@ -265,7 +265,7 @@ def test_a_dollar_in_an_interface_name_runs_as_a_command(tmp_path: Path) -> None
     fake = tmp_path / "iptables-restore"
     fake.write_text("#!/bin/sh\nexec cat >/dev/null\n")
     fake.chmod(0o755)
-    lists = InterceptLists(network_interface_exclusions=("$(echo ran >witness)",))
+    lists = InterceptLists(interfaces=("$(echo ran >witness)",))
     text = script(lists, "restore")
     subprocess.run(
         ["/bin/sh", "-c", text],

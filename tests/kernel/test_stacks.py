@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from network import BACKENDS
 
-from fsm_stack.iptables.lists import InterceptLists
 from fsm_stack.iptables.script import script
+from fsm_stack.lists import InterceptLists
 from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.stack_file import load_mapping, load_text
 from fsm_stack.systems import FSM
@@ -40,25 +40,25 @@ def test_every_rendered_script_loads(pod: Network, stack: str, backend: Backend)
 BREAKING: dict[str, tuple[dict[str, Any], InterceptLists, str, str]] = {
     "H1": (
         {"outboundPortExclusionList": list(range(1, 17))},
-        InterceptLists(outbound_port_exclusions=tuple(range(1, 17))),
+        InterceptLists(outbound_ports=tuple(range(1, 17))),
         "too many ports specified",
         "too-many-ports",
     ),
     "H2": (
         {"outboundIPRangeExclusionList": ["fd00::/8"]},
-        InterceptLists(outbound_ip_range_exclusions=("fd00::/8",)),
+        InterceptLists(excluded_ranges=("fd00::/8",)),
         "host/network `fd00::' not found",
         "ipv6-cidr",
     ),
     "H3": (
         {"networkInterfaceExclusionList": ["interface-name-0"]},
-        InterceptLists(network_interface_exclusions=("interface-name-0",)),
+        InterceptLists(interfaces=("interface-name-0",)),
         "must be shorter than",
         "invalid-interface",
     ),
     "H4": (
         {"inboundPortExclusionList": [70000]},
-        InterceptLists(inbound_port_exclusions=(70000,)),
+        InterceptLists(inbound_ports=(70000,)),
         "invalid port/service `70000' specified",
         "invalid-port",
     ),

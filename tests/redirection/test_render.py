@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from fsm_stack.iptables.lists import InterceptLists
+from fsm_stack.lists import InterceptLists
 from fsm_stack.redirection.render import config_map_data, redirection, settings_digest
 from tests.settings.loading import settings
 
@@ -82,11 +82,11 @@ def test_a_profile_is_merged_as_the_injector_merges_a_pod() -> None:
     web = redirection(settings(GUIDE)).profiles[0]
     assert web.lists == InterceptLists(
         local_proxy_mode="PodIP",
-        network_interface_exclusions=("net1", "net2"),
-        outbound_ip_range_exclusions=("10.0.0.0/8", "1.1.1.1/32", "2.2.2.0/24"),
-        outbound_ip_range_inclusions=("10.96.0.0/16", "10.244.0.0/16"),
-        outbound_port_exclusions=(6379, 7070, 8080),
-        inbound_port_exclusions=(8081, 9000),
+        interfaces=("net1", "net2"),
+        excluded_ranges=("10.0.0.0/8", "1.1.1.1/32", "2.2.2.0/24"),
+        included_ranges=("10.96.0.0/16", "10.244.0.0/16"),
+        outbound_ports=(6379, 7070, 8080),
+        inbound_ports=(8081, 9000),
     )
 
 

@@ -119,7 +119,7 @@ def init_containers(subject: Subject) -> Iterator[Finding]:
 def host_network(subject: Subject) -> Iterator[Finding]:
     """The pod can never be injected."""
     if subject.spec.get("hostNetwork") is True:
-        lists = [key for key in subject.list_keys() if key in subject.annotations]
+        lists = subject.given()
         tail = f"; {', '.join(lists)} has no effect" if lists else ""
         yield finding(
             "host-network",

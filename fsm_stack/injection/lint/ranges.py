@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings import Finding, Severity, finding
 from fsm_stack.injection.go_values import is_cidr
 from fsm_stack.injection.lint.subject import Subject, annotation_path
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES
 from fsm_stack.settings.checks.ranges import covers, spans
 from fsm_stack.settings.values import cidr_bounds, network_text
 
@@ -33,8 +34,8 @@ def ipv4(ranges: Iterable[str]) -> tuple[str, ...]:
 
 def ipv6(subject: Subject) -> Iterator[Finding]:
     """H2: an IPv6 range, which the injector takes and the IPv4 table does not."""
-    for key in subject.list_keys()[2:]:
-        for text in subject.ranges_of(key):
+    for name, key in subject.lists("ranges"):
+        for text in subject.own(name):
             if ":" in text:
                 yield finding(
                     "ipv6-cidr",
@@ -47,8 +48,8 @@ def ipv6(subject: Subject) -> Iterator[Finding]:
 
 def host_bits(subject: Subject) -> Iterator[Finding]:
     """H7: a range that is larger than its text looks."""
-    for key in subject.list_keys()[2:]:
-        for text in ipv4(subject.ranges_of(key)):
+    for name, key in subject.lists("ranges"):
+        for text in ipv4(subject.own(name)):
             network = network_text(text)
             if network != text:
                 first, last = cidr_bounds(text)
@@ -64,9 +65,9 @@ def host_bits(subject: Subject) -> Iterator[Finding]:
 
 def everything(subject: Subject) -> Iterator[Finding]:
     """H8: exclusions that leave nothing to intercept."""
-    key = subject.list_keys()[2]
-    own = ipv4(subject.ranges_of(key))
-    both = (*own, *ipv4(subject.mesh.excluded_ranges))
+    key = subject.key(EXCLUDED_RANGES)
+    own = ipv4(subject.own(EXCLUDED_RANGES))
+    both = (*own, *ipv4(subject.mesh.lists.excluded_ranges))
     if own and spans(both) == ((0, _LAST),):
         alone = next((text for text in own if cidr_bounds(text) == (0, _LAST)), None)
         what = f"{alone} excludes" if alone else f"{', '.join(both)} together exclude"
@@ -80,13 +81,13 @@ def everything(subject: Subject) -> Iterator[Finding]:
 
 def mesh_traffic(subject: Subject) -> Iterator[Finding]:
     """H9: an exclusion over the addresses of the mesh's own pods and services."""
-    key = subject.list_keys()[2]
+    key = subject.key(EXCLUDED_RANGES)
     ranges = subject.ranges
     declared = [(text, "pod") for text in ranges.pods]
     declared += [(text, "service") for text in ranges.services]
     known = {kind for _, kind in declared}
     usual = [(text, kind) for text, kind in _USUAL if kind not in known]
-    for text in ipv4(subject.ranges_of(key)):
+    for text in ipv4(subject.own(EXCLUDED_RANGES)):
         bounds = cidr_bounds(text)
         if text == ranges.api_server or bounds == (0, _LAST):
             continue
@@ -105,8 +106,8 @@ def mesh_traffic(subject: Subject) -> Iterator[Finding]:
 
 def _together(subject: Subject, declared: list[tuple[str, str]]) -> Iterator[Finding]:
     """Exclusions that cover a range of the cluster only together, the mesh's among them."""
-    key = subject.list_keys()[2]
-    own, mesh = ipv4(subject.ranges_of(key)), ipv4(subject.mesh.excluded_ranges)
+    key = subject.key(EXCLUDED_RANGES)
+    own, mesh = ipv4(subject.own(EXCLUDED_RANGES)), ipv4(subject.mesh.lists.excluded_ranges)
     union, before = spans((*own, *mesh)), spans(mesh)
     if union == ((0, _LAST),):
         return  # excludes-everything says more
@@ -135,9 +136,9 @@ def _mesh_finding(
 
 def dead_inclusions(subject: Subject) -> Iterator[Finding]:
     """H10: an inclusion that an exclusion takes back whole."""
-    excluded, included = subject.list_keys()[2:]
-    own = ipv4(subject.ranges_of(included))
-    union = spans((*ipv4(subject.ranges_of(excluded)), *ipv4(subject.mesh.excluded_ranges)))
+    excluded, included = subject.key(EXCLUDED_RANGES), subject.key(INCLUDED_RANGES)
+    own = ipv4(subject.own(INCLUDED_RANGES))
+    union = spans((*ipv4(subject.own(EXCLUDED_RANGES)), *ipv4(subject.mesh.lists.excluded_ranges)))
     for text in own:
         if covers(union, text):
             yield finding(
@@ -146,8 +147,8 @@ def dead_inclusions(subject: Subject) -> Iterator[Finding]:
                 path=annotation_path(included),
                 value=text,
             )
-    alive = spans(ipv4(subject.mesh.excluded_ranges))
-    for text in ipv4(subject.mesh.included_ranges):
+    alive = spans(ipv4(subject.mesh.lists.excluded_ranges))
+    for text in ipv4(subject.mesh.lists.included_ranges):
         if text not in own and covers(union, text) and not covers(alive, text):
             yield finding(
                 "dead-inclusion",

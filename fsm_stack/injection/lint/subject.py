@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.injection.annotations import keys_of
 from fsm_stack.injection.go_values import atoi, is_cidr, trim
+from fsm_stack.lists import POD_LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fsm_stack.injection.mesh import MeshView
     from fsm_stack.injection.mutation import Mutation
     from fsm_stack.injection.namespace import NamespaceView
+    from fsm_stack.lists import Holds, ListName
 
 Json = dict[str, Any]
 
@@ -102,18 +104,26 @@ class Subject:
         value = self.annotations.get(key)
         return tuple(trim(part) for part in value.split(",")) if type(value) is str else ()
 
-    def ports(self, key: str) -> tuple[int, ...]:
-        """The parts of a port list that the injector takes."""
-        found = (atoi(part) for part in self.parts(key))
-        return tuple(port for port in found if port is not None and port > 0)
+    def own(self, name: ListName) -> tuple[Any, ...]:
+        """The entries of one of the pod's lists that the injector takes."""
+        parts = self.parts(self.key(name))
+        if name.holds != "ports":
+            return tuple(part for part in parts if is_cidr(part))
+        return tuple(port for port in map(atoi, parts) if port is not None and port > 0)
 
-    def ranges_of(self, key: str) -> tuple[str, ...]:
-        """The parts of a range list that the injector takes."""
-        return tuple(part for part in self.parts(key) if is_cidr(part))
+    def key(self, name: ListName) -> str:
+        """The annotation that carries a list."""
+        return self.mesh.system.annotation(name.annotation)
 
-    def list_keys(self) -> tuple[str, str, str, str]:
-        """The keys of the four redirection lists."""
-        return keys_of(self.mesh.system).lists
+    def lists(self, holds: Holds | None = None) -> Iterator[tuple[ListName, str]]:
+        """The lists that pods have, or those of one kind, each with its annotation."""
+        for name, key in zip(POD_LISTS, keys_of(self.mesh.system).lists, strict=True):
+            if holds is None or name.holds == holds:
+                yield name, key
+
+    def given(self) -> list[str]:
+        """The annotations that carry lists and are there, whatever their values."""
+        return [key for _, key in self.lists() if key in self.annotations]
 
 
 def _object(value: object) -> Json:

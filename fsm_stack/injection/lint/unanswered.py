@@ -13,6 +13,7 @@ from fsm_stack.injection.go_values import port_number
 from fsm_stack.injection.lint.probes import handlers, listed
 from fsm_stack.injection.pod_fields import container_fields
 from fsm_stack.injection.probes import KINDS
+from fsm_stack.lists import INBOUND_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +98,8 @@ def intercepted(subject: Subject) -> Iterator[Finding]:
     interception = None if subject.mutation is None else subject.mutation.interception
     if interception is None:
         return
-    excluded = interception.lists.inbound_port_exclusions
-    key = subject.list_keys()[1]
+    excluded = interception.lists.inbound_ports
+    key = subject.key(INBOUND_PORTS)
     for path, kind, name, handler, container in _left_as_they_are(subject):
         port = port_number(handler.get("port")) or _named(handler.get("port"), container)
         if port and port not in excluded:

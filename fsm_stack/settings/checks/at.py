@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsm_stack.findings import Finding, Severity, finding
-from fsm_stack.settings.effective import POD_LISTS
+from fsm_stack.lists import LISTS, POD_LISTS
 from fsm_stack.settings.yaml_text import Path, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.lists import ListName
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.values import CidrEntry, InterfaceEntry, PortEntry
 
@@ -32,16 +33,15 @@ def at(
     )
 
 
-def list_paths(settings: StackSettings) -> Iterator[tuple[Path, str, tuple[AnyEntry, ...]]]:
-    """Every redirection list of a stack: its path, its key, its entries.
+def list_paths(settings: StackSettings) -> Iterator[tuple[Path, ListName, tuple[AnyEntry, ...]]]:
+    """Every redirection list of a stack: its path, its name, its entries.
 
     The mesh's lists come first, then each profile's, in the order of the file.
     """
     traffic = settings.traffic
-    for field, key in POD_LISTS.items():
-        yield ("traffic", key), key, getattr(traffic, field)
-    interfaces = "networkInterfaceExclusionList"
-    yield ("traffic", interfaces), interfaces, traffic.network_interface_exclusion_list
+    for listed in LISTS:
+        yield ("traffic", listed.key), listed, getattr(traffic, listed.setting)
     for name, profile in settings.annotation_profiles.items():
-        for field, key in POD_LISTS.items():
-            yield ("annotationProfiles", name, key), key, getattr(profile, field)
+        for listed in POD_LISTS:
+            path: Path = ("annotationProfiles", name, listed.key)
+            yield path, listed, getattr(profile, listed.setting)

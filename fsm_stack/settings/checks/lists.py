@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.lists import POD_LISTS, merged
 from fsm_stack.settings.checks.at import at, list_paths
-from fsm_stack.settings.effective import merged, mesh_lists, profile_lists
+from fsm_stack.settings.effective import mesh_lists, profile_lists
 from fsm_stack.settings.mesh_config import check_mode
 from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS
 
@@ -19,41 +20,28 @@ if TYPE_CHECKING:
 
     Found = Iterator[tuple[Path, Finding]]
 
+_PORT_LISTS: Final = tuple(listed for listed in POD_LISTS if listed.holds == "ports")
+
 
 def too_many_ports(settings: StackSettings, _today: date) -> Found:
     """H1: more ports than one multiport match takes, in the mesh or in a merged profile."""
     mesh = mesh_lists(settings)
-    for key, ports in (
-        ("outboundPortExclusionList", mesh.outbound_ports),
-        ("inboundPortExclusionList", mesh.inbound_ports),
-    ):
-        count = len(set(ports))
+    for listed in _PORT_LISTS:
+        count = len(set(mesh.entries(listed)))
         if count > MULTIPORT_MAX:
             message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
-            yield at(("traffic", key), "too-many-ports", message)
+            yield at(("traffic", listed.key), "too-many-ports", message)
     for name in settings.annotation_profiles:
         pod = profile_lists(settings, name)
         both = merged(mesh, pod)
-        for key, ports, own, shared in (
-            (
-                "outboundPortExclusionList",
-                both.outbound_ports,
-                pod.outbound_ports,
-                mesh.outbound_ports,
-            ),
-            (
-                "inboundPortExclusionList",
-                both.inbound_ports,
-                pod.inbound_ports,
-                mesh.inbound_ports,
-            ),
-        ):
+        for listed in _PORT_LISTS:
+            ports, own, shared = (lists.entries(listed) for lists in (both, pod, mesh))
             if own and len(ports) > MULTIPORT_MAX:
                 message = (
                     f"expected at most {MULTIPORT_MAX} ports together with the mesh's list, got "
                     f"{len(ports)}: {len(set(own) - set(shared))} here, {len(set(shared))} there"
                 )
-                yield at(("annotationProfiles", name, key), "too-many-ports", message)
+                yield at(("annotationProfiles", name, listed.key), "too-many-ports", message)
 
 
 def duplicates(settings: StackSettings, _today: date) -> Found:
@@ -69,8 +57,8 @@ def duplicates(settings: StackSettings, _today: date) -> Found:
 
 def reserved_ports(settings: StackSettings, _today: date) -> Found:
     """A port exclusion that names one of the sidecar's own ports."""
-    for path, key, entries in list_paths(settings):
-        if "Port" not in key:
+    for path, listed, entries in list_paths(settings):
+        if listed.holds != "ports":
             continue
         for index, entry in enumerate(entries):
             purpose = RESERVED_PORTS.get(entry.value) if isinstance(entry.value, int) else None

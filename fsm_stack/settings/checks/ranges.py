@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Severity
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES, Lists, merged
 from fsm_stack.settings.checks.at import at, list_paths
-from fsm_stack.settings.effective import PodLists, merged, mesh_lists, profile_lists
+from fsm_stack.settings.effective import mesh_lists, profile_lists
 from fsm_stack.settings.values import address_text, cidr_bounds, network_text
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 _LAST: Final = 2**32 - 1
-_EXCLUSIONS: Final = "outboundIPRangeExclusionList"
-_INCLUSIONS: Final = "outboundIPRangeInclusionList"
-_INTERFACES: Final = "networkInterfaceExclusionList"
 
 # The name that CNI plugins are asked for. Source: cri-o and containerd, default interface name.
 _POD_INTERFACE: Final = "eth0"
@@ -53,8 +51,8 @@ def host_bits(settings: StackSettings, _today: date) -> Found:
     """H7: a range that is larger than its text looks."""
     texts: list[tuple[Path, str]] = [
         ((*path, index), str(entry.value))
-        for path, key, entries in list_paths(settings)
-        if "IPRange" in key
+        for path, listed, entries in list_paths(settings)
+        if listed.holds == "ranges"
         for index, entry in enumerate(entries)
     ]
     cluster = settings.cluster
@@ -81,7 +79,7 @@ def host_bits(settings: StackSettings, _today: date) -> Found:
 def everything(settings: StackSettings, _today: date) -> Found:
     """H8: exclusions that leave nothing to intercept."""
     for index, entry in enumerate(settings.traffic.network_interface_exclusion_list):
-        path: Path = ("traffic", _INTERFACES, index)
+        path: Path = ("traffic", INTERFACES.key, index)
         name = entry.value
         if name == "+":
             yield at(path, "excludes-everything", "'+' matches every interface", value="+")
@@ -94,14 +92,14 @@ def everything(settings: StackSettings, _today: date) -> Found:
             yield at(path, "excludes-everything", message, value=name, severity=severity)
     mesh = mesh_lists(settings)
     if spans(mesh.excluded_ranges) == ((0, _LAST),):
-        yield _whole(("traffic", _EXCLUSIONS), mesh.excluded_ranges, mesh.excluded_ranges)
+        yield _whole(("traffic", EXCLUDED_RANGES.key), mesh.excluded_ranges, mesh.excluded_ranges)
         return
     for name in settings.annotation_profiles:
         pod = profile_lists(settings, name)
         both = merged(mesh, pod)
         if spans(both.excluded_ranges) == ((0, _LAST),):
             own = settings.annotation_profiles[name].outbound_ip_range_exclusion_list
-            path = ("annotationProfiles", name, _EXCLUSIONS)
+            path = ("annotationProfiles", name, EXCLUDED_RANGES.key)
             yield _whole(path, tuple(e.value for e in own), both.excluded_ranges)
 
 
@@ -120,8 +118,8 @@ def mesh_traffic(settings: StackSettings, _today: date) -> Found:
     declared = [(text, "pod") for text in cluster.pod_ranges]
     declared += [(text, "service") for text in cluster.service_ranges]
     own = cluster.api_server and f"{cluster.api_server.address}/32"
-    for path, key, entries in list_paths(settings):
-        if key != _EXCLUSIONS:
+    for path, listed, entries in list_paths(settings):
+        if listed is not EXCLUDED_RANGES:
             continue
         for index, entry in enumerate(entries):
             text = str(entry.value)
@@ -133,11 +131,11 @@ def mesh_traffic(settings: StackSettings, _today: date) -> Found:
 def _together(settings: StackSettings, declared: list[tuple[str, str]]) -> Found:
     """Exclusions that cover a range of the cluster only as a whole."""
     mesh = mesh_lists(settings)
-    scopes: list[tuple[Path, PodLists, tuple[str, ...]]] = [
-        (("traffic", _EXCLUSIONS), mesh, ()),
+    scopes: list[tuple[Path, Lists, tuple[str, ...]]] = [
+        (("traffic", EXCLUDED_RANGES.key), mesh, ()),
     ]
     for name in settings.annotation_profiles:
-        path: Path = ("annotationProfiles", name, _EXCLUSIONS)
+        path: Path = ("annotationProfiles", name, EXCLUDED_RANGES.key)
         both = merged(mesh, profile_lists(settings, name))
         scopes.append((path, both, mesh.excluded_ranges))
     for path, lists, inherited in scopes:
@@ -163,13 +161,15 @@ def narrow_inclusions(settings: StackSettings, _today: date) -> Found:
     cluster = settings.cluster
     mesh = mesh_lists(settings)
     scopes: list[tuple[Path, tuple[str, ...], tuple[str, ...]]] = [
-        (("traffic", _INCLUSIONS), mesh.included_ranges, ()),
+        (("traffic", INCLUDED_RANGES.key), mesh.included_ranges, ()),
     ]
     for name in settings.annotation_profiles:
         pod = profile_lists(settings, name)
         if pod.included_ranges:
             both = merged(mesh, pod).included_ranges
-            scopes.append((("annotationProfiles", name, _INCLUSIONS), both, mesh.included_ranges))
+            scopes.append(
+                (("annotationProfiles", name, INCLUDED_RANGES.key), both, mesh.included_ranges)
+            )
     for path, included, inherited in scopes:
         union, before = spans(included), spans(inherited)
         if not included:
@@ -220,16 +220,16 @@ def _against(text: str, path: Path, declared: list[tuple[str, str]]) -> Found:
 def dead_inclusions(settings: StackSettings, _today: date) -> Found:
     """H10: an inclusion that an exclusion takes back whole."""
     mesh = mesh_lists(settings)
-    yield from _dead(("traffic", _INCLUSIONS), mesh.included_ranges, mesh)
+    yield from _dead(("traffic", INCLUDED_RANGES.key), mesh.included_ranges, mesh)
     for name, profile in settings.annotation_profiles.items():
         both = merged(mesh, profile_lists(settings, name))
         listed = tuple(e.value for e in profile.outbound_ip_range_inclusion_list)
-        path: Path = ("annotationProfiles", name, _INCLUSIONS)
+        path: Path = ("annotationProfiles", name, INCLUDED_RANGES.key)
         yield from _dead(path, listed, both)
         yield from _dead_by_profile(name, mesh, both)
 
 
-def _dead(path: Path, listed: tuple[str, ...], effective: PodLists) -> Found:
+def _dead(path: Path, listed: tuple[str, ...], effective: Lists) -> Found:
     union = spans(effective.excluded_ranges)
     for index, text in enumerate(listed):
         if covers(union, text):
@@ -240,13 +240,13 @@ def _dead(path: Path, listed: tuple[str, ...], effective: PodLists) -> Found:
             yield at((*path, index), "dead-inclusion", message, value=text)
 
 
-def _dead_by_profile(name: str, mesh: PodLists, both: PodLists) -> Found:
+def _dead_by_profile(name: str, mesh: Lists, both: Lists) -> Found:
     """An inclusion of the mesh that is alive there, and dead in pods of a profile."""
     alone, together = spans(mesh.excluded_ranges), spans(both.excluded_ranges)
     for text in mesh.included_ranges:
         if covers(together, text) and not covers(alone, text):
             message = f"this profile's exclusions take the mesh's inclusion {text} back whole"
-            yield at(("annotationProfiles", name, _EXCLUSIONS), "dead-inclusion", message)
+            yield at(("annotationProfiles", name, EXCLUDED_RANGES.key), "dead-inclusion", message)
 
 
 CHECKS: Final = (host_bits, everything, mesh_traffic, narrow_inclusions, dead_inclusions)

@@ -8,23 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.lists import LISTS
 from fsm_stack.settings.mesh_config.mesh import MeshSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LISTS: Final = (
-    "traffic.outboundIPRangeExclusionList",
-    "traffic.outboundIPRangeInclusionList",
-    "traffic.outboundPortExclusionList",
-    "traffic.inboundPortExclusionList",
-    "traffic.networkInterfaceExclusionList",
-)
-
 # What both have. The interception mode is judged by check_mode, which names the right value.
 _BOTH: Final = frozenset(
     {
-        *_LISTS,
+        *(f"traffic.{listed.key}" for listed in LISTS),
         "traffic.interceptionMode",
         "traffic.enableEgress",
         "traffic.enablePermissiveTrafficPolicyMode",

@@ -133,8 +133,8 @@ def _compared(loaded: Ruleset, live: Ruleset, pod: Pod) -> Iterator[Finding]:
         has = _by_meaning(there.get(chain, ()), pod)
         lacks = [rule for meaning, rule in declared.items() if meaning not in has]
         for rule in lacks:
-            why = f": {rule.why}" if rule.why else ""
-            yield _differs(pod, f"the kernel lacks a rule of {chain}{why}", chain, rule)
+            message = f"the kernel lacks a rule of {chain}: {rule.why.text}"
+            yield _differs(pod, message, chain, rule)
         extra = [rule for meaning, rule in has.items() if meaning not in declared]
         for rule in extra:
             foreign = chain in _HOOKS  # other programs may have rules of their own there

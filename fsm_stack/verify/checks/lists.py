@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.injection.mesh import MeshView
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.read import Reading
+    from fsm_stack.lists import InterceptLists
 
 # An injector's script has 2 kB, and 4 kB with the most entries that iptables takes.
 SCRIPT_MAX: Final = 64 * 1024

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.ranges import canonical
+from fsm_stack.lists import LISTS
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 from fsm_stack.verify.harmless import command
@@ -22,15 +23,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-LISTS: Final = (
-    "outboundPortExclusionList",
-    "inboundPortExclusionList",
-    "outboundIPRangeExclusionList",
-    "outboundIPRangeInclusionList",
-    "networkInterfaceExclusionList",
-)
+_KEYS: Final = tuple(listed.key for listed in LISTS)
 _MODE: Final = "spec.traffic.interceptionMode"
-_LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in LISTS)
+_LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in _KEYS)
 
 
 def live(context: Context) -> Json:
@@ -72,7 +67,7 @@ def lists(context: Context) -> Iterator[Finding]:
     item = live(context)
     wanted = _declared_lists(context)
     has = mapping(mapping(item.get("spec")).get("traffic"))
-    for name in LISTS:
+    for name in _KEYS:
         if name not in wanted:
             continue
         declared, there = _entries(wanted[name]), _entries(has.get(name))
@@ -96,7 +91,7 @@ def lists(context: Context) -> Iterator[Finding]:
 def _declared_lists(context: Context) -> Json:
     if context.expected.declared:
         traffic = (context.expected.settings or {}).get("traffic") or {}
-        return {name: traffic.get(name) or [] for name in LISTS}
+        return {name: traffic.get(name) or [] for name in _KEYS}
     data = (context.snapshot.redirection or {}).get("data") or {}
     try:
         known = json.loads(data.get("redirection.json") or "null")
@@ -105,7 +100,7 @@ def _declared_lists(context: Context) -> Json:
         raise NotApplicable(
             "nothing is declared outside the cluster: name a STACK, or use --against"
         ) from None
-    return {name: recorded[name] for name in LISTS if isinstance(recorded.get(name), list)}
+    return {name: recorded[name] for name in _KEYS if isinstance(recorded.get(name), list)}
 
 
 def _entries(values: object) -> list[str]:

@@ -18,7 +18,7 @@ from fsm_stack.verify.harmless import kubectl
 from fsm_stack.verify.shape import mapping
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.lists import InterceptLists
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings import Finding
-    from fsm_stack.iptables.lists import InterceptLists
     from fsm_stack.iptables.read import Reading
+    from fsm_stack.lists import InterceptLists
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 
@@ -45,8 +45,8 @@ def _beside_the_lists(reading: Reading, lists: InterceptLists) -> Iterator[Findi
     known = found_lists(reading)
     for rule in known.unknown:
         yield found("pod-rules", "a rule that no injector writes", evidence=rule_text(rule))
-    outbound, inbound = known.lists.network_interface_exclusions, known.inbound_interfaces
-    for name in dict.fromkeys(lists.network_interface_exclusions):
+    outbound, inbound = known.lists.interfaces, known.inbound_interfaces
+    for name in dict.fromkeys(lists.interfaces):
         if (name in outbound) != (name in inbound):
             lacks = "inbound" if name in outbound else "outbound"
             yield found(_NO_RULES, f"interface {name}: the script has no {lacks} rule for it",
