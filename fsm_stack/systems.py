@@ -87,8 +87,18 @@ class System:
         init_required_mode: the init container exists only in exactly this mode; None: any.
         init_excluded_mode: no init container in exactly this mode, all lists ignored; None: none.
         has_dns_rule: ``sidecar.localDNSProxy.enable`` adds a UDP rule to the script.
-        windows_pods: pods with a Windows node selector get no init container.
-        validates_lists: the MeshConfig's CRD checks ports and ranges.
+        declares_control_plane: this package declares the whole control plane; of the others it
+            declares the MeshConfig and the redirection, their own tools install the rest.
+        mesh_config_marks: section and field, of which one is always in the MeshConfig, and which
+            no other system with the same name and group of MeshConfig has. Source: the Go types
+            in pkg/apis/config/v1alpha2 of osm-edge and OSM.
+        has_sidecar_drivers: ``sidecar.sidecarClass`` chooses one of ``sidecar.sidecarDrivers``,
+            which brings images and the repository's port. Source: osm-edge's pkg/configurator.
+        observability_environment: the sidecar learns of tracing, remote logging and DNS from its
+            environment. Source: the Pipy driver of osm-edge.
+        newer_pod_fields: the injector decodes pods with k8s.io/api 0.33, not 0.26. Source: go.mod.
+        injects_virtual_machines: the webhook takes VirtualMachines beside Pods. Source:
+            pkg/injector/webhook.go of FSM.
     """
 
     name: str
@@ -110,12 +120,16 @@ class System:
     proxy_label: str
     sidecar_kind: SidecarKind
     images: Images
-    interception_modes: tuple[str, ...]
-    init_required_mode: str | None
-    init_excluded_mode: str | None
-    has_dns_rule: bool
-    windows_pods: bool
-    validates_lists: bool
+    interception_modes: tuple[str, ...] = ()
+    init_required_mode: str | None = None
+    init_excluded_mode: str | None = None
+    has_dns_rule: bool = False
+    declares_control_plane: bool = False
+    mesh_config_marks: tuple[tuple[str, str], ...] = ()
+    has_sidecar_drivers: bool = False
+    observability_environment: bool = False
+    newer_pod_fields: bool = False
+    injects_virtual_machines: bool = False
 
     @property
     def monitored_by_label(self) -> str:
@@ -194,11 +208,10 @@ FSM: Final = System(
         document_init="flomesh/init",
     ),
     interception_modes=("PodLevel", "NodeLevel"),
-    init_required_mode=None,
     init_excluded_mode="NodeLevel",
-    has_dns_rule=False,
-    windows_pods=False,
-    validates_lists=False,
+    declares_control_plane=True,
+    newer_pod_fields=True,
+    injects_virtual_machines=True,
 )
 
 OSM_EDGE: Final = System(
@@ -233,10 +246,10 @@ OSM_EDGE: Final = System(
     # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
     interception_modes=("iptables",),
     init_required_mode="iptables",
-    init_excluded_mode=None,
     has_dns_rule=True,
-    windows_pods=True,
-    validates_lists=True,
+    mesh_config_marks=(("sidecar", "sidecarClass"), ("traffic", "interceptionMode")),
+    has_sidecar_drivers=True,
+    observability_environment=True,
 )
 
 OSM: Final = System(
@@ -267,12 +280,6 @@ OSM: Final = System(
         bootstrap="openservicemesh/osm-bootstrap",
         document_init="openservicemesh/init",
     ),
-    interception_modes=(),
-    init_required_mode=None,
-    init_excluded_mode=None,
-    has_dns_rule=False,
-    windows_pods=True,
-    validates_lists=True,
 )
 
 SYSTEMS: Final[dict[str, System]] = {known.name: known for known in (FSM, OSM_EDGE, OSM)}

@@ -55,7 +55,8 @@ def admit(
             rule_id="unknown-sidecar-class",
             value=mesh.sidecar_class,
         )
-    if (pod.get("apiVersion"), pod.get("kind")) == VIRTUAL_MACHINE and mesh.system.name == "fsm":
+    machine = (pod.get("apiVersion"), pod.get("kind")) == VIRTUAL_MACHINE
+    if machine and mesh.system.injects_virtual_machines:
         metadata = mapping(pod.get("metadata"), "VirtualMachine.metadata", "v1.ObjectMeta")
         annotations = texts(metadata.get("annotations"), "ObjectMeta.metadata.annotations")
         decision = decide(annotations, host_network=False, namespace=namespace, mesh=mesh)

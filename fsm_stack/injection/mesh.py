@@ -135,9 +135,9 @@ def mesh_view(
     sidecar, traffic = _section(known, "sidecar"), _section(known, "traffic")
     prefix = profile.environment
     place = namespace or system.default_namespace
-    driver = _driver(sidecar) if system.name == "osm-edge" else {}
+    driver = _driver(sidecar) if system.has_sidecar_drivers else {}
     envoy = "ENVOY" if system.sidecar_kind == "envoy" else "SIDECAR"
-    class_name = _class(sidecar, environment) if system.name == "osm-edge" else ""
+    class_name = _class(sidecar, environment) if system.has_sidecar_drivers else ""
     own = profile.own_resources
     dns = _section(sidecar, "localDNSProxy")
     init_image = (
@@ -177,7 +177,7 @@ def mesh_view(
         codebase=_codebase(known, environment, prefix),
         controller_ip=(services or {}).get(environment.get("CONTROLLER_SVC_NAME", "")),
         more_environment=_osm_edge_environment(known, dns, place)
-        if system.name == "osm-edge"
+        if system.observability_environment
         else (),
         lists=Lists(**{name.field: tuple(traffic.get(name.key) or ()) for name in LISTS}),
     )
@@ -230,7 +230,7 @@ def _repo_host(
 
 
 def _repo_port(spec: Mapping[str, Any], driver: Mapping[str, Any], system: System) -> int:
-    if system.name == "osm-edge":
+    if system.has_sidecar_drivers:
         return int(driver.get("proxyServerPort") or 0) if driver else OSM_EDGE_REPO_PORT
     port = int(_section(spec, "repoServer").get("port") or 0)
     return port if port > 0 else FSM_REPO_PORT

@@ -9,6 +9,7 @@ from fsm_stack.injection.mesh import MeshView, mesh_view
 from fsm_stack.injection.namespace import NamespaceView, assumed_namespace
 from fsm_stack.manifests.deployments import injector
 from fsm_stack.manifests.mesh import mesh_config
+from fsm_stack.systems import OSM, OSM_EDGE
 
 if TYPE_CHECKING:
     from fsm_stack.settings.stack import StackSettings
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 # The images that the releases' charts give their injectors. Sources: flomesh-io/osm-edge f0c7a18c
 # and openservicemesh/osm 7bec5b6b, charts/osm/values.yaml and the injector's Deployment.
 _ENVIRONMENTS: Final = {
-    "osm-edge": {
+    OSM_EDGE.name: {
         "CONTROLLER_SVC_NAME": "osm-controller",
         "OSM_DEFAULT_SIDECAR_CLASS": "pipy",
         "OSM_DEFAULT_SIDECAR_WINDOWS_IMAGE": "envoyproxy/envoy-windows:latest",
         "OSM_DEFAULT_INIT_CONTAINER_IMAGE": "flomesh/osm-edge-sidecar-init:1.3.9",
         "OSM_DEFAULT_HEALTHCHECK_CONTAINER_IMAGE": "flomesh/osm-edge-healthcheck:1.3.9",
     },
-    "osm": {
+    OSM.name: {
         "OSM_DEFAULT_ENVOY_IMAGE": "envoyproxy/envoy-distroless:v1.23.1@sha256:"
         "293ffbe026e50a9463e909d9114278ca0af076b33d59d77a4a369acc6cbc53a0",
         "OSM_DEFAULT_ENVOY_WINDOWS_IMAGE": "envoyproxy/envoy-windows:latest",
@@ -35,7 +36,7 @@ _ENVIRONMENTS: Final = {
 
 def injector_environment(settings: StackSettings) -> dict[str, str]:
     """The injector's environment: what the stack deploys, or the release's chart."""
-    if settings.system in _ENVIRONMENTS:
+    if not settings.profile.declares_control_plane:
         return _ENVIRONMENTS[settings.system]
     (container,) = injector(settings)["spec"]["template"]["spec"]["containers"]
     return {item["name"]: item["value"] for item in container["env"] if "value" in item}

@@ -43,9 +43,9 @@ _NEWER_CONTAINER: Final = frozenset({"resizePolicy", "restartPolicy"})
 
 def spec_fields(system: System) -> frozenset[str]:
     """The fields of a pod's ``spec`` that survive this system's injector."""
-    return _SPEC | _NEWER_SPEC if system.name == "fsm" else _SPEC
+    return _SPEC | _NEWER_SPEC if system.newer_pod_fields else _SPEC
 
 
 def container_fields(system: System) -> frozenset[str]:
     """The fields of a container that survive this system's injector."""
-    return _CONTAINER | _NEWER_CONTAINER if system.name == "fsm" else _CONTAINER
+    return _CONTAINER | _NEWER_CONTAINER if system.newer_pod_fields else _CONTAINER

@@ -29,7 +29,8 @@ class ReleaseAsset:
 
 def wants_asset(settings: StackSettings) -> bool:
     """Whether the stack declares a control plane with vendored scripts."""
-    return settings.system == "fsm" and settings.release_assets.source == "vendored"
+    vendored = settings.release_assets.source == "vendored"
+    return vendored and settings.profile.declares_control_plane
 
 
 def assets_missing(settings: StackSettings) -> Finding:

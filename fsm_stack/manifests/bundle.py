@@ -76,7 +76,7 @@ def bundle(settings: StackSettings, *, asset: ReleaseAsset | None = None) -> tup
         FindingsError: ``assets-missing``.
         InputError: the asset is another release's, or Vault is chosen without its settings.
     """
-    if settings.system == "fsm":
+    if settings.profile.declares_control_plane:
         manifests = _fsm(settings, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings))

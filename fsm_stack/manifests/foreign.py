@@ -46,7 +46,7 @@ def foreign_paths(settings: StackSettings) -> tuple[ForeignPath, ...]:
     pkg/manager/reconciler/registers.go, pkg/connector/cli/sync.go, cmd/fsm-bootstrap (CRDs and
     MeshConfig).
     """
-    if settings.system != "fsm":
+    if not settings.profile.declares_control_plane:
         return ()
     mesh_config = settings.profile.mesh_config_name
     webhooks = _webhooks(settings.mutating_webhook_name, settings.validating_webhook_name)
@@ -56,7 +56,7 @@ def foreign_paths(settings: StackSettings) -> tuple[ForeignPath, ...]:
 def foreign_paths_of_rendered(
     *, mesh_config: str, mutating: str, validating: str
 ) -> tuple[ForeignPath, ...]:
-    """The same of an FSM stack that is known by the names of its rendered objects only."""
+    """The same of a control plane that is known by the names of its rendered objects only."""
     return (*_mesh_config(mesh_config), *_webhooks(mutating, validating))
 
 

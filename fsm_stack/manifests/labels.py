@@ -40,7 +40,7 @@ def common_labels(settings: StackSettings) -> dict[str, str]:
         "app.kubernetes.io/name": settings.profile.annotation_prefix,
         "app.kubernetes.io/instance": settings.mesh_name,
     }
-    if settings.system == "fsm":
+    if settings.profile.declares_control_plane:
         labels["app.kubernetes.io/version"] = version_label(settings)
     return labels
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.crd import mesh_config_crd
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
@@ -14,9 +14,12 @@ from fsm_stack.manifests.mesh_config import (
 )
 from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
 from fsm_stack.settings.images import FSM_IMAGES, image_name, image_reference
+from fsm_stack.systems import FSM, OSM, OSM_EDGE
 from fsm_stack.well_known import PRESET_CONFIG_MAP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from fsm_stack.settings.stack import StackSettings
 
 # Identities are derived within this one (RFC 9562, version 5): a render has no chance in it.
@@ -71,20 +74,23 @@ def custom_resource_definition(settings: StackSettings) -> Manifest:
     )
 
 
+def _fsm_spec(settings: StackSettings) -> dict[str, Any]:
+    return mesh_config_spec(settings, **_arguments(settings))
+
+
+_SPECS: Final[Mapping[str, Callable[[StackSettings], dict[str, Any]]]] = {
+    FSM.name: _fsm_spec,
+    OSM_EDGE.name: osm_edge_spec,
+    OSM.name: osm_spec,
+}
+
+
 def mesh_config(settings: StackSettings) -> Manifest:
     """The MeshConfig, complete and canonical: bootstrap's rewrite of it changes nothing.
 
     In osm-edge and OSM the release decides the images; the settings here are FSM's.
     """
-    match settings.system:
-        case "fsm":
-            spec = mesh_config_spec(settings, **_arguments(settings))
-        case "osm-edge":
-            spec = osm_edge_spec(settings)
-        case "osm":
-            spec = osm_spec(settings)
-        case _ as never:
-            assert_never(never)
+    spec = _SPECS[settings.system](settings)
     declared = mesh_config_object(spec, namespace=settings.namespace, system_name=settings.system)
     return Manifest(object=declared, part=Part.MESH_CONFIG, wave=Wave.MESH_CONFIG)
 

@@ -15,7 +15,7 @@ from fsm_stack.lists import LISTS
 from fsm_stack.settings.duration import canonical_duration
 from fsm_stack.settings.mesh_config import MeshSettings, effective_mode
 from fsm_stack.settings.quantity import canonical_quantity
-from fsm_stack.systems import system
+from fsm_stack.systems import FSM, system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ def mesh_config_spec(
     spec["featureFlags"]["useEndpointSlicesForGateway"] &= endpoint_slices
     spec["clusterSet"] = {"uid": uid, "controlPlaneUID": ""} | spec["clusterSet"]
     spec["sidecar"]["sidecarImage"] = sidecar_image
-    mode = effective_mode(mesh.traffic.interception_mode, "fsm")
+    mode = effective_mode(mesh.traffic.interception_mode, FSM.name)
     spec["traffic"] = {"interceptionMode": mode} | spec["traffic"]
     connector = spec.pop("connector")
     spec["image"] = {
@@ -154,7 +154,7 @@ def mesh_config_object(
     spec: Mapping[str, Any],
     *,
     namespace: str,
-    system_name: str = "fsm",
+    system_name: str = FSM.name,
     labels: Mapping[str, str] | None = None,
 ) -> Json:
     """The MeshConfig object; its name is fixed for each system.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.lists import LISTS
 from fsm_stack.manifests.mesh_config import sections
 from fsm_stack.settings.mesh_config import effective_mode
+from fsm_stack.systems import OSM_EDGE
 
 if TYPE_CHECKING:
     from fsm_stack.settings.mesh_config import MeshSettings
@@ -130,7 +131,7 @@ def osm_edge_spec(
     if "enable_access_control_policy" not in mesh.feature_flags.model_fields_set:
         flags["enableAccessControlPolicy"] = False
     observability = settings["observability"]
-    mode = effective_mode(mesh.traffic.interception_mode, "osm-edge")
+    mode = effective_mode(mesh.traffic.interception_mode, OSM_EDGE.name)
     return {
         "clusterSet": {"properties": settings["clusterSet"]["properties"]},
         "sidecar": sidecar,

@@ -105,7 +105,7 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
         settings=spec,
         objects=objects,
         foreign=foreign_paths(settings),
-        webhook=settings.mutating_webhook_name if settings.system == "fsm" else "",
+        webhook=settings.mutating_webhook_name if settings.profile.declares_control_plane else "",
         context=settings.cluster.context,
         uid=settings.cluster.uid,
     )
@@ -143,7 +143,7 @@ def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected
             foreign_paths_of_rendered(
                 mesh_config=system.mesh_config_name, mutating=webhook, validating=""
             )
-            if system.name == "fsm"
+            if system.declares_control_plane
             else ()
         ),
         webhook=webhook,

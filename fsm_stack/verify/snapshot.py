@@ -242,19 +242,26 @@ def with_annotations(snapshot: Snapshot, annotations: Mapping[str, str]) -> Snap
 
 def guessed_system(snapshot: Snapshot) -> System | None:
     """The one system whose MeshConfig or namespaces are in a snapshot; None: none, or several."""
-    found = {
-        name
-        for name, known in SYSTEMS.items()
+    found = [known for known in SYSTEMS.values() if _has_mesh_config(snapshot, known)]
+    if len({(known.mesh_config_group, known.mesh_config_name) for known in found}) == 1:
+        marked = [known for known in found if _has_mark(snapshot, known)]
+        found = marked or [known for known in found if not known.mesh_config_marks]
+    return found[0] if len(found) == 1 else None
+
+
+def _has_mesh_config(snapshot: Snapshot, system: System) -> bool:
+    return any(
+        (item.get("metadata") or {}).get("name") == system.mesh_config_name
+        and str(item.get("apiVersion") or system.mesh_config_group).partition("/")[0]
+        == system.mesh_config_group
         for item in snapshot.mesh_configs
-        if (item.get("metadata") or {}).get("name") == known.mesh_config_name
-        and str(item.get("apiVersion") or known.mesh_config_group).partition("/")[0]
-        == known.mesh_config_group
-    }
-    if found == {"osm-edge", "osm"}:  # the same names: told apart by a field of osm-edge's
-        pipy = any(
-            "sidecarClass" in ((item.get("spec") or {}).get("sidecar") or {})
-            or "interceptionMode" in ((item.get("spec") or {}).get("traffic") or {})
-            for item in snapshot.mesh_configs
-        )
-        found = {"osm-edge"} if pipy else {"osm"}
-    return SYSTEMS[found.pop()] if len(found) == 1 else None
+    )
+
+
+def _has_mark(snapshot: Snapshot, system: System) -> bool:
+    """Whether a MeshConfig has a field that tells this system from those of the same names."""
+    return any(
+        field in mapping(mapping(item.get("spec")).get(section))
+        for item in snapshot.mesh_configs
+        for section, field in system.mesh_config_marks
+    )

@@ -41,7 +41,8 @@ def not_provided(settings: StackSettings, _today: date) -> Found:
         if field:
             message = f"not provided yet: {component}, which this switch needs"
             yield at(path, "not-provided-yet", message, value="true", fix="Write false.")
-    if settings.system == "fsm" and settings.traffic.interception_mode == "NodeLevel":
+    node_level = settings.traffic.interception_mode == "NodeLevel"
+    if node_level and settings.profile.declares_control_plane:
         message = "not provided yet: the XNetwork DaemonSet, which NodeLevel interception needs"
         yield at(
             ("traffic", "interceptionMode"),
@@ -54,7 +55,7 @@ def not_provided(settings: StackSettings, _today: date) -> Found:
 
 def other_system(settings: StackSettings, _today: date) -> Found:
     """A setting that osm-edge or OSM does not have."""
-    if settings.system == "fsm":
+    if settings.profile.declares_control_plane:
         return
     for text in not_in_system(settings, settings.system):
         message = f"{settings.system} has no {text}"
@@ -150,7 +151,7 @@ def api_server(settings: StackSettings, _today: date) -> Found:
 
 def release(settings: StackSettings, _today: date) -> Found:
     """A version that upstream has not released."""
-    if settings.system == "fsm" and settings.fsm_version in UNRELEASED:
+    if settings.profile.declares_control_plane and settings.fsm_version in UNRELEASED:
         message = f"upstream has a branch {settings.fsm_version}, and no release of that version"
         yield at(("fsmVersion",), "fsm-unreleased", message, value=settings.fsm_version)
 
@@ -165,7 +166,7 @@ _BUDGET_SINCE: Final = 21
 
 def kubernetes_version(settings: StackSettings, _today: date) -> Found:
     """A cluster too old for what FSM's programs, or an object of the stack, ask of it."""
-    if settings.system != "fsm":
+    if not settings.profile.declares_control_plane:
         return
     cluster = settings.cluster
     needed: list[tuple[Path, int, str]] = [
@@ -202,7 +203,7 @@ def kubernetes_version(settings: StackSettings, _today: date) -> Found:
 
 def assets(settings: StackSettings, _today: date) -> Found:
     """The Pipy scripts are left out: a stack to look at, or one that cannot be brought up."""
-    if settings.system != "fsm":
+    if not settings.profile.declares_control_plane:
         return
     left_out = settings.release_assets.source == "omit"
     if settings.deployment.look_only:

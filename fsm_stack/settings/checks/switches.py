@@ -83,7 +83,7 @@ def certificate_life(settings: StackSettings, _today: date) -> Found:
 
 def image_parts(settings: StackSettings, _today: date) -> Found:
     """A registry or tag of one image, where FSM has one for all."""
-    for key in _BY_MESH_CONFIG if settings.system == "fsm" else ():
+    for key in _BY_MESH_CONFIG if settings.profile.declares_control_plane else ():
         image = getattr(settings.images, key)
         for part in ("registry", "tag"):
             value = getattr(image, part)

@@ -98,7 +98,8 @@ def pod_labels(settings: StackSettings, _today: date) -> Found:
 def codebase(settings: StackSettings, _today: date) -> Found:
     """The repository's folder, which is a label of the controller's pods too."""
     folder = settings.repo_server.codebase
-    if settings.system == "fsm" and re.fullmatch(LABEL_VALUE, folder) is None:
+    declared = settings.profile.declares_control_plane
+    if declared and re.fullmatch(LABEL_VALUE, folder) is None:
         message = (
             "expected at most 63 letters, digits, '-', '_' and '.', since the controller's pods "
             f"have it as a label, got {folder!r}"

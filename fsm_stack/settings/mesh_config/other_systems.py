@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.lists import LISTS
 from fsm_stack.settings.mesh_config.mesh import MeshSettings
+from fsm_stack.systems import OSM, OSM_EDGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,8 +49,8 @@ _BOTH: Final = frozenset(
 )
 
 SUPPORTED: Final[Mapping[str, frozenset[str]]] = {
-    "osm": _BOTH,
-    "osm-edge": _BOTH
+    OSM.name: _BOTH,
+    OSM_EDGE.name: _BOTH
     | {
         "clusterSet.properties",
         "repoServer",
