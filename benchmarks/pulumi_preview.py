@@ -114,13 +114,16 @@ def _prepare(stack: str, target: Path) -> int:
     from fsm_stack.edges import pulumi_kinds as kinds  # noqa: PLC0415  # the measured are others
     from fsm_stack.edges.release_asset import load_asset  # noqa: PLC0415
     from fsm_stack.manifests.bundle import bundle  # noqa: PLC0415
+    from fsm_stack.redirection.render import redirection  # noqa: PLC0415
     from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415
 
     file = f"Pulumi.{stack}.yaml"
     text = (PROJECT / file).read_text()
     settings = load_text(text, file=file, today=datetime.now(UTC).date()).require()
     objects: list[tuple[str, str, str, dict[str, Any]]] = []
-    for manifest in bundle(settings, asset=load_asset(PROJECT, settings.fsm_version)):
+    for manifest in bundle(
+        settings, redirection(settings), asset=load_asset(PROJECT, settings.fsm_version)
+    ):
         found = kinds.resource_class(manifest)
         module = found.__module__.rpartition(".")[0]
         custom = found.__name__ == "CustomResource"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 
 from fsm_stack.edges.project import read_text
-from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.edges.release_asset import load_asset
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
@@ -58,13 +57,13 @@ def _declare(project: Path) -> None:
         raise _stopped(loaded.findings)
     settings = loaded.settings
     asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
-    FsmStack(
+    stack = FsmStack(
         COMPONENT,
         settings,
         asset=asset,
         opts=pulumi.ResourceOptions(provider=provider(settings)),
     )
-    for key, value in stack_outputs(settings).items():
+    for key, value in stack.values.items():
         pulumi.export(key, value)
 
 

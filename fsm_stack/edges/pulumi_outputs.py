@@ -8,9 +8,10 @@ import pulumi
 
 from fsm_stack import __version__
 from fsm_stack.errors import InputError
-from fsm_stack.redirection.render import SCHEMA_VERSION, redirection
+from fsm_stack.redirection.render import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from fsm_stack.redirection.render import Redirection
     from fsm_stack.settings.stack import StackSettings
 
 
@@ -47,9 +48,8 @@ class StackOutputs(TypedDict):
     redirection: RedirectionOutput
 
 
-def stack_outputs(settings: StackSettings) -> StackOutputs:
-    """The outputs of a stack with these settings."""
-    rendered = redirection(settings)
+def stack_outputs(settings: StackSettings, rendered: Redirection) -> StackOutputs:
+    """The outputs of a stack with these settings and their redirection."""
     return {
         "schemaVersion": SCHEMA_VERSION,
         "toolVersion": __version__,

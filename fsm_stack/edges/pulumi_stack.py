@@ -19,6 +19,7 @@ from fsm_stack.edges.pulumi_kinds import declared, logical_names
 from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.redirection.render import redirection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,8 @@ class FsmStack(pulumi.ComponentResource):
 
     Attributes:
         resources: every object's resource, by its logical name without the component's.
-        outputs: what :class:`StackOutputs` says, when all objects are declared.
+        values: what :class:`StackOutputs` says, known before anything is declared.
+        outputs: the same, when all objects are declared.
 
     Args:
         name: the component's name, the prefix of every resource's.
@@ -88,8 +90,9 @@ class FsmStack(pulumi.ComponentResource):
         asset: ReleaseAsset | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        manifests = bundle(settings, asset=asset)
-        values = stack_outputs(settings)
+        redirected = redirection(settings)
+        manifests = bundle(settings, redirected, asset=asset)
+        self.values = values = stack_outputs(settings, redirected)
         super().__init__("fsm-stack:index:FsmStack", name, {}, opts)
         self.resources = _declare(self, name, manifests, settings)
         urns = [resource.urn for resource in self.resources.values()]

@@ -61,10 +61,10 @@ def rendering(
     redirected = redirection(settings)
     if not (without_release_assets and wants_asset(settings)):
         asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
-        files = tree(bundle(settings, asset=asset), redirected.files())
+        files = tree(bundle(settings, redirected, asset=asset), redirected.files())
         return Rendering(files=files, redirected=redirected.summary)
     stub = ReleaseAsset(version=settings.fsm_version, sha256=_UNKNOWN, scripts=b"")
-    objects = named(bundle(settings, asset=stub))
+    objects = named(bundle(settings, redirected, asset=stub))
     key = ("ConfigMap", settings.namespace, settings.release_assets.config_map_name)
     left_out = next(path for path, manifest in objects.items() if manifest.key == key)
     listed = beside is not None and (beside / left_out).is_file()

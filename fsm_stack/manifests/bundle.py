@@ -18,6 +18,7 @@ from fsm_stack.manifests.webhooks import webhooks
 if TYPE_CHECKING:
     from fsm_stack.manifests.assets import ReleaseAsset
     from fsm_stack.manifests.manifest import Manifest
+    from fsm_stack.redirection.render import Redirection
     from fsm_stack.settings.stack import StackSettings
 
 # Within a wave: what others refer to comes first.
@@ -43,7 +44,9 @@ def _order(manifest: Manifest) -> tuple[int, int, str]:
     return (manifest.wave, KIND_ORDER.index(manifest.kind), manifest.name)
 
 
-def _fsm(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[Manifest, ...]:
+def _fsm(
+    settings: StackSettings, redirected: Redirection, asset: ReleaseAsset | None
+) -> tuple[Manifest, ...]:
     return (
         *control_plane_namespace(settings),
         custom_resource_definition(settings),
@@ -51,7 +54,7 @@ def _fsm(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[Manifest,
         *rbac(settings),
         preset_config_map(settings),
         *pipy_scripts(settings, asset),
-        redirection_config_map(settings),
+        redirection_config_map(settings, redirected),
         *services(settings),
         *webhooks(settings),
         *deployments(settings),
@@ -60,11 +63,14 @@ def _fsm(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[Manifest,
     )
 
 
-def bundle(settings: StackSettings, *, asset: ReleaseAsset | None = None) -> tuple[Manifest, ...]:
+def bundle(
+    settings: StackSettings, redirected: Redirection, *, asset: ReleaseAsset | None = None
+) -> tuple[Manifest, ...]:
     """Every object of a stack, in the order of creation.
 
     Args:
         settings: the stack.
+        redirected: its redirection, from :func:`fsm_stack.redirection.render.redirection`.
         asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
 
     Returns:
@@ -77,9 +83,9 @@ def bundle(settings: StackSettings, *, asset: ReleaseAsset | None = None) -> tup
         InputError: the asset is another release's, or Vault is chosen without its settings.
     """
     if settings.profile.declares_control_plane:
-        manifests = _fsm(settings, asset)
+        manifests = _fsm(settings, redirected, asset)
     else:
-        manifests = (mesh_config(settings), redirection_config_map(settings))
+        manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

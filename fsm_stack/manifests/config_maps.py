@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.manifests.assets import ReleaseAsset
+    from fsm_stack.redirection.render import Redirection
     from fsm_stack.settings.stack import StackSettings
 
 # The key in the ConfigMap, and the file that the controller's init container unpacks.
@@ -51,7 +52,7 @@ def pipy_scripts(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[M
     return (_config_map(about, Part.CONTROL_PLANE, binaryData={SCRIPTS_KEY: encoded}),)
 
 
-def redirection_config_map(settings: StackSettings) -> Manifest:
+def redirection_config_map(settings: StackSettings, redirected: Redirection) -> Manifest:
     """What the stack redirects, so that a cluster can be checked without the stack file.
 
     Raises:
@@ -62,7 +63,7 @@ def redirection_config_map(settings: StackSettings) -> Manifest:
         "namespace": settings.namespace,
         "labels": common_labels(settings),
     }
-    data = config_map_data(settings)
+    data = config_map_data(redirected)
     size = sum(len(key) + len(value.encode()) for key, value in data.items())
     if size > CONFIG_MAP_MAX:
         message = (

@@ -170,9 +170,8 @@ def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON
     return value
 
 
-def config_map_data(settings: StackSettings) -> dict[str, str]:
+def config_map_data(known: Redirection) -> dict[str, str]:
     """The data of ConfigMap ``fsm-redirection``: a cluster can be checked with it alone."""
-    known = redirection(settings)
     scripts = {f"{scope.name}.sh": scope.script for scope in known.profiles}
     return {
         "schemaVersion": str(SCHEMA_VERSION),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
-from fsm_stack.redirection.render import CONFIG_MAP_NAME, settings_digest
+from fsm_stack.redirection.render import redirection
 from fsm_stack.verify.harmless import harmless
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Snapshot, guessed_system
@@ -90,11 +90,8 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
     """What one stack file declares; the release's scripts are no matter here."""
     assets = settings.release_assets.model_copy(update={"source": "omit"})
     without = settings.model_copy(update={"release_assets": assets})
-    objects = _by_key(dict(manifest.object) for manifest in bundle(without))
-    key = ("ConfigMap", settings.namespace, CONFIG_MAP_NAME)
-    if record := objects.get(key):  # its digest is of all settings: of the assets, too
-        data = {**record["data"], "settingsDigest": settings_digest(settings)}
-        objects[key] = {**record, "data": data}
+    manifests = bundle(without, redirection(settings))  # its digest is of the assets, too
+    objects = _by_key(dict(manifest.object) for manifest in manifests)
     spec = _spec(objects, settings.profile, settings.namespace)
     return Expected(
         origin="stack",

@@ -13,6 +13,7 @@ from fsm_stack.convert import convert_helm_values
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.differences import DIFFERENCES
+from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.stack import StackSettings
 from tests.chart_parity.meaning import meaning, mesh_of_preset, objects_of
 from tests.recordings import recordings
@@ -47,7 +48,7 @@ class Pair:
         asset = ReleaseAsset(
             version=CHART_VERSION, sha256="", scripts=base64.b64decode("".join(encoded.split()))
         )
-        return bundle(settings, asset=asset)
+        return bundle(settings, redirection(settings), asset=asset)
 
 
 def load(directory: Path) -> list[Pair]:

@@ -12,6 +12,7 @@ import yaml
 
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.quantity import amount
 from fsm_stack.settings.stack_file import load_text
 
@@ -36,7 +37,7 @@ def objects(stack: str) -> tuple[Manifest, ...]:
     text = file.read_text(encoding="utf-8")
     settings = load_text(text, file=file.name, today=date(2026, 7, 1)).require()
     asset = SCRIPTS if settings.release_assets.source == "vendored" else None
-    return bundle(settings, asset=asset)
+    return bundle(settings, redirection(settings), asset=asset)
 
 
 def applied(api: Api, stack: str) -> list[dict[str, Any]]:

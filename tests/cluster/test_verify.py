@@ -16,6 +16,7 @@ from kubernetes.config import incluster_config
 from fsm_stack.cli.main import cli
 from fsm_stack.injection.lists import interception
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import of_stack
@@ -117,7 +118,7 @@ def mesh(api: Api) -> Iterator[Api]:
         api.patch(ref("Pod", name, "demo"), status(), subresource="status")
     text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
     settings = load_text(text, file="Pulumi.dev.yaml", today=date(2026, 7, 1)).require()
-    for manifest in bundle(settings):
+    for manifest in bundle(settings, redirection(settings)):
         api.apply(dict(manifest.object), manager="fsm-stack", force=True)
         if manifest.kind == "Deployment":
             there = {"replicas": 1, "availableReplicas": 1, "readyReplicas": 1}

@@ -4,6 +4,7 @@ import yaml
 
 from fsm_stack.edges.argo import ignored_differences, jq_path
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 from tests.settings.loading import settings
 
 
@@ -14,7 +15,8 @@ def test_property_paths_become_jq_paths() -> None:
 
 def test_every_foreign_path_of_a_stack_is_ignored_by_argo_cd() -> None:
     """Else it would revert the CA bundle that the injector writes once, at its start."""
-    manifests = bundle(settings({"releaseAssets": {"source": "existingConfigMap"}}))
+    stack = settings({"releaseAssets": {"source": "existingConfigMap"}})
+    manifests = bundle(stack, redirection(stack))
     told = yaml.safe_load(ignored_differences(manifests))["ignoreDifferences"]
     assert {
         "group": "admissionregistration.k8s.io",
@@ -26,4 +28,5 @@ def test_every_foreign_path_of_a_stack_is_ignored_by_argo_cd() -> None:
 
 
 def test_a_stack_without_foreign_writers_has_no_such_file() -> None:
-    assert ignored_differences(bundle(settings({"system": "osm"}))) == ""
+    stack = settings({"system": "osm"})
+    assert ignored_differences(bundle(stack, redirection(stack))) == ""

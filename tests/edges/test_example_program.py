@@ -14,6 +14,7 @@ import pytest
 
 from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.errors import InputError
+from fsm_stack.redirection.render import redirection
 
 from .pulumi_recorder import PROJECT, Recorder, run
 from .pulumi_samples import settings
@@ -31,7 +32,10 @@ class WithMesh(Recorder):
 
     def new_resource(self, args: Any) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
-            return args.name, {"name": args.name, "outputs": dict(stack_outputs(MESH))}
+            return args.name, {
+                "name": args.name,
+                "outputs": dict(stack_outputs(MESH, redirection(MESH))),
+            }
         return super().new_resource(args)
 
 

@@ -8,15 +8,18 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from fsm_stack.edges import pulumi_config, pulumi_program
+from fsm_stack.edges import pulumi_config, pulumi_program, pulumi_stack
 from fsm_stack.edges.pulumi_config import provider_arguments
 from fsm_stack.errors import InputError
+from fsm_stack.redirection import render
 
 from .pulumi_recorder import CLUSTER_UID, Recorder, run
 from .pulumi_samples import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fsm_stack.settings.stack import StackSettings
 
 GOOD = {
     "fsm-stack:traffic": '{"outboundPortExclusionList":[6379]}',
@@ -60,6 +63,25 @@ def test_the_stacks_outputs_are_the_components(engine: Any) -> None:
 
     assert recorder.exports == recorder.outputs["fsm"]
     assert recorder.exports["schemaVersion"] == 1
+
+
+def test_a_stacks_redirection_is_worked_out_once(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Objects, the component's outputs and the stack's are of one and the same."""
+    made: list[render.Redirection] = []
+
+    def counted(stack: StackSettings) -> render.Redirection:
+        made.append(render.redirection(stack))
+        return made[-1]
+
+    monkeypatch.setattr(pulumi_stack, "redirection", counted)
+    recorder = engine(GOOD)
+
+    (known,) = made
+    assert recorder.exports["settingsDigest"] == known.settings_digest
+    data = recorder["fsm-configmap-fsm-redirection"].inputs["data"]
+    assert data["mesh.sh"] == recorder.exports["redirection"]["mesh"]["script"]
 
 
 def test_every_error_is_shown_at_its_place_and_nothing_is_declared(engine: Any) -> None:

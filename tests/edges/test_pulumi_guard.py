@@ -17,6 +17,7 @@ from fsm_stack.edges.pulumi_guard import (
     webhooks_stay,
 )
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 
 from .pulumi_recorder import CLUSTER_UID, Recorder, run
 from .pulumi_samples import ASSET, settings
@@ -114,7 +115,7 @@ def test_replacing_a_webhook_over_enrolled_namespaces_is_refused(
 
 
 def test_what_is_remembered_are_webhooks_and_who_is_under_them() -> None:
-    assert enrolment(bundle(settings(), asset=ASSET), settings()) == {
+    assert enrolment(bundle(settings(), redirection(settings()), asset=ASSET), settings()) == {
         "cluster": "",
         "namespace": "fsm-system",
         "webhooks": [

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 
 from .pulumi_samples import ASSET, CRD, INJECTOR_WEBHOOK, settings, up
 
@@ -129,7 +130,7 @@ def test_waiting_for_readiness_is_skipped_where_it_would_wait() -> None:
         "fsm-service-fsm-validator",
     }
     stack = settings(deployment={"skipAwait": True})
-    rendered = json.dumps([dict(m.object) for m in bundle(stack, asset=ASSET)])
+    rendered = json.dumps([dict(m.object) for m in bundle(stack, redirection(stack), asset=ASSET)])
     assert "pulumi.com" not in rendered, "an annotation for the engine is in the GitOps files"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fsm_stack.edges.pulumi_outputs import StackOutputs, outputs_of, stack_outputs
 from fsm_stack.errors import InputError
+from fsm_stack.redirection.render import redirection
 
 from .pulumi_recorder import run
 from .pulumi_samples import settings
@@ -32,7 +33,8 @@ def read(outputs: dict[str, Any]) -> StackOutputs:
 
 
 def test_outputs_name_mesh_versions_and_redirection() -> None:
-    outputs = stack_outputs(settings(annotationProfiles={"redis": {"description": "r"}}))
+    stack = settings(annotationProfiles={"redis": {"description": "r"}})
+    outputs = stack_outputs(stack, redirection(stack))
 
     assert set(outputs) == set(StackOutputs.__annotations__)
     assert outputs["schemaVersion"] == 1
@@ -43,7 +45,7 @@ def test_outputs_name_mesh_versions_and_redirection() -> None:
 
 def test_another_stack_reads_them_back_typed() -> None:
     """Numbers come back from the engine as floats; a newer tool's fields are left out."""
-    outputs = stack_outputs(settings())
+    outputs = stack_outputs(settings(), redirection(settings()))
 
     assert read({**outputs, "schemaVersion": 1.0, "later": True}) == outputs
 
@@ -58,7 +60,7 @@ def test_outputs_of_another_version_are_refused(version: float | None) -> None:
 
 def test_numbers_are_whole_again_for_consumers() -> None:
     """The engine hands every number over as a float; a consumer would write the port 6379.0."""
-    data = {"traffic": {"outboundPortExclusionList": [6379]}}
-    sent = json.loads(json.dumps(stack_outputs(settings(**data))), parse_int=float)
+    stack = settings(traffic={"outboundPortExclusionList": [6379]})
+    sent = json.loads(json.dumps(stack_outputs(stack, redirection(stack))), parse_int=float)
     lists = read(sent)["redirection"]["mesh"]["lists"]
     assert [str(port) for port in lists["outboundPortExclusionList"]] == ["6379"]

@@ -10,6 +10,7 @@ from fsm_stack.edges.pulumi_guard import WrongClusterError
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Wave
+from fsm_stack.redirection.render import redirection
 
 from .pulumi_recorder import CLUSTER_UID, Recorder, run
 from .pulumi_samples import ASSET, CRD, INJECTOR_WEBHOOK, resource, settings, up
@@ -23,7 +24,7 @@ def test_the_engine_is_asked_for_exactly_the_objects_of_the_bundle(*, preview: b
 
     recorder = up(stack, preview=preview)
 
-    manifests = bundle(stack, asset=ASSET)
+    manifests = bundle(stack, redirection(stack), asset=ASSET)
     assert sorted(recorder.names()) == sorted(f"fsm-{manifest.slug}" for manifest in manifests)
     for manifest in manifests:
         assert resource(recorder, manifest).inputs == manifest.object, manifest.slug
@@ -86,7 +87,7 @@ def test_each_wave_waits_for_the_whole_wave_before_it() -> None:
 
     before: frozenset[str] = frozenset()
     for wave in Wave:
-        members = [m for m in bundle(stack, asset=ASSET) if m.wave is wave]
+        members = [m for m in bundle(stack, redirection(stack), asset=ASSET) if m.wave is wave]
         expected = before | {"fsm-enrolment"} if wave is Wave.WEBHOOK else before
         for manifest in members:
             assert resource(recorder, manifest).depends_on == expected, manifest.slug
@@ -156,7 +157,11 @@ def test_two_stacks_in_one_program_have_resources_of_their_own() -> None:
 
     names = run(program).names()
 
-    assert len(names) == len(set(names)) == 2 * len(bundle(settings(), asset=ASSET))
+    assert (
+        len(names)
+        == len(set(names))
+        == 2 * len(bundle(settings(), redirection(settings()), asset=ASSET))
+    )
 
 
 def test_a_mesh_of_another_system_has_the_parts_that_it_declares() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 from fsm_stack.settings.stack import StackSettings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def asset_for(settings: StackSettings) -> ReleaseAsset:
 def bundle_of(data: dict[str, Any]) -> tuple[Manifest, ...]:
     """The bundle of settings in the file's form."""
     settings = settings_of(data)
-    return bundle(settings, asset=asset_for(settings))
+    return bundle(settings, redirection(settings), asset=asset_for(settings))
 
 
 def named(data: dict[str, Any], kind: str, name: str) -> Manifest:

@@ -13,6 +13,7 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.redirection.render import redirection
 from tests.manifests.stacks import FULL, asset_for, bundle_of, named, settings_of
 from tests.property.strategies import stacks
 
@@ -114,7 +115,10 @@ def test_the_laws_hold_for_any_settings(data: dict[str, Any]) -> None:
     """And equal settings give equal bundles: no clock, no chance, no order of a set."""
     settings = settings_of(data)
     asset = asset_for(settings)
-    once, twice = bundle(settings, asset=asset), bundle(settings_of(data), asset=asset)
+    once, twice = (
+        bundle(settings, redirection(settings), asset=asset),
+        bundle(settings_of(data), redirection(settings_of(data)), asset=asset),
+    )
     _laws(once)
     assert [json.dumps(item.object) for item in once] == [json.dumps(i.object) for i in twice]
 
@@ -216,7 +220,7 @@ def test_other_systems_are_mesh_config_and_redirection(system: str) -> None:
 
 def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
     with pytest.raises(FindingsError) as caught:
-        bundle(settings_of({}))
+        bundle(settings_of({}), redirection(settings_of({})))
     [found] = caught.value.findings
     assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
     assert found.fix == (
@@ -229,12 +233,12 @@ def test_scripts_of_another_release_are_refused() -> None:
     other = ReleaseAsset(version="1.6.0", sha256="0" * 64, scripts=b"")
     message = r"the Pipy scripts are those of FSM 1\.6\.0, expected FSM 1\.5\.1"
     with pytest.raises(InputError, match=message):
-        bundle(settings_of({}), asset=other)
+        bundle(settings_of({}), redirection(settings_of({})), asset=other)
 
 
 def test_vendored_scripts_are_in_their_config_map() -> None:
     settings = settings_of({"releaseAssets": {"configMapName": "scripts"}})
-    manifests = bundle(settings, asset=asset_for(settings))
+    manifests = bundle(settings, redirection(settings), asset=asset_for(settings))
     [scripts] = [item for item in manifests if item.name == "scripts"]
     assert scripts.object["binaryData"] == {"scripts.tar.gz": base64.b64encode(b"pipy").decode()}
 
@@ -242,7 +246,7 @@ def test_vendored_scripts_are_in_their_config_map() -> None:
 @pytest.mark.parametrize("source", ["existingConfigMap", "omit"])
 def test_scripts_of_others_are_mounted_and_not_declared(source: str) -> None:
     settings = settings_of({"releaseAssets": {"source": source, "configMapName": "theirs"}})
-    manifests = bundle(settings)
+    manifests = bundle(settings, redirection(settings))
     assert "theirs" not in {item.name for item in manifests}
     [controller] = [
         i for i in manifests if i.key == ("Deployment", "fsm-system", "fsm-controller")
@@ -285,5 +289,5 @@ def test_a_config_map_that_the_api_server_would_refuse_is_told() -> None:
         "annotationProfiles": {f"p{n}": {"outboundPortExclusionList": [n + 1]} for n in range(8)},
     }
     with pytest.raises(FindingsError) as caught:
-        bundle(settings_of(data))
+        bundle(settings_of(data), redirection(settings_of(data)))
     assert [item.id for item in caught.value.findings] == ["too-large"]

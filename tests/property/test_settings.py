@@ -126,7 +126,7 @@ def test_hostile_text_never_reaches_a_script_or_another_folder(
     if loaded.settings is None:
         return
     assert all(only_known_syntax(script) for script in scripts(loaded.settings))
-    for manifest in bundle(loaded.settings, asset=ASSET):
+    for manifest in bundle(loaded.settings, redirection(loaded.settings), asset=ASSET):
         assert set(manifest.slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
         assert yaml.safe_load(dump(manifest.object)) == manifest.object
 

@@ -153,7 +153,7 @@ def test_peoples_notes_do_not_change_the_digest() -> None:
 
 
 def test_the_config_map_holds_what_a_check_needs() -> None:
-    data = config_map_data(settings(GUIDE))
+    data = config_map_data(redirection(settings(GUIDE)))
     known = redirection(settings(GUIDE))
     assert data["mesh.sh"] == known.mesh.script
     assert data["profile.web.sh"] == known.profiles[0].script

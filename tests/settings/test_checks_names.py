@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 
 from .loading import found, settings
 
@@ -32,7 +33,9 @@ def test_objects_of_a_full_stack_have_different_names() -> None:
         "releaseAssets": {"source": "existingConfigMap"},
         "enrolledNamespaces": [{"name": "a"}, {"name": "b", "create": True}],
     }
-    names = [(item.kind, item.namespace, item.name) for item in bundle(settings(data))]
+    stack = settings(data)
+    manifests = bundle(stack, redirection(stack))
+    names = [(item.kind, item.namespace, item.name) for item in manifests]
     assert len(names) == len(set(names))
 
 
