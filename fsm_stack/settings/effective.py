@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.lists import EXCLUDED_RANGES, LISTS, OUTBOUND_PORTS, POD_LISTS, Lists, unique
+from fsm_stack.lists import (
+    EXCLUDED_RANGES,
+    LISTS,
+    OUTBOUND_PORTS,
+    POD_LISTS,
+    Lists,
+    merged,
+    unique,
+)
 from fsm_stack.settings.profiles import CONTROL_PLANE_PORTS, METADATA_RANGES
 from fsm_stack.settings.values import CidrEntry, PortEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fsm_stack.lists import ListName
     from fsm_stack.settings.profiles import AnnotationProfile
@@ -35,6 +44,29 @@ def preset_entries(
 
 def _range(value: str, reason: str) -> CidrEntry:
     return CidrEntry.model_construct(value=value, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effective:
+    """Every list of a stack, worked out once.
+
+    Attributes:
+        mesh: the mesh-wide lists.
+        own: each profile's lists, presets first.
+        both: what a pod with the profile's annotations gets in this mesh.
+    """
+
+    mesh: Lists
+    own: Mapping[str, Lists]
+    both: Mapping[str, Lists]
+
+
+def effective(settings: StackSettings) -> Effective:
+    """The lists of the mesh and of every profile, in the order of the file."""
+    mesh = mesh_lists(settings)
+    own = {name: profile_lists(settings, name) for name in settings.annotation_profiles}
+    both = {name: merged(mesh, lists) for name, lists in own.items()}
+    return Effective(mesh=mesh, own=own, both=both)
 
 
 def mesh_lists(settings: StackSettings) -> Lists:

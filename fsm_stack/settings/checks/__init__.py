@@ -1,20 +1,26 @@
-"""Checks of one stack's settings: each a small generator of findings, listed in ``CHECKS``."""
+"""Checks of one stack's settings: each a small generator of findings, listed in a tuple."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks import control_plane, lists, names, ranges, switches, workloads
+from fsm_stack.settings.effective import effective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
     from fsm_stack.findings import Finding
+    from fsm_stack.settings.effective import Effective
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.yaml_text import Path
 
     Check = Callable[[StackSettings, date], Iterator[tuple[Path, Finding]]]
+    ListCheck = Callable[[StackSettings, Effective], Iterator[tuple[Path, Finding]]]
+
+# They look at whole lists, the mesh's and each profile's, which are merged once for all of them.
+LIST_CHECKS: Final[tuple[ListCheck, ...]] = (*lists.LIST_CHECKS, *ranges.LIST_CHECKS)
 
 CHECKS: Final[tuple[Check, ...]] = (
     *lists.CHECKS,
@@ -28,5 +34,8 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 def check_settings(settings: StackSettings, today: date) -> Iterator[tuple[Path, Finding]]:
     """Every finding of valid settings, with its path in the file."""
+    known = effective(settings)
+    for list_check in LIST_CHECKS:
+        yield from list_check(settings, known)
     for check in CHECKS:
         yield from check(settings, today)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.lists import POD_LISTS, merged
+from fsm_stack.lists import POD_LISTS
 from fsm_stack.settings.checks.at import at, list_paths
-from fsm_stack.settings.effective import mesh_lists, profile_lists
 from fsm_stack.settings.mesh_config import check_mode
 from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings import Finding
+    from fsm_stack.settings.effective import Effective
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.yaml_text import Path
 
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 _PORT_LISTS: Final = tuple(listed for listed in POD_LISTS if listed.holds == "ports")
 
 
-def too_many_ports(settings: StackSettings, _today: date) -> Found:
+def too_many_ports(_settings: StackSettings, effective: Effective) -> Found:
     """H1: more ports than one multiport match takes, in the mesh or in a merged profile."""
-    mesh = mesh_lists(settings)
+    mesh = effective.mesh
     for listed in _PORT_LISTS:
         count = len(set(mesh.entries(listed)))
         if count > MULTIPORT_MAX:
             message = f"expected at most {MULTIPORT_MAX} ports, got {count}"
             yield at(("traffic", listed.key), "too-many-ports", message)
-    for name in settings.annotation_profiles:
-        pod = profile_lists(settings, name)
-        both = merged(mesh, pod)
+    for name, both in effective.both.items():
+        pod = effective.own[name]
         for listed in _PORT_LISTS:
             ports, own, shared = (lists.entries(listed) for lists in (both, pod, mesh))
             if own and len(ports) > MULTIPORT_MAX:
@@ -99,4 +98,5 @@ def ignored(settings: StackSettings, _today: date) -> Found:
             yield at(path, "lists-ignored", message)
 
 
-CHECKS: Final = (too_many_ports, duplicates, reserved_ports, expired, mode, ignored)
+LIST_CHECKS: Final = (too_many_ports,)
+CHECKS: Final = (duplicates, reserved_ports, expired, mode, ignored)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings import Severity
-from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES, Lists, merged
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES, Lists
 from fsm_stack.settings.checks.at import at, list_paths
-from fsm_stack.settings.effective import mesh_lists, profile_lists
 from fsm_stack.settings.values import address_text, cidr_bounds, network_text
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings import Finding
+    from fsm_stack.settings.effective import Effective
     from fsm_stack.settings.stack import StackSettings
     from fsm_stack.settings.yaml_text import Path
 
@@ -76,7 +76,7 @@ def host_bits(settings: StackSettings, _today: date) -> Found:
             )
 
 
-def everything(settings: StackSettings, _today: date) -> Found:
+def everything(settings: StackSettings, effective: Effective) -> Found:
     """H8: exclusions that leave nothing to intercept."""
     for index, entry in enumerate(settings.traffic.network_interface_exclusion_list):
         path: Path = ("traffic", INTERFACES.key, index)
@@ -90,13 +90,11 @@ def everything(settings: StackSettings, _today: date) -> Found:
             )
             severity = Severity.WARNING
             yield at(path, "excludes-everything", message, value=name, severity=severity)
-    mesh = mesh_lists(settings)
+    mesh = effective.mesh
     if spans(mesh.excluded_ranges) == ((0, _LAST),):
         yield _whole(("traffic", EXCLUDED_RANGES.key), mesh.excluded_ranges, mesh.excluded_ranges)
         return
-    for name in settings.annotation_profiles:
-        pod = profile_lists(settings, name)
-        both = merged(mesh, pod)
+    for name, both in effective.both.items():
         if spans(both.excluded_ranges) == ((0, _LAST),):
             own = settings.annotation_profiles[name].outbound_ip_range_exclusion_list
             path = ("annotationProfiles", name, EXCLUDED_RANGES.key)
@@ -112,7 +110,7 @@ def _whole(path: Path, listed: tuple[str, ...], together: tuple[str, ...]) -> tu
     return at(path, "excludes-everything", message)
 
 
-def mesh_traffic(settings: StackSettings, _today: date) -> Found:
+def mesh_traffic(settings: StackSettings, effective: Effective) -> Found:
     """H9: an exclusion over the addresses of the mesh's own pods and services."""
     cluster = settings.cluster
     declared = [(text, "pod") for text in cluster.pod_ranges]
@@ -125,18 +123,17 @@ def mesh_traffic(settings: StackSettings, _today: date) -> Found:
             text = str(entry.value)
             if text != own and cidr_bounds(text) != (0, _LAST):
                 yield from _against(text, (*path, index), declared)
-    yield from _together(settings, declared)
+    yield from _together(effective, declared)
 
 
-def _together(settings: StackSettings, declared: list[tuple[str, str]]) -> Found:
+def _together(effective: Effective, declared: list[tuple[str, str]]) -> Found:
     """Exclusions that cover a range of the cluster only as a whole."""
-    mesh = mesh_lists(settings)
+    mesh = effective.mesh
     scopes: list[tuple[Path, Lists, tuple[str, ...]]] = [
         (("traffic", EXCLUDED_RANGES.key), mesh, ()),
     ]
-    for name in settings.annotation_profiles:
+    for name, both in effective.both.items():
         path: Path = ("annotationProfiles", name, EXCLUDED_RANGES.key)
-        both = merged(mesh, profile_lists(settings, name))
         scopes.append((path, both, mesh.excluded_ranges))
     for path, lists, inherited in scopes:
         union, before = spans(lists.excluded_ranges), spans(inherited)
@@ -156,17 +153,15 @@ def _overlap(one: str, other: str) -> bool:
     return first <= high and low <= last
 
 
-def narrow_inclusions(settings: StackSettings, _today: date) -> Found:
+def narrow_inclusions(settings: StackSettings, effective: Effective) -> Found:
     """Inclusions without the cluster's own ranges: the mesh's traffic is not among them."""
-    cluster = settings.cluster
-    mesh = mesh_lists(settings)
+    cluster, mesh = settings.cluster, effective.mesh
     scopes: list[tuple[Path, tuple[str, ...], tuple[str, ...]]] = [
         (("traffic", INCLUDED_RANGES.key), mesh.included_ranges, ()),
     ]
-    for name in settings.annotation_profiles:
-        pod = profile_lists(settings, name)
+    for name, pod in effective.own.items():
         if pod.included_ranges:
-            both = merged(mesh, pod).included_ranges
+            both = effective.both[name].included_ranges
             scopes.append(
                 (("annotationProfiles", name, INCLUDED_RANGES.key), both, mesh.included_ranges)
             )
@@ -217,20 +212,20 @@ def _against(text: str, path: Path, declared: list[tuple[str, str]]) -> Found:
             kinds.add(kind)
 
 
-def dead_inclusions(settings: StackSettings, _today: date) -> Found:
+def dead_inclusions(settings: StackSettings, effective: Effective) -> Found:
     """H10: an inclusion that an exclusion takes back whole."""
-    mesh = mesh_lists(settings)
+    mesh = effective.mesh
     yield from _dead(("traffic", INCLUDED_RANGES.key), mesh.included_ranges, mesh)
     for name, profile in settings.annotation_profiles.items():
-        both = merged(mesh, profile_lists(settings, name))
+        both = effective.both[name]
         listed = tuple(e.value for e in profile.outbound_ip_range_inclusion_list)
         path: Path = ("annotationProfiles", name, INCLUDED_RANGES.key)
         yield from _dead(path, listed, both)
         yield from _dead_by_profile(name, mesh, both)
 
 
-def _dead(path: Path, listed: tuple[str, ...], effective: Lists) -> Found:
-    union = spans(effective.excluded_ranges)
+def _dead(path: Path, listed: tuple[str, ...], together: Lists) -> Found:
+    union = spans(together.excluded_ranges)
     for index, text in enumerate(listed):
         if covers(union, text):
             low, high = (address_text(bound) for bound in cidr_bounds(text))
@@ -249,4 +244,5 @@ def _dead_by_profile(name: str, mesh: Lists, both: Lists) -> Found:
             yield at(("annotationProfiles", name, EXCLUDED_RANGES.key), "dead-inclusion", message)
 
 
-CHECKS: Final = (host_bits, everything, mesh_traffic, narrow_inclusions, dead_inclusions)
+LIST_CHECKS: Final = (everything, mesh_traffic, narrow_inclusions, dead_inclusions)
+CHECKS: Final = (host_bits,)
