@@ -7,12 +7,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Refused
+from fsm_stack.edges.cluster_programs import logs, unwell, warnings
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow import keep
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS
 from fsm_stack.verify.objects import owner_of
+from fsm_stack.verify.programs.names import APP_LABEL, NAME_LABEL, PRODUCTS, PROGRAMS
 from fsm_stack.verify.shape import mapping, mappings, text, texts
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
@@ -29,6 +31,16 @@ _LOG_LINES: Final = 20
 _LOG_BYTES: Final = 4096
 _LOGS_MAX: Final = 20
 _LOGS_FAILED_MAX: Final = 3  # each may take the server half a minute: its node is down
+_OF_PROGRAMS: Final = f"{APP_LABEL} in ({','.join(sorted(PROGRAMS))})"
+_OF_PRODUCTS: Final = f"{NAME_LABEL} in ({','.join(PRODUCTS)})"
+_RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+_RIGHTS: Final = {
+    "ClusterRole": (_RBAC, "clusterroles"),
+    "ClusterRoleBinding": (_RBAC, "clusterrolebindings"),
+    "Role": (_RBAC, "roles"),
+    "RoleBinding": (_RBAC, "rolebindings"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+}
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _APPS: Final = "/apis/apps/v1"
 OWNER_KINDS: Final = {
@@ -121,6 +133,26 @@ class Reader:
         self._all(Part.ENDPOINTS, f"/apis/discovery.k8s.io/v1/{inside}/endpointslices",
                   "EndpointSlice")  # fmt: skip
         self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
+        self._all(Part.PROGRAM_PODS, f"/api/v1/{inside}/pods", "Pod", labelSelector=_OF_PROGRAMS)
+        for kind, (prefix, plural) in _RIGHTS.items():
+            where = "" if kind.startswith("Cluster") else f"{inside}/"
+            self._all(Part.RIGHTS, f"{prefix}/{where}{plural}", kind, labelSelector=_OF_PRODUCTS)
+        self._programs(place)
+
+    def _programs(self, place: str) -> None:
+        """Why a control plane does not run: nothing where it does."""
+        known = self._assembly.snapshot(Source(context=self.cluster.context))
+        if not unwell(known, place):
+            return
+        try:
+            for event in warnings(self.cluster, place):
+                self._take(event)
+            self._read.add(Part.EVENTS)
+        except Refused as refused:
+            self._note(Part.EVENTS, refused)
+        pods = tuple(pod for pod in known.program_pods if pod.namespace == place)
+        for log in logs(self.cluster, pods, self._note):
+            self._take(log)
 
     def _namespaces(self, systems: tuple[System, ...], declared: Iterable[str]) -> None:
         names: dict[str, None] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Part
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
     from fsm_stack.verify.objects import Pod
+    from fsm_stack.verify.programs.why import Trouble
     from fsm_stack.verify.snapshot import Snapshot
 
 
@@ -79,6 +81,16 @@ class Context:
         return redirecting_mesh(
             self.system, spec, name=declared.name, namespace=declared.namespace
         )
+
+    def trouble(self, program: str) -> Trouble | None:
+        """What keeps a program of the control plane from running; None: nothing, or unread."""
+        if program not in self._troubles:
+            self._troubles[program] = program_trouble(self, program)
+        return self._troubles[program]
+
+    @cached_property
+    def _troubles(self) -> dict[str, Trouble | None]:
+        return {}
 
     @property
     def named(self) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.verify.allow import REPLICA_FAILURE
+from fsm_stack.verify.shape import mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -52,7 +53,8 @@ def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
     else:
         replicas = (owner.get("spec") or {}).get("replicas")
         exist, wanted = status.get("replicas"), 1 if replicas is None else replicas
-    known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=_refused(status))
+    refused = refusal_of(mappings(status.get("conditions")))
+    known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=refused)
     return known if known.refused or known.exist < known.wanted else None
 
 
@@ -67,8 +69,9 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _refused(status: Mapping[str, Any]) -> str:
-    for one in status.get("conditions") or ():
+def refusal_of(conditions: Iterable[Json]) -> str:
+    """What a controller was told when it made a pod; empty: it was not refused."""
+    for one in conditions:
         if one.get("type") == REPLICA_FAILURE and one.get("status") == "True":
             return str(one.get("message") or one.get("reason") or REPLICA_FAILURE)
     return ""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.harmless import command
+from fsm_stack.verify.programs.names import programs_of
+from fsm_stack.verify.programs.program import program
+from fsm_stack.verify.programs.repair import apply
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -20,24 +22,26 @@ Json = dict[str, Any]
 
 
 def running(context: Context) -> Iterator[Finding]:
-    """Injector, controller and bootstrap are there, and at least one pod of each is available."""
-    system, namespace = context.system, context.expected.mesh.namespace
-    for name in (system.injector_name, system.controller_name, system.bootstrap_name):
-        place = f"Deployment {namespace}/{name}"
-        item = context.snapshot.programs.get((namespace, name))
-        if item is None:
-            yield found("cluster-control-plane", f"{name} is not there", place=place)
-            continue
-        status = item.get("status") or {}
-        wanted = (item.get("spec") or {}).get("replicas")
-        counted = status.get("availableReplicas")
-        available = counted if isinstance(counted, int) else 0
-        if not available or (isinstance(wanted, int) and available < wanted):
+    """Injector, controller and bootstrap are there, and all pods of each are available."""
+    namespace, names = context.expected.mesh.namespace, programs_of(context.system)
+    if all((namespace, name) not in context.snapshot.programs for name in names):
+        yield found(
+            "control-plane-absent",
+            f"the control plane is not installed: there is no Deployment {', '.join(names)}",
+            place=f"namespace {namespace}",
+            fix=f"{apply(context)}.",
+        )
+        return
+    for name in names:
+        if (why := context.trouble(name)) is not None:
+            one = program(context, name)
             yield found(
-                "cluster-control-plane",
-                f"{name}: {available} of {wanted} pods are available",
-                place=place,
-                fix=command("kubectl", "describe", "deployment", name, "-n", namespace),
+                why.id,
+                why.why,
+                place=one.place,
+                evidence=why.evidence or None,
+                fix=why.fix,
+                severity=Severity.WARNING if one.runs else None,
             )
 
 

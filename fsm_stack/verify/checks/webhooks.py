@@ -9,6 +9,7 @@ from fsm_stack.verify.checks.mesh import drift_finding
 from fsm_stack.verify.drift import ABSENT, drifts
 from fsm_stack.verify.expected import is_injector, selected_mesh
 from fsm_stack.verify.harmless import command
+from fsm_stack.verify.programs.repair import start_again
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -101,14 +102,13 @@ def place(item: Json) -> str:
 
 
 def restart(context: Context, program: str = "") -> str:
-    """The command that makes a program of the control plane write its configuration again.
+    """What makes a program of the control plane start, and write its configuration again.
 
     Args:
         context: which mesh.
         program: empty: the injector.
     """
-    name, namespace = program or context.system.injector_name, context.expected.mesh.namespace
-    return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
+    return start_again(context, program or context.system.injector_name)
 
 
 def delete(item: Json) -> str:
@@ -191,13 +191,15 @@ def server(context: Context) -> Iterator[Finding]:
         if (endpoint.get("conditions") or {}).get("ready") is not False
     ]
     if not ready:
+        why = context.trouble(context.system.injector_name)
         yield found(
             "cluster-webhook-service",
             f"Service {named} has no ready endpoint: with failurePolicy "
             f"{entry.get('failurePolicy')} new pods of the mesh wait or are refused",
             place=place(item),
-            fix=f"{restart(context)} ; if no injector can run, new pods start without a sidecar "
-            f"after {delete(item)}",
+            evidence=f"a consequence: {why.why}" if why else None,
+            fix=f"{why.fix if why else restart(context)} ; if no injector can run, new pods start "
+            f"without a sidecar after {delete(item)}",
         )
 
 
