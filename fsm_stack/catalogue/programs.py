@@ -108,4 +108,18 @@ RULES: Final = (
         "Resume or undo it, and mend what its new pods lack.",
         source="Kubernetes, condition Progressing",
     ),
+    _rule(
+        "cluster-rights",
+        "the control plane's account lacks a declared right",
+        "The API server refuses what it grants: caches never fill, and at its next start the program ends.",
+        _APPLY,
+        source="Kubernetes, RBAC; the requests that FSM's programs make",
+    ),
+    _rule(
+        "cluster-services",
+        "a Service of the control plane leads elsewhere than declared",
+        "Its ports reach no program: a webhook is not answered, or a sidecar gets no configuration.",
+        _APPLY,
+        source="charts/fsm, the Services",
+    ),
 )

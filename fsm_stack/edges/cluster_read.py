@@ -83,6 +83,7 @@ class Reader:
         systems: Iterable[System] = SYSTEMS.values(),
         namespace: str | None = None,
         declared: Iterable[str] = (),
+        rights: Iterable[tuple[str, str, str]] = (),
         asked: Subject | None = None,
         uid: str = "",
         taken: str = "",
@@ -93,6 +94,7 @@ class Reader:
             systems: whose MeshConfigs are looked for.
             namespace: the control plane's; None: where the MeshConfig is found.
             declared: namespaces that should be in the mesh, whatever their labels say.
+            rights: roles, bindings and accounts that are declared, by kind, namespace, name.
             asked: one pod or owner; None: the pods of every enrolled namespace.
             uid: the cluster's.
             taken: when, as text.
@@ -102,7 +104,7 @@ class Reader:
         for item in self._mesh_configs(known):
             places.add(str((item.get("metadata") or {}).get("namespace")))
         for place in sorted(places):
-            self._control_plane(place)
+            self._control_plane(place, tuple(rights))
         self._all(Part.MUTATING, f"{_ADMISSION}/mutatingwebhookconfigurations",
                   "MutatingWebhookConfiguration")  # fmt: skip
         self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
@@ -126,7 +128,7 @@ class Reader:
             found += self._all(Part.MESH_CONFIG, path, "MeshConfig", api_version=version)
         return found
 
-    def _control_plane(self, place: str) -> None:
+    def _control_plane(self, place: str, rights: Iterable[tuple[str, str, str]]) -> None:
         inside = f"namespaces/{place}"
         self._one(Part.REDIRECTION, f"/api/v1/{inside}/configmaps/{CONFIG_MAP_NAME}", "ConfigMap")
         self._all(Part.SERVICES, f"/api/v1/{inside}/services", "Service")
@@ -134,10 +136,22 @@ class Reader:
                   "EndpointSlice")  # fmt: skip
         self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
         self._all(Part.PROGRAM_PODS, f"/api/v1/{inside}/pods", "Pod", labelSelector=_OF_PROGRAMS)
-        for kind, (prefix, plural) in _RIGHTS.items():
-            where = "" if kind.startswith("Cluster") else f"{inside}/"
-            self._all(Part.RIGHTS, f"{prefix}/{where}{plural}", kind, labelSelector=_OF_PRODUCTS)
+        self._rights(place, rights)
         self._programs(place)
+
+    def _rights(self, place: str, declared: Iterable[tuple[str, str, str]]) -> None:
+        """The roles of an installation, by its label; those declared also without it."""
+        for kind, (prefix, plural) in _RIGHTS.items():
+            path = (
+                f"{prefix}/{'' if kind.startswith('Cluster') else f'namespaces/{place}/'}{plural}"
+            )
+            items = self._all(Part.RIGHTS, path, kind, labelSelector=_OF_PRODUCTS)
+            if Part.RIGHTS in self._not_read:
+                return
+            there = {str(mapping(item.get("metadata")).get("name")) for item in items}
+            for known, _, name in declared:
+                if known == kind and name not in there:
+                    self._one(Part.RIGHTS, f"{path}/{name}", kind)
 
     def _programs(self, place: str) -> None:
         """Why a control plane does not run: nothing where it does."""

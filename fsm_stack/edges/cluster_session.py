@@ -27,6 +27,7 @@ from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
 from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.programs.rights import RIGHTS_KINDS
 from fsm_stack.verify.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _live(
         systems=chosen,
         namespace=expected.mesh.namespace if expected else None,
         declared=expected.namespaces if expected else (),
+        rights=[key for key in expected.objects if key[0] in RIGHTS_KINDS] if expected else (),
         asked=asked,
         uid=uid,
     )

@@ -12,7 +12,7 @@ from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.verify.programs.log import without_credentials
-from fsm_stack.verify.programs.names import PROGRAMS
+from fsm_stack.verify.programs.names import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.verify.programs.pod import program_of
 from fsm_stack.verify.shape import Shape, mapping, mappings, pruned, text, texts
 
@@ -74,13 +74,19 @@ def _deployment(value: Json) -> Json:
     """A control plane's Deployment, or an application's owner: told apart by its name."""
     kept: Json = pruned(value, _OWNER)
     if str(_at(value, "metadata", "name")) in PROGRAMS:
+        kept["metadata"] = pruned(value.get("metadata"), {**OWNED, **_MANAGED})
         template = kept.setdefault("spec", {}).setdefault("template", {})
         spec = _at(value, "spec", "template", "spec")
         template["spec"] = pruned(spec, {"initContainers": [_PROGRAM], "containers": [_PROGRAM]})
     return kept
 
 
-_PROGRAM: Final[Shape] = {"name": True, "image": True, "env": _program_environment}
+_PROGRAM: Final[Shape] = {
+    "name": True,
+    "image": True,
+    "ports": [{"name": True, "containerPort": True}],
+    "env": _program_environment,
+}
 
 
 REPLICA_FAILURE: Final = "ReplicaFailure"
@@ -201,6 +207,14 @@ def _pod(value: Json) -> Json:
     return kept
 
 
+def _selected(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """What a Service selects pods by; of a label that no chart writes its key alone."""
+    return {key: item if key in _CHART_LABELS else "..." for key, item in texts(values).items()}
+
+
+_CHART_LABELS: Final = frozenset({APP_LABEL, NAME_LABEL, "app.kubernetes.io/instance"})
+
+
 def _event(value: Json) -> Json | None:
     """A warning about pods, or what makes them; of others nothing."""
     kind = _at(value, "involvedObject", "kind")
@@ -247,7 +261,13 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _configuration,
     "ValidatingWebhookConfiguration": _configuration,
-    "Service": {"metadata": META, "spec": {"ports": [{"port": True}]}},
+    "Service": {
+        "metadata": _MANAGED,
+        "spec": {
+            "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
+            "selector": _selected,
+        },
+    },
     "EndpointSlice": {
         "metadata": {
             **META,

@@ -170,6 +170,7 @@ class _Names:
         for key in ("name", "namespace"):
             if key in metadata:
                 metadata[key] = self._word(metadata[key])
+        metadata.pop("managedFields", None)  # its keys name what others wrote
         metadata["labels"] = {
             key: self._word(value) if key in _NAME_LABELS else value
             for key, value in (metadata.get("labels") or {}).items()
@@ -191,7 +192,8 @@ class _Names:
                 {key: value for key, value in one.items() if key != "message"}
                 for one in status["conditions"]
             ]
-        spec.pop("clusterIP", None)
+        for key in ("clusterIP", "selector"):
+            spec.pop(key, None)
         for holder in (spec, status):
             for part in _CONTAINERS:
                 if part in holder:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.programs.trouble import program_trouble
-from fsm_stack.verify.redirecting import redirecting_mesh
+from fsm_stack.verify.redirecting import RULE_LISTS, redirecting_mesh
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -81,6 +82,13 @@ class Context:
         return redirecting_mesh(
             self.system, spec, name=declared.name, namespace=declared.namespace
         )
+
+    @cached_property
+    def mesh_config_first(self) -> str:
+        """What gives the cluster's MeshConfig the declared lists."""
+        item = self.snapshot.mesh_config(self.system, self.expected.mesh.namespace)
+        fields = (*RULE_LISTS, "interceptionMode")
+        return apply(self, item, *(f"spec.traffic.{name}" for name in fields))
 
     def trouble(self, program: str) -> Trouble | None:
         """What keeps a program of the control plane from running; None: nothing, or unread."""

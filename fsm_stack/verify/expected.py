@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.conflict import UP
 from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
 from fsm_stack.redirection.render import CONFIG_MAP_NAME, settings_digest
 from fsm_stack.verify.harmless import harmless
@@ -82,7 +83,7 @@ class Expected:
         in the cluster it sees after a refresh only.
         """
         if self.origin == "stack":
-            return "Run `pulumi up --refresh` for the stack"
+            return f"Run `{UP}` for the stack"
         return "Apply the rendered files"
 
 

@@ -11,7 +11,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.snapshot import Part
 
-from .world import program_pod, world
+from .world import managed, program_pod, world
 
 if TYPE_CHECKING:
     from fsm_stack.findings import Finding
@@ -218,11 +218,16 @@ def test_an_image_that_cannot_be_pulled_is_named_with_the_declared_one() -> None
     assert found.id == "program-image"
     assert found.message == (
         "fsm-injector: 0 of 1 pods are available: image flomesh/none:9 of container fsm-injector "
-        "cannot be pulled: ImagePullBackOff"
+        "cannot be pulled: ImagePullBackOff, declared is flomesh/fsm-injector:1.5.1"
     )
     assert found.value == 'Failed to pull image "flomesh/none:9": not found'
-    assert found.fix == (
-        "Run `pulumi up --refresh` for the stack: declared is flomesh/fsm-injector:1.5.1."
+    assert found.fix == "Run `pulumi up --refresh` for the stack."
+    mesh.the("Deployment", "fsm-injector")["metadata"]["managedFields"] = [
+        managed("kubectl-set", "spec.template.spec.containers.image")
+    ]
+    assert only(mesh).fix == (
+        "Run `PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh` for the stack: a plain one "
+        "ends in a conflict with kubectl-set."
     )
 
 

@@ -218,3 +218,16 @@ def program_pod(program: str, *, place: str = "fsm-system") -> Json:
             ],
         },
     }
+
+
+def managed(manager: str, path: str, *, operation: str = "Update") -> Json:
+    """An entry of metadata.managedFields: who owns a field, and how it was written."""
+    fields: Json = {}
+    for step in reversed(path.split(".")):
+        fields = {f"f:{step}": fields}
+    return {
+        "manager": manager,
+        "operation": operation,
+        "time": "2026-06-30T09:00:00Z",
+        "fieldsV1": fields,
+    }

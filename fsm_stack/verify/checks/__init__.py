@@ -14,7 +14,9 @@ from fsm_stack.verify.checks import (
     namespaces,
     owners,
     pods,
+    rights,
     rules,
+    services,
     webhooks,
     workloads,
 )
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 CHECKS: Final[tuple[Check, ...]] = (
     *mesh.CHECKS,
     *control_plane.CHECKS,
+    *rights.CHECKS,
+    *services.CHECKS,
     *webhooks.CHECKS,
     *authority.CHECKS,
     *admission.CHECKS,

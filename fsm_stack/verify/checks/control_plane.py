@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.programs.names import programs_of
 from fsm_stack.verify.programs.program import program
-from fsm_stack.verify.programs.repair import apply
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]
+_IMAGE_PATHS: Final = tuple(
+    f"spec.template.spec.{part}.{field}"
+    for part in ("containers", "initContainers")
+    for field in ("image", "env")
+)
 
 
 def running(context: Context) -> Iterator[Finding]:
@@ -69,7 +74,7 @@ def images(context: Context) -> Iterator[Finding]:
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
                     place=f"Deployment {namespace}/{name}",
                     evidence=has.get(where),
-                    fix=f"{context.expected.apply}, or declare the image.",
+                    fix=f"{apply(context, there, *_IMAGE_PATHS)}, or declare the image.",
                     severity=Severity.WARNING if same else Severity.ERROR,
                 )
 
@@ -126,7 +131,8 @@ def recorded(context: Context) -> Iterator[Finding]:
     if declared is None:
         raise NotApplicable("nothing is declared outside the cluster")
     place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
-    there, fix = context.snapshot.redirection, f"{context.expected.apply}."
+    there = context.snapshot.redirection
+    fix = f"{apply(context, there, 'data.settingsDigest')}."
     if there is None:
         yield found("cluster-redirection", "it is not there", place=place, fix=fix)
         return

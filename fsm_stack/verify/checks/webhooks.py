@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.mesh import drift_finding
 from fsm_stack.verify.drift import ABSENT, drifts
@@ -172,7 +173,7 @@ def server(context: Context) -> Iterator[Finding]:
     there = context.snapshot.services.get(key)
     if there is None:
         yield found("cluster-webhook-service", f"Service {named} is not there",
-                    place=place(item), fix=_service_again(context, named))  # fmt: skip
+                    place=place(item), fix=_service_again(context, key))  # fmt: skip
         return
     port = service.get("port") or 443  # Kubernetes' default of a webhook's service
     ports = [one.get("port") for one in (there.get("spec") or {}).get("ports") or ()]
@@ -180,7 +181,7 @@ def server(context: Context) -> Iterator[Finding]:
         has = f"it has {', '.join(map(str, ports))}"
         yield found("cluster-webhook-service", f"Service {named} has no port {port}",
                     place=place(item), evidence=has,
-                    fix=_service_again(context, named))  # fmt: skip
+                    fix=_service_again(context, key))  # fmt: skip
     ready = [
         endpoint
         for one in context.snapshot.endpoints
@@ -203,11 +204,11 @@ def server(context: Context) -> Iterator[Finding]:
         )
 
 
-def _service_again(context: Context, named: str) -> str:
+def _service_again(context: Context, key: tuple[str, str]) -> str:
     """What makes the Service: no program does."""
     if context.expected.declared:
-        return f"{context.expected.apply}."
-    return f"Create Service {named} again, as the installation did: no program writes it."
+        return f"{apply(context, context.snapshot.services.get(key), 'spec.ports')}."
+    return f"Create Service {'/'.join(key)} again, as the installation did: no program writes it."
 
 
 def drift(context: Context) -> Iterator[Finding]:

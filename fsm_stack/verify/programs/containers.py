@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.programs.log import denied, last_words
 from fsm_stack.verify.programs.program import program
-from fsm_stack.verify.programs.repair import apply, restart, then
-from fsm_stack.verify.programs.rights import grants
+from fsm_stack.verify.programs.repair import restart, then
+from fsm_stack.verify.programs.rights import granting
 from fsm_stack.verify.programs.why import Trouble
 from fsm_stack.verify.shape import mapping, mappings
 from fsm_stack.verify.snapshot import Part
@@ -59,15 +60,18 @@ def image(
         return None
     wanted = _declared_image(context, one, item)
     if wanted and wanted != item.image:
-        fix = f"{context.expected.apply}: declared is {wanted}."
+        part = "initContainers" if item.init else "containers"
+        fix = f"{apply(context, one.item, f'spec.template.spec.{part}.image')}."
     else:
         fix = (
             f"Put {item.image} where its registry serves it, or correct images in what is "
             f"declared, then: {restart(one.name, one.namespace)}"
         )
+    declared = f", declared is {wanted}" if wanted not in {"", item.image} else ""
     return Trouble(
         id="program-image",
-        why=f"image {item.image} of container {item.name} cannot be pulled: {item.state.reason}",
+        why=f"image {item.image} of container {item.name} cannot be pulled: {item.state.reason}"
+        f"{declared}",
         evidence=one.said(pod, "Failed") or item.state.message,
         fix=fix,
     )
@@ -141,13 +145,11 @@ def rights(
 
 def _grant(asked: Denied, one: Program, context: Context) -> str:
     again = restart(one.name, one.namespace)
-    unread = Part.RIGHTS not in context.snapshot.read
-    if grants(context.expected.objects, asked):
-        if not unread and grants(context.snapshot.rights, asked):
-            return again  # it was granted meanwhile, and the program has given up
-        return then(context.expected.apply, again)
-    if not unread and grants(context.snapshot.rights, asked):
-        return again
+    live = context.snapshot.rights if Part.RIGHTS in context.snapshot.read else {}
+    if granting(live, asked):
+        return again  # it was granted meanwhile, and the program has given up
+    if known := granting(context.expected.objects, asked):
+        return then(apply(context, live.get(known[0]), "rules"), again)
     group = asked.group or '""'
     rule = f"apiGroups [{group}], resources [{asked.resource}], verbs [{asked.verb}]"
     return then(f"Grant it by a role of {_account(asked.user)}: {rule}", again)

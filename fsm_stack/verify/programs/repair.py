@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.shape import mapping
 from fsm_stack.verify.snapshot import Part
@@ -22,13 +23,6 @@ _ANY: Final = 1  # pods, where nothing declares how many
 def then(first: str, second: str) -> str:
     """One thing after the other."""
     return f"{first}, then: {second}" if first and second else first or second
-
-
-def apply(context: Context) -> str:
-    """What brings the cluster to what is declared; where nothing is, who installed it does."""
-    if context.expected.declared:
-        return context.expected.apply
-    return "Install it again, as it was installed: nothing is declared outside the cluster"
 
 
 def start_again(context: Context, name: str) -> str:

@@ -49,7 +49,7 @@ class Right:
 
     def _resource_covers(self, wanted: str) -> bool:
         # Source: kubernetes pkg/apis/rbac/v1/evaluation_helpers.go, ResourceMatches.
-        if self.resource in {_EVERY, wanted}:
+        if self.resource == wanted or (self.resource == _EVERY and wanted[:1] != "/"):
             return True
         front, _, part = self.resource.partition("/")
         return front == _EVERY and bool(part) and wanted.endswith(f"/{part}")
@@ -85,21 +85,22 @@ def lacking(declared: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[Right
     )  # fmt: skip
 
 
-def grants(objects: Mapping[Key, Json], asked: Denied) -> bool:
-    """Whether roles and bindings among the objects let the account do what was refused."""
+def granting(objects: Mapping[Key, Json], asked: Denied) -> tuple[Key, ...]:
+    """The roles among the objects by which the account may do what was refused."""
     wanted = Right(group=asked.group, resource=asked.resource, verb=asked.verb)
-    return any(
-        _binds(binding, asked) and any(right.covers(wanted) for right in rights(role))
+    return tuple(
+        key
         for (kind, place, _), binding in objects.items()
-        if kind in BINDINGS and place in {"", asked.namespace}
-        and (role := _role_of(objects, binding, place)) is not None
+        if kind in BINDINGS and place in {"", asked.namespace} and _binds(binding, asked)
+        and (role := objects.get(key := _role_of(binding, place))) is not None
+        and any(right.covers(wanted) for right in rights(role))
     )  # fmt: skip
 
 
-def _role_of(objects: Mapping[Key, Json], binding: Json, place: str) -> Json | None:
+def _role_of(binding: Json, place: str) -> Key:
     ref = mapping(binding.get("roleRef"))
     kind, name = text(ref.get("kind")), text(ref.get("name"))
-    return objects.get((kind, "" if kind == "ClusterRole" else place, name))
+    return kind, "" if kind == "ClusterRole" else place, name
 
 
 def _binds(binding: Json, asked: Denied) -> bool:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.programs.containers import container_trouble
 from fsm_stack.verify.programs.program import program
 from fsm_stack.verify.programs.refusals import pod_refusal
-from fsm_stack.verify.programs.repair import apply, restart, scale, then
+from fsm_stack.verify.programs.repair import restart, scale, then
 from fsm_stack.verify.programs.why import Trouble
 from fsm_stack.verify.shape import text
 from fsm_stack.verify.shortfall import refusal_of
