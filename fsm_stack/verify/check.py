@@ -11,6 +11,7 @@ from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
 from fsm_stack.verify.apply import apply
+from fsm_stack.verify.injected import injecting_mesh
 from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import RULE_LISTS, redirecting_mesh
 from fsm_stack.verify.snapshot import Part
@@ -81,6 +82,22 @@ class Context:
         spec = (self.snapshot.mesh_config(self.system, declared.namespace) or {}).get("spec")
         return redirecting_mesh(
             self.system, spec, name=declared.name, namespace=declared.namespace
+        )
+
+    @cached_property
+    def injecting(self) -> tuple[MeshView, MeshView | None]:
+        """The mesh with the images that are declared, and with those of the cluster; None: unread.
+
+        Where nothing declares a control plane, the cluster's injector tells its own images.
+        """
+        expected, snapshot = self.expected, self.snapshot
+        mesh, name = expected.mesh, self.system.injector_name
+        live = snapshot.programs.get((mesh.namespace, name))
+        declared = expected.objects.get(("Deployment", mesh.namespace, name), live)
+        spec = (snapshot.mesh_config(self.system, mesh.namespace) or {}).get("spec")
+        return (
+            injecting_mesh(mesh, expected.settings, declared),
+            injecting_mesh(mesh, spec, live) if live is not None else None,
         )
 
     @cached_property

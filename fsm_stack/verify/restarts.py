@@ -10,6 +10,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
 from fsm_stack.verify.checks import admission, authority, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
+from fsm_stack.verify.checks.images import images_first, old_images
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import decision_of
 from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
@@ -83,10 +84,14 @@ def restarts(context: Context) -> RestartList:
             continue
         try:
             why = _reason(pod, context)
+            old = "" if why else _old_images(pod, context)
         except NotRun as reason:
             unknown[str(reason)] = None
             continue
-        if why and (first := before_restart(pod, script_of(pod, context), context)):
+        first = before_restart(pod, script_of(pod, context), context) if why or old else ""
+        if old:
+            why, first = old, first or images_first(context)
+        if why and first:
             later[first] += 1
         elif why:
             owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
@@ -147,6 +152,15 @@ def _reason(pod: Pod, context: Context) -> str:
         return ""
 
 
+def _old_images(pod: Pod, context: Context) -> str:
+    if not is_injected(pod, context):
+        return ""
+    try:
+        return "; ".join(old_images(pod, context))
+    except NotApplicable:
+        return ""
+
+
 def _lacks_init(pod: Pod, context: Context) -> str:
     """A pod with a sidecar and without rules is healed by nothing else."""
     name = context.system.init_container
@@ -186,8 +200,8 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     pods = sum(len(one.pods) for one in owners)
     have = "have" if pods != 1 else "has"
     yield (
-        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules than "
-        "the injector would write now"
+        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules or "
+        "images than the injector would give now"
     )
     for start in range(0, len(owners), batch):
         group = owners[start : start + batch]

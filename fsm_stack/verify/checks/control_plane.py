@@ -8,6 +8,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.injected import release
 from fsm_stack.verify.programs.names import programs_of
 from fsm_stack.verify.programs.program import program
 from fsm_stack.verify.snapshot import Part
@@ -68,7 +69,7 @@ def images(context: Context) -> Iterator[Finding]:
         wanted, has = _images(item), _images(there)
         for where, image in wanted.items():
             if has.get(where) != image:
-                same = _version(has.get(where, "")) == _version(image)
+                same = release(has.get(where, "")) == release(image)
                 yield found(
                     "cluster-images",
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
@@ -77,13 +78,6 @@ def images(context: Context) -> Iterator[Finding]:
                     fix=f"{apply(context, there, *_IMAGE_PATHS)}, or declare the image.",
                     severity=Severity.WARNING if same else Severity.ERROR,
                 )
-
-
-def _version(image: str) -> str:
-    """A program and its version, from whatever registry and with whatever digest beside it."""
-    tagged, _, digest = image.partition("@")
-    last = tagged.rpartition("/")[2]
-    return last if ":" in last else f"{last}@{digest}"
 
 
 def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
