@@ -16,6 +16,7 @@ from fsm_stack.verify.allow_pod import INIT_CONTAINERS
 from fsm_stack.verify.objects import owner_of
 from fsm_stack.verify.programs.names import APP_LABEL, NAME_LABEL, PRODUCTS, PROGRAMS
 from fsm_stack.verify.shape import mapping, mappings, text, texts
+from fsm_stack.verify.shortfall import unexplained
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
@@ -158,15 +159,18 @@ class Reader:
         known = self._assembly.snapshot(Source(context=self.cluster.context))
         if not unwell(known, place):
             return
+        self._warnings(place)
+        pods = tuple(pod for pod in known.program_pods if pod.namespace == place)
+        for log in logs(self.cluster, pods, self._note):
+            self._take(log)
+
+    def _warnings(self, namespace: str, reason: str = "") -> None:
         try:
-            for event in warnings(self.cluster, place):
+            for event in warnings(self.cluster, namespace, reason):
                 self._take(event)
             self._read.add(Part.EVENTS)
         except Refused as refused:
             self._note(Part.EVENTS, refused)
-        pods = tuple(pod for pod in known.program_pods if pod.namespace == place)
-        for log in logs(self.cluster, pods, self._note):
-            self._take(log)
 
     def _namespaces(self, systems: tuple[System, ...], declared: Iterable[str]) -> None:
         names: dict[str, None] = {}
@@ -191,8 +195,12 @@ class Reader:
 
     def _inside(self, namespace: str) -> None:
         self._all(Part.PODS, f"/api/v1/namespaces/{namespace}/pods", "Pod")
+        lacks = False
         for kind, plural in OWNER_KINDS.items():
-            self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
+            items = self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
+            lacks = lacks or any(unexplained(kind, item) for item in items)
+        if lacks:
+            self._warnings(namespace, "FailedCreate")
 
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
@@ -214,6 +222,8 @@ class Reader:
         labels = texts(selector.get("matchLabels"))
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
         self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
+        if owner is not None and unexplained(asked.kind, owner):
+            self._warnings(asked.namespace, "FailedCreate")
 
     def _owner_of(self, pod: Json, inside: str) -> None:
         owner = owner_of(mapping(pod.get("metadata")))

@@ -11,6 +11,7 @@ from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
 from fsm_stack.verify.apply import apply
+from fsm_stack.verify.enrolment import as_declared
 from fsm_stack.verify.injected import injecting_mesh
 from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import RULE_LISTS, redirecting_mesh
@@ -67,6 +68,16 @@ class Context:
         """Every namespace that was read, as the injector sees it; in the order of their names."""
         known = self.snapshot.namespaces
         return {name: namespace_view(known[name]) for name in sorted(known)}
+
+    @cached_property
+    def declared_namespaces(self) -> Mapping[str, tuple[NamespaceView, str]]:
+        """Those that are declared and there: as they should be, and the commands for that."""
+        declared = set(self.expected.namespaces)
+        return {
+            name: as_declared(self, known)
+            for name, known in self.namespaces.items()
+            if name in declared
+        }
 
     @cached_property
     def live_mesh(self) -> MeshView | None:

@@ -38,6 +38,7 @@ class Expected:
         mesh: the mesh of the declared MeshConfig, as an injector sees it.
         settings: the declared MeshConfig's ``spec``; None: no MeshConfig is known.
         objects: the declared objects, by kind, namespace and name.
+        patched: those that exist without the stack, which only writes into them.
         foreign: fields that others write on purpose.
         webhook: the name of the mutating webhook configuration; empty: found by its content.
         context: the kubeconfig's context that it is meant for; None: any.
@@ -49,6 +50,7 @@ class Expected:
     mesh: MeshView
     settings: Json | None
     objects: Mapping[tuple[str, str, str], Json]
+    patched: frozenset[tuple[str, str, str]] = frozenset()
     foreign: tuple[ForeignPath, ...] = ()
     webhook: str = ""
     context: str | None = None
@@ -91,7 +93,9 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
     """What one stack file declares; the release's scripts are no matter here."""
     assets = settings.release_assets.model_copy(update={"source": "omit"})
     without = settings.model_copy(update={"release_assets": assets})
-    objects = _by_key(dict(manifest.object) for manifest in bundle(without))
+    manifests = bundle(without)
+    objects = _by_key(dict(manifest.object) for manifest in manifests)
+    patched = _by_key(dict(manifest.object) for manifest in manifests if manifest.patch)
     key = ("ConfigMap", settings.namespace, CONFIG_MAP_NAME)
     if record := objects.get(key):  # its digest is of all settings: of the assets, too
         data = {**record["data"], "settingsDigest": settings_digest(settings)}
@@ -105,6 +109,7 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
         ),
         settings=spec,
         objects=objects,
+        patched=frozenset(patched),
         foreign=foreign_paths(settings),
         webhook=settings.mutating_webhook_name if settings.system == "fsm" else "",
         context=settings.cluster.context,

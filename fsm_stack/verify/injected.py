@@ -27,8 +27,8 @@ def injecting_mesh(like: MeshView, spec: object, injector: Mapping[str, Any] | N
         injector: its Deployment, whose environment names the default images.
     """
     sidecar = mapping(mapping(spec).get("sidecar"))
-    known: Json = {**texts(sidecar)}
-    known["sidecarDrivers"] = [texts(one) for one in mappings(sidecar.get("sidecarDrivers"))]
+    known: Json = _choosing(sidecar)
+    known["sidecarDrivers"] = [_choosing(one) for one in mappings(sidecar.get("sidecarDrivers"))]
     return mesh_view(
         like.system,
         {"sidecar": known},
@@ -36,6 +36,15 @@ def injecting_mesh(like: MeshView, spec: object, injector: Mapping[str, Any] | N
         name=like.name,
         namespace=like.namespace,
     )
+
+
+def _choosing(section: Json) -> Json:
+    """What of a section chooses an image: images, and osm-edge's class and drivers."""
+    return {
+        key: value
+        for key, value in texts(section).items()
+        if key.endswith("Image") or key in {"sidecarClass", "sidecarName"}
+    }
 
 
 def _environment(deployment: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from fsm_stack.verify.checks import admission, authority, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.images import images_first, old_images
 from fsm_stack.verify.checks.init import makes_init, overdue
-from fsm_stack.verify.checks.pods import decision_of
+from fsm_stack.verify.checks.pods import meant_for
 from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
@@ -89,6 +89,8 @@ def restarts(context: Context) -> RestartList:
             unknown[str(reason)] = None
             continue
         first = before_restart(pod, script_of(pod, context), context) if why or old else ""
+        if why and not is_injected(pod, context):
+            first = meant_for(pod, context)[1] or first
         if old:
             why, first = old, first or images_first(context)
         if why and first:
@@ -136,7 +138,7 @@ def _command(stale: list[tuple[Pod, str]], context: Context) -> str:
 def _reason(pod: Pod, context: Context) -> str:
     if not is_injected(pod, context):
         if pod.namespace in context.snapshot.namespaces:
-            return "it has no sidecar" if decision_of(pod, context).inject else ""
+            return "it has no sidecar" if meant_for(pod, context)[0].inject else ""
         if unread := context.snapshot.unread(Part.NAMESPACES):
             raise NotRun(f"whether a pod without a sidecar should have one is unknown: {unread}")
         return ""

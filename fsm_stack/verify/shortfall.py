@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.verify.allow import REPLICA_FAILURE
-from fsm_stack.verify.shape import mappings
+from fsm_stack.verify.shape import mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,17 +45,23 @@ def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
     Source: Kubernetes, pkg/controller/deployment progress.go copies the condition of the
     ReplicaSet that failed. A status leaves zeros out.
     """
-    status = owner.get("status") or {}
-    if not status or (owner.get("metadata") or {}).get("deletionTimestamp"):
+    status = mapping(owner.get("status"))
+    if not status or mapping(owner.get("metadata")).get("deletionTimestamp"):
         return None
     if kind == "DaemonSet":
         exist, wanted = status.get("currentNumberScheduled"), status.get("desiredNumberScheduled")
     else:
-        replicas = (owner.get("spec") or {}).get("replicas")
+        replicas = mapping(owner.get("spec")).get("replicas")
         exist, wanted = status.get("replicas"), 1 if replicas is None else replicas
     refused = refusal_of(mappings(status.get("conditions")))
     known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=refused)
     return known if known.refused or known.exist < known.wanted else None
+
+
+def unexplained(kind: str, owner: Mapping[str, Any]) -> bool:
+    """Whether an owner lacks pods, and its status does not say why: only a Deployment's does."""
+    lack = shortfall(kind, owner)
+    return lack is not None and not lack.refused
 
 
 def asked_about(key: Key, asked: str) -> bool:

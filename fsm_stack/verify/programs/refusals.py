@@ -20,11 +20,15 @@ class PodRefusal:
     Attributes:
         means: what refuses it.
         first: what to do, without the end of the sentence; empty: to apply what is declared.
+        subject: what refuses it, by its name; empty: it has none.
+        answers: a webhook said no; False where it does not answer.
         known: the words are known.
     """
 
     means: str
     first: str = ""
+    subject: str = ""
+    answers: bool = True
     known: bool = True
 
 
@@ -37,12 +41,14 @@ class _Kind:
         means: what they mean; ``{it}`` is that name, ``{place}`` the namespace.
         first: what to do.
         nameless: the name where the words have none.
+        answers: a webhook said no; False where it does not answer.
     """
 
     says: re.Pattern[str]
     means: str
     first: str = ""
     nameless: str = ""
+    answers: bool = True
 
 
 # Source: Kubernetes, plugin/pkg/admission/resourcequota, policy/podsecurity, limitranger,
@@ -74,6 +80,7 @@ _KINDS: Final = (
         says=re.compile(r'failed calling webhook "([^"]+)"'),
         means="webhook {it} does not answer, and without it no pod is made",
         first="Let the server of webhook {it} run",
+        answers=False,
     ),
     _Kind(
         says=re.compile(r'admission webhook "([^"]+)" denied'),
@@ -107,5 +114,10 @@ def pod_refusal(message: str, namespace: str, *, of_mesh: bool = False) -> PodRe
             "place": namespace,
             "level": _LEVEL_OF_MESH if of_mesh else _LEVEL,
         }
-        return PodRefusal(means=kind.means.format_map(words), first=kind.first.format_map(words))
+        return PodRefusal(
+            means=kind.means.format_map(words),
+            first=kind.first.format_map(words),
+            subject=name,
+            answers=kind.answers,
+        )
     return PodRefusal(means="the API server refuses its pods", known=False)
