@@ -75,7 +75,7 @@ class RestartList:
 
 
 def restarts(context: Context) -> RestartList:
-    """Every owner with a pod that runs without a sidecar or with other rules than it would get."""
+    """Every owner with a pod that has no sidecar, or other rules or images than it would get."""
     groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
     unknown: dict[str, None] = {}
     later: Counter[str] = Counter()

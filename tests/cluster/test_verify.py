@@ -373,7 +373,7 @@ def test_pods_made_under_other_settings_are_stale_and_their_owner_is_listed(mesh
     assert listed.output.splitlines() == [
         f"# context test, server https://127.0.0.1:{mesh.port}",
         "# stack dev, Pulumi.dev.yaml (fsm)",
-        "# 1 pod of 1 owner has other rules than the injector would write now",
+        "# 1 pod of 1 owner has other rules or images than the injector would give now",
         "",
         "# batch 1: 1 owner",
         "# Deployment web -n demo: outbound ports 9999: not declared",
