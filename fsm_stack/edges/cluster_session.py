@@ -114,7 +114,8 @@ def _rendered(request: Request) -> Expected:
             f"{directory}: no MeshConfig in it; expected what fsm-stack render writes"
         )
     chosen = system(request.system) if request.system else known[0]
-    return of_files(objects, system=chosen, title=str(directory))
+    applicable = str(directory) if "kustomization.yaml" in tree.files else ""
+    return of_files(objects, system=chosen, title=str(directory), directory=applicable)
 
 
 def context_of(request: Request, *, progress: Callable[[int], None] | None = None) -> Context:

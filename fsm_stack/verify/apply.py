@@ -34,7 +34,7 @@ def apply(context: Context, item: Mapping[str, Any] | None = None, *paths: str) 
         return expected.apply
     conflict = f"a plain one ends in a conflict with {others}"
     if expected.origin == "files":
-        return f"{expected.apply} with --force-conflicts: {conflict}"
+        return f"{expected.applied('--force-conflicts')}: {conflict}"
     if item.get("kind") == "MeshConfig":
         return f"Run `{UP}` for the stack with {FORCE_MESH_CONFIG}: true: {conflict}"
     return f"Run `{FORCED_UP}` for the stack: {conflict}"

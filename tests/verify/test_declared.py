@@ -177,8 +177,16 @@ def test_files_are_applied_with_force_where_another_owns_the_field() -> None:
         "Apply the rendered files with --force-conflicts: a plain one ends in a conflict with "
         "kubectl-set, or declare the image."
     )
+    mesh.known = replace(mesh.known, directory="rendered/dev")
+    (found,) = mesh.outcome("cluster-images").findings
+    assert found.fix == (
+        "Run `kubectl apply --server-side --force-conflicts -k rendered/dev`: a plain one ends in "
+        "a conflict with kubectl-set, or declare the image."
+    )
     untouched = copy.deepcopy(item)
     untouched["metadata"]["managedFields"] = item["metadata"]["managedFields"][1:]
     mesh.objects[mesh.objects.index(item)] = untouched
     (found,) = mesh.outcome("cluster-images").findings
-    assert found.fix == "Apply the rendered files, or declare the image."
+    assert found.fix == (
+        "Run `kubectl apply --server-side -k rendered/dev`, or declare the image."
+    )

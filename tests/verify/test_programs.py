@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -247,38 +248,64 @@ def test_a_rollout_beside_pods_that_serve_is_a_warning() -> None:
     assert found.value == "timed out"
 
 
+CREATING = {"waiting": {"reason": "ContainerCreating"}}
+SCRIPTS = (
+    'MountVolume.SetUp failed for volume "scripts" : configmap "fsm-init-repo-scripts" not found'
+)
+
+
+def config_error(message: str) -> Json:
+    return {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
+
+
 @pytest.mark.parametrize(
-    ("state", "said", "why"),
+    ("state", "said", "why", "first"),
     [
         (
-            {"waiting": {"reason": "ContainerCreating"}},
-            'MountVolume.SetUp failed for volume "scripts" : configmap "fsm-init-repo-scripts" '
-            "not found",
+            CREATING,
+            SCRIPTS,
             "ConfigMap fsm-system/fsm-init-repo-scripts is not there",
+            "Set releaseAssets.source to vendored, or make ConfigMap "
+            "fsm-system/fsm-init-repo-scripts",
         ),
         (
-            {"waiting": {"reason": "CreateContainerConfigError",
-                         "message": 'secret "fsm-flb-secret" not found'}},
+            CREATING,
+            SCRIPTS.replace("fsm-init-repo-scripts", "preset-mesh-config"),
+            "ConfigMap fsm-system/preset-mesh-config is not there",
+            "Run `pulumi up --refresh` for the stack",
+        ),
+        (
+            config_error('secret "fsm-flb-secret" not found'),
             "",
             "Secret fsm-system/fsm-flb-secret is not there",
+            "Make Secret fsm-system/fsm-flb-secret, which nothing declares",
         ),
         (
-            {"waiting": {"reason": "CreateContainerConfigError",
-                         "message": "couldn't find key a in ConfigMap fsm-system/b"}},
+            config_error("couldn't find key a in ConfigMap fsm-system/preset-mesh-config"),
             "",
-            "ConfigMap fsm-system/b has no key a",
+            "ConfigMap fsm-system/preset-mesh-config has no key a",
+            "Run `pulumi up --refresh` for the stack",
         ),
     ],
-)  # fmt: skip
-def test_a_missing_config_map_or_secret_is_named(state: Json, said: str, why: str) -> None:
-    mesh = broken(state, phase="Pending",
-                  conditions=[{"type": "PodScheduled", "status": "True"}])  # fmt: skip
+)
+def test_a_missing_config_map_or_secret_is_named(
+    state: Json, said: str, why: str, first: str
+) -> None:
+    mesh = broken(state, phase="Pending", conditions=[{"type": "PodScheduled", "status": "True"}])
     if said:
         mesh.objects.append(event("FailedMount", said))
     found = only(mesh)
     assert found.id == "program-files"
     assert found.message == f"fsm-injector: 0 of 1 pods are available: {why}"
-    assert found.fix == f"Run `pulumi up --refresh` for the stack, then: {RESTART}"
+    assert found.fix == f"{first}, then: {RESTART}"
+
+
+def test_scripts_that_the_stack_carries_come_back_by_applying_it() -> None:
+    mesh = broken(CREATING, phase="Pending",
+                  conditions=[{"type": "PodScheduled", "status": "True"}])  # fmt: skip
+    mesh.objects.append(event("FailedMount", SCRIPTS))
+    mesh.known = replace(mesh.known, makes_scripts=True)
+    assert only(mesh).fix == f"Run `pulumi up --refresh` for the stack, then: {RESTART}"
 
 
 def forbidden() -> World:

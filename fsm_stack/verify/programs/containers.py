@@ -97,16 +97,29 @@ def files(
         return None
     if not message:
         return None
-    again = restart(one.name, one.namespace)
-    fix = then(apply(context), again)
     if (key := _NO_KEY.search(message)) is not None:
-        why = f"{key[2]} {key[3]} has no key {key[1]}"
+        kind, name = key[2], key[3].rpartition("/")[2]
+        why = f"{kind} {one.namespace}/{name} has no key {key[1]}"
     elif (missing := _MISSING.search(message)) is not None:
-        why = f"{_KINDS[missing[1][0].lower()]} {one.namespace}/{missing[2]} is not there"
+        kind, name = _KINDS[missing[1][0].lower()], missing[2]
+        why = f"{kind} {one.namespace}/{name} is not there"
     else:
+        look = command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)
         why = "a volume of its pod cannot be mounted"
-        fix = command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)
+        return Trouble(id="program-files", why=why, evidence=message, fix=look)
+    fix = then(_make(kind, name, one, context), restart(one.name, one.namespace))
     return Trouble(id="program-files", why=why, evidence=message, fix=fix)
+
+
+def _make(kind: str, name: str, one: Program, context: Context) -> str:
+    """What makes a ConfigMap or Secret: applying it makes only what is declared."""
+    expected, key = context.expected, (kind, one.namespace, name)
+    scripts = key == expected.scripts
+    if key in expected.objects or (scripts and expected.makes_scripts) or not expected.declared:
+        return apply(context)
+    if scripts:
+        return f"Set releaseAssets.source to vendored, or make {kind} {one.namespace}/{name}"
+    return f"Make {kind} {one.namespace}/{name}, which nothing declares"
 
 
 def waits(
