@@ -46,8 +46,7 @@ def test_a_right_taken_away_is_named_with_its_resource() -> None:
     (found,) = mesh.outcome("cluster-rights").findings
     assert str(found.place) == "ClusterRole fsm"
     assert found.message == (
-        "it lacks watch of daemonsets.apps; watch of deployments.apps; watch of replicasets.apps; "
-        "watch of statefulsets.apps"
+        "it lacks watch of daemonsets.apps, deployments.apps, replicasets.apps, statefulsets.apps"
     )
     assert found.fix == APPLY
     role["metadata"]["managedFields"] = [managed("kubectl-edit", "rules")]

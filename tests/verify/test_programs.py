@@ -96,6 +96,22 @@ def test_no_deployment_at_all_is_one_finding() -> None:
     assert found.fix == "Run `pulumi up --refresh` for the stack."
 
 
+@pytest.mark.parametrize(
+    "check",
+    ["cluster-mesh-config", "cluster-webhook", "cluster-services", "cluster-rights",
+     "cluster-redirection"],
+)  # fmt: skip
+def test_what_is_missing_with_a_control_plane_is_not_told_again(check: str) -> None:
+    mesh = world()
+    kinds = {"Deployment", "Service", "ClusterRole", "MeshConfig", "MutatingWebhookConfiguration"}
+    mesh.objects = [item for item in mesh.objects if item["kind"] not in kinds | {"ConfigMap"}]
+    outcome = mesh.outcome(check)
+    assert (outcome.status, outcome.why) == (
+        Status.NOT_RUN,
+        "the control plane is not installed",
+    )
+
+
 def test_one_deployment_that_is_gone_is_made_again() -> None:
     mesh = world()
     mesh.remove("Deployment", "fsm-injector")

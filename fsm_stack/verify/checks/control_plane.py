@@ -8,6 +8,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.checks.installed import absent, require_installed
 from fsm_stack.verify.injected import release
 from fsm_stack.verify.programs.names import programs_of
 from fsm_stack.verify.programs.program import program
@@ -30,7 +31,7 @@ _IMAGE_PATHS: Final = tuple(
 def running(context: Context) -> Iterator[Finding]:
     """Injector, controller and bootstrap are there, and all pods of each are available."""
     namespace, names = context.expected.mesh.namespace, programs_of(context.system)
-    if all((namespace, name) not in context.snapshot.programs for name in names):
+    if absent(context):
         yield found(
             "control-plane-absent",
             f"the control plane is not installed: there is no Deployment {', '.join(names)}",
@@ -128,6 +129,7 @@ def recorded(context: Context) -> Iterator[Finding]:
     there = context.snapshot.redirection
     fix = f"{apply(context, there, 'data.settingsDigest')}."
     if there is None:
+        require_installed(context)
         yield found("cluster-redirection", "it is not there", place=place, fix=fix)
         return
     wanted = (declared.get("data") or {}).get("settingsDigest")

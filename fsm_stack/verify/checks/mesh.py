@@ -9,6 +9,7 @@ from fsm_stack.findings import Severity
 from fsm_stack.iptables.ranges import canonical
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.shape import mapping
@@ -55,6 +56,7 @@ def present(context: Context) -> Iterator[Finding]:
     """The MeshConfig that the programs read is in the control plane's namespace."""
     mesh, system = context.expected.mesh, context.system
     if context.snapshot.mesh_config(system, mesh.namespace) is None:
+        require_installed(context)
         others = sorted(
             f"{about.get('namespace')}/{about.get('name')}"
             for item in context.snapshot.mesh_configs

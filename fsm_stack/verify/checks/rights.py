@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.programs.rights import ACCOUNT, BINDINGS, RIGHTS_KINDS, ROLES, lacking
 from fsm_stack.verify.shape import mapping, mappings, text
 from fsm_stack.verify.snapshot import Part
@@ -35,6 +36,7 @@ def granted(context: Context) -> Iterator[Finding]:
         raise NotApplicable("no role is declared")
     if why := context.snapshot.unread(Part.RIGHTS):
         raise NotRun(why)
+    require_installed(context)
     for (kind, namespace, name), item in declared.items():
         place = f"{kind} {f'{namespace}/' if namespace else ''}{name}"
         live = context.snapshot.rights.get((kind, namespace, name))
@@ -61,13 +63,16 @@ def _without(kind: str) -> str:
 
 
 def _told(rights: Iterable[Right]) -> str:
-    """``list and watch endpointslices.discovery.k8s.io``, the first few."""
+    """``list, watch of endpointslices.discovery.k8s.io``, the first few."""
     verbs: dict[str, list[str]] = defaultdict(list)
     for right in rights:
         group = f".{right.group}" if right.group else ""
         of = f" named {right.name}" if right.name else ""
         verbs[f"{right.resource}{group}{of}"].append(right.verb)
-    parts = [f"{', '.join(names)} of {resource}" for resource, names in verbs.items()]
+    resources: dict[str, list[str]] = defaultdict(list)
+    for resource, names in verbs.items():
+        resources[", ".join(names)].append(resource)
+    parts = [f"{names} of {', '.join(every)}" for names, every in resources.items()]
     more = len(parts) - _SHOWN
     shown = "; ".join(parts[:_SHOWN])
     return f"{shown}; and {more} more" if more > 0 else shown

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.shape import mapping, mappings, text
 from fsm_stack.verify.snapshot import Part
 
@@ -31,6 +32,7 @@ def services(context: Context) -> Iterator[Finding]:
     }
     if not declared:
         raise NotApplicable("no Service is declared")
+    require_installed(context)
     for name, item in declared.items():
         place = f"Service {namespace}/{name}"
         there = context.snapshot.services.get((namespace, name))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.checks.mesh import drift_finding
 from fsm_stack.verify.drift import ABSENT, drifts
 from fsm_stack.verify.expected import is_injector, selected_mesh
@@ -121,6 +122,7 @@ def present(context: Context) -> Iterator[Finding]:
     """New pods of the mesh are sent to the injector."""
     item = ours(context)
     if item is None or not injector_entry(item, context):
+        require_installed(context)
         wanted = context.expected.webhook or f"for mesh {context.expected.mesh.name}"
         yield found(
             "cluster-webhook",
