@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
+from fsm_stack.manifests.conflict import FORCE_EVERY_OBJECT, FORCE_MESH_CONFIG
 from fsm_stack.manifests.manifest import Wave
 
 if TYPE_CHECKING:
@@ -27,16 +28,13 @@ _CONFLICT: Final = "Apply failed with"
 CONFLICT_REMEDIES: Final = (
     "Someone else wrote fields of the MeshConfig that this stack declares; the API server's error "
     "names the writer after 'conflict with', and the fields. Either take their values into the "
-    "stack file, or set deployment.forceMeshConfig to true for one pulumi up, which takes the "
+    f"stack file, or set {FORCE_MESH_CONFIG} to true for one pulumi up, which takes the "
     "fields back."
 )
-
-
-# Source: pulumi-kubernetes' schema, enablePatchForce.
 OTHER_REMEDIES: Final = (
     "Someone else wrote fields of this object that the stack declares; the API server's error "
     "names the writer after 'conflict with', and the fields. Either take their values into the "
-    "stack file, or run one pulumi up with PULUMI_K8S_ENABLE_PATCH_FORCE=true in its environment, "
+    f"stack file, or run one pulumi up with {FORCE_EVERY_OBJECT} in its environment, "
     "which takes the fields of every object back."
 )
 

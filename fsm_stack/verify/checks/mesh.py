@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.ranges import canonical
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.shape import mapping
@@ -54,6 +56,7 @@ def present(context: Context) -> Iterator[Finding]:
     """The MeshConfig that the programs read is in the control plane's namespace."""
     mesh, system = context.expected.mesh, context.system
     if context.snapshot.mesh_config(system, mesh.namespace) is None:
+        require_installed(context)
         others = sorted(
             f"{about.get('namespace')}/{about.get('name')}"
             for item in context.snapshot.mesh_configs
@@ -89,7 +92,7 @@ def lists(context: Context) -> Iterator[Finding]:
             f"{name} {' and '.join(parts)}{written}",
             place=f"{place(context)} spec.traffic.{name}",
             evidence=f"declared {wanted[name]}, live {has.get(name) or []}",
-            fix=_patch(context, name, wanted[name]) if context.expected.origin != "stack" else "",
+            fix=_fix(context, item, name, wanted[name]),
         )
 
 
@@ -112,6 +115,12 @@ def _entries(values: object) -> list[str]:
     """Values as text, ranges by the addresses that they match, each once."""
     texts = [str(value) for value in values] if isinstance(values, list | tuple) else []
     return list(dict.fromkeys(canonical(text) or text for text in texts))
+
+
+def _fix(context: Context, item: Json, name: str, values: list[object]) -> str:
+    if context.expected.origin != "stack":
+        return _patch(context, name, values)
+    return f"{apply(context, item, f'spec.traffic.{name}')}, or declare what it has."
 
 
 def _patch(context: Context, name: str, values: list[object]) -> str:
@@ -162,7 +171,7 @@ def drift_finding(
         f"{one.path} differs from what is declared{written}",
         place=where,
         evidence=_shown(one),
-        fix=f"{context.expected.apply}, or declare it."
+        fix=f"{apply(context, item, one.path)}, or declare it."
         if one.declared is not ABSENT
         else "Declare it, or let who wrote it remove it: to apply what is declared does not.",
         severity=Severity.ERROR if _decides_injection(context, one) else severity,
