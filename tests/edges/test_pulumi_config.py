@@ -9,6 +9,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from fsm_stack.edges import pulumi_config, pulumi_program
+from fsm_stack.edges.engine_config import EngineConfig
 from fsm_stack.edges.pulumi_config import provider_arguments
 from fsm_stack.errors import InputError
 
@@ -123,7 +124,7 @@ def test_scripts_that_are_not_vendored_stop_the_program_with_the_command_that_me
     engine: Any,
 ) -> None:
     with pytest.raises(pulumi.RunError, match="1 error in the settings; nothing was changed"):
-        engine({"fsm-stack:fsmVersion": "1.5.1"})
+        engine({"fsm-stack:fsmVersion": "1.5.1", "fsm-stack:mesh": '{"name":"fsm"}'})
 
     (text,) = (text for level, text in engine.recorder.log if level == "ERROR")
     assert "[assets-missing]" in text
@@ -141,7 +142,7 @@ def test_the_providers_config_is_honoured() -> None:
         "fsm-stack:system": "fsm",
     }
 
-    assert provider_arguments(config, settings()) == {
+    assert provider_arguments(EngineConfig(values=config), settings()) == {
         "kubeconfig": '{"apiVersion": "v1"}',
         "suppress_deprecation_warnings": True,
         "kube_client_settings": {"qps": 50},
@@ -163,7 +164,7 @@ def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:
     """With the UID as its identity, a renamed context does not replace every object."""
     stack = settings(cluster={"context": "prod", "uid": CLUSTER_UID})
 
-    assert provider_arguments({}, stack) == {
+    assert provider_arguments(EngineConfig(values={}), stack) == {
         "enable_config_map_mutable": True,
         "context": "prod",
         "cluster_identifier": CLUSTER_UID,
@@ -171,8 +172,9 @@ def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:
 
 
 def test_two_different_contexts_are_an_error() -> None:
+    config = EngineConfig(values={"kubernetes:context": "dev"})
     with pytest.raises(InputError) as error:
-        provider_arguments({"kubernetes:context": "dev"}, settings(cluster={"context": "prod"}))
+        provider_arguments(config, settings(cluster={"context": "prod"}))
 
     assert str(error.value) == (
         "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'"
@@ -186,7 +188,7 @@ def test_the_collector_is_as_before_after_the_program(
     """It rests only while the program declares; also when that fails."""
     states = []
 
-    def fails() -> None:
+    def fails(_project: Path | None) -> None:
         states.append(gc.isenabled())
         raise pulumi.RunError("1 error")
 
