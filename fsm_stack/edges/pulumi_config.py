@@ -43,8 +43,8 @@ def declare(project: Path | None = None) -> None:
             absent. A program of the Automation API has to say it where it runs elsewhere.
 
     Raises:
-        RunError: the settings have errors, or cannot be used; the engine shows it without a
-            traceback, after every finding at its place.
+        RunError: the settings have errors, or cannot be used. The errors are in the log already,
+            each at its place: what raises this one is shown twice by the Automation API.
     """
     try:
         _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
@@ -52,7 +52,8 @@ def declare(project: Path | None = None) -> None:
         report(error.findings)
         raise _stopped(error.findings) from None
     except FsmStackError as error:
-        raise pulumi.RunError(str(error)) from None
+        pulumi.log.error(str(error))
+        raise pulumi.RunError("1 error; nothing was changed") from None
 
 
 def _declare(project: Path) -> None:
@@ -93,7 +94,7 @@ def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
 def report(findings: tuple[Finding, ...]) -> None:
     """Every finding to the engine's log, as loud as it is severe."""
     for item in findings:
-        _log(item.severity)(item.as_text())
+        _log(item.severity)(item.as_text(severity=False))
 
 
 def _log(severity: Severity) -> Callable[[str], None]:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+# A program that has said all there is to say ends so; with any other code the engine adds that it
+# failed. Source: pulumi sdk/python/cmd/pulumi-language-python-exec.
+SAID: Final = 32
+
+
+def main() -> None:
+    """What ``__main__.py`` does: the program in a process of the language host."""
+    import pulumi  # noqa: PLC0415  # importing this module costs nothing
+
+    try:
+        run()
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        sys.exit(SAID)
+
+
 def run(project: Path | None = None) -> None:
-    """Declare the stack that the engine is asked for: all that ``__main__.py`` does.
+    """Declare the stack that the engine is asked for.
 
     As an inline program of the Automation API: ``partial(run, Path("path/of/the/project"))``.
 
@@ -22,8 +39,7 @@ def run(project: Path | None = None) -> None:
         project: the project's directory, where the engine does not say it.
 
     Raises:
-        RunError: the settings have errors, or cannot be used; the engine shows it without a
-            traceback, after every finding at its place.
+        RunError: the settings have errors, or cannot be used; the engine shows no traceback.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -28,6 +28,9 @@ GOOD = {
 }
 
 
+CONTEXT = GOOD | {"fsm-stack:cluster": '{"context":"prod"}'}
+
+
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run the project's program with a config, as the language host does."""
@@ -206,9 +209,38 @@ def test_the_collector_is_as_before_after_the_program(
     assert states == [False, "frozen", on]
 
 
+def test_a_process_of_the_language_host_ends_as_one_that_has_said_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With any other code the engine adds "Program exited with non-zero exit code"."""
+
+    def fails(_project: Path | None) -> None:
+        raise pulumi.RunError("1 error in the settings; nothing was changed")
+
+    monkeypatch.setattr(pulumi_config, "declare", fails)
+    recorder = Recorder()
+    with pytest.raises(SystemExit) as ended:
+        run(pulumi_program.main, recorder=recorder)
+
+    assert ended.value.code == 32
+    assert recorder.log == [("ERROR", "1 error in the settings; nothing was changed")]
+
+
+def test_what_cannot_be_used_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The Automation API shows the error that ends the program twice, so that one is short."""
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"kubernetes:context": "dev"} | CONTEXT))
+    recorder = Recorder()
+    with pytest.raises(pulumi.RunError, match=r"^1 error; nothing was changed$"):
+        run(lambda: pulumi_config.declare(tmp_path), recorder=recorder)
+
+    assert recorder.log == [
+        ("ERROR", "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'")
+    ]
+
+
 def test_the_program_of_the_project_is_one_call(request: pytest.FixtureRequest) -> None:
     """Logic there would be out of every test's and every reviewer's sight."""
     program = (request.config.rootpath / "__main__.py").read_text()
 
-    assert program.splitlines()[-1] == "run()"
+    assert program.splitlines()[-1] == "main()"
     assert len(program.splitlines()) == 5
