@@ -16,7 +16,7 @@ from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.manifest import Manifest, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fsm_stack.settings.stack import Deployment
 
@@ -56,12 +56,20 @@ PATCH_FORCE: Final = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 FIELD_MANAGER: Final = "fsm-stack"
 
+# On a pod template: the UIDs of the objects whose new making its pods have to follow.
+FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
+
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _PROVIDER_SETS: Final = ("apiVersion", "kind")  # the typed classes know them
 
 
 def declared(
-    name: str, manifest: Manifest, *, opts: pulumi.ResourceOptions, deployment: Deployment
+    name: str,
+    manifest: Manifest,
+    *,
+    opts: pulumi.ResourceOptions,
+    deployment: Deployment,
+    followed: Sequence[pulumi.CustomResource] = (),
 ) -> pulumi.CustomResource:
     """Declare one object as its native typed resource.
 
@@ -70,6 +78,7 @@ def declared(
         manifest: the object.
         opts: parent and dependencies; what the object itself asks for is added.
         deployment: how ``pulumi up`` treats the objects.
+        followed: the resources of the objects in ``restarts_with``.
     """
     kind = resource_class(manifest)
     opts = pulumi.ResourceOptions.merge(opts, options(manifest))
@@ -80,12 +89,32 @@ def declared(
             **metadata,
             "annotations": {**metadata.get("annotations", {}), **notes},
         }
+    if followed:
+        body["spec"] = _following(body["spec"], followed)
     if _is_custom(manifest):
         return kind(name, **_custom_arguments(manifest, body), opts=opts)
     arguments = {
         python_name(key): value for key, value in body.items() if key not in _PROVIDER_SETS
     }
     return kind(name, **arguments, opts=opts)
+
+
+def _following(
+    spec: Mapping[str, Any], followed: Sequence[pulumi.CustomResource]
+) -> dict[str, Any]:
+    """A workload whose pods start anew when one of the objects is another than before.
+
+    The new object's UID changes the pod template in the update that makes the object.
+    """
+    uids = [resource.metadata.apply(_uid) for resource in followed]  # type: ignore[attr-defined]  # every object has it
+    template = spec["template"]
+    about = template["metadata"]
+    notes = {**about.get("annotations", {}), FOLLOWED: pulumi.Output.all(*uids).apply(",".join)}
+    return {**spec, "template": {**template, "metadata": {**about, "annotations": notes}}}
+
+
+def _uid(metadata: Mapping[str, Any]) -> str:
+    return str(metadata.get("uid") or "")  # mocks may know none
 
 
 def resource_class(manifest: Manifest) -> type[pulumi.CustomResource]:

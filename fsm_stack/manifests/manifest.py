@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+Key: TypeAlias = tuple[str, str, str]
+"""Kind, namespace (or an empty string) and name of an object."""
 
 
 class Wave(IntEnum):
@@ -46,6 +50,8 @@ class Manifest:
             (``webhooks[*].clientConfig.caBundle``): ignored in updates, expected in drift.
         patch: the object exists and belongs to others; only the fields here are ours.
         retain: keep the object in the cluster when the stack is destroyed.
+        restarts_with: keys of other objects; when one of them is made anew, the pods of this one
+            have to start anew. Only what makes the objects knows when that is.
     """
 
     object: Mapping[str, Any]
@@ -54,6 +60,7 @@ class Manifest:
     foreign_paths: tuple[str, ...] = ()
     patch: bool = False
     retain: bool = False
+    restarts_with: tuple[Key, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -77,8 +84,8 @@ class Manifest:
         return None if namespace is None else str(namespace)
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Kind, namespace (or an empty string) and name: unique in a bundle."""
+    def key(self) -> Key:
+        """Unique in a bundle."""
         return (self.kind, self.namespace or "", self.name)
 
     @property
