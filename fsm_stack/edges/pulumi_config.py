@@ -11,6 +11,7 @@ import pulumi
 
 from fsm_stack.edges.engine_config import EngineConfig, engine_config
 from fsm_stack.edges.project import read_text
+from fsm_stack.edges.pulumi_guard import said
 from fsm_stack.edges.pulumi_outputs import stack_outputs
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.edges.release_asset import load_asset
@@ -52,8 +53,7 @@ def declare(project: Path | None = None) -> None:
         report(error.findings)
         raise _stopped(error.findings) from None
     except FsmStackError as error:
-        pulumi.log.error(str(error))
-        raise pulumi.RunError("1 error; nothing was changed") from None
+        raise said(pulumi.RunError(str(error))) from None
 
 
 def _declare(project: Path) -> None:

@@ -41,6 +41,10 @@ OTHER_REMEDIES: Final = (
 )
 
 
+# What ends a program is shown twice by the Automation API.
+NOTHING_CHANGED: Final = "1 error; nothing was changed"
+
+
 class WrongClusterError(pulumi.RunError):
     """The cluster is not the one that the settings name."""
 
@@ -69,7 +73,10 @@ def the_cluster(
 
     def compared(metadata: Any) -> pulumi.Resource:  # noqa: ANN401  # ObjectMeta, or a mapping
         if uid is not None:
-            same_cluster(uid, metadata["uid"])
+            try:
+                same_cluster(uid, metadata["uid"])
+            except WrongClusterError as error:
+                raise said(error) from None
         return found
 
     return found.metadata.apply(compared)
@@ -87,6 +94,12 @@ def same_cluster(expected: str, found: str) -> None:
             f"{found}: this is another cluster, nothing was changed. Choose the kubeconfig "
             "context of the stack's cluster, or correct cluster.uid."
         )
+
+
+def said(error: pulumi.RunError) -> pulumi.RunError:
+    """An error whose message goes to the log now, as the short one that ends the program."""
+    pulumi.log.error(str(error))
+    return type(error)(NOTHING_CHANGED)
 
 
 def enrolment(manifests: Iterable[Manifest], settings: StackSettings) -> dict[str, Any]:
@@ -135,7 +148,7 @@ def remembered(
 
     def compared(_urn: str) -> pulumi.Resource:
         if errors:
-            raise errors[0]
+            raise said(errors[0])
         return memory
 
     return memory.urn.apply(compared)

@@ -162,8 +162,12 @@ def test_the_engine_compares_with_the_last_update(
         pulumi.export("memory", memory.apply(lambda _: "reached"))
 
     if preview:
-        with pytest.raises(WebhookInUseError, match="would become"):
-            run(program, preview=preview)
+        recorder = Recorder()
+        with pytest.raises(WebhookInUseError, match=r"^1 error; nothing was changed$"):
+            run(program, preview=preview, recorder=recorder)
+        assert ["would become" in text for level, text in recorder.log if level == "ERROR"] == [
+            True
+        ]
     else:
         run(program, preview=preview)
 

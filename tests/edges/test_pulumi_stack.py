@@ -236,10 +236,11 @@ def test_another_cluster_than_the_settings_is_an_error_and_nothing_is_declared(
     def program() -> None:
         FsmStack("fsm", settings(cluster={"uid": CLUSTER_UID}), asset=ASSET)
 
-    with pytest.raises(WrongClusterError) as error:
+    with pytest.raises(WrongClusterError, match=r"^1 error; nothing was changed$"):
         run(program, preview=preview, recorder=recorder)
 
-    assert str(error.value) == (
+    (message,) = (text for level, text in recorder.log if level == "ERROR")
+    assert message == (
         f"cluster.uid: expected namespace kube-system to have UID {CLUSTER_UID}, found {other}: "
         "this is another cluster, nothing was changed. Choose the kubeconfig context of the "
         "stack's cluster, or correct cluster.uid."
