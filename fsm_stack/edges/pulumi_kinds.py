@@ -148,6 +148,7 @@ def options(manifest: Manifest) -> pulumi.ResourceOptions:
     """What the object asks of the engine, wherever it is declared."""
     return pulumi.ResourceOptions(
         ignore_changes=list(manifest.foreign_paths),
+        hide_diffs=list(manifest.repeats),
         retain_on_delete=manifest.retain or None,
         # Names are fixed, so a second object can never stand beside the first.
         delete_before_replace=None if _is_patch(manifest) else True,

@@ -49,6 +49,8 @@ class Manifest:
         foreign_paths: fields that others write on purpose, as Pulumi property paths
             (``webhooks[*].clientConfig.caBundle``): ignored in updates, expected in drift.
         patch: the object exists and belongs to others; only the fields here are ours.
+        repeats: fields that say once more what the MeshConfig says, as Pulumi property paths: a
+            difference need not be shown there again.
         retain: keep the object in the cluster when the stack is destroyed.
         restarts_with: keys of other objects; when one of them is made anew, the pods of this one
             have to start anew. Only what makes the objects knows when that is.
@@ -59,6 +61,7 @@ class Manifest:
     wave: Wave
     foreign_paths: tuple[str, ...] = ()
     patch: bool = False
+    repeats: tuple[str, ...] = ()
     retain: bool = False
     restarts_with: tuple[Key, ...] = ()
 

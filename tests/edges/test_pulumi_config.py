@@ -66,7 +66,7 @@ def test_the_stacks_outputs_are_the_components(engine: Any) -> None:
     recorder = engine(GOOD)
 
     assert recorder.exports == recorder.outputs["fsm"]
-    assert recorder.exports["schemaVersion"] == 1
+    assert recorder.exports["schemaVersion"] == 2
 
 
 def test_every_error_is_shown_at_its_place_and_nothing_is_declared(engine: Any) -> None:

@@ -39,6 +39,19 @@ def test_fields_that_others_write_are_ignored_and_no_others() -> None:
     }
 
 
+def test_documents_that_repeat_the_mesh_config_are_left_out_of_differences() -> None:
+    """Each has a digest beside it: the engine shows an object without a visible difference whole."""
+    hidden = {one.name: one.hide_diffs for one in up(settings()).registrations if one.hide_diffs}
+
+    assert hidden == {
+        "fsm-configmap-fsm-redirection": ('data["redirection.json"]',),
+        "fsm-configmap-preset-mesh-config": ('data["preset-mesh-config.json"]',),
+    }
+    for manifest in bundle(settings(), asset=ASSET):
+        if manifest.repeats:
+            assert len(manifest.object["data"]) > len(manifest.repeats)
+
+
 def test_options_that_no_object_asks_for_are_not_set() -> None:
     """`protect` in particular would make `pulumi destroy` fail."""
     recorder = up(settings())

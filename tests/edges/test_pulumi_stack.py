@@ -264,10 +264,8 @@ def test_the_components_outputs_are_the_stacks() -> None:
     recorder = up(stack)
 
     outputs = recorder.outputs["fsm"]
-    assert outputs["schemaVersion"] == 1
+    assert outputs["schemaVersion"] == 2
     assert outputs["meshName"] == "fsm"
-    assert outputs["redirection"]["profiles"]["redis"]["annotations"] == {
-        "flomesh.io/outbound-port-exclusion-list": "6380"
-    }
+    assert outputs["annotations"]["redis"] == {"flomesh.io/outbound-port-exclusion-list": "6380"}
     for part in ("fsm-control-plane", "fsm-mesh-config", "fsm-injector-webhook"):
         assert recorder.outputs[part] == {}

@@ -236,3 +236,14 @@ def test_a_webhook_is_not_renamed_under_enrolled_namespaces(
     for settings in ({**renamed, "enrolledNamespaces": []}, {**DEV, "enrolledNamespaces": []}):
         home.write("dev", settings)
         mesh.up().succeeded()
+
+
+def test_a_preview_of_one_port_shows_the_port_and_little_else(home: Project, mesh: Stack) -> None:
+    """A reviewer reads what changes, not the documents that it stands in."""
+    home.write("dev", ONE_PORT_MORE)
+
+    lines = mesh.preview(diff=True).succeeded().output.splitlines()
+
+    shown = [line for line in lines if not line.startswith("warning: ")]
+    assert any(line.strip() == "+ [2]: 9000" for line in shown)
+    assert len(shown) <= 40, "\n".join(shown)
