@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
+from fsm_stack.edges.pulumi_kinds import OWNER
 from fsm_stack.manifests.manifest import Wave
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ OTHER_REMEDIES: Final = (
     "which takes the fields of every object back."
 )
 
+
+OTHER_STACK: Final = (
+    "Another stack has made this object: the annotation in the API server's error names it, and "
+    "its object was left alone. A cluster holds one FSM mesh, since names of its cluster-wide "
+    "objects are FSM's own. Destroy one of the two stacks, this one first where it was never up."
+)
 
 # What ends a program is shown twice by the Automation API.
 NOTHING_CHANGED: Final = "1 error; nothing was changed"
@@ -198,7 +205,10 @@ def remedies(name: str, text: str) -> pulumi.ResourceOptions:
     """
 
     def say(args: pulumi.ErrorHookArgs) -> bool:
-        if any(_CONFLICT in error for error in args.errors):
+        conflicts = [error for error in args.errors if _CONFLICT in error]
+        if any(OWNER in error for error in conflicts):
+            pulumi.log.error(OTHER_STACK)  # taking the fields "back" would break the other mesh
+        elif conflicts:
             pulumi.log.error(text)
         return False  # trying again would not help
 

@@ -59,6 +59,10 @@ FIELD_MANAGER: Final = "fsm-stack"
 # On a pod template: the UIDs of the objects whose new making its pods have to follow.
 FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
 
+# On every object that a stack owns. Server-side apply takes an object that exists with equal
+# values for a second owner's, too, and destroying that stack would delete it under the first.
+OWNER: Final = "fsm-stack.flomesh.io/stack"
+
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _PROVIDER_SETS: Final = ("apiVersion", "kind")  # the typed classes know them
 
@@ -83,7 +87,10 @@ def declared(
     kind = resource_class(manifest)
     opts = pulumi.ResourceOptions.merge(opts, options(manifest))
     body = dict(manifest.object)
-    if notes := provider_annotations(manifest, deployment):
+    notes = provider_annotations(manifest, deployment)
+    if not _is_patch(manifest):
+        notes[OWNER] = _this_stack()
+    if notes:
         metadata = body["metadata"]
         body["metadata"] = {
             **metadata,
@@ -97,6 +104,11 @@ def declared(
         python_name(key): value for key, value in body.items() if key not in _PROVIDER_SETS
     }
     return kind(name, **arguments, opts=opts)
+
+
+def _this_stack() -> str:
+    organization = pulumi.get_organization() or "organization"  # the engine's word for none
+    return f"{organization}/{pulumi.get_project()}/{pulumi.get_stack()}"
 
 
 def _following(

@@ -100,7 +100,9 @@ def test_keys_are_sent_as_they_are() -> None:
 
     recorder = run(lambda: declared("x", config_map, opts=None, deployment=Deployment()) and None)
 
-    assert recorder["x"].inputs == config_map.object
+    sent = recorder["x"].inputs
+    assert sent["metadata"].pop("annotations") == {OWNER: "organization/fsm-stack/dev"}
+    assert sent == config_map.object
 
 
 def test_a_name_depends_on_its_own_object_only() -> None:

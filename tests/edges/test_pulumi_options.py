@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from fsm_stack.edges.pulumi_kinds import OWNER
 from fsm_stack.manifests.bundle import bundle
 
 from .pulumi_samples import ASSET, CRD, INJECTOR_WEBHOOK, settings, up
@@ -102,7 +103,7 @@ def test_a_crd_that_is_not_kept_is_the_same_object_under_another_type() -> None:
     assert crd.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
     assert not crd.retain_on_delete
     assert "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinitionPatch" in crd.aliases
-    assert "annotations" not in crd.inputs["metadata"]
+    assert set(crd.inputs["metadata"]["annotations"]) == {OWNER}
 
 
 def test_a_namespace_given_up_or_taken_over_is_the_same_object_under_another_type() -> None:
@@ -151,8 +152,8 @@ def test_the_mesh_config_alone_may_be_forced() -> None:
     recorder = up(settings(deployment={"forceMeshConfig": True, "retainCrds": False}))
 
     forced = {
-        one.name: one.inputs["metadata"]["annotations"]
+        one.name: one.inputs["metadata"]["annotations"]["pulumi.com/patchForce"]
         for one in recorder.registrations
         if "pulumi.com/patchForce" in one.inputs.get("metadata", {}).get("annotations", {})
     }
-    assert forced == {"fsm-meshconfig-fsm-mesh-config": {"pulumi.com/patchForce": "true"}}
+    assert forced == {"fsm-meshconfig-fsm-mesh-config": "true"}

@@ -8,7 +8,7 @@ import pulumi_kubernetes
 import pytest
 
 from fsm_stack.edges.pulumi_guard import WrongClusterError
-from fsm_stack.edges.pulumi_kinds import FOLLOWED
+from fsm_stack.edges.pulumi_kinds import FOLLOWED, OWNER
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Wave
@@ -29,6 +29,11 @@ def test_the_engine_is_asked_for_exactly_the_objects_of_the_bundle(*, preview: b
     assert sorted(recorder.names()) == sorted(f"fsm-{manifest.slug}" for manifest in manifests)
     for manifest in manifests:
         inputs = resource(recorder, manifest).inputs
+        notes = inputs["metadata"].get("annotations", {})
+        owner = notes.pop(OWNER, None)
+        assert owner == (None if manifest.wave is Wave.ENROLMENT else "organization/fsm-stack/dev")
+        if not notes:
+            inputs["metadata"].pop("annotations", None)
         if manifest.restarts_with:
             del inputs["spec"]["template"]["metadata"]["annotations"][FOLLOWED]
         assert inputs == manifest.object, manifest.slug

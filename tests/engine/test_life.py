@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fsm_stack.edges.project import find_project
-from fsm_stack.edges.pulumi_kinds import FOLLOWED
+from fsm_stack.edges.pulumi_kinds import FOLLOWED, OWNER
 from fsm_stack.edges.rendering import rendering
 from tests.cluster.client import eventually
 
@@ -84,7 +84,7 @@ def without_notes(item: Any) -> Any:
 
 
 def is_note(name: str) -> bool:
-    return name.startswith("pulumi.com/") or name == FOLLOWED
+    return name.startswith("pulumi.com/") or name in {FOLLOWED, OWNER}
 
 
 @pytest.fixture
