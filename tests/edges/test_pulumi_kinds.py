@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.edges.pulumi_kinds import declared, logical_names, resource_class
+from fsm_stack.edges.pulumi_kinds import OWNER, declared, logical_names, resource_class
 from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.settings.stack import Deployment

@@ -10,12 +10,11 @@ import yaml
 from fsm_stack.edges.project import find_project
 from fsm_stack.edges.pulumi_kinds import FOLLOWED, OWNER
 from fsm_stack.edges.rendering import rendering
-from tests.cluster.client import eventually
 
 from .project import committed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.cluster.client import Api
@@ -87,19 +86,6 @@ def is_note(name: str) -> bool:
     return name.startswith("pulumi.com/") or name in {FOLLOWED, OWNER}
 
 
-@pytest.fixture
-def empty(api: Api) -> Iterator[None]:
-    """No namespace that a stack declares: one that is created by a stack outlives it."""
-    yield
-    for name in ("demo", "shop", "payments"):
-        if api.exists(namespace(name)):
-            api.delete(namespace(name))
-    for name in ("demo", "shop", "payments"):
-        gone = namespace(name)
-        eventually(f"{name} is gone", lambda gone=gone: not api.exists(gone), seconds=60)
-
-
-@pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_an_environment_comes_up_stays_and_goes(api: Api, project: Project, stack: str) -> None:
     """What was reviewed is what runs, and no webhook is left over living namespaces."""
@@ -124,7 +110,6 @@ def test_an_environment_comes_up_stays_and_goes(api: Api, project: Project, stac
     assert not live.get("annotations")
 
 
-@pytest.mark.usefixtures("empty")
 def test_a_destroyed_stack_comes_up_again(api: Api, project: Project) -> None:
     """The CRD and the enrolled namespaces are still there, and are taken as they are."""
     engine = project.stack("dev", committed("dev"))
