@@ -50,6 +50,8 @@ def engine(served: tuple[Api, Engine]) -> Engine:
 
 
 @pytest.fixture
-def project(tmp_path: Path, engine: Engine) -> Project:
-    """A project of the test's own."""
-    return Project.made(tmp_path, engine)
+def project(tmp_path: Path, engine: Engine) -> Iterator[Project]:
+    """A project of the test's own; nothing of its stacks is left in the cluster."""
+    made = Project.made(tmp_path, engine)
+    yield made
+    made.end()

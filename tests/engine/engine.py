@@ -130,14 +130,16 @@ class Engine:
         return Stack(engine=automation.Stack.create_or_select(name, workspace))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Stack:
     """One stack; every operation returns what the engine told of it."""
 
     engine: automation.Stack
+    may_own: bool = False  # whether something of it may be in the cluster
 
     def up(self, **options: Any) -> Run:
         """Update, without the preview that the command line runs first."""
+        self.may_own = True
         return self._operation(self.engine.up, **options)
 
     def preview(self, **options: Any) -> Run:
@@ -150,7 +152,9 @@ class Stack:
 
     def destroy(self) -> Run:
         """Delete what the stack owns."""
-        return self._operation(self.engine.destroy)
+        run = self._operation(self.engine.destroy)
+        self.may_own = run.failed
+        return run
 
     def variable(self, name: str, value: str | None) -> None:
         """Set a variable of the engine's environment, or take it away."""

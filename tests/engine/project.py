@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -28,10 +28,12 @@ class Project:
     Attributes:
         directory: with Pulumi.yaml, and the release's scripts, which a stand-in archive gave.
         engine: the engine that runs its stacks.
+        stacks: those that were asked for.
     """
 
     directory: Path
     engine: Engine
+    stacks: list[Stack] = field(default_factory=list)
 
     @classmethod
     def made(cls, directory: Path, engine: Engine) -> Project:
@@ -45,7 +47,15 @@ class Project:
     def stack(self, name: str, settings: Mapping[str, Any], **options: Any) -> Stack:
         """A stack with these settings; the engine keeps it until it is removed."""
         self.write(name, settings)
-        return self.engine.stack(name, self.directory, **options)
+        stack = self.engine.stack(name, self.directory, **options)
+        self.stacks.append(stack)
+        return stack
+
+    def end(self) -> None:
+        """Destroy what is still there, so that a test that failed spoils no other."""
+        for stack in self.stacks:
+            if stack.may_own:
+                stack.destroy().succeeded()
 
     def write(self, name: str, settings: Mapping[str, Any]) -> None:
         """The stack's file, anew; the engine's own keys in it stay."""

@@ -140,4 +140,3 @@ def test_an_update_waits_until_the_control_plane_runs(api: Api, project: Project
         stack.up().succeeded()
 
     assert stack.preview().succeeded().changes() == []
-    stack.destroy().succeeded()
