@@ -40,8 +40,8 @@ check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings a
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/fsm-stack schema --check
-	$(BIN)/fsm-stack validate --all --fail-on warning
-	$(BIN)/fsm-stack render --all --check
+	$(BIN)/fsm-stack validate --all --fail-on warning --without-release-assets
+	$(BIN)/fsm-stack render --all --check --without-release-assets
 	$(BIN)/python tools/locks.py --check
 
 format: $(DEV) ## Format the code

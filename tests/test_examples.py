@@ -30,7 +30,8 @@ def stack_text(stack: str) -> str:
 @pytest.mark.parametrize("stack", STACKS)
 def test_an_example_environment_validates_without_a_warning(stack: str) -> None:
     loaded = load_text(stack_text(stack), file=stack, today=TODAY)
-    assert [item.as_text() for item in loaded.findings] == []
+    said = [item.id for item in loaded.findings]
+    assert said == (["look-only"] if stack == "dev" else [])
 
 
 def test_dev_excludes_and_staging_includes_what_the_guide_does() -> None:
@@ -80,7 +81,7 @@ def test_the_committed_renderings_are_fresh() -> None:
     """Else a review would read another mesh than the one that is brought up."""
     program = Path(sys.executable).parent / "fsm-stack"
     done = subprocess.run(
-        [program, "render", "--all", "--check"],
+        [program, "render", "--all", "--check", "--without-release-assets"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import written_archive
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM = Path(sys.executable).parent / "fsm-stack"
@@ -36,6 +38,7 @@ def project(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("rendered", "examples", "docs/examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    written_archive(tmp_path)  # as helm pull leaves it
     return tmp_path
 
 
@@ -107,6 +110,25 @@ RUN = [c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (
 def test_every_other_command_of_readme_runs(project: Path, command: str) -> None:
     done = run(command, project)
     assert done.returncode == 0, done.stderr
+
+
+def test_dev_becomes_a_stack_that_can_be_brought_up_as_readme_says(project: Path) -> None:
+    """Two settings out, the archive vendored: no finding is left, and the scripts are there."""
+    file = project / "Pulumi.dev.yaml"
+    text = file.read_text(encoding="utf-8")
+    for taken_out in ("deployment: {lookOnly: true}", "releaseAssets: {source: omit}"):
+        text, before = text.replace(f"  fsm-stack:{taken_out}\n", ""), text
+        assert text != before
+    file.write_text(text, encoding="utf-8")
+    assert "[assets-missing]" in run("fsm-stack validate dev", project).stdout
+
+    (vendor,) = [command for command in commands() if "fsm-stack vendor" in command]
+    assert run(vendor, project).returncode == 0
+
+    assert run("fsm-stack validate dev --fail-on info", project).stdout == "dev: no findings\n"
+    assert run("fsm-stack render dev", project).returncode == 0
+    scripts = "rendered/dev/3-foundation/configmap-fsm-init-repo-scripts.yaml"
+    assert "scripts.tar.gz: " in (project / scripts).read_text(encoding="utf-8")
 
 
 def test_every_verb_of_the_table_exists(project: Path) -> None:

@@ -189,11 +189,42 @@ RULES: Final = (
         acceptable=False,
     ),
     Rule(
-        id="assets-omitted",
+        id="fsm-unreleased",
         severity="warning",
-        title="the release's Pipy scripts are left out",
+        title="upstream has not released this version of FSM",
+        why="There is no chart archive to vendor, and no image has that tag: pods would not start.",
+        fix="Write fsmVersion 1.5.1, or name your own images and accept the finding.",
+        source="flomesh-io/fsm: branch release/v1.6 without a tag, newest tag v1.5.1",
+    ),
+    Rule(
+        id="kubernetes-too-old",
+        severity="error",
+        title="the cluster's Kubernetes is too old for what the stack declares",
+        why="The API server does not serve what FSM's programs, or the stack's objects, need.",
+        fix="Upgrade the cluster, correct cluster.kubernetesVersion, or take the setting out.",
+        source="flomesh-io/fsm pkg/version/utils.go; Kubernetes' deprecated API guide",
+        acceptable=False,
+    ),
+    Rule(
+        id="assets-omitted",
+        severity="error",
+        title="the release's Pipy scripts are left out of a stack that is to run",
         why="The controller's init container unpacks them: without them the controller does not start.",
-        fix="fsm-stack vendor fsm-<version>.tgz, then releaseAssets.source: vendored.",
+        fix=(
+            "To run it: fsm-stack vendor fsm-<version>.tgz, then releaseAssets.source: vendored. "
+            "To look at it only: deployment.lookOnly: true."
+        ),
+        acceptable=False,
+    ),
+    Rule(
+        id="look-only",
+        severity="info",
+        title="the stack is there to look at",
+        why=(
+            "It shows objects and redirection, and need not run. Brought up all the same, pods of "
+            "its enrolled namespaces are refused, or never become ready, until a control plane runs."
+        ),
+        fix="To run it, take deployment.lookOnly out, and mend what is then reported.",
     ),
     Rule(
         id="assets-missing",

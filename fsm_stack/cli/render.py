@@ -18,6 +18,7 @@ from fsm_stack.cli.verb import (
     project_option,
     stacks_argument,
     stops,
+    without_assets_option,
 )
 from fsm_stack.errors import FindingsError
 
@@ -37,11 +38,7 @@ if TYPE_CHECKING:
     help="Write DIR/<stack>; the project's rendered if absent.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 and name what is stale.")
-@click.option(
-    "--without-release-assets",
-    is_flag=True,
-    help="Leave the vendored Pipy scripts out: a tree for review, not to be deployed alone.",
-)
+@without_assets_option
 @fail_on_option
 @output_option
 @project_option
@@ -101,12 +98,11 @@ def _plan(
             made = rendering(
                 stack.settings,
                 project.directory,
-                file=stack.file,
                 without_release_assets=without,
                 beside=compared / stack.name if compared else None,
             )
         except FindingsError as error:
-            findings += error.findings
+            findings += [item.at(file=stack.file) for item in error.findings]
         else:
             planned.append((stack, made))
     if findings:
@@ -125,6 +121,6 @@ def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: b
         return Outcome(stack=stack, made=made, directory=shown, written=written)
     from fsm_stack.edges.stale import check as compare
 
-    unknown = (made.left_out,) if made.left_out and not made.without else ()
+    unknown = (made.left_out,) if made.left_out and made.listed else ()
     stale = compare(target, made.files, shown=shown, unknown=unknown)
     return Outcome(stack=stack, made=made, directory=shown, stale=stale)

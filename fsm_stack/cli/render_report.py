@@ -99,8 +99,8 @@ def _body(done: Outcome) -> list[str]:
 def _left_out(done: Outcome) -> str:
     path, settings = done.made.left_out, done.stack.settings
     version = settings.fsm_version if settings else ""
-    if done.written is None and not done.made.without:
-        return f"not compared: {path}; the Pipy scripts of FSM {version} are not vendored here"
+    if done.made.listed:
+        return f"not compared: {path}, the Pipy scripts of FSM {version}"
     return (
         f"left out: {path}; this tree is for review, the controller does not start with it alone. "
         f"Mend: fsm-stack vendor fsm-{version}.tgz"
@@ -124,6 +124,11 @@ def orphan_lines(directories: Iterable[str]) -> list[str]:
     ]
 
 
+def _look_only(done: Outcome) -> bool:
+    settings = done.stack.settings
+    return settings is not None and settings.deployment.look_only
+
+
 def next_step(outcomes: list[Outcome], orphans: tuple[str, ...] = ()) -> str:
     """What to do now."""
     stale = [done for done in outcomes if done.stale]
@@ -135,7 +140,7 @@ def next_step(outcomes: list[Outcome], orphans: tuple[str, ...] = ()) -> str:
             return f"Next: git rm -r {' '.join(orphans)}"
         return "Next: nothing, these directories are what the stacks say"
     compare = f"Next: git diff {' '.join(done.directory for done in outcomes)}; commit it for"
-    if any(done.made.left_out for done in outcomes):
+    if any(done.made.left_out or _look_only(done) for done in outcomes):
         return f"{compare} the review"
     name = outcomes[0].stack.name
     return f"{compare} Argo CD or Flux, or run: pulumi up --stack {name}"

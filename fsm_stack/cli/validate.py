@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ from fsm_stack.cli.verb import (
     project_option,
     stacks_argument,
     stops,
+    without_assets_option,
 )
 
 if TYPE_CHECKING:
@@ -29,20 +31,40 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, short_help="Check stack files; report every problem with its place.")
 @stacks_argument
 @click.option("--all", "everything", is_flag=True, help="Every stack; the same as naming none.")
+@without_assets_option
 @fail_on_option
 @output_option
 @project_option
 def validate(
-    stacks: tuple[str, ...], *, everything: bool, fail_on: str, project_dir: Path
+    stacks: tuple[str, ...],
+    *,
+    everything: bool,
+    without_release_assets: bool,
+    fail_on: str,
+    project_dir: Path,
 ) -> None:
     """Check stack files: types, spelling, and settings that would break pods.
 
     Every problem has a place, a reason and an id; fsm-stack explain ID says more. Without STACK,
     every stack of the project is checked. Nothing is written, nothing is contacted.
     """
-    _, loaded = load(project_dir, stacks, everything=everything)
+    project, loaded = load(project_dir, stacks, everything=everything)
+    if not without_release_assets:
+        loaded = tuple(_with_assets(stack, project.directory) for stack in loaded)
     emit({"stacks": [_plain(stack) for stack in loaded]}, _lines(loaded))
     leave(failed=any(stops(stack.findings, fail_on) for stack in loaded))
+
+
+def _with_assets(stack: Stack, directory: Path) -> Stack:
+    """The stack with what it lacks beside its file; render and pulumi up stop at the same."""
+    from fsm_stack.edges.release_asset import missing_assets
+
+    if stack.settings is None:
+        return stack
+    missing = missing_assets(directory, stack.settings)
+    return replace(
+        stack, findings=(*stack.findings, *(item.at(file=stack.file) for item in missing))
+    )
 
 
 def _plain(stack: Stack) -> dict[str, Any]:

@@ -115,6 +115,15 @@ def fail_on_option(function: _Function) -> _Function:
     )(function)
 
 
+def without_assets_option(function: _Function) -> _Function:
+    """``--without-release-assets``: the same for every verb that asks for the Pipy scripts."""
+    return click.option(
+        "--without-release-assets",
+        is_flag=True,
+        help="Do without the vendored Pipy scripts: for a review, not to be deployed alone.",
+    )(function)
+
+
 def stacks_argument(function: _Function) -> _Function:
     """``[STACK]...``; none is every stack."""
     return click.argument("stacks", type=StackName(), nargs=-1, metavar="[STACK]...")(function)

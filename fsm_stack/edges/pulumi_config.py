@@ -17,6 +17,7 @@ from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.edges.release_asset import load_asset
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings import Finding, Severity
+from fsm_stack.manifests.assets import wants_asset
 from fsm_stack.settings.stack_file import from_engine
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def _declare(project: Path) -> None:
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
     settings = loaded.settings
-    vendored = settings.system == "fsm" and settings.release_assets.source == "vendored"
-    asset = load_asset(project, settings.fsm_version) if vendored else None
+    asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
     FsmStack(
         COMPONENT,
         settings,

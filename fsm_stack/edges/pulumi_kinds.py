@@ -173,7 +173,7 @@ def options(manifest: Manifest) -> pulumi.ResourceOptions:
 def provider_annotations(manifest: Manifest, deployment: Deployment) -> dict[str, str]:
     """What the object asks of the Kubernetes provider; only resources carry it, never files."""
     notes = {}
-    if deployment.skip_await and manifest.kind in AWAITED:
+    if not deployment.awaits and manifest.kind in AWAITED:
         notes[SKIP_AWAIT] = "true"
     if deployment.force_mesh_config and manifest.wave is Wave.MESH_CONFIG:
         notes[PATCH_FORCE] = "true"

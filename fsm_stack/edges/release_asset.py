@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.files import read_file, write_file
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.assets import ReleaseAsset
+from fsm_stack.manifests.assets import ReleaseAsset, assets_missing, wants_asset
 from fsm_stack.settings.images import PIPY_VERSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fsm_stack.findings import Finding
+    from fsm_stack.settings.stack import StackSettings
 
 CHART_NAME: Final = "fsm"
 CHART_FILE: Final = "fsm/Chart.yaml"
@@ -167,6 +170,18 @@ def load_asset(project: Path, version: str) -> ReleaseAsset | None:
             f"found {digest}; {mend}"
         )
     return ReleaseAsset(version=version, sha256=digest, scripts=scripts)
+
+
+def missing_assets(project: Path, settings: StackSettings) -> tuple[Finding, ...]:
+    """``assets-missing`` where a stack wants vendored scripts that are not here, else nothing.
+
+    Raises:
+        InputError: when there are scripts that cannot be used.
+        FileError: when they cannot be read.
+    """
+    if not wants_asset(settings) or load_asset(project, settings.fsm_version) is not None:
+        return ()
+    return (assets_missing(settings),)
 
 
 def _chart(content: bytes, shown: str) -> tuple[str, bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings import finding
+from fsm_stack.manifests.assets import assets_missing
 from fsm_stack.manifests.labels import common_labels, metadata
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.redirection.render import CONFIG_MAP_NAME, REDIRECTION_KEY, config_map_data
@@ -45,14 +46,7 @@ def pipy_scripts(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[M
         return ()
     version = settings.fsm_version
     if asset is None:
-        missing = finding(
-            "assets-missing",
-            f"the Pipy scripts of FSM {version} are not vendored",
-            path="releaseAssets.source",
-            value="vendored",
-            fix=f"fsm-stack vendor fsm-{version}.tgz",
-        )
-        raise FindingsError((missing,))
+        raise FindingsError((assets_missing(settings),))
     if asset.version != version:
         raise InputError(
             f"the Pipy scripts are those of FSM {asset.version}, expected FSM {version}"

@@ -33,6 +33,7 @@ from fsm_stack.manifests.pods import (
     port,
     probes,
     resources,
+    startup_probe,
     wait_for_bootstrap,
 )
 from fsm_stack.manifests.webhooks import webhook_writers
@@ -62,6 +63,7 @@ def bootstrap(settings: StackSettings) -> dict[str, Any]:
         "args": bootstrap_arguments(settings),
         "resources": resources(component.resources),
         **health_probes(),
+        **startup_probe(),
         "env": [pod_name("BOOTSTRAP_POD_NAME")],
     }
     return deployment(

@@ -62,6 +62,7 @@ def _arguments(settings: StackSettings) -> dict[str, Any]:
         "sidecar_image": image_reference(images, version, "pipy"),
         "repo_server_image": image_reference(images, version, "pipy_repo"),
         "uid": cluster_uid(settings),
+        "endpoint_slices": settings.cluster.serves_endpoint_slices,
     }
 
 

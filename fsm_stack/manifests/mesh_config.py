@@ -121,6 +121,7 @@ def mesh_config_spec(
     sidecar_image: str,
     repo_server_image: str,
     uid: str,
+    endpoint_slices: bool,
 ) -> Json:
     """The complete, canonical ``spec`` of a MeshConfig v1alpha3.
 
@@ -135,8 +136,10 @@ def mesh_config_spec(
         sidecar_image: the sidecar's full reference.
         repo_server_image: the Pipy repository's full reference.
         uid: the cluster's identity where ``clusterSet.uid`` is not set.
+        endpoint_slices: whether the cluster serves them; where not, no gateway uses them.
     """
     spec = sections(mesh)
+    spec["featureFlags"]["useEndpointSlicesForGateway"] &= endpoint_slices
     spec["clusterSet"] = {"uid": uid, "controlPlaneUID": ""} | spec["clusterSet"]
     spec["sidecar"]["sidecarImage"] = sidecar_image
     mode = effective_mode(mesh.traffic.interception_mode, "fsm")
@@ -187,6 +190,7 @@ def preset_mesh_config(
     sidecar_image: str,
     repo_server_image: str,
     uid: str,
+    endpoint_slices: bool,
 ) -> str:
     """The JSON text of ConfigMap ``preset-mesh-config``, from which bootstrap makes a lost mesh.
 
@@ -201,6 +205,7 @@ def preset_mesh_config(
         sidecar_image=sidecar_image,
         repo_server_image=repo_server_image,
         uid=uid,
+        endpoint_slices=endpoint_slices,
     )
     preset["warmup"]["duration"] = mesh.warmup.duration
     sidecar = preset["sidecar"]

@@ -63,6 +63,21 @@ def health_probes() -> dict[str, Any]:
     return probes(HEALTH_PORT, ready="/healthz", alive="/healthz", delay=5)
 
 
+def startup_probe() -> dict[str, Any]:
+    """How long bootstrap may take before it answers: it applies 64 CRDs first.
+
+    Source: seen on a busy machine, where the liveness probe of the chart restarted it half-way.
+    """
+    return {
+        "startupProbe": {
+            "periodSeconds": 5,
+            "failureThreshold": 60,
+            "timeoutSeconds": 5,
+            "httpGet": {"scheme": "HTTP", "path": "/healthz", "port": HEALTH_PORT},
+        }
+    }
+
+
 def pod_name(variable: str) -> dict[str, Any]:
     """An environment variable with the pod's own name; the programs register events with it."""
     return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}

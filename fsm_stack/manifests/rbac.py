@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.manifests.labels import RELEASE, metadata
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.manifests.rbac_rules import (
-    CONTROL_PLANE_RULES,
     LEADER_ELECTION_RULES,
     MESH_CONFIG_RULES,
+    control_plane_rules,
 )
 
 if TYPE_CHECKING:
@@ -48,13 +48,14 @@ def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, leader-election-*.yaml,
     fsm-mesh-config-role.yaml.
     """
+    rules = control_plane_rules(endpoint_slices=settings.cluster.serves_endpoint_slices)
     objects: tuple[dict[str, Any], ...] = (
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
             "metadata": metadata(settings, RELEASE),
         },
-        _role(settings, "ClusterRole", RELEASE, CONTROL_PLANE_RULES),
+        _role(settings, "ClusterRole", RELEASE, rules),
         _cluster_binding(settings, RELEASE, RELEASE),
         _role(settings, "ClusterRole", "fsm-leader-election-role", LEADER_ELECTION_RULES),
         _cluster_binding(settings, "fsm-leader-election-rolebinding", "fsm-leader-election-role"),

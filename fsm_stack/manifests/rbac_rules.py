@@ -1,7 +1,8 @@
 """What FSM's programs may do in the cluster, as data.
 
 Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, fsm-mesh-config-role.yaml and
-leader-election-role.yaml at 1.6.0 (the same at 1.5.1). The parity test compares the meaning.
+leader-election-role.yaml at 1.6.0 (the same at 1.5.1). The parity test compares the meaning; that
+the rules suffice was seen on a running cluster (tests/cluster/test_roles.py).
 """
 
 from __future__ import annotations
@@ -128,7 +129,23 @@ _GATEWAY: Final = (
     ),
 )
 
-CONTROL_PLANE_RULES: Final = (*_KUBERNETES, *_MESH, *_GATEWAY)
+# Without it neither controller nor injector becomes ready where the API server serves them:
+# their informers wait for EndpointSlices before anything else.
+_ENDPOINT_SLICES: Final = _on(
+    "discovery.k8s.io", "endpointslices", (*_READ, "create", "update", "patch")
+)
+
+
+def control_plane_rules(*, endpoint_slices: bool) -> tuple[Rule, ...]:
+    """What the control plane's account may do.
+
+    Args:
+        endpoint_slices: whether the cluster serves ``discovery.k8s.io/v1``; FSM's programs ask
+            for EndpointSlices exactly then.
+    """
+    by_version = (_ENDPOINT_SLICES,) if endpoint_slices else ()
+    return (*_KUBERNETES, *by_version, *_MESH, *_GATEWAY)
+
 
 LEADER_ELECTION_RULES: Final = (
     _rule(("", "coordination.k8s.io"), ("configmaps", "leases"), _ALL),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def _port(name: str, port: int, target: int | None = None, **more: str) -> dict[str, Any]:
-    target_port = {} if target is None else {"targetPort": target}
-    return {"name": name, "port": port, **target_port, **more}
+    """A Service port, its target said: what is not declared is not restored."""
+    return {"name": name, "port": port, "targetPort": target or port, **more}
 
 
 def _service(settings: StackSettings, name: str, app: str, *ports: dict[str, Any]) -> Manifest:
@@ -57,14 +57,12 @@ def services(settings: StackSettings) -> tuple[Manifest, ...]:
             settings,
             CONTROLLER,
             CONTROLLER,
-            _port("pipy-admin-port", repository, repository),
-            _port("debug-port", DEBUG_PORT, DEBUG_PORT),
-            _port("healthz", HEALTH_PORT, HEALTH_PORT),
-            _port("webhook", WEBHOOK_PORT, WEBHOOK_PORT),
+            _port("pipy-admin-port", repository),
+            _port("debug-port", DEBUG_PORT),
+            _port("healthz", HEALTH_PORT),
+            _port("webhook", WEBHOOK_PORT),
             _port("dns-proxy", 53, DNS_PROXY_PORT, protocol="UDP"),
         ),
         _service(settings, INJECTOR, INJECTOR, _port("sidecar-inject", INJECTOR_PORT)),
-        _service(
-            settings, VALIDATOR, CONTROLLER, _port("validator", VALIDATOR_PORT, VALIDATOR_PORT)
-        ),
+        _service(settings, VALIDATOR, CONTROLLER, _port("validator", VALIDATOR_PORT)),
     )

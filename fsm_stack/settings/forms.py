@@ -21,6 +21,7 @@ TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
+KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
 
 EXPECTED: Final = {
     IPV4_ADDRESS: "an IPv4 address such as 10.96.0.1",
@@ -32,4 +33,5 @@ EXPECTED: Final = {
     DIGEST: "sha256: and 64 digits from 0 to f",
     UID: "the 36 characters of a UID, as in 01234567-89ab-cdef-0123-456789abcdef",
     HOST: "a host name or address, without protocol and port",
+    KUBERNETES_VERSION: 'a Kubernetes version such as "1.34", in quotes',
 }

@@ -12,6 +12,8 @@ from fsm_stack.settings.model import DnsName, Model
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
 PIPY_VERSIONS: Final = {"1.5.1": "1.5.12", "1.6.0": "1.5.14"}
+# Upstream has a branch of this version, and no tag, chart archive or images (2026-11).
+UNRELEASED: Final = frozenset({"1.6.0"})
 DEFAULT_VERSION: Final = "1.5.1"
 
 Registry = Annotated[str, StringConstraints(pattern=forms.REGISTRY, max_length=200)]

@@ -55,7 +55,7 @@ class ReleaseAssets(Model):
         "vendored",
         description="vendored: taken from the release's chart archive by fsm-stack vendor; "
         "existingConfigMap: someone else declares the ConfigMap; omit: left out, the controller "
-        "does not start.",
+        "does not start: only with deployment.lookOnly.",
     )
     config_map_name: DnsName = Field(
         "fsm-init-repo-scripts", description="The ConfigMap that the controller unpacks."
@@ -65,6 +65,11 @@ class ReleaseAssets(Model):
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
+    look_only: bool = Field(
+        False,
+        description="The stack is there to look at: it may leave out what the control plane needs "
+        "to run, and pulumi up does not wait for it.",
+    )
     skip_await: bool = Field(
         False, description="Do not wait for Deployments to become ready (no controllers run)."
     )
@@ -76,6 +81,11 @@ class Deployment(Model):
         True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
     )
 
+    @property
+    def awaits(self) -> bool:
+        """Whether ``pulumi up`` waits until Deployments are ready."""
+        return not (self.skip_await or self.look_only)
+
 
 class StackSettings(MeshSettings):
     """All settings of one environment. Each field is one key ``fsm-stack:<name>`` of its file."""
@@ -84,7 +94,9 @@ class StackSettings(MeshSettings):
         "fsm",
         description="The mesh system; osm-edge and osm give MeshConfig and redirection only.",
     )
-    fsm_version: Literal["1.5.1", "1.6.0"] = Field("1.5.1", description="The FSM release.")
+    fsm_version: Literal["1.5.1", "1.6.0"] = Field(
+        "1.5.1", description="The FSM release; 1.6.0 is not released upstream."
+    )
     mesh: Mesh = Field(
         default_factory=Mesh.model_construct, description="Names and switches of the mesh."
     )

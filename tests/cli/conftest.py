@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import tarfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
+from tests.archives import written_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,19 +69,7 @@ def run(project: Path) -> Run:
 @pytest.fixture
 def archive(project: Path) -> Path:
     """A chart archive of FSM 1.5.1."""
-    files = {
-        "fsm/Chart.yaml": b"name: fsm\nversion: 1.5.1\n",
-        "fsm/components/scripts.tar.gz": b"scripts",
-    }
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as packed:
-        for name, content in files.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(content)
-            packed.addfile(about, io.BytesIO(content))
-    path = project / "fsm-1.5.1.tgz"
-    path.write_bytes(gzip.compress(tar.getvalue(), mtime=0))
-    return path
+    return written_archive(project)
 
 
 def document(result: Result) -> Any:

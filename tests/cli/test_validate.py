@@ -20,7 +20,40 @@ def test_clean_stacks_have_no_findings(run: Run) -> None:
 def test_without_a_name_every_stack_is_checked(run: Run) -> None:
     for arguments in ((), ("--all",)):
         lines = run("validate", *arguments).stdout.splitlines()
-        assert lines[-2:] == ["dev: no findings", "staging: 1 warning"]
+        assert lines[-2:] == ["dev: no findings", "staging: 1 error, 1 warning"]
+
+
+def test_scripts_that_are_not_vendored_are_told_here_already(run: Run, archive: Path) -> None:
+    """To render and to bring up stop at the same finding; a check that passes before is no check."""
+    (line,) = [text for text in run("validate").stdout.splitlines() if "[assets-missing]" in text]
+    assert run("validate").exit_code == 1
+    assert line in run("render").stdout.splitlines()
+    assert line in run("render", "--check").stdout.splitlines()
+    assert "[assets-missing]" not in run("validate", "--without-release-assets").stdout
+    assert run("vendor", archive.name).exit_code == 0
+    assert "[assets-missing]" not in run("validate").stdout
+
+
+def test_a_stack_that_cannot_be_brought_up_is_no_stack_to_look_at_unless_it_says_so(
+    run: Run, project: Path
+) -> None:
+    """The engine would wait ten minutes for a controller that never starts."""
+    omitted = "config:\n  fsm-stack:releaseAssets: {source: omit}\n"
+    (project / "Pulumi.dev.yaml").write_text(omitted)
+    for verb in (("validate", "dev"), ("render", "dev"), ("render", "dev", "--check")):
+        result = run(*verb)
+        assert result.exit_code == 1
+        assert "[assets-omitted]" in result.stdout
+    (project / "Pulumi.dev.yaml").write_text(
+        f"{omitted}  fsm-stack:deployment: {{lookOnly: true}}\n"
+    )
+    assert run("validate", "dev").stdout == (
+        "Pulumi.dev.yaml:3:36 deployment.lookOnly: info: to look at only: pulumi up does not wait, "
+        "and fsm-controller does not start without the release's Pipy scripts [look-only]\n"
+        "dev: 1 info\n"
+    )
+    said = run("render", "dev").stdout
+    assert said.endswith("Next: git diff rendered/dev; commit it for the review\n")
 
 
 def test_every_problem_is_told_at_once_with_its_place(run: Run, project: Path) -> None:
@@ -69,14 +102,15 @@ def test_a_file_that_is_no_yaml_is_bad_input(run: Run, project: Path) -> None:
 def test_an_accepted_finding_is_counted_and_does_not_fail(run: Run, project: Path) -> None:
     (project / "Pulumi.dev.yaml").write_text(
         "config:\n"
-        "  fsm-stack:releaseAssets: {source: omit}\n"
+        "  fsm-stack:releaseAssets: {source: existingConfigMap}\n"
+        "  fsm-stack:images: {pipy: {tag: latest}}\n"
         "  fsm-stack:accept:\n"
-        "    - {id: assets-omitted, path: releaseAssets.source, reason: demo, owner: me}\n"
+        "    - {id: mutable-image, path: images.pipy.tag, reason: demo, owner: me}\n"
     )
     result = run("validate", "dev", "--fail-on", "info")
     assert (result.exit_code, result.stdout) == (0, "dev: no findings (1 accepted)\n")
     said = run("render", "dev").stdout
-    assert "  accepted: Pulumi.dev.yaml:2:37 releaseAssets.source: warning: " in said
+    assert "  accepted: Pulumi.dev.yaml:3:34 images.pipy.tag: warning: " in said
 
 
 def test_outside_of_a_project_the_error_says_what_was_expected(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from tests.archives import SCRIPTS
+
 from .conftest import document
 
 if TYPE_CHECKING:
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
 
     from .conftest import Run
 
-SCRIPTS = hashlib.sha256(b"scripts").hexdigest()
+DIGEST = hashlib.sha256(SCRIPTS).hexdigest()
 
 
 def test_vendor_says_what_it_took_and_what_is_next(run: Run, project: Path, archive: Path) -> None:
@@ -18,12 +20,12 @@ def test_vendor_says_what_it_took_and_what_is_next(run: Run, project: Path, arch
     result = run("vendor", "fsm-1.5.1.tgz")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        "fsm 1.5.1: releases/1.5.1/scripts.tar.gz, 7 bytes\n"
-        f"SHA-256 of the scripts: {SCRIPTS}\n"
+        "fsm 1.5.1: releases/1.5.1/scripts.tar.gz, 24 bytes\n"
+        f"SHA-256 of the scripts: {DIGEST}\n"
         f"The archive's SHA-256 is recorded, compare it with its publisher's: {digest}\n"
         "Next: git add releases/1.5.1, then fsm-stack render --all\n"
     )
-    assert (project / "releases/1.5.1/scripts.tar.gz").read_bytes() == b"scripts"
+    assert (project / "releases/1.5.1/scripts.tar.gz").read_bytes() == SCRIPTS
     again = run("vendor", "fsm-1.5.1.tgz")
     assert again.stdout.endswith("The archive is the recorded one.\n")
 
@@ -36,7 +38,7 @@ def test_a_given_digest_is_said_to_be_checked(run: Run, archive: Path) -> None:
 
 def test_what_was_taken_is_data_for_programs(run: Run, archive: Path) -> None:
     taken = document(run("vendor", archive.name, "-o", "json"))
-    assert (taken["version"], taken["scriptsSha256"], taken["first"]) == ("1.5.1", SCRIPTS, True)
+    assert (taken["version"], taken["scriptsSha256"], taken["first"]) == ("1.5.1", DIGEST, True)
 
 
 def test_an_archive_that_is_not_the_one_is_bad_input(

@@ -364,9 +364,7 @@ def test_every_value_goes_to_a_setting_that_exists() -> None:
 # Values whose default here is another than the chart's, and is not taken from a dropped value.
 _OTHER_DEFAULTS = {
     # Said whenever Vault is the issuer.
-    "certificateProvider.vault.protocol",
-    # The chart renders false where it sees no cluster.
-    "featureFlags.useEndpointSlicesForGateway",
+    "certificateProvider.vault.protocol"
 }
 
 

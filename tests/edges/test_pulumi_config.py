@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 GOOD = {
     "fsm-stack:traffic": '{"outboundPortExclusionList":[6379]}',
-    "fsm-stack:releaseAssets": '{"source":"omit"}',
-    "fsm-stack:accept": json.dumps(
-        [{"id": "assets-omitted", "path": "releaseAssets.source", "reason": "r", "owner": "o"}]
-    ),
+    "fsm-stack:releaseAssets": '{"source":"existingConfigMap"}',
 }
 
 
@@ -114,12 +111,10 @@ def test_a_secret_is_an_error_that_does_not_print_it(engine: Any) -> None:
 
 
 def test_a_warning_is_shown_and_the_stack_is_declared(engine: Any) -> None:
-    without = {key: value for key, value in GOOD.items() if key != "fsm-stack:accept"}
-
-    recorder = engine(without)
+    recorder = engine(GOOD | {"fsm-stack:images": '{"pipy":{"tag":"latest"}}'})
 
     assert [level for level, _ in recorder.log] == ["WARNING"]
-    assert "[assets-omitted]" in recorder.log[0][1]
+    assert "[mutable-image]" in recorder.log[0][1]
     assert "fsm-deployment-fsm-injector" in recorder.names()
 
 

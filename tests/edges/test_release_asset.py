@@ -15,47 +15,15 @@ from fsm_stack.edges import chart_archive, release_asset
 from fsm_stack.edges.chart_archive import members
 from fsm_stack.edges.release_asset import load_asset, vendor
 from fsm_stack.errors import FsmStackError, InputError
+from tests.archives import CHART, GOOD, SCRIPTS, member, pack, written_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPTS = b"the scripts of a release"
-CHART = b"apiVersion: v2\nname: fsm\nversion: 1.5.1\nappVersion: v1.5.1\n"
-GOOD = {
-    "fsm/Chart.yaml": CHART,
-    "fsm/values.yaml": b"fsm: {}\n",
-    "fsm/components/scripts.tar.gz": SCRIPTS,
-}
-
-
-def member(name: str, content: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
-    about = tarfile.TarInfo(name)
-    about.size = len(content)
-    for key, value in fields.items():
-        setattr(about, key, value)
-    return about, content
-
-
-def pack(*extra: tuple[tarfile.TarInfo, bytes], files: dict[str, bytes] | None = None) -> bytes:
-    """A chart archive, byte for byte the same for the same members."""
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for about, content in (
-            *(
-                member(name, content)
-                for name, content in (GOOD if files is None else files).items()
-            ),
-            *extra,
-        ):
-            archive.addfile(about, io.BytesIO(content))
-    return gzip.compress(tar.getvalue(), mtime=0)
-
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    path = tmp_path / "fsm-1.5.1.tgz"
-    path.write_bytes(pack())
-    return path
+    return written_archive(tmp_path)
 
 
 def refusal(tmp_path: Path, content: bytes, **arguments: Any) -> str:

@@ -127,7 +127,7 @@ def impatient(project: Project) -> None:
 def test_an_update_waits_until_the_control_plane_runs(api: Api, project: Project) -> None:
     """It fails by name where a program does not start, and is done where all of them run."""
     waiting: dict[str, Any] = {**DEV, "deployment": {}, "releaseAssets": {"source": "vendored"}}
-    del waiting["accept"]
+    waiting.pop("accept", None)
     stack = project.stack("dev", waiting, run=partial(impatient, project))
 
     failed = stack.up()

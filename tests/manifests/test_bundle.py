@@ -219,7 +219,10 @@ def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
         bundle(settings_of({}))
     [found] = caught.value.findings
     assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
-    assert found.fix == "fsm-stack vendor fsm-1.5.1.tgz"
+    assert found.fix == (
+        "fsm-stack vendor fsm-1.5.1.tgz; for a review without them: "
+        "fsm-stack render --without-release-assets"
+    )
 
 
 def test_scripts_of_another_release_are_refused() -> None:

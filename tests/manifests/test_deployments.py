@@ -109,6 +109,26 @@ def test_services_select_pods_of_the_bundle() -> None:
             assert sum(selector <= pod for pod in labels) == 1, item.name
 
 
+def test_services_lead_to_ports_that_a_container_opens() -> None:
+    """The target is declared: one that is not would not be restored, nor seen as drift."""
+    manifests = bundle_of({})
+    opened = {
+        (item.name, port["containerPort"], port.get("protocol", "TCP"))
+        for item in manifests
+        if item.kind == "Deployment"
+        for container in item.object["spec"]["template"]["spec"]["containers"]
+        for port in container["ports"]
+    }
+    led = {
+        (item.object["spec"]["selector"]["app"], port["targetPort"], port.get("protocol", "TCP"))
+        for item in manifests
+        if item.kind == "Service"
+        for port in item.object["spec"]["ports"]
+    }
+    # Upstream's debug server and its validator listen without a named port.
+    assert led - opened == {("fsm-controller", 9092, "TCP"), ("fsm-controller", 9093, "TCP")}
+
+
 def test_every_program_is_told_where_vault_is() -> None:
     vault = {"host": "v.example.com", "role": "mesh", "tokenSecret": {"name": "s", "key": "k"}}
     data = {"certificateProvider": {"kind": "vault", "vault": vault}}
@@ -137,3 +157,16 @@ def test_the_single_mesh_label_is_what_other_meshes_look_for() -> None:
     data = {"mesh": {"enforceSingleMesh": False}}
     labels = named(data, "Deployment", "fsm-controller").object["metadata"]["labels"]
     assert "enforceSingleMesh" not in labels
+
+
+def test_bootstrap_has_five_minutes_before_it_has_to_live() -> None:
+    """It applies 64 CRDs before it answers; the liveness probe alone would restart it."""
+    [program] = _pod({}, "fsm-bootstrap")["containers"]
+    startup = program["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 300
+    assert startup["httpGet"] == program["livenessProbe"]["httpGet"]
+
+
+def test_the_other_programs_wait_for_bootstrap_and_need_no_such_probe() -> None:
+    for name in ("fsm-controller", "fsm-injector"):
+        assert all("startupProbe" not in one for one in _pod({}, name)["containers"])

@@ -10,6 +10,7 @@ from hypothesis import settings as configured
 
 from fsm_stack.manifests.mesh_config import mesh_config_object, mesh_config_spec
 from fsm_stack.settings.stack import StackSettings
+from tests.manifests.stacks import named
 from tests.settings.mesh_config.shorthand import mesh
 from tests.settings.mesh_config.strategies import mesh_data
 from tests.settings.mesh_config.upstream import defaulted, problems, upstream_spec_schema
@@ -24,6 +25,7 @@ IMAGES: dict[str, Any] = {
     },
     "sidecar_image": "flomesh/pipy:1.5.12",
     "repo_server_image": "flomesh/pipy-repo:1.5.12",
+    "endpoint_slices": True,
     "uid": "0b0f5a6e-0000-5000-8000-000000000000",
 }
 
@@ -229,3 +231,19 @@ def test_no_shell_syntax_reaches_a_list_of_the_mesh(data: dict[str, Any]) -> Non
         for value in values
     ]
     assert all(re.fullmatch(r"[A-Za-z0-9._:@/+-]+", text) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("version", "flag", "written"),
+    [("1.20", None, False), ("1.21", None, True), ("1.34", None, True), ("1.34", False, False)],
+)
+def test_endpoint_slices_are_used_where_the_cluster_serves_them(
+    *, version: str, flag: bool | None, written: bool
+) -> None:
+    """As the chart renders it for the cluster's version."""
+    flags = {} if flag is None else {"useEndpointSlicesForGateway": flag}
+    data = {"cluster": {"kubernetesVersion": version}, "featureFlags": flags}
+    spec_of = named(data, "MeshConfig", "fsm-mesh-config").object["spec"]
+    assert spec_of["featureFlags"]["useEndpointSlicesForGateway"] is written
+    preset = named(data, "ConfigMap", "preset-mesh-config").object["data"]
+    assert json.loads(preset["preset-mesh-config.json"])["featureFlags"] == spec_of["featureFlags"]

@@ -86,6 +86,7 @@ def test_the_preset_has_all_that_the_charts_has(name: str) -> None:
         image=chart["image"],
         sidecar_image=chart["sidecar"]["sidecarImage"],
         repo_server_image=chart["misc"]["repoServerImage"],
+        endpoint_slices=True,
         uid=chart["clusterSet"]["uid"],
     )
     beyond = without(json.loads(preset), chart)

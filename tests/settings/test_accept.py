@@ -9,45 +9,45 @@ from fsm_stack.settings.stack_file import load_mapping
 
 from .loading import TODAY, found
 
-OMIT = {"releaseAssets": {"source": "omit"}}
+MOVING = {"images": {"pipy": {"tag": "latest"}}}
 
 
 def accepting(**changes: Any) -> dict[str, Any]:
     entry = {
-        "id": "assets-omitted",
-        "path": "releaseAssets.source",
+        "id": "mutable-image",
+        "path": "images.pipy.tag",
         "reason": "nothing runs here",
         "owner": "platform-team",
         **changes,
     }
-    return {**OMIT, "accept": [entry]}
+    return {**MOVING, "accept": [entry]}
 
 
 def test_an_accepted_finding_does_not_count_and_is_kept_apart() -> None:
     loaded = load_mapping(accepting(until="2026-07-01"), name="", today=TODAY)
     assert loaded.findings == ()
-    assert [item.id for item in loaded.accepted] == ["assets-omitted"]
+    assert [item.id for item in loaded.accepted] == ["mutable-image"]
 
 
 def test_past_its_date_the_finding_counts_again_and_so_does_the_entry() -> None:
     assert [item[0] for item in found(accepting(until="2026-06-30"))] == [
         "accept-expired",
-        "assets-omitted",
+        "mutable-image",
     ]
 
 
 def test_an_entry_that_accepts_nothing_is_told() -> None:
-    data = {**accepting(), "releaseAssets": {"source": "existingConfigMap"}}
+    data = {**accepting(), "images": {}}
     assert found(data) == [
-        ("accept-unused", "accept[0]", "no finding assets-omitted at releaseAssets.source")
+        ("accept-unused", "accept[0]", "no finding mutable-image at images.pipy.tag")
     ]
 
 
 def test_an_unknown_id_is_told_with_the_nearest_one() -> None:
-    assert found(accepting(id="asset-omitted"))[0] == (
+    assert found(accepting(id="mutable-images"))[0] == (
         "accept-unknown",
         "accept[0]",
-        "expected a finding's id, got 'asset-omitted'; did you mean 'assets-omitted'?",
+        "expected a finding's id, got 'mutable-images'; did you mean 'mutable-image'?",
     )
 
 
@@ -58,7 +58,7 @@ def test_what_breaks_every_pod_cannot_be_accepted() -> None:
         **accepting(id="too-many-ports", path=path),
     }
     ids = [item[0] for item in found(data)]
-    assert ids == ["accept-refused", "assets-omitted", "too-many-ports"]
+    assert ids == ["accept-refused", "mutable-image", "too-many-ports"]
 
 
 @pytest.mark.parametrize("missing", ["reason", "owner"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.findings import Severity
+from fsm_stack.settings.stack import Deployment
 from fsm_stack.settings.stack_file import load_mapping
 
 from .loading import TODAY, found
@@ -358,10 +359,16 @@ def test_lower_bounds_above_upper_bounds_are_refused() -> None:
     ]
 
 
-def test_a_controller_without_its_scripts_is_a_warning() -> None:
-    assert [item[:2] for item in found({"releaseAssets": {"source": "omit"}})] == [
-        ("assets-omitted", "releaseAssets.source")
-    ]
+def test_a_controller_without_its_scripts_is_refused_unless_nothing_has_to_run() -> None:
+    omitted = {"releaseAssets": {"source": "omit"}}
+    assert [item[:2] for item in found(omitted)] == [("assets-omitted", "releaseAssets.source")]
+    to_look_at = {**omitted, "deployment": {"lookOnly": True}}
+    assert [item[:2] for item in found(to_look_at)] == [("look-only", "deployment.lookOnly")]
+
+
+def test_a_stack_to_look_at_is_not_waited_for() -> None:
+    for data, awaited in (({}, True), ({"lookOnly": True}, False), ({"skipAwait": True}, False)):
+        assert Deployment.model_validate(data).awaits is awaited
 
 
 @pytest.mark.requirement("C37")
@@ -388,3 +395,75 @@ def test_what_another_system_would_ignore_is_refused() -> None:
         ("not-in-system", "components"),
         ("not-in-system", "enrolledNamespaces"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "setting", "path", "message"),
+    [
+        (
+            "1.18",
+            {},
+            "cluster.kubernetesVersion",
+            "expected Kubernetes 1.19 or newer, cluster.kubernetesVersion is 1.18: "
+            "FSM's programs do not run",
+        ),
+        (
+            "1.22.17",
+            {"components": {"injector": {"autoscaling": {"enabled": True}}}},
+            "components.injector.autoscaling.enabled",
+            "expected Kubernetes 1.23 or newer, cluster.kubernetesVersion is 1.22.17: "
+            "autoscaling/v2 is not served",
+        ),
+        (
+            "1.20",
+            {"components": {"controller": {"podDisruptionBudget": True}}},
+            "components.controller.podDisruptionBudget",
+            "expected Kubernetes 1.21 or newer, cluster.kubernetesVersion is 1.20: "
+            "policy/v1 is not served",
+        ),
+        (
+            "1.20",
+            {"featureFlags": {"useEndpointSlicesForGateway": True}},
+            "featureFlags.useEndpointSlicesForGateway",
+            "expected Kubernetes 1.21 or newer, cluster.kubernetesVersion is 1.20: "
+            "discovery.k8s.io/v1 is not served",
+        ),
+    ],
+)
+def test_a_cluster_too_old_for_what_is_declared_is_refused(
+    version: str, setting: dict[str, Any], path: str, message: str
+) -> None:
+    data = {"cluster": {**CLUSTER, "kubernetesVersion": version}, **setting}
+    assert found(data) == [("kubernetes-too-old", path, message)]
+
+
+@pytest.mark.parametrize("version", ["1.19", "1.20", "1.23", "1.34", "1.40"])
+def test_a_cluster_that_is_new_enough_has_no_finding(version: str) -> None:
+    scaled = {"injector": {"autoscaling": {"enabled": True}}} if version >= "1.23" else {}
+    data = {"cluster": {**CLUSTER, "kubernetesVersion": version}, "components": scaled}
+    assert found(data) == []
+
+
+def test_another_systems_control_plane_asks_for_no_version() -> None:
+    data = {"system": "osm", "cluster": {"kubernetesVersion": "1.18"}}
+    assert [item[0] for item in found(data)] == ["partial-system"]
+
+
+def test_a_version_that_upstream_has_not_released_is_told() -> None:
+    assert found({"fsmVersion": "1.6.0"}) == [
+        (
+            "fsm-unreleased",
+            "fsmVersion",
+            "upstream has a branch 1.6.0, and no release of that version",
+        )
+    ]
+    assert found({"fsmVersion": "1.5.1"}) == []
+
+
+@pytest.mark.parametrize("version", ["v1.34", "1", "2.0", "1.034", "1.34.x", "1.100"])
+def test_a_kubernetes_version_has_one_form(version: str) -> None:
+    ((rule, path, message),) = found({"cluster": {"kubernetesVersion": version}})
+    assert (rule, path) == ("invalid-value", "cluster.kubernetesVersion")
+    assert message == (
+        f"expected a Kubernetes version such as \"1.34\", in quotes, got '{version}'"
+    )

@@ -29,7 +29,7 @@ def test_two_objects_never_get_one_name(data: dict[str, Any], path: str) -> None
 
 def test_objects_of_a_full_stack_have_different_names() -> None:
     data = {
-        "releaseAssets": {"source": "omit"},
+        "releaseAssets": {"source": "existingConfigMap"},
         "enrolledNamespaces": [{"name": "a"}, {"name": "b", "create": True}],
     }
     names = [(item.kind, item.namespace, item.name) for item in bundle(settings(data))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.at import at
-from fsm_stack.settings.images import Images, image_tag
+from fsm_stack.settings.cluster import ENDPOINT_SLICES_SINCE
+from fsm_stack.settings.images import UNRELEASED, Images, image_tag
 from fsm_stack.settings.mesh_config.other_systems import not_in_system
 from fsm_stack.settings.stack import StackSettings
 from fsm_stack.settings.values import address_text, cidr_bounds
@@ -147,10 +148,72 @@ def api_server(settings: StackSettings, _today: date) -> Found:
             yield at(("cluster", "apiServer", "address"), "api-server-in-pod-range", message)
 
 
+def release(settings: StackSettings, _today: date) -> Found:
+    """A version that upstream has not released."""
+    if settings.system == "fsm" and settings.fsm_version in UNRELEASED:
+        message = f"upstream has a branch {settings.fsm_version}, and no release of that version"
+        yield at(("fsmVersion",), "fsm-unreleased", message, value=settings.fsm_version)
+
+
+# The first Kubernetes 1.N for a stack, for an autoscaler and for a disruption budget of ours.
+# Source: flomesh-io/fsm pkg/version/utils.go, MinK8sVersion; Kubernetes' deprecation guide
+# (autoscaling/v2 since 1.23, policy/v1 since 1.21).
+_FSM_SINCE: Final = 19
+_AUTOSCALER_SINCE: Final = 23
+_BUDGET_SINCE: Final = 21
+
+
+def kubernetes_version(settings: StackSettings, _today: date) -> Found:
+    """A cluster too old for what FSM's programs, or an object of the stack, ask of it."""
+    if settings.system != "fsm":
+        return
+    cluster = settings.cluster
+    needed: list[tuple[Path, int, str]] = [
+        (("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run")
+    ]
+    for key in ("controller", "injector"):
+        component = getattr(settings.components, key)
+        path: Path = ("components", key)
+        if component.autoscaling.enabled:
+            enabled = (*path, "autoscaling", "enabled")
+            needed.append((enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"))
+        if component.pod_disruption_budget:
+            budget = (*path, "podDisruptionBudget")
+            needed.append((budget, _BUDGET_SINCE, "policy/v1 is not served"))
+    flags = settings.feature_flags
+    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
+        flags.use_endpoint_slices_for_gateway
+    ):
+        needed.append(
+            (
+                ("featureFlags", "useEndpointSlicesForGateway"),
+                ENDPOINT_SLICES_SINCE,
+                "discovery.k8s.io/v1 is not served",
+            )
+        )
+    for path, since, why in needed:
+        if cluster.kubernetes_minor < since:
+            message = (
+                f"expected Kubernetes 1.{since} or newer, cluster.kubernetesVersion is "
+                f"{cluster.kubernetes_version}: {why}"
+            )
+            yield at(path, "kubernetes-too-old", message)
+
+
 def assets(settings: StackSettings, _today: date) -> Found:
-    """The Pipy scripts are left out on purpose."""
-    if settings.system == "fsm" and settings.release_assets.source == "omit":
-        message = "the release's Pipy scripts are left out: fsm-controller will not start"
+    """The Pipy scripts are left out: a stack to look at, or one that cannot be brought up."""
+    if settings.system != "fsm":
+        return
+    left_out = settings.release_assets.source == "omit"
+    if settings.deployment.look_only:
+        lacking = ", and fsm-controller does not start without the release's Pipy scripts"
+        message = f"to look at only: pulumi up does not wait{lacking if left_out else ''}"
+        yield at(("deployment", "lookOnly"), "look-only", message, value="true")
+    elif left_out:
+        message = (
+            "the release's Pipy scripts are left out, and fsm-controller does not start without "
+            "them: pulumi up would wait in vain"
+        )
         yield at(("releaseAssets", "source"), "assets-omitted", message, value="omit")
 
 
@@ -162,5 +225,7 @@ CHECKS: Final = (
     moving_tags,
     bounds,
     api_server,
+    release,
+    kubernetes_version,
     assets,
 )

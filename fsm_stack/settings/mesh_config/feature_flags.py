@@ -56,9 +56,9 @@ class FeatureFlags(Model):
         alias="enableValidateTLSRouteHostnames",
         description="Refuse TLSRoutes whose host names are wrong.",
     )
-    # The chart asks for true and renders false where it cannot see a cluster of 1.21 or later.
     use_endpoint_slices_for_gateway: bool = Field(
-        False, description="Compute gateway routes from EndpointSlices."
+        True,
+        description="Compute gateway routes from EndpointSlices; false before Kubernetes 1.21.",
     )
     drop_route_rule_if_no_available_backends: bool = Field(
         False, description="Leave out route rules without available backends."
