@@ -7,7 +7,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render dev test test-kernel test-kernel-long test-cluster check format bench lock schema clean
+.PHONY: help render dev test test-kernel test-kernel-long test-cluster test-engine check format bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -18,7 +18,7 @@ render: $(RUN) ## Set up, and render the dev environment into rendered/dev
 dev: $(DEV) ## Set up the environment for development
 
 test: $(DEV) ## Set up, and run the tests that need no root and no cluster
-	$(BIN)/pytest -n auto -m "not kernel and not cluster"
+	$(BIN)/pytest -n auto -m "not kernel and not cluster and not engine and not node"
 
 test-kernel: $(DEV) ## Load rendered scripts into a real kernel, in network namespaces (root)
 	$(BIN)/pytest -m kernel
@@ -29,6 +29,10 @@ test-kernel-long: $(DEV) ## The same with thousands of generated policies
 test-cluster: $(DEV) ## Build a real API server (Go) and apply every object to it
 	tools/build cluster
 	$(BIN)/pytest -m cluster
+
+test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment up on a real API server
+	tools/build engine
+	$(BIN)/pytest -m engine
 
 check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
 	$(BIN)/ruff check .

@@ -1,5 +1,5 @@
 """The Pulumi program of this project."""
 
-from fsm_stack.edges.pulumi_program import run
+from fsm_stack.edges.pulumi_program import main
 
-run()
+main()

@@ -75,11 +75,16 @@ class Finding:
         """The same finding with parts of its place changed."""
         return replace(self, place=replace(self.place, **changes))
 
-    def as_text(self) -> str:
-        """One line for people: place, severity, id, message, fix; nothing in it is hidden."""
+    def as_text(self, *, severity: bool = True) -> str:
+        """One line for people: place, severity, id, message, fix; nothing in it is hidden.
+
+        Args:
+            severity: False for a log that says it by itself.
+        """
         head = f"{self.place}: " if str(self.place) else ""
+        loud = f"{self.severity}: " if severity else ""
         tail = f" Fix: {self.fix}" if self.fix else ""
-        return harmless(f"{head}{self.severity}: {self.message} [{self.id}]{tail}", limit=None)
+        return harmless(f"{head}{loud}{self.message} [{self.id}]{tail}", limit=None)
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping for ``--output json``, without empty parts."""

@@ -98,6 +98,7 @@ INTERFACES: Final = ListName(
 # annotation is the one that it names.
 LISTS: Final = (OUTBOUND_PORTS, INBOUND_PORTS, EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES)
 POD_LISTS: Final = tuple(known for known in LISTS if known.annotation)
+KEYS: Final = tuple(known.key for known in LISTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from functools import cache
 
-from fsm_stack.catalogue import cluster, convert, iptables, redirection, settings, workload
+from fsm_stack.catalogue import (
+    cluster,
+    convert,
+    iptables,
+    programs,
+    redirection,
+    settings,
+    workload,
+)
 from fsm_stack.catalogue.rule import Rule
 
 __all__ = ["Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, iptables, convert, workload, cluster)
+_TOPICS = (settings, redirection, iptables, convert, workload, cluster, programs)
 
 
 @cache

@@ -180,6 +180,13 @@ RULES: Final = (
         source="requirements C16 and C17",
     ),
     _rule(
+        "pod-images",
+        "a pod's sidecar or init container is of another release than is injected now",
+        "A pod keeps the images of its injection; the sidecar may not know what today's controller sends it.",
+        "Restart the pod's owner; `fsm-stack restart-list` prints the commands.",
+        source=_INJECTOR,
+    ),
+    _rule(
         "pod-live-rules",
         "the kernel's rules are not those of the settings",
         "Something changed the pod's rules after its init container, or they were never loaded.",

@@ -16,6 +16,17 @@ RULES: Final = (
         acceptable=False,
     ),
     Rule(
+        id="no-settings",
+        severity="error",
+        title="a stack without settings",
+        why=(
+            "A mesh of defaults is nobody's wish: the stack's config is in another place, or was not "
+            "given to a program of the Automation API."
+        ),
+        fix="Write the settings into Pulumi.<stack>.yaml, or give them to the program's stack.",
+        acceptable=False,
+    ),
+    Rule(
         id="missing-key",
         severity="error",
         title="a required setting is absent",

@@ -28,7 +28,8 @@ from fsm_stack.cli.verify import WORDS, clear_progress, progress, request_of, so
 def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:  # noqa: ANN401
     """Print, in batches, the commands that restart the owners of stale pods. It runs none of them.
 
-    A pod is stale when it has other rules than the injector would give it now, or no sidecar.
+    A pod is stale when it has other rules or images than the injector would give it now, or no
+    sidecar.
     """
     from fsm_stack.edges.cluster_session import context_of
     from fsm_stack.verify.report import restart_json

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.edges.cluster import Refused
+from fsm_stack.edges.cluster_logs import failed_init, init_logs, program_logs
+from fsm_stack.edges.cluster_programs import (
+    OF_PRODUCTS,
+    OF_PROGRAMS,
+    RIGHTS,
+    unwell,
+    warnings,
+)
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow import keep
-from fsm_stack.verify.allow_pod import INIT_CONTAINERS
 from fsm_stack.verify.objects import owner_of
-from fsm_stack.verify.shape import mapping, mappings, text, texts
+from fsm_stack.verify.shape import mapping, text, texts
+from fsm_stack.verify.shortfall import unexplained
 from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from fsm_stack.edges.cluster import Cluster
     from fsm_stack.edges.cluster_subject import Subject
@@ -25,10 +32,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_LOG_LINES: Final = 20
-_LOG_BYTES: Final = 4096
-_LOGS_MAX: Final = 20
-_LOGS_FAILED_MAX: Final = 3  # each may take the server half a minute: its node is down
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _APPS: Final = "/apis/apps/v1"
 OWNER_KINDS: Final = {
@@ -71,6 +74,7 @@ class Reader:
         systems: Iterable[System] = SYSTEMS.values(),
         namespace: str | None = None,
         declared: Iterable[str] = (),
+        rights: Iterable[tuple[str, str, str]] = (),
         asked: Subject | None = None,
         uid: str = "",
         taken: str = "",
@@ -81,6 +85,7 @@ class Reader:
             systems: whose MeshConfigs are looked for.
             namespace: the control plane's; None: where the MeshConfig is found.
             declared: namespaces that should be in the mesh, whatever their labels say.
+            rights: roles, bindings and accounts that are declared, by kind, namespace, name.
             asked: one pod or owner; None: the pods of every enrolled namespace.
             uid: the cluster's.
             taken: when, as text.
@@ -90,7 +95,7 @@ class Reader:
         for item in self._mesh_configs(known):
             places.add(str((item.get("metadata") or {}).get("namespace")))
         for place in sorted(places):
-            self._control_plane(place)
+            self._control_plane(place, tuple(rights))
         self._all(Part.MUTATING, f"{_ADMISSION}/mutatingwebhookconfigurations",
                   "MutatingWebhookConfiguration")  # fmt: skip
         self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
@@ -100,7 +105,8 @@ class Reader:
         else:
             self._one(Part.NAMESPACES, f"/api/v1/namespaces/{asked.namespace}", "Namespace")
             self._of_subject(asked)
-        self._logs()
+        for log in init_logs(self.cluster, self._failing, self._note):
+            self._take(log)
         source = Source(
             context=self.cluster.context, server=self.cluster.server, uid=uid, taken=taken
         )
@@ -114,13 +120,48 @@ class Reader:
             found += self._all(Part.MESH_CONFIG, path, "MeshConfig", api_version=version)
         return found
 
-    def _control_plane(self, place: str) -> None:
+    def _control_plane(self, place: str, rights: Iterable[tuple[str, str, str]]) -> None:
         inside = f"namespaces/{place}"
         self._one(Part.REDIRECTION, f"/api/v1/{inside}/configmaps/{CONFIG_MAP_NAME}", "ConfigMap")
         self._all(Part.SERVICES, f"/api/v1/{inside}/services", "Service")
         self._all(Part.ENDPOINTS, f"/apis/discovery.k8s.io/v1/{inside}/endpointslices",
                   "EndpointSlice")  # fmt: skip
         self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
+        self._all(Part.PROGRAM_PODS, f"/api/v1/{inside}/pods", "Pod", labelSelector=OF_PROGRAMS)
+        self._rights(place, rights)
+        self._programs(place)
+
+    def _rights(self, place: str, declared: Iterable[tuple[str, str, str]]) -> None:
+        """The roles of an installation, by its label; those declared also without it."""
+        for kind, (prefix, plural) in RIGHTS.items():
+            path = (
+                f"{prefix}/{'' if kind.startswith('Cluster') else f'namespaces/{place}/'}{plural}"
+            )
+            items = self._all(Part.RIGHTS, path, kind, labelSelector=OF_PRODUCTS)
+            if Part.RIGHTS in self._not_read:
+                return
+            there = {str(mapping(item.get("metadata")).get("name")) for item in items}
+            for known, _, name in declared:
+                if known == kind and name not in there:
+                    self._one(Part.RIGHTS, f"{path}/{name}", kind)
+
+    def _programs(self, place: str) -> None:
+        """Why a control plane does not run: nothing where it does."""
+        known = self._assembly.snapshot(Source(context=self.cluster.context))
+        if not unwell(known, place):
+            return
+        self._warnings(place)
+        pods = tuple(pod for pod in known.program_pods if pod.namespace == place)
+        for log in program_logs(self.cluster, pods, self._note):
+            self._take(log)
+
+    def _warnings(self, namespace: str, reason: str = "") -> None:
+        try:
+            for event in warnings(self.cluster, namespace, reason):
+                self._take(event)
+            self._read.add(Part.EVENTS)
+        except Refused as refused:
+            self._note(Part.EVENTS, refused)
 
     def _namespaces(self, systems: tuple[System, ...], declared: Iterable[str]) -> None:
         names: dict[str, None] = {}
@@ -145,8 +186,12 @@ class Reader:
 
     def _inside(self, namespace: str) -> None:
         self._all(Part.PODS, f"/api/v1/namespaces/{namespace}/pods", "Pod")
+        lacks = False
         for kind, plural in OWNER_KINDS.items():
-            self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
+            items = self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
+            lacks = lacks or any(unexplained(kind, item) for item in items)
+        if lacks:
+            self._warnings(namespace, "FailedCreate")
 
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
@@ -168,6 +213,8 @@ class Reader:
         labels = texts(selector.get("matchLabels"))
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
         self._all(Part.PODS, f"/api/v1/{inside}/pods", "Pod", **(query if labels else {}))
+        if owner is not None and unexplained(asked.kind, owner):
+            self._warnings(asked.namespace, "FailedCreate")
 
     def _owner_of(self, pod: Json, inside: str) -> None:
         owner = owner_of(mapping(pod.get("metadata")))
@@ -223,44 +270,9 @@ class Reader:
             self._pods += 1
             if self.progress is not None and not self._pods % 500:
                 self.progress(self._pods)
-            for failed in _failed(kept):
+            for failed in failed_init(kept):
                 self._failing[failed] = None
         self._assembly.add(kept)
         if self.sink is not None:
             self.sink(kept)
         return kept
-
-    def _logs(self) -> None:
-        failed = 0
-        for namespace, name, container in islice(self._failing, _LOGS_MAX):
-            path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
-            try:
-                content = self.cluster.content(
-                    path, attempts=1, container=container, tailLines=_LOG_LINES,
-                    limitBytes=_LOG_BYTES,
-                )  # fmt: skip
-            except Refused as refused:
-                failed += refused.failed
-                if refused.forbidden or refused.failed or not refused.code:
-                    self._note(Part.LOGS, refused)
-                if refused.forbidden or failed == _LOGS_FAILED_MAX or not refused.code:
-                    return
-                continue  # deleted meanwhile, or no log yet: the state says enough
-            self._take(
-                {
-                    "kind": "PodLog",
-                    "metadata": {"namespace": namespace, "name": name},
-                    "text": content.decode(errors="replace"),
-                }
-            )
-
-
-def _failed(pod: Json) -> Iterator[tuple[str, str, str]]:
-    """The injector's init container, where it has not ended well."""
-    about = mapping(pod.get("metadata"))
-    for status in mappings(mapping(pod.get("status")).get("initContainerStatuses")):
-        ended = mapping(mapping(status.get("state")).get("terminated"))
-        if text(status.get("name")) in INIT_CONTAINERS and (
-            ended.get("exitCode") or (status.get("restartCount") and not ended)
-        ):
-            yield str(about.get("namespace")), str(about.get("name")), str(status["name"])

@@ -27,6 +27,7 @@ from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
 from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.programs.rights import RIGHTS_KINDS
 from fsm_stack.verify.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _rendered(request: Request) -> Expected:
             f"{directory}: no MeshConfig in it; expected what fsm-stack render writes"
         )
     chosen = system(request.system) if request.system else known[0]
-    return of_files(objects, system=chosen, title=str(directory))
+    applicable = str(directory) if "kustomization.yaml" in tree.files else ""
+    return of_files(objects, system=chosen, title=str(directory), directory=applicable)
 
 
 def context_of(request: Request, *, progress: Callable[[int], None] | None = None) -> Context:
@@ -198,6 +200,7 @@ def _live(
         systems=chosen,
         namespace=expected.mesh.namespace if expected else None,
         declared=expected.namespaces if expected else (),
+        rights=[key for key in expected.objects if key[0] in RIGHTS_KINDS] if expected else (),
         asked=asked,
         uid=uid,
     )

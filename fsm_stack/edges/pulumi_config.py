@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
+from fsm_stack.edges.engine_config import EngineConfig, engine_config
 from fsm_stack.edges.project import read_text
+from fsm_stack.edges.pulumi_guard import said
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.edges.release_asset import load_asset
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
@@ -18,7 +20,7 @@ from fsm_stack.manifests.assets import wants_asset
 from fsm_stack.settings.stack_file import from_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
 
     from fsm_stack.settings.reader import Loaded
     from fsm_stack.settings.stack import StackSettings
@@ -34,24 +36,29 @@ _TEXT: Final = frozenset(
 )
 
 
-def declare() -> None:
+def declare(project: Path | None = None) -> None:
     """Declare the stack that the engine is asked for.
 
+    Args:
+        project: the project's directory; what the language host says, or the current one if
+            absent. A program of the Automation API has to say it where it runs elsewhere.
+
     Raises:
-        RunError: the settings have errors, or cannot be used; the engine shows it without a
-            traceback, after every finding at its place.
+        RunError: the settings have errors, or cannot be used. The errors are in the log already,
+            each at its place: what raises this one is shown twice by the Automation API.
     """
     try:
-        _declare(Path(pulumi.runtime.get_root_directory() or "."))
+        _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
     except FindingsError as error:
         report(error.findings)
         raise _stopped(error.findings) from None
     except FsmStackError as error:
-        raise pulumi.RunError(str(error)) from None
+        raise said(pulumi.RunError(str(error))) from None
 
 
 def _declare(project: Path) -> None:
-    loaded = load(project, pulumi.get_stack())
+    config = engine_config()
+    loaded = load(project, pulumi.get_stack(), config)
     report(loaded.findings)
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
@@ -61,13 +68,13 @@ def _declare(project: Path) -> None:
         COMPONENT,
         settings,
         asset=asset,
-        opts=pulumi.ResourceOptions(provider=provider(settings)),
+        opts=pulumi.ResourceOptions(provider=provider(settings, config)),
     )
     for key, value in stack.values.items():
         pulumi.export(key, value)
 
 
-def load(project: Path, stack: str) -> Loaded:
+def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
     """The engine's config as settings, with places in the stack file where it is to be found."""
     file = f"Pulumi.{stack}.yaml"
     try:
@@ -75,8 +82,8 @@ def load(project: Path, stack: str) -> Loaded:
     except FsmStackError:  # the file may be elsewhere; the engine has its values
         text = None
     return from_engine(
-        pulumi.runtime.get_config_env(),
-        secret_keys=pulumi.runtime.get_config_secret_keys_env(),
+        config.values,
+        secret_keys=config.secret_keys,
         today=datetime.now(UTC).date(),
         text=text,
         file=file,
@@ -86,7 +93,7 @@ def load(project: Path, stack: str) -> Loaded:
 def report(findings: tuple[Finding, ...]) -> None:
     """Every finding to the engine's log, as loud as it is severe."""
     for item in findings:
-        _log(item.severity)(item.as_text())
+        _log(item.severity)(item.as_text(severity=False))
 
 
 def _log(severity: Severity) -> Callable[[str], None]:
@@ -103,37 +110,29 @@ def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
     return pulumi.RunError(f"{problems} in the settings; nothing was changed")
 
 
-def provider(settings: StackSettings) -> pulumi.ProviderResource:
+def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
     """The Kubernetes provider of the stack: as configured, for the cluster of the settings."""
     from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
 
-    arguments = provider_arguments(
-        pulumi.runtime.get_config_env(),
-        settings,
-        secret_keys=pulumi.runtime.get_config_secret_keys_env(),
-    )
-    return Provider(PROVIDER, **arguments)
+    return Provider(PROVIDER, **provider_arguments(config, settings))
 
 
-def provider_arguments(
-    config: Mapping[str, str], settings: StackSettings, *, secret_keys: Collection[str] = ()
-) -> dict[str, Any]:
+def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[str, Any]:
     """The provider's arguments: the keys ``kubernetes:…`` of the config, and what the stack needs.
 
     An explicit provider does not read the config by itself. ConfigMaps change in place unless the
     config says otherwise: the control plane mounts them, and replacing one takes it away first.
 
     Args:
-        config: the engine's, decrypted.
+        config: the engine's; what is a secret there stays one in the state.
         settings: the stack's.
-        secret_keys: the config's keys whose values are secrets; they stay secrets in the state.
 
     Raises:
         InputError: the config and the settings name two contexts.
     """
     found = {
         key.partition(":")[2]: value
-        for key, value in config.items()
+        for key, value in config.values.items()
         if key.partition(":")[0] == PROVIDER_PROJECT
     }
     context = settings.cluster.context
@@ -151,7 +150,7 @@ def provider_arguments(
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         known = _value(key, value)
-        secret = f"{PROVIDER_PROJECT}:{key}" in secret_keys
+        secret = f"{PROVIDER_PROJECT}:{key}" in config.secret_keys
         arguments[_argument(key)] = pulumi.Output.secret(known) if secret else known
     return arguments
 

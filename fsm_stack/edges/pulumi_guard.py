@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
+from fsm_stack.edges.pulumi_kinds import OWNER
+from fsm_stack.manifests.conflict import FORCE_EVERY_OBJECT, FORCE_MESH_CONFIG
 from fsm_stack.manifests.manifest import Wave
 
 if TYPE_CHECKING:
@@ -27,18 +29,25 @@ _CONFLICT: Final = "Apply failed with"
 CONFLICT_REMEDIES: Final = (
     "Someone else wrote fields of the MeshConfig that this stack declares; the API server's error "
     "names the writer after 'conflict with', and the fields. Either take their values into the "
-    "stack file, or set deployment.forceMeshConfig to true for one pulumi up, which takes the "
+    f"stack file, or set {FORCE_MESH_CONFIG} to true for one pulumi up, which takes the "
     "fields back."
 )
-
-
-# Source: pulumi-kubernetes' schema, enablePatchForce.
 OTHER_REMEDIES: Final = (
     "Someone else wrote fields of this object that the stack declares; the API server's error "
     "names the writer after 'conflict with', and the fields. Either take their values into the "
-    "stack file, or run one pulumi up with PULUMI_K8S_ENABLE_PATCH_FORCE=true in its environment, "
+    f"stack file, or run one pulumi up with {FORCE_EVERY_OBJECT} in its environment, "
     "which takes the fields of every object back."
 )
+
+
+OTHER_STACK: Final = (
+    "Another stack has made this object: the annotation in the API server's error names it, and "
+    "its object was left alone. A cluster holds one FSM mesh, since names of its cluster-wide "
+    "objects are FSM's own. Destroy one of the two stacks, this one first where it was never up."
+)
+
+# What ends a program is shown twice by the Automation API.
+NOTHING_CHANGED: Final = "1 error; nothing was changed"
 
 
 class WrongClusterError(pulumi.RunError):
@@ -69,7 +78,10 @@ def the_cluster(
 
     def compared(metadata: Any) -> pulumi.Resource:  # noqa: ANN401  # ObjectMeta, or a mapping
         if uid is not None:
-            same_cluster(uid, metadata["uid"])
+            try:
+                same_cluster(uid, metadata["uid"])
+            except WrongClusterError as error:
+                raise said(error) from None
         return found
 
     return found.metadata.apply(compared)
@@ -87,6 +99,12 @@ def same_cluster(expected: str, found: str) -> None:
             f"{found}: this is another cluster, nothing was changed. Choose the kubeconfig "
             "context of the stack's cluster, or correct cluster.uid."
         )
+
+
+def said(error: pulumi.RunError) -> pulumi.RunError:
+    """An error whose message goes to the log now, as the short one that ends the program."""
+    pulumi.log.error(str(error))
+    return type(error)(NOTHING_CHANGED)
 
 
 def enrolment(manifests: Iterable[Manifest], settings: StackSettings) -> dict[str, Any]:
@@ -135,7 +153,7 @@ def remembered(
 
     def compared(_urn: str) -> pulumi.Resource:
         if errors:
-            raise errors[0]
+            raise said(errors[0])
         return memory
 
     return memory.urn.apply(compared)
@@ -185,7 +203,10 @@ def remedies(name: str, text: str) -> pulumi.ResourceOptions:
     """
 
     def say(args: pulumi.ErrorHookArgs) -> bool:
-        if any(_CONFLICT in error for error in args.errors):
+        conflicts = [error for error in args.errors if _CONFLICT in error]
+        if any(OWNER in error for error in conflicts):
+            pulumi.log.error(OTHER_STACK)  # taking the fields "back" would break the other mesh
+        elif conflicts:
             pulumi.log.error(text)
         return False  # trying again would not help
 

@@ -16,7 +16,7 @@ from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.manifest import Manifest, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fsm_stack.settings.stack import Deployment
 
@@ -56,12 +56,24 @@ PATCH_FORCE: Final = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 FIELD_MANAGER: Final = "fsm-stack"
 
+# On a pod template: the UIDs of the objects whose new making its pods have to follow.
+FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
+
+# On every object that a stack owns. Server-side apply takes an object that exists with equal
+# values for a second owner's, too, and destroying that stack would delete it under the first.
+OWNER: Final = "fsm-stack.flomesh.io/stack"
+
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _PROVIDER_SETS: Final = ("apiVersion", "kind")  # the typed classes know them
 
 
 def declared(
-    name: str, manifest: Manifest, *, opts: pulumi.ResourceOptions, deployment: Deployment
+    name: str,
+    manifest: Manifest,
+    *,
+    opts: pulumi.ResourceOptions,
+    deployment: Deployment,
+    followed: Sequence[pulumi.CustomResource] = (),
 ) -> pulumi.CustomResource:
     """Declare one object as its native typed resource.
 
@@ -70,22 +82,51 @@ def declared(
         manifest: the object.
         opts: parent and dependencies; what the object itself asks for is added.
         deployment: how ``pulumi up`` treats the objects.
+        followed: the resources of the objects in ``restarts_with``.
     """
     kind = resource_class(manifest)
     opts = pulumi.ResourceOptions.merge(opts, options(manifest))
     body = dict(manifest.object)
-    if notes := provider_annotations(manifest, deployment):
+    notes = provider_annotations(manifest, deployment)
+    if not _is_patch(manifest):
+        notes[OWNER] = _this_stack()
+    if notes:
         metadata = body["metadata"]
         body["metadata"] = {
             **metadata,
             "annotations": {**metadata.get("annotations", {}), **notes},
         }
+    if followed:
+        body["spec"] = _following(body["spec"], followed)
     if _is_custom(manifest):
         return kind(name, **_custom_arguments(manifest, body), opts=opts)
     arguments = {
         python_name(key): value for key, value in body.items() if key not in _PROVIDER_SETS
     }
     return kind(name, **arguments, opts=opts)
+
+
+def _this_stack() -> str:
+    organization = pulumi.get_organization() or "organization"  # the engine's word for none
+    return f"{organization}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def _following(
+    spec: Mapping[str, Any], followed: Sequence[pulumi.CustomResource]
+) -> dict[str, Any]:
+    """A workload whose pods start anew when one of the objects is another than before.
+
+    The new object's UID changes the pod template in the update that makes the object.
+    """
+    uids = [resource.metadata.apply(_uid) for resource in followed]  # type: ignore[attr-defined]  # every object has it
+    template = spec["template"]
+    about = template["metadata"]
+    notes = {**about.get("annotations", {}), FOLLOWED: pulumi.Output.all(*uids).apply(",".join)}
+    return {**spec, "template": {**template, "metadata": {**about, "annotations": notes}}}
+
+
+def _uid(metadata: Mapping[str, Any]) -> str:
+    return str(metadata.get("uid") or "")  # mocks may know none
 
 
 def resource_class(manifest: Manifest) -> type[pulumi.CustomResource]:
@@ -119,6 +160,7 @@ def options(manifest: Manifest) -> pulumi.ResourceOptions:
     """What the object asks of the engine, wherever it is declared."""
     return pulumi.ResourceOptions(
         ignore_changes=list(manifest.foreign_paths),
+        hide_diffs=list(manifest.repeats),
         retain_on_delete=manifest.retain or None,
         # Names are fixed, so a second object can never stand beside the first.
         delete_before_replace=None if _is_patch(manifest) else True,

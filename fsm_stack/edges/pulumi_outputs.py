@@ -19,24 +19,13 @@ class MeshOutputsError(InputError, pulumi.RunError):
     """Another stack's outputs cannot be used; the engine shows it without a traceback."""
 
 
-class ScopeOutput(TypedDict):
-    """Redirection of one kind of pod: without annotations, or with one profile's."""
-
-    script: str
-    digest: str
-    annotations: dict[str, str]
-    lists: dict[str, Any]
-
-
-class RedirectionOutput(TypedDict):
-    """The mesh's default redirection, and that of every annotation profile by its name."""
-
-    mesh: ScopeOutput
-    profiles: dict[str, ScopeOutput]
-
-
 class StackOutputs(TypedDict):
-    """The outputs of a stack. A new field keeps ``schemaVersion``; any other change raises it."""
+    """The outputs of a stack. A new field keeps ``schemaVersion``; any other change raises it.
+
+    ``annotations`` are those of each annotation profile, by its name. What a pod gets follows from
+    them and from the lists of the mesh, which ``redirectionDigest`` stands for: when one of the
+    two changes, the pod has to start anew.
+    """
 
     schemaVersion: int
     toolVersion: str
@@ -45,7 +34,8 @@ class StackOutputs(TypedDict):
     fsmVersion: str
     meshName: str
     namespace: str
-    redirection: RedirectionOutput
+    redirectionDigest: str
+    annotations: dict[str, dict[str, str]]
 
 
 def stack_outputs(settings: StackSettings, rendered: Redirection) -> StackOutputs:
@@ -58,12 +48,8 @@ def stack_outputs(settings: StackSettings, rendered: Redirection) -> StackOutput
         "fsmVersion": settings.fsm_version,
         "meshName": settings.mesh_name,
         "namespace": settings.namespace,
-        "redirection": {
-            "mesh": cast("ScopeOutput", rendered.mesh.as_json()),
-            "profiles": {
-                scope.name: cast("ScopeOutput", scope.as_json()) for scope in rendered.profiles
-            },
-        },
+        "redirectionDigest": rendered.mesh.digest,
+        "annotations": {scope.name: dict(scope.annotations) for scope in rendered.profiles},
     }
 
 

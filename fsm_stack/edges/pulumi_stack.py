@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.manifests.assets import ReleaseAsset
-    from fsm_stack.manifests.manifest import Manifest
+    from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.stack import StackSettings
 
 
@@ -113,6 +113,7 @@ def _declare(
     named = zip(logical_names(manifests, settings.namespace), manifests, strict=True)
     waves = groupby(sorted(named, key=lambda pair: pair[1].wave), key=lambda pair: pair[1].wave)
     resources: dict[str, pulumi.CustomResource] = {}
+    made: dict[Key, pulumi.CustomResource] = {}
     before = _first(stack, name, settings)
     mesh_config = remedies(f"{name}-mesh-config", CONFLICT_REMEDIES)
     others = remedies(name, OTHER_REMEDIES)
@@ -126,8 +127,12 @@ def _declare(
             opts = pulumi.ResourceOptions(parent=parts[manifest.part], depends_on=before)
             hooks = mesh_config if wave is Wave.MESH_CONFIG else others
             opts = pulumi.ResourceOptions.merge(opts, hooks)
-            resources[slug] = declared(
-                f"{name}-{slug}", manifest, opts=opts, deployment=settings.deployment
+            resources[slug] = made[manifest.key] = declared(
+                f"{name}-{slug}",
+                manifest,
+                opts=opts,
+                deployment=settings.deployment,
+                followed=[made[key] for key in manifest.restarts_with],
             )
             current.append(resources[slug])
         before = current

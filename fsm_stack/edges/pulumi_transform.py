@@ -46,13 +46,13 @@ def profile_annotations(
     """
 
     def chosen(outputs: StackOutputs) -> Mapping[str, str]:
-        profiles = outputs["redirection"]["profiles"]
+        profiles = outputs["annotations"]
         if profile not in profiles:
             known = ", ".join(sorted(profiles)) or "none"
             raise MeshOutputsError(
                 f"profile {profile!r}: expected one of the mesh's profiles: {known}"
             )
-        return profiles[profile]["annotations"]
+        return profiles[profile]
 
     return outputs_of(mesh).apply(chosen)
 

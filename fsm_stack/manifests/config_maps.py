@@ -10,7 +10,7 @@ from fsm_stack.findings import finding
 from fsm_stack.manifests.assets import assets_missing
 from fsm_stack.manifests.labels import common_labels, metadata
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
-from fsm_stack.redirection.render import CONFIG_MAP_NAME, config_map_data
+from fsm_stack.redirection.render import CONFIG_MAP_NAME, REDIRECTION_KEY, config_map_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +26,14 @@ SCRIPTS_KEY: Final = "scripts.tar.gz"
 CONFIG_MAP_MAX: Final = 1024 * 1024
 
 
-def _config_map(about: dict[str, Any], part: Part, **content: Mapping[str, str]) -> Manifest:
+def _config_map(
+    about: dict[str, Any],
+    part: Part,
+    repeats: tuple[str, ...] = (),
+    **content: Mapping[str, str],
+) -> Manifest:
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, **content}
-    return Manifest(object=config_map, part=part, wave=Wave.FOUNDATION)
+    return Manifest(object=config_map, part=part, wave=Wave.FOUNDATION, repeats=repeats)
 
 
 def pipy_scripts(settings: StackSettings, asset: ReleaseAsset | None) -> tuple[Manifest, ...]:
@@ -67,8 +72,8 @@ def redirection_config_map(settings: StackSettings, redirected: Redirection) -> 
     size = sum(len(key) + len(value.encode()) for key, value in data.items())
     if size > CONFIG_MAP_MAX:
         message = (
-            f"expected scripts of at most {CONFIG_MAP_MAX} bytes for ConfigMap {CONFIG_MAP_NAME}, "
+            f"expected lists of at most {CONFIG_MAP_MAX} bytes for ConfigMap {CONFIG_MAP_NAME}, "
             f"got {size}: the mesh's lists count once for itself and once for each profile"
         )
         raise FindingsError((finding("too-large", message, path="traffic"),))
-    return _config_map(about, Part.MESH_CONFIG, data=data)
+    return _config_map(about, Part.MESH_CONFIG, repeats=(f'data["{REDIRECTION_KEY}"]',), data=data)

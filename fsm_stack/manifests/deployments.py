@@ -36,6 +36,7 @@ from fsm_stack.manifests.pods import (
     startup_probe,
     wait_for_bootstrap,
 )
+from fsm_stack.manifests.webhooks import webhook_writers
 from fsm_stack.settings.images import image_reference
 
 if TYPE_CHECKING:
@@ -191,8 +192,19 @@ def injector(settings: StackSettings) -> dict[str, Any]:
 
 
 def deployments(settings: StackSettings) -> tuple[Manifest, ...]:
-    """The three Deployments."""
+    """The three Deployments.
+
+    Injector and controller write the CA bundle into their webhook configurations when they start,
+    and never again: after a new configuration they have to start once more.
+    Source: flomesh-io/fsm pkg/injector/webhook.go, pkg/validator/patch.go.
+    """
+    writers = webhook_writers(settings)
     return tuple(
-        Manifest(object=item, part=Part.CONTROL_PLANE, wave=Wave.CONTROL_PLANE)
+        Manifest(
+            object=item,
+            part=Part.CONTROL_PLANE,
+            wave=Wave.CONTROL_PLANE,
+            restarts_with=writers.get(item["metadata"]["name"], ()),
+        )
         for item in (bootstrap(settings), controller(settings), injector(settings))
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+Key: TypeAlias = tuple[str, str, str]
+"""Kind, namespace (or an empty string) and name of an object."""
 
 
 class Wave(IntEnum):
@@ -45,7 +49,11 @@ class Manifest:
         foreign_paths: fields that others write on purpose, as Pulumi property paths
             (``webhooks[*].clientConfig.caBundle``): ignored in updates, expected in drift.
         patch: the object exists and belongs to others; only the fields here are ours.
+        repeats: fields that say once more what the MeshConfig says, as Pulumi property paths: a
+            difference need not be shown there again.
         retain: keep the object in the cluster when the stack is destroyed.
+        restarts_with: keys of other objects; when one of them is made anew, the pods of this one
+            have to start anew. Only what makes the objects knows when that is.
     """
 
     object: Mapping[str, Any]
@@ -53,7 +61,9 @@ class Manifest:
     wave: Wave
     foreign_paths: tuple[str, ...] = ()
     patch: bool = False
+    repeats: tuple[str, ...] = ()
     retain: bool = False
+    restarts_with: tuple[Key, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -77,8 +87,8 @@ class Manifest:
         return None if namespace is None else str(namespace)
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Kind, namespace (or an empty string) and name: unique in a bundle."""
+    def key(self) -> Key:
+        """Unique in a bundle."""
         return (self.kind, self.namespace or "", self.name)
 
     @property

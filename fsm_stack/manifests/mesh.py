@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 # Identities are derived within this one (RFC 9562, version 5): a render has no chance in it.
 _IDENTITIES: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "fsm-stack.flomesh.io")
+
+# The key that bootstrap reads. Source: flomesh-io/fsm cmd/fsm-bootstrap.
+_PRESET_KEY: Final = "preset-mesh-config.json"
+_PRESET_DIGEST: Final = "preset-mesh-config.sha256"
 
 
 def cluster_uid(settings: StackSettings) -> str:
@@ -101,11 +106,18 @@ def preset_config_map(settings: StackSettings) -> Manifest:
     Ours is there first, so bootstrap skips it; it means the same mesh, whoever comes first.
     Source: flomesh-io/fsm cmd/fsm-bootstrap, createDefaultMeshConfig.
     """
-    preset = preset_mesh_config(settings, **_arguments(settings))
+    preset = f"{preset_mesh_config(settings, **_arguments(settings))}\n"
+    digest = hashlib.sha256(preset.encode()).hexdigest()
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": PRESET_CONFIG_MAP, "namespace": settings.namespace},
-        "data": {"preset-mesh-config.json": f"{preset}\n"},
+        # The engine shows an object whose only difference is left out as a whole.
+        "data": {_PRESET_KEY: preset, _PRESET_DIGEST: f"sha256:{digest}"},
     }
-    return Manifest(object=config_map, part=Part.MESH_CONFIG, wave=Wave.FOUNDATION)
+    return Manifest(
+        object=config_map,
+        part=Part.MESH_CONFIG,
+        wave=Wave.FOUNDATION,
+        repeats=(f'data["{_PRESET_KEY}"]',),
+    )

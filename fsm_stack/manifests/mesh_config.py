@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.lists import LISTS
+from fsm_stack.lists import KEYS
 from fsm_stack.settings.duration import canonical_duration
 from fsm_stack.settings.mesh_config import MeshSettings, effective_mode
 from fsm_stack.settings.quantity import canonical_quantity
@@ -74,8 +74,8 @@ def sections(mesh: MeshSettings) -> Json:
         mode="json", by_alias=True, exclude_none=True, include=set(MeshSettings.model_fields)
     )
     traffic, sidecar = spec["traffic"], spec["sidecar"]
-    for listed in LISTS:
-        traffic[listed.key] = [entry["value"] for entry in traffic[listed.key]]
+    for key in KEYS:
+        traffic[key] = [entry["value"] for entry in traffic[key]]
     for name in _RESOURCES:
         sidecar[name] = {
             side: {unit: canonical_quantity(amount) for unit, amount in amounts.items()}

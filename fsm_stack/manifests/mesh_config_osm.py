@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.lists import LISTS
+from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh_config import sections
 from fsm_stack.settings.mesh_config import effective_mode
 from fsm_stack.systems import OSM_EDGE
@@ -29,7 +29,7 @@ _TRAFFIC: Final = (
     "enableEgress",
     "enablePermissiveTrafficPolicyMode",
     "inboundExternalAuthorization",
-    *(listed.key for listed in LISTS),
+    *KEYS,
 )
 _SIDECAR: Final = (
     "enablePrivilegedInitContainer",

@@ -20,6 +20,7 @@ from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
+    from fsm_stack.manifests.manifest import Key
     from fsm_stack.settings.stack import StackSettings
 
 _API: Final = "admissionregistration.k8s.io/v1"
@@ -122,6 +123,19 @@ def validator_webhook(settings: StackSettings) -> dict[str, Any]:
         CONTROLLER,
         webhook,
     )
+
+
+def webhook_writers(settings: StackSettings) -> dict[str, tuple[Key, ...]]:
+    """Which webhook configurations a program of the control plane completes when it starts."""
+    mutating, validating = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
+    return {
+        INJECTOR: ((mutating, "", settings.mutating_webhook_name),),
+        CONTROLLER: (
+            (validating, "", settings.validating_webhook_name),
+            (mutating, "", GATEWAY_MUTATING_WEBHOOK),
+            (validating, "", GATEWAY_VALIDATING_WEBHOOK),
+        ),
+    }
 
 
 def webhooks(settings: StackSettings) -> tuple[Manifest, ...]:

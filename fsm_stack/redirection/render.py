@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 # Version of the outputs' and the ConfigMap's form. A field is added without a new number;
 # one that is removed, renamed or changes its meaning raises it.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 CONFIG_MAP_NAME: Final = REDIRECTION_CONFIG_MAP
+REDIRECTION_KEY: Final = "redirection.json"
 MESH: Final = "mesh"
 
 
@@ -52,12 +53,11 @@ class Scope:
     digest: str
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for stack outputs and the ConfigMap."""
+        """Plain values for the ConfigMap; the digest stands for the script."""
         lists = self.lists
         return {
             "digest": self.digest,
             "annotations": dict(self.annotations),
-            "script": self.script,
             "lists": {
                 **{name.key: list(lists.entries(name)) for name in LISTS},
                 "localProxyMode": lists.local_proxy_mode,
@@ -88,7 +88,7 @@ class Redirection:
         return (self.mesh, *self.profiles)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, versioned: the stack's output ``redirection``."""
+        """Plain values, versioned: what the ConfigMap holds."""
         return {
             "schemaVersion": SCHEMA_VERSION,
             "toolVersion": __version__,
@@ -171,22 +171,16 @@ def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON
 
 
 def config_map_data(known: Redirection) -> dict[str, str]:
-    """The data of ConfigMap ``fsm-redirection``: a cluster can be checked with it alone."""
-    scripts = {f"{scope.name}.sh": scope.script for scope in known.profiles}
+    """The data of ConfigMap ``fsm-redirection``: a cluster can be checked with it alone.
+
+    The lists are enough for that: a script follows from them, and ``rendered`` holds it.
+    """
     return {
         "schemaVersion": str(SCHEMA_VERSION),
         "toolVersion": __version__,
         "settingsDigest": known.settings_digest,
-        "redirection.json": _json(_without_scripts(known.as_json())),
-        "mesh.sh": known.mesh.script,
-        **{f"profile.{name}": text for name, text in scripts.items()},
+        REDIRECTION_KEY: _json(known.as_json()),
     }
-
-
-def _without_scripts(plain: dict[str, Any]) -> dict[str, Any]:
-    for scope in (plain["mesh"], *plain["profiles"].values()):
-        del scope["script"]  # beside it, as a key of its own that diffs line by line
-    return plain
 
 
 def _scope(name: str, lists: InterceptLists, annotations: Mapping[str, str], text: str) -> Scope:

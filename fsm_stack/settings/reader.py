@@ -196,6 +196,19 @@ class Reader:
             for key, item in value.items():
                 self._refuse_nested_secrets(item, (*path, key))
 
+    def require_some(self, data: dict[str, Any]) -> None:
+        """Refuse a stack that says nothing: its config is elsewhere, or under another name.
+
+        The engine fills absent keys with the project's own: empty ones, and the defaults of texts.
+        """
+        fields = StackSettings.model_fields.items()
+        nothing: dict[str, tuple[Any, ...]] = {
+            field.alias or name: ({}, [], field.default) for name, field in fields
+        }
+        if self.findings or any(value not in nothing.get(key, ()) for key, value in data.items()):
+            return
+        self.report("no-settings", (), f"expected settings, {PROJECT}:…, found none", "")
+
     def load(self, data: dict[str, Any], today: date) -> Loaded:
         """Validate, check, and put every finding at its place."""
         prefix = f"config.{PROJECT}:"

@@ -31,7 +31,9 @@ def load_text(text: str, *, file: str, today: date) -> Loaded:
     """
     document = read_yaml(text, file=file)
     reader = Reader(document)
-    return reader.load(reader.settings_of_file(), today)
+    data = reader.settings_of_file()
+    reader.require_some(data)
+    return reader.load(data, today)
 
 
 def load_mapping(data: Mapping[str, Any], *, name: str, today: date) -> Loaded:
@@ -76,4 +78,5 @@ def from_engine(
             reader.report("secret-value", (key,), "expected a plain setting, got a secret", "")
             continue
         data[key] = engine_value(key, value)
+    reader.require_some(data)
     return reader.load(data, today)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.allow_pod import META, OWNED, POD, ours
-from fsm_stack.verify.shape import Shape, mapping, pruned, texts
+from fsm_stack.verify.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
+from fsm_stack.verify.programs.log import without_credentials
+from fsm_stack.verify.programs.names import APP_LABEL, NAME_LABEL, PROGRAMS
+from fsm_stack.verify.programs.pod import program_of
+from fsm_stack.verify.shape import Shape, mapping, mappings, pruned, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,31 +73,35 @@ def _service_label(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
 def _deployment(value: Json) -> Json:
     """A control plane's Deployment, or an application's owner: told apart by its name."""
     kept: Json = pruned(value, _OWNER)
-    if str(_at(value, "metadata", "name")) in _PROGRAMS:
+    if str(_at(value, "metadata", "name")) in PROGRAMS:
+        kept["metadata"] = pruned(value.get("metadata"), {**OWNED, **_MANAGED})
         template = kept.setdefault("spec", {}).setdefault("template", {})
         spec = _at(value, "spec", "template", "spec")
         template["spec"] = pruned(spec, {"initContainers": [_PROGRAM], "containers": [_PROGRAM]})
     return kept
 
 
-_PROGRAM: Final[Shape] = {"name": True, "image": True, "env": _program_environment}
-_PROGRAMS: Final = frozenset(
-    name
-    for known in SYSTEMS.values()
-    for name in (known.injector_name, known.controller_name, known.bootstrap_name)
-)
+_PROGRAM: Final[Shape] = {
+    "name": True,
+    "image": True,
+    "ports": [{"name": True, "containerPort": True}],
+    "env": _program_environment,
+}
 
 
 REPLICA_FAILURE: Final = "ReplicaFailure"
 
 
+PROGRESSING: Final = "Progressing"
+
+
 def _failures(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
-    """Of an owner's conditions only why it cannot make its pods."""
-    shape = {"type": True, "status": True, "reason": True, "message": True}
+    """Of an owner's conditions only why it cannot make its pods, or why a rollout hangs."""
     return [
-        pruned(one, shape)
-        for one in (values if isinstance(values, list) else [])
-        if isinstance(one, dict) and one.get("type") == REPLICA_FAILURE
+        pruned(one, CONDITION)
+        for one in mappings(values)
+        if one.get("type") == REPLICA_FAILURE
+        or (one.get("type") == PROGRESSING and one.get("status") == "False")
     ]
 
 
@@ -194,14 +201,73 @@ def _lists(data: Json) -> Json:
     return {name: item for name, item in mapping(recorded).items() if isinstance(item, list)}
 
 
-_SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
-    "Pod": POD,
+def _pod(value: Json) -> Json:
+    """A pod; of one of the control plane also why it does not run."""
+    kept: Json = pruned(value, PROGRAM_POD if program_of(value) else POD)
+    return kept
+
+
+def _selected(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """What a Service selects pods by; of a label that no chart writes its key alone."""
+    return {key: item if key in _CHART_LABELS else "..." for key, item in texts(values).items()}
+
+
+_CHART_LABELS: Final = frozenset({APP_LABEL, NAME_LABEL, "app.kubernetes.io/instance"})
+
+
+def _event(value: Json) -> Json | None:
+    """A warning about pods, or what makes them; of others nothing."""
+    kind = _at(value, "involvedObject", "kind")
+    if value.get("type") != "Warning" or kind not in _OF_PODS:
+        return None
+    kept: Json = pruned(value, _EVENT)
+    kept["message"] = without_credentials(text(value.get("message")))[:_MESSAGE_MAX]
+    return kept
+
+
+_MESSAGE_MAX: Final = 1000
+_OF_PODS: Final = frozenset({"Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"})
+_EVENT: Final[Shape] = {
+    "metadata": {"name": True, "namespace": True},
+    "involvedObject": {"kind": True, "namespace": True, "name": True},
+    "type": True,
+    "reason": True,
+    "lastTimestamp": True,
+    "eventTime": True,
+}
+_ROLE: Final[Shape] = {
+    "metadata": _MANAGED,
+    "rules": [
+        {
+            "apiGroups": True,
+            "resources": True,
+            "verbs": True,
+            "resourceNames": True,
+            "nonResourceURLs": True,
+        }
+    ],
+}
+_BINDING: Final[Shape] = {
+    "metadata": _MANAGED,
+    "roleRef": {"kind": True, "name": True},
+    "subjects": [{"kind": True, "namespace": True, "name": True}],
+}
+
+
+_SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
+    "Pod": _pod,
     "Namespace": {"metadata": {**META, "deletionTimestamp": True}},
     "MeshConfig": {"metadata": _MANAGED, "spec": _spec},
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _configuration,
     "ValidatingWebhookConfiguration": _configuration,
-    "Service": {"metadata": META, "spec": {"ports": [{"port": True}]}},
+    "Service": {
+        "metadata": _MANAGED,
+        "spec": {
+            "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
+            "selector": _selected,
+        },
+    },
     "EndpointSlice": {
         "metadata": {
             **META,
@@ -212,14 +278,20 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json]]] = {
     "Deployment": _deployment,
     "StatefulSet": _OWNER,
     "DaemonSet": _OWNER,
-    "PodLog": {"metadata": META, "text": True},
+    "PodLog": {"metadata": META, "container": True, "text": True},
+    "Event": _event,
+    **dict.fromkeys(("ClusterRole", "Role"), _ROLE),
+    **dict.fromkeys(("ClusterRoleBinding", "RoleBinding"), _BINDING),
+    "ServiceAccount": {"metadata": META},
 }
 
 
 def keep(item: Mapping[str, Any]) -> Json | None:
-    """What checks read of an object; None for a kind that none reads."""
+    """What checks read of an object; None for one that none reads."""
     shape = _SHAPES.get(str(item.get("kind")))
     if shape is None:
         return None
-    kept: Json = {"apiVersion": item.get("apiVersion"), "kind": item["kind"]}
-    return {**kept, **pruned(item, shape)}
+    kept = pruned(item, shape)
+    if kept is None:
+        return None
+    return {"apiVersion": item.get("apiVersion"), "kind": item["kind"], **kept}

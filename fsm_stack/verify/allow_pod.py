@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.shape import Shape, pruned
+from fsm_stack.verify.programs.log import telling
+from fsm_stack.verify.shape import Shape, mapping, mappings, pruned, text
 
 Json = dict[str, Any]
 
@@ -128,3 +129,25 @@ def _pod(container: Shape, status: Shape) -> Shape:
 POD: Final = _pod(_container, _status)
 # Everything of a pod that may be kept, whatever its containers are called: what a decoder needs.
 POD_FIELDS: Final = _pod({**_CONTAINER, "image": True, "args": True}, _STATUS)
+CONDITION: Final[Shape] = {"type": True, "status": True, "reason": True, "message": True}
+
+
+def _program_status(value: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """A container's status of the control plane, whose last message tells why it ended."""
+    kept: Json = pruned(value, _STATUS)
+    for part in ("state", "lastState"):
+        for state in mapping(kept.get(part)).values():
+            if "message" in mapping(state):
+                state["message"] = telling(text(state["message"]))
+    return kept
+
+
+def _scheduled(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
+    """Of a pod's conditions only whether it has a node."""
+    return [pruned(one, CONDITION) for one in mappings(values)
+            if one.get("type") == "PodScheduled"]  # fmt: skip
+
+
+# Of a pod of the control plane: its images, and why it does not run.
+PROGRAM_POD: Final[Shape] = _pod({**_CONTAINER, "image": True}, _program_status)
+PROGRAM_POD["status"] |= {"message": True, "conditions": _scheduled}

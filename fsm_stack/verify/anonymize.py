@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injection.annotations import namespace_keys, pod_keys
-from fsm_stack.lists import LISTS
+from fsm_stack.lists import KEYS
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.allow_pod import INIT_CONTAINERS, SIDECARS
+from fsm_stack.verify.programs.rights import RIGHTS_KINDS
 from fsm_stack.verify.shape import pruned
 from fsm_stack.verify.snapshot import ANONYMIZED
 
@@ -44,6 +45,8 @@ _PUBLIC: Final = (
 _OF_MESH: Final = frozenset(
     {"MeshConfig", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 )
+# Free text; roles and accounts, which nothing is compared with where no stack is named.
+_LEFT_OUT: Final = frozenset({"PodLog", "Event"}) | RIGHTS_KINDS
 _NAME_LABELS: Final = frozenset(
     {
         "name",
@@ -68,7 +71,7 @@ _MESH_CONFIG: Final = {
             "localDNSProxy": {"enable": True},
             "sidecarClass": True,
         },
-        "traffic": dict.fromkeys((*(listed.key for listed in LISTS), "interceptionMode"), True),
+        "traffic": dict.fromkeys((*KEYS, "interceptionMode"), True),
     },
 }
 _CONTAINERS: Final = (
@@ -89,7 +92,7 @@ def anonymous(objects: Iterable[Json], *, salt: str) -> Iterator[Json]:
     """
     for item in objects:
         names, kind = _Names(salt), item.get("kind")
-        if kind == "PodLog":
+        if kind in _LEFT_OUT:
             continue
         yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
 
@@ -167,6 +170,7 @@ class _Names:
         for key in ("name", "namespace"):
             if key in metadata:
                 metadata[key] = self._word(metadata[key])
+        metadata.pop("managedFields", None)  # its keys name what others wrote
         metadata["labels"] = {
             key: self._word(value) if key in _NAME_LABELS else value
             for key, value in (metadata.get("labels") or {}).items()
@@ -181,13 +185,15 @@ class _Names:
             for owner in metadata.get("ownerReferences") or ()
         ]
         spec, status = dict(item.get("spec") or {}), dict(item.get("status") or {})
-        status.pop("podIP", None)
+        for key in ("podIP", "message"):
+            status.pop(key, None)
         if "conditions" in status:  # their messages name pods
             status["conditions"] = [
                 {key: value for key, value in one.items() if key != "message"}
                 for one in status["conditions"]
             ]
-        spec.pop("clusterIP", None)
+        for key in ("clusterIP", "selector"):
+            spec.pop(key, None)
         for holder in (spec, status):
             for part in _CONTAINERS:
                 if part in holder:

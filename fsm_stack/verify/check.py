@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.catalogue import rule
 from fsm_stack.findings import Severity, finding
 from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.lists import KEYS
+from fsm_stack.verify.apply import apply
+from fsm_stack.verify.enrolment import as_declared
+from fsm_stack.verify.injected import injecting_mesh
+from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Part
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
     from fsm_stack.verify.objects import Pod
+    from fsm_stack.verify.programs.why import Trouble
     from fsm_stack.verify.snapshot import Snapshot
 
 
@@ -65,6 +71,16 @@ class Context:
         return {name: namespace_view(known[name]) for name in sorted(known)}
 
     @cached_property
+    def declared_namespaces(self) -> Mapping[str, tuple[NamespaceView, str]]:
+        """Those that are declared and there: as they should be, and the commands for that."""
+        declared = set(self.expected.namespaces)
+        return {
+            name: as_declared(self, known)
+            for name, known in self.namespaces.items()
+            if name in declared
+        }
+
+    @cached_property
     def live_mesh(self) -> MeshView | None:
         """The mesh as the injector reads it now; None: the MeshConfig was not read.
 
@@ -79,6 +95,39 @@ class Context:
         return redirecting_mesh(
             self.system, spec, name=declared.name, namespace=declared.namespace
         )
+
+    @cached_property
+    def injecting(self) -> tuple[MeshView, MeshView | None]:
+        """The mesh with the images that are declared, and with those of the cluster; None: unread.
+
+        Where nothing declares a control plane, the cluster's injector tells its own images.
+        """
+        expected, snapshot = self.expected, self.snapshot
+        mesh, name = expected.mesh, self.system.injector_name
+        live = snapshot.programs.get((mesh.namespace, name))
+        declared = expected.objects.get(("Deployment", mesh.namespace, name), live)
+        spec = (snapshot.mesh_config(self.system, mesh.namespace) or {}).get("spec")
+        return (
+            injecting_mesh(mesh, expected.settings, declared),
+            injecting_mesh(mesh, spec, live) if live is not None else None,
+        )
+
+    @cached_property
+    def mesh_config_first(self) -> str:
+        """What gives the cluster's MeshConfig the declared lists."""
+        item = self.snapshot.mesh_config(self.system, self.expected.mesh.namespace)
+        fields = (*KEYS, "interceptionMode")
+        return apply(self, item, *(f"spec.traffic.{name}" for name in fields))
+
+    def trouble(self, program: str) -> Trouble | None:
+        """What keeps a program of the control plane from running; None: nothing, or unread."""
+        if program not in self._troubles:
+            self._troubles[program] = program_trouble(self, program)
+        return self._troubles[program]
+
+    @cached_property
+    def _troubles(self) -> dict[str, Trouble | None]:
+        return {}
 
     @property
     def named(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.duration import nanoseconds
+from fsm_stack.verify.shape import mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,20 +80,47 @@ def expected_writer(path: str, foreign: Iterable[ForeignPath]) -> ForeignPath | 
     )
 
 
-def writers(item: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    """The field managers that own a field, newest first, each with its time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manager:
+    """Who wrote a field.
+
+    Attributes:
+        name: as it called itself, ``kubectl-patch``.
+        when: the API server's text; empty: unknown.
+        operation: ``Apply``, or ``Update``.
+    """
+
+    name: str
+    when: str = ""
+    operation: str = ""
+
+    def __str__(self) -> str:
+        """``kubectl-patch at 2026-06-30T09:00:00Z``."""
+        return f"{self.name} at {self.when}" if self.when else self.name
+
+
+def managers(item: Mapping[str, Any], path: str) -> tuple[Manager, ...]:
+    """The field managers that own a field, newest first.
 
     Source: Kubernetes, metadata.managedFields with FieldsV1. Items of a list that has no keys
     belong to the whole list.
     """
     steps = [step for step in _INDEX.sub("", path).split(".") if step]
     found = [
-        (str(entry.get("time") or ""), str(entry.get("manager") or "unknown"))
-        for entry in (item.get("metadata") or {}).get("managedFields") or ()
-        if isinstance(entry, dict) and _owns(entry.get("fieldsV1"), steps)
+        Manager(
+            name=str(entry.get("manager") or "unknown"),
+            when=str(entry.get("time") or ""),
+            operation=str(entry.get("operation") or ""),
+        )
+        for entry in mappings(mapping(item.get("metadata")).get("managedFields"))
+        if _owns(entry.get("fieldsV1"), steps)
     ]
-    newest = sorted(found, reverse=True)
-    return tuple(f"{name} at {when}" if when else name for when, name in newest)
+    return tuple(sorted(found, key=lambda one: (one.when, one.name), reverse=True))
+
+
+def writers(item: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """The field managers that own a field, newest first, each with its time."""
+    return tuple(map(str, managers(item, path)))
 
 
 def _owns(fields: object, steps: list[str]) -> bool:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.conflict import UP
 from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
 from fsm_stack.redirection.render import redirection
-from fsm_stack.verify.harmless import harmless
+from fsm_stack.verify.harmless import command, harmless
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.verify.snapshot import Snapshot, guessed_system
 
@@ -37,6 +38,10 @@ class Expected:
         mesh: the mesh of the declared MeshConfig, as an injector sees it.
         settings: the declared MeshConfig's ``spec``; None: no MeshConfig is known.
         objects: the declared objects, by kind, namespace and name.
+        patched: those that exist without the stack, which only writes into them.
+        scripts: the ConfigMap with the release's scripts, which is compared with nothing.
+        makes_scripts: it is declared, too; else others make it, or nobody.
+        directory: where the files are, if kubectl can apply it as it is.
         foreign: fields that others write on purpose.
         webhook: the name of the mutating webhook configuration; empty: found by its content.
         context: the kubeconfig's context that it is meant for; None: any.
@@ -48,6 +53,10 @@ class Expected:
     mesh: MeshView
     settings: Json | None
     objects: Mapping[tuple[str, str, str], Json]
+    patched: frozenset[tuple[str, str, str]] = frozenset()
+    scripts: tuple[str, str, str] | None = None
+    makes_scripts: bool = False
+    directory: str = ""
     foreign: tuple[ForeignPath, ...] = ()
     webhook: str = ""
     context: str | None = None
@@ -82,8 +91,15 @@ class Expected:
         in the cluster it sees after a refresh only.
         """
         if self.origin == "stack":
-            return "Run `pulumi up --refresh` for the stack"
-        return "Apply the rendered files"
+            return f"Run `{UP}` for the stack"
+        return self.applied()
+
+    def applied(self, *options: str) -> str:
+        """How the files are applied, with more options of kubectl."""
+        if self.directory:
+            words = ("kubectl", "apply", "--server-side", *options, "-k", self.directory)
+            return f"Run `{command(*words)}`"
+        return " ".join(("Apply the rendered files", *(f"with {one}" for one in options)))
 
 
 def of_stack(settings: StackSettings, *, title: str) -> Expected:
@@ -92,6 +108,7 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
     without = settings.model_copy(update={"release_assets": assets})
     manifests = bundle(without, redirection(settings))  # its digest is of the assets, too
     objects = _by_key(dict(manifest.object) for manifest in manifests)
+    patched = _by_key(dict(manifest.object) for manifest in manifests if manifest.patch)
     spec = _spec(objects, settings.profile, settings.namespace)
     return Expected(
         origin="stack",
@@ -101,6 +118,9 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
         ),
         settings=spec,
         objects=objects,
+        patched=frozenset(patched),
+        scripts=("ConfigMap", settings.namespace, settings.release_assets.config_map_name),
+        makes_scripts=settings.release_assets.source == "vendored",
         foreign=foreign_paths(settings),
         webhook=settings.mutating_webhook_name if settings.profile.declares_control_plane else "",
         context=settings.cluster.context,
@@ -108,7 +128,9 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
     )
 
 
-def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected:
+def of_files(
+    objects: Iterable[Json], *, system: System, title: str, directory: str = ""
+) -> Expected:
     """What rendered objects declare; the mesh's name is the one that their webhook selects."""
     known = _by_key(objects)
     namespace = next(
@@ -131,6 +153,7 @@ def of_files(objects: Iterable[Json], *, system: System, title: str) -> Expected
     return Expected(
         origin="files",
         title=title,
+        directory=directory,
         mesh=redirecting_mesh(
             system, spec, name=mesh_name or system.default_mesh_name, namespace=namespace
         ),

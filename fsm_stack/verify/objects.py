@@ -196,8 +196,8 @@ def _container(item: Json, status: Json | None, *, init: bool) -> Container:
         ports=_ports(item["ports"]) if "ports" in item else (),
         user=_number(mapping(security).get("runAsUser")) if security else None,
         script=_shared(text(args[-1])) if isinstance(args, list) and args else None,
-        state=_state(known.get("state"), with_message=of_mesh),
-        last=_state(last, with_message=of_mesh) if last else UNKNOWN,
+        state=state_of(known.get("state"), with_message=of_mesh),
+        last=state_of(last, with_message=of_mesh) if last else UNKNOWN,
         ready=known.get("ready") is True,
         restarts=_number(known.get("restartCount")) or 0,
     )
@@ -218,7 +218,8 @@ def _ports(value: object) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _state(value: object, *, with_message: bool) -> State:
+def state_of(value: object, *, with_message: bool) -> State:
+    """Where a container is, by its status."""
     if not value or not isinstance(value, dict):
         return UNKNOWN
     known = value

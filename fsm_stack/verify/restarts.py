@@ -10,8 +10,9 @@ from fsm_stack.findings import Severity
 from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
 from fsm_stack.verify.checks import admission, authority, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
+from fsm_stack.verify.checks.images import images_first, old_images
 from fsm_stack.verify.checks.init import makes_init, overdue
-from fsm_stack.verify.checks.pods import decision_of
+from fsm_stack.verify.checks.pods import meant_for
 from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.harmless import counted, harmless, kubectl
@@ -74,7 +75,7 @@ class RestartList:
 
 
 def restarts(context: Context) -> RestartList:
-    """Every owner with a pod that runs without a sidecar or with other rules than it would get."""
+    """Every owner with a pod that has no sidecar, or other rules or images than it would get."""
     groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
     unknown: dict[str, None] = {}
     later: Counter[str] = Counter()
@@ -83,10 +84,16 @@ def restarts(context: Context) -> RestartList:
             continue
         try:
             why = _reason(pod, context)
+            old = "" if why else _old_images(pod, context)
         except NotRun as reason:
             unknown[str(reason)] = None
             continue
-        if why and (first := before_restart(pod, script_of(pod, context), context)):
+        first = before_restart(pod, script_of(pod, context), context) if why or old else ""
+        if why and not is_injected(pod, context):
+            first = meant_for(pod, context)[1] or first
+        if old:
+            why, first = old, first or images_first(context)
+        if why and first:
             later[first] += 1
         elif why:
             owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
@@ -131,7 +138,7 @@ def _command(stale: list[tuple[Pod, str]], context: Context) -> str:
 def _reason(pod: Pod, context: Context) -> str:
     if not is_injected(pod, context):
         if pod.namespace in context.snapshot.namespaces:
-            return "it has no sidecar" if decision_of(pod, context).inject else ""
+            return "it has no sidecar" if meant_for(pod, context)[0].inject else ""
         if unread := context.snapshot.unread(Part.NAMESPACES):
             raise NotRun(f"whether a pod without a sidecar should have one is unknown: {unread}")
         return ""
@@ -143,6 +150,15 @@ def _reason(pod: Pod, context: Context) -> str:
         if not found:
             require_told(pod, items)
         return "; ".join(found) or next((item.message for item in of_today(pod, context)), "")
+    except NotApplicable:
+        return ""
+
+
+def _old_images(pod: Pod, context: Context) -> str:
+    if not is_injected(pod, context):
+        return ""
+    try:
+        return "; ".join(old_images(pod, context))
     except NotApplicable:
         return ""
 
@@ -186,8 +202,8 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     pods = sum(len(one.pods) for one in owners)
     have = "have" if pods != 1 else "has"
     yield (
-        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules than "
-        "the injector would write now"
+        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules or "
+        "images than the injector would give now"
     )
     for start in range(0, len(owners), batch):
         group = owners[start : start + batch]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.verify.allow import REPLICA_FAILURE
+from fsm_stack.verify.shape import mapping, mappings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -44,16 +45,23 @@ def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
     Source: Kubernetes, pkg/controller/deployment progress.go copies the condition of the
     ReplicaSet that failed. A status leaves zeros out.
     """
-    status = owner.get("status") or {}
-    if not status or (owner.get("metadata") or {}).get("deletionTimestamp"):
+    status = mapping(owner.get("status"))
+    if not status or mapping(owner.get("metadata")).get("deletionTimestamp"):
         return None
     if kind == "DaemonSet":
         exist, wanted = status.get("currentNumberScheduled"), status.get("desiredNumberScheduled")
     else:
-        replicas = (owner.get("spec") or {}).get("replicas")
+        replicas = mapping(owner.get("spec")).get("replicas")
         exist, wanted = status.get("replicas"), 1 if replicas is None else replicas
-    known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=_refused(status))
+    refused = refusal_of(mappings(status.get("conditions")))
+    known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=refused)
     return known if known.refused or known.exist < known.wanted else None
+
+
+def unexplained(kind: str, owner: Mapping[str, Any]) -> bool:
+    """Whether an owner lacks pods, and its status does not say why: only a Deployment's does."""
+    lack = shortfall(kind, owner)
+    return lack is not None and not lack.refused
 
 
 def asked_about(key: Key, asked: str) -> bool:
@@ -67,8 +75,9 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _refused(status: Mapping[str, Any]) -> str:
-    for one in status.get("conditions") or ():
+def refusal_of(conditions: Iterable[Json]) -> str:
+    """What a controller was told when it made a pod; empty: it was not refused."""
+    for one in conditions:
         if one.get("type") == REPLICA_FAILURE and one.get("status") == "True":
             return str(one.get("message") or one.get("reason") or REPLICA_FAILURE)
     return ""

@@ -10,7 +10,10 @@ from fsm_stack.errors import InputError
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.objects import Pod, pod
-from fsm_stack.verify.shape import mapping
+from fsm_stack.verify.programs.names import PROGRAMS
+from fsm_stack.verify.programs.pod import ProgramPod, program_of, program_pod
+from fsm_stack.verify.programs.rights import RIGHTS_KINDS
+from fsm_stack.verify.shape import mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +44,10 @@ class Part(StrEnum):
     ENDPOINTS = "endpoint slices of the control plane"
     CONTROL_PLANE = "deployments of the control plane"
     LOGS = "logs of init containers that failed"
+    PROGRAM_PODS = "pods of the control plane"
+    PROGRAM_LOGS = "logs of the control plane"
+    EVENTS = "events"
+    RIGHTS = "roles of the control plane"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,10 @@ class Snapshot:
         endpoints: EndpointSlices.
         programs: the control plane's Deployments, by namespace and name.
         logs: the last lines of init containers that failed, by pod key.
+        program_pods: of the control plane.
+        program_logs: the telling lines of its containers that are not ready, by pod key and name.
+        events: warnings about what does not run.
+        rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
     """
 
     source: Source
@@ -100,6 +111,10 @@ class Snapshot:
     endpoints: tuple[Json, ...] = ()
     programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    program_pods: tuple[ProgramPod, ...] = ()
+    program_logs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    events: tuple[Json, ...] = ()
+    rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
 
     def unread(self, part: Part) -> str:
         """Why a part is not, or not wholly, known; empty: it is."""
@@ -124,16 +139,12 @@ class Snapshot:
         return None
 
 
-_PROGRAMS = frozenset(
-    name
-    for known in SYSTEMS.values()
-    for name in (known.injector_name, known.controller_name, known.bootstrap_name)
-)
 _LISTED = (
     "MeshConfig",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "EndpointSlice",
+    "Event",
 )
 _PART_OF_KIND = {
     "Pod": Part.PODS,
@@ -143,6 +154,8 @@ _PART_OF_KIND = {
     "ValidatingWebhookConfiguration": Part.VALIDATING,
     "Service": Part.SERVICES,
     "EndpointSlice": Part.ENDPOINTS,
+    "Event": Part.EVENTS,
+    **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
 }
 _OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
@@ -159,6 +172,9 @@ class Assembly:
         self._services: dict[tuple[str, str], Json] = {}
         self._programs: dict[tuple[str, str], Json] = {}
         self._logs: dict[str, str] = {}
+        self._program_pods: dict[str, ProgramPod] = {}
+        self._program_logs: dict[tuple[str, str], str] = {}
+        self._rights: dict[tuple[str, str, str], Json] = {}
         self._redirection: Json | None = None
 
     def add(self, item: Json) -> None:
@@ -170,7 +186,7 @@ class Assembly:
             self._parts.add(part)
         match kind:
             case "Pod":
-                self._pods[f"{place}/{name}"] = pod(item)
+                self._add_pod(item)
             case "Namespace":
                 self._namespaces[name] = item
             case "ConfigMap" if name == CONFIG_MAP_NAME:
@@ -179,14 +195,32 @@ class Assembly:
             case "Service":
                 self._services[place, name] = item
             case "PodLog":
-                self._logs[f"{place}/{name}"] = str(item.get("text") or "")
+                self._add_log(item, f"{place}/{name}")
+            case _ if kind in RIGHTS_KINDS:
+                self._rights[kind, place, name] = item
             case _ if kind in self._lists:
                 self._lists[kind][place, name] = item
             case _ if kind in _OWNER_KINDS:
                 self._add_owner(item, kind, place, name)
 
+    def _add_pod(self, item: Json) -> None:
+        known = pod(item)
+        self._pods[known.key] = known
+        owner = known.owner
+        if owner is not None and owner.name in PROGRAMS and program_of(item):
+            self._parts.add(Part.PROGRAM_PODS)
+            self._program_pods[known.key] = program_pod(item)
+
+    def _add_log(self, item: Json, key: str) -> None:
+        words = str(item.get("text") or "")
+        if container := text(item.get("container")):
+            before = self._program_logs.get((key, container))
+            self._program_logs[key, container] = f"{before}\n{words}" if before else words
+        else:
+            self._logs[key] = words
+
     def _add_owner(self, item: Json, kind: str, place: str, name: str) -> None:
-        if kind == "Deployment" and name in _PROGRAMS:
+        if kind == "Deployment" and name in PROGRAMS:
             self._parts.add(Part.CONTROL_PLANE)
             self._programs[place, name] = item
         else:
@@ -222,6 +256,10 @@ class Assembly:
             endpoints=tuple(self._lists["EndpointSlice"].values()),
             programs=self._programs,
             logs=self._logs,
+            program_pods=tuple(self._program_pods[key] for key in sorted(self._program_pods)),
+            program_logs=self._program_logs,
+            events=tuple(self._lists["Event"].values()),
+            rights=self._rights,
         )
 
 

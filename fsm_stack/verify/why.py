@@ -221,7 +221,7 @@ class _Walk:
 
     def _not_as_declared(self, declared: Entry | None, live: _Live) -> Why:
         """The cluster's MeshConfig is what has to change first; a restart alone does not help."""
-        remedy = self.context.expected.apply
+        remedy = self.context.mesh_config_first
         if live.item is None:
             name = self.context.system.mesh_config_name
             return self._is("config-absent", f"the cluster has no MeshConfig {name}: the injector "

@@ -56,7 +56,7 @@ def test_a_file_that_cannot_be_used_tells_its_findings(run: Run, project: Path) 
 
 
 def test_a_stack_without_bypasses_says_so(run: Run, project: Path) -> None:
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (project / "Pulumi.dev.yaml").write_text("config: {fsm-stack:mesh: {name: fsm}}\n")
     assert run("bypasses", "dev").stdout == "dev: 0 bypasses\n"
 
 

@@ -214,7 +214,7 @@ def test_a_restart_list_is_a_script_in_batches(project: Path) -> None:
     assert result.output.splitlines() == [
         "# context files, server mesh.json",
         "# stack dev, Pulumi.dev.yaml (fsm)",
-        "# 3 pods of 3 owners have other rules than the injector would write now",
+        "# 3 pods of 3 owners have other rules or images than the injector would give now",
         "",
         "# batch 1: 2 owners",
         f"# Deployment web0 -n shop: {lack}",

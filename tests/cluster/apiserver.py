@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KUBERNETES_VERSION = "v1.34.2"  # tools/kube/go.mod
+PULUMI_VERSION = "v3.274.1"  # tools/pulumi/go.mod
 READY_SECONDS = 90  # 3 s on a free machine of two cores
 STOP_SECONDS = 15
 LOG_TAIL = 30
@@ -38,21 +39,26 @@ class ServerError(Exception):
     """A program ended or did not become ready; the message ends with its log's last lines."""
 
 
-def find(program: str) -> Path:
+def find(program: str, *, target: str = "test-cluster") -> Path:
     """Where a program is, by envtest's convention: KUBEBUILDER_ASSETS, PATH, then our own build.
+
+    Args:
+        program: its name.
+        target: the suite that builds it, for the message.
 
     Raises:
         NotInstalledError: it is in none of them.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
     built = (
-        os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "fsm-stack/kube" / KUBERNETES_VERSION
+        os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION,
+        os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION,
     )
-    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), str(built))
+    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built))
     for place in filter(None, places):
         if found := shutil.which(program, path=place):
             return Path(found)
-    raise NotInstalledError(f"{program} is not on this machine: `make test-cluster` builds it")
+    raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
 
 
 @contextmanager

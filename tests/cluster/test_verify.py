@@ -215,6 +215,20 @@ def image(api: Api, name: str) -> None:
     api.patch(INJECTOR, {"spec": {"template": {"spec": {"containers": [container]}}}})
 
 
+def leads_to(api: Api, target: int) -> None:
+    (port,) = api.get(SERVICE)["spec"]["ports"]
+    api.patch(SERVICE, {"spec": {"ports": [port | {"targetPort": target}]}})
+
+
+def sidecar_image(api: Api, name: str) -> None:
+    """A pod's image is one of the few fields that can change."""
+    containers = api.get(THE_POD)["spec"]["containers"]
+    containers[1]["image"] = name
+    api.patch(THE_POD, {"spec": {"containers": containers}})
+
+
+ROLE = ref("ClusterRole", "fsm", None, "rbac.authorization.k8s.io/v1")
+SERVICE = ref("Service", "fsm-injector", "fsm-system")
 REDIRECTION = ref("ConfigMap", "fsm-redirection", "fsm-system")
 INJECTION = "flomesh.io/sidecar-injection"
 BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
@@ -232,6 +246,11 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
     "cluster-redirection": (
         lambda a: a.patch(REDIRECTION, {"data": {"settingsDigest": "sha256:0"}}),
         lambda a: again(a, REDIRECTION),
+    ),
+    "cluster-rights": (lambda a: a.patch(ROLE, {"rules": []}), lambda a: again(a, ROLE)),
+    "cluster-services": (
+        lambda a: leads_to(a, 9999),
+        lambda a: leads_to(a, 9090),
     ),
     "cluster-webhook": (
         lambda a: a.delete(HOOK),
@@ -271,6 +290,10 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
         lambda a: annotate(a, THE_POD, **{INJECTION: None}),
     ),
     "pod-ready": (not_ready, pod_status),
+    "pod-images": (
+        lambda a: sidecar_image(a, "flomesh/pipy:1.5.0"),
+        lambda a: sidecar_image(a, "flomesh/pipy:1.5.12"),
+    ),
     "pod-init": (
         lambda a: pod_status(a, state={"terminated": {"exitCode": 2}}),
         pod_status,
@@ -374,7 +397,7 @@ def test_pods_made_under_other_settings_are_stale_and_their_owner_is_listed(mesh
     assert listed.output.splitlines() == [
         f"# context test, server https://127.0.0.1:{mesh.port}",
         "# stack dev, Pulumi.dev.yaml (fsm)",
-        "# 1 pod of 1 owner has other rules than the injector would write now",
+        "# 1 pod of 1 owner has other rules or images than the injector would give now",
         "",
         "# batch 1: 1 owner",
         "# Deployment web -n demo: outbound ports 9999: not declared",
@@ -611,6 +634,11 @@ MISSING = {
     "endpointslices": "cluster-webhook-service",
     "mutatingwebhookconfigurations": "cluster-webhook",
     "meshconfigs": "cluster-lists",
+    "clusterroles": "cluster-rights",
+    "clusterrolebindings": "cluster-rights",
+    "roles": "cluster-rights",
+    "rolebindings": "cluster-rights",
+    "serviceaccounts": "cluster-rights",
 }
 
 
@@ -661,9 +689,24 @@ def test_a_missing_right_to_logs_is_named_with_the_failure(mesh: Api, tmp_path: 
     assert 'cannot get resource "pods/log"' in finding["value"]
 
 
+def test_a_missing_right_to_events_is_named_with_the_program_that_is_down(
+    mesh: Api, tmp_path: Path
+) -> None:
+    config = without("events", "verify-no-events", tmp_path, mesh)
+    available(mesh, 0)
+    try:
+        words = ("--check", "cluster-control-plane", "-o", "json")
+        result = verify(mesh, *words, kubeconfig=config)
+    finally:
+        available(mesh, 1)
+    (finding,) = answers(result)["cluster-control-plane"]["findings"]
+    assert finding["message"] == "fsm-injector: 0 of 1 pods are available"
+    assert finding["value"].startswith("events: not read: events is forbidden: User ")
+
+
 def test_every_documented_right_is_seen_missing_once() -> None:
     resources = {one for rule in documented_rules() for one in rule["resources"]}
-    assert resources - set(MISSING) == {"statefulsets", "daemonsets", "pods/log"}
+    assert resources - set(MISSING) == {"statefulsets", "daemonsets", "pods/log", "events"}
 
 
 def test_without_the_right_to_pods_of_the_mesh_nothing_is_counted_as_passed(

@@ -29,7 +29,10 @@ Json = dict[str, Any]
 PORTS = "openservicemesh.io/outbound-port-exclusion-list"
 POD = ("pod/web", "-n", "shop")
 # What no file of these systems declares: they are installed by their own charts.
-UNDECLARED = {"cluster-webhook-drift", "pod-live-rules"}
+UNDECLARED = {"cluster-rights", "cluster-services", "cluster-webhook-drift", "pod-live-rules"}
+# osm-edge's MeshConfig names the sidecar's image; OSM's injector has it in its environment.
+SIDECARS = {"osm-edge": "flomesh/pipy:0.90.3-38", "osm": "envoyproxy/envoy-distroless:v1.22.2"}
+INIT = "openservicemesh/init:v1.2.0"
 
 
 def stack(system: str) -> str:
@@ -45,8 +48,12 @@ def control_plane(known: Expected) -> list[Json]:
     labels = {"app": "x"}
     made = []
     for name in ("osm-injector", "osm-controller", "osm-bootstrap"):
-        template = {"metadata": {"labels": labels},
-                    "spec": {"containers": [{"name": "x", "image": f"x/{name}:1"}]}}  # fmt: skip
+        environment = [
+            {"name": "OSM_DEFAULT_ENVOY_IMAGE", "value": SIDECARS["osm"]},
+            {"name": "OSM_DEFAULT_INIT_CONTAINER_IMAGE", "value": INIT},
+        ]
+        container = {"name": name, "image": f"x/{name}:1", "env": environment}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
         made.append(ref("Deployment", name, place, "apps/v1") | {
             "spec": {"selector": {"matchLabels": labels}, "template": template}
         })  # fmt: skip
@@ -75,9 +82,10 @@ def webhook(known: Expected) -> Json:
 def pod(known: Expected) -> Json:
     script = interception({}, known.mesh).script
     return ref("Pod", "web", "shop") | {"spec": {
-        "initContainers": [{"name": "osm-init", "image": "i:1", "args": ["-c", script]}],
+        "initContainers": [{"name": "osm-init", "image": INIT, "args": ["-c", script]}],
         "containers": [{"name": "app", "image": "web:1"},
-                       {"name": known.system.sidecar_container, "image": "s:1"}],
+                       {"name": known.system.sidecar_container,
+                        "image": SIDECARS[known.system.name]}],
     }}  # fmt: skip
 
 
@@ -158,6 +166,14 @@ def test_every_check_passes_and_the_ports_check_fails_when_broken(
     assert found["exit"] == 0
     assert found["system"] == (mesh[1] / "Pulumi.dev.yaml").read_text().split()[2]
     assert len(found["checks"]) == len(CHECKS)
+    containers = mesh[0].get(ref("Pod", "web", "shop"))["spec"]["containers"]
+    sidecar = containers[1]["image"]
+    containers[1]["image"] = f"{sidecar.rpartition(':')[0]}:older"
+    mesh[0].patch(ref("Pod", "web", "shop"), {"spec": {"containers": containers}})
+    (old,) = verify(mesh, *words, *POD, "--check", "pod-images")["checks"]["pod-images"][
+        "findings"
+    ]
+    assert old["message"].endswith(f":older, not {sidecar}: it was made before that counted")
     mesh[0].patch(ref("Pod", "web", "shop"), {"metadata": {"annotations": {PORTS: "8080"}}})
     broken = verify(mesh, *words, *POD, "--check", "pod-rules")
     assert [item["message"] for item in broken["checks"]["pod-rules"]["findings"]] == [

@@ -59,8 +59,12 @@ def test_a_deployment_whose_every_pod_is_refused_is_an_error(refusing: Api) -> N
         assert result.exit_code == 1
         annotation, lacking = answers(result)["owner-pods"]["findings"]
         assert annotation["message"].startswith("the injector refuses its next pods: Invalid port")
-        assert lacking["message"].startswith(
-            '0 of 2 pods exist: Internal error occurred: failed calling webhook "fsm-inject.k8s.io"'
+        assert lacking["message"] == (
+            "0 of 2 pods exist: webhook fsm-inject.k8s.io does not answer, and without it no pod "
+            "is made"
+        )
+        assert lacking["value"].startswith(
+            'Internal error occurred: failed calling webhook "fsm-inject.k8s.io"'
         )
         assert lacking["severity"] == "error"
     named = verify(refusing, "deploy/refused", "-n", "demo", "--check", "pod-ready")

@@ -32,6 +32,7 @@ class Registration:
     provider: str
     depends_on: frozenset[str]
     ignore_changes: tuple[str, ...]
+    hide_diffs: tuple[str, ...]
     protect: bool
     retain_on_delete: bool
     delete_before_replace: bool
@@ -110,6 +111,7 @@ def _registration(request: Any) -> Registration:
         provider=_name(request.provider.rpartition("::")[0]) if request.provider else "",
         depends_on=frozenset(_name(urn) for urn in request.dependencies),
         ignore_changes=tuple(request.ignoreChanges),
+        hide_diffs=tuple(request.hideDiffs),
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,
         delete_before_replace=request.deleteBeforeReplace,

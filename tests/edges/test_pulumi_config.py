@@ -9,6 +9,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from fsm_stack.edges import pulumi_config, pulumi_program, pulumi_stack
+from fsm_stack.edges.engine_config import EngineConfig
 from fsm_stack.edges.pulumi_config import provider_arguments
 from fsm_stack.errors import InputError
 from fsm_stack.redirection import render
@@ -25,6 +26,9 @@ GOOD = {
     "fsm-stack:traffic": '{"outboundPortExclusionList":[6379]}',
     "fsm-stack:releaseAssets": '{"source":"existingConfigMap"}',
 }
+
+
+CONTEXT = GOOD | {"fsm-stack:cluster": '{"context":"prod"}'}
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def test_the_stacks_outputs_are_the_components(engine: Any) -> None:
     recorder = engine(GOOD)
 
     assert recorder.exports == recorder.outputs["fsm"]
-    assert recorder.exports["schemaVersion"] == 1
+    assert recorder.exports["schemaVersion"] == 2
 
 
 def test_a_stacks_redirection_is_worked_out_once(
@@ -81,7 +85,8 @@ def test_a_stacks_redirection_is_worked_out_once(
     (known,) = made
     assert recorder.exports["settingsDigest"] == known.settings_digest
     data = recorder["fsm-configmap-fsm-redirection"].inputs["data"]
-    assert data["mesh.sh"] == recorder.exports["redirection"]["mesh"]["script"]
+    digest = json.loads(data["redirection.json"])["mesh"]["digest"]
+    assert digest == recorder.exports["redirectionDigest"] == known.mesh.digest
 
 
 def test_every_error_is_shown_at_its_place_and_nothing_is_declared(engine: Any) -> None:
@@ -140,7 +145,7 @@ def test_scripts_that_are_not_vendored_stop_the_program_with_the_command_that_me
     engine: Any,
 ) -> None:
     with pytest.raises(pulumi.RunError, match="1 error in the settings; nothing was changed"):
-        engine({"fsm-stack:fsmVersion": "1.5.1"})
+        engine({"fsm-stack:fsmVersion": "1.5.1", "fsm-stack:mesh": '{"name":"fsm"}'})
 
     (text,) = (text for level, text in engine.recorder.log if level == "ERROR")
     assert "[assets-missing]" in text
@@ -158,7 +163,7 @@ def test_the_providers_config_is_honoured() -> None:
         "fsm-stack:system": "fsm",
     }
 
-    assert provider_arguments(config, settings()) == {
+    assert provider_arguments(EngineConfig(values=config), settings()) == {
         "kubeconfig": '{"apiVersion": "v1"}',
         "suppress_deprecation_warnings": True,
         "kube_client_settings": {"qps": 50},
@@ -180,7 +185,7 @@ def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:
     """With the UID as its identity, a renamed context does not replace every object."""
     stack = settings(cluster={"context": "prod", "uid": CLUSTER_UID})
 
-    assert provider_arguments({}, stack) == {
+    assert provider_arguments(EngineConfig(values={}), stack) == {
         "enable_config_map_mutable": True,
         "context": "prod",
         "cluster_identifier": CLUSTER_UID,
@@ -188,8 +193,9 @@ def test_the_provider_talks_to_the_cluster_of_the_settings() -> None:
 
 
 def test_two_different_contexts_are_an_error() -> None:
+    config = EngineConfig(values={"kubernetes:context": "dev"})
     with pytest.raises(InputError) as error:
-        provider_arguments({"kubernetes:context": "dev"}, settings(cluster={"context": "prod"}))
+        provider_arguments(config, settings(cluster={"context": "prod"}))
 
     assert str(error.value) == (
         "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'"
@@ -203,7 +209,7 @@ def test_the_collector_is_as_before_after_the_program(
     """It rests only while the program declares; also when that fails."""
     states = []
 
-    def fails() -> None:
+    def fails(_project: Path | None) -> None:
         states.append(gc.isenabled())
         raise pulumi.RunError("1 error")
 
@@ -221,9 +227,38 @@ def test_the_collector_is_as_before_after_the_program(
     assert states == [False, "frozen", on]
 
 
+def test_a_process_of_the_language_host_ends_as_one_that_has_said_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With any other code the engine adds "Program exited with non-zero exit code"."""
+
+    def fails(_project: Path | None) -> None:
+        raise pulumi.RunError("1 error in the settings; nothing was changed")
+
+    monkeypatch.setattr(pulumi_config, "declare", fails)
+    recorder = Recorder()
+    with pytest.raises(SystemExit) as ended:
+        run(pulumi_program.main, recorder=recorder)
+
+    assert ended.value.code == 32
+    assert recorder.log == [("ERROR", "1 error in the settings; nothing was changed")]
+
+
+def test_what_cannot_be_used_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The Automation API shows the error that ends the program twice, so that one is short."""
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"kubernetes:context": "dev"} | CONTEXT))
+    recorder = Recorder()
+    with pytest.raises(pulumi.RunError, match=r"^1 error; nothing was changed$"):
+        run(lambda: pulumi_config.declare(tmp_path), recorder=recorder)
+
+    assert recorder.log == [
+        ("ERROR", "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'")
+    ]
+
+
 def test_the_program_of_the_project_is_one_call(request: pytest.FixtureRequest) -> None:
     """Logic there would be out of every test's and every reviewer's sight."""
     program = (request.config.rootpath / "__main__.py").read_text()
 
-    assert program.splitlines()[-1] == "run()"
+    assert program.splitlines()[-1] == "main()"
     assert len(program.splitlines()) == 5

@@ -8,6 +8,7 @@ import pytest
 
 from fsm_stack.edges.pulumi_guard import (
     CONFLICT_REMEDIES,
+    OTHER_STACK,
     WebhookInUseError,
     WrongClusterError,
     enrolment,
@@ -16,6 +17,7 @@ from fsm_stack.edges.pulumi_guard import (
     same_cluster,
     webhooks_stay,
 )
+from fsm_stack.edges.pulumi_kinds import OWNER
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.render import redirection
 
@@ -163,8 +165,12 @@ def test_the_engine_compares_with_the_last_update(
         pulumi.export("memory", memory.apply(lambda _: "reached"))
 
     if preview:
-        with pytest.raises(WebhookInUseError, match="would become"):
-            run(program, preview=preview)
+        recorder = Recorder()
+        with pytest.raises(WebhookInUseError, match=r"^1 error; nothing was changed$"):
+            run(program, preview=preview, recorder=recorder)
+        assert ["would become" in text for level, text in recorder.log if level == "ERROR"] == [
+            True
+        ]
     else:
         run(program, preview=preview)
 
@@ -185,11 +191,13 @@ def test_a_conflict_over_the_mesh_config_is_told_with_its_remedies() -> None:
         (hook,) = binding.on_error
         assert hook.callback(args("connection refused")) is False
         assert hook.callback(args('Apply failed with 1 conflict: conflict with "x"')) is False
+        assert hook.callback(args(f"Apply failed with 1 conflict: .annotations.{OWNER}")) is False
 
     run(program, recorder=recorder)
 
     assert [entry for entry in recorder.log if entry[0] == "ERROR"] == [
-        ("ERROR", CONFLICT_REMEDIES)
+        ("ERROR", CONFLICT_REMEDIES),
+        ("ERROR", OTHER_STACK),
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.edges.pulumi_kinds import declared, logical_names, resource_class
+from fsm_stack.edges.pulumi_kinds import OWNER, declared, logical_names, resource_class
 from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.settings.stack import Deployment
@@ -100,7 +100,9 @@ def test_keys_are_sent_as_they_are() -> None:
 
     recorder = run(lambda: declared("x", config_map, opts=None, deployment=Deployment()) and None)
 
-    assert recorder["x"].inputs == config_map.object
+    sent = recorder["x"].inputs
+    assert sent["metadata"].pop("annotations") == {OWNER: "organization/fsm-stack/dev"}
+    assert sent == config_map.object
 
 
 def test_a_name_depends_on_its_own_object_only() -> None:

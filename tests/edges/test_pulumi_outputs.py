@@ -37,30 +37,30 @@ def test_outputs_name_mesh_versions_and_redirection() -> None:
     outputs = stack_outputs(stack, redirection(stack))
 
     assert set(outputs) == set(StackOutputs.__annotations__)
-    assert outputs["schemaVersion"] == 1
+    assert outputs["schemaVersion"] == 2
     assert outputs["fsmVersion"] == "1.5.1"
-    assert outputs["redirection"]["mesh"]["script"].startswith("iptables-restore")
-    assert list(outputs["redirection"]["profiles"]) == ["redis"]
+    assert outputs["redirectionDigest"].startswith("sha256:")
+    assert outputs["annotations"] == {"redis": {}}
 
 
 def test_another_stack_reads_them_back_typed() -> None:
     """Numbers come back from the engine as floats; a newer tool's fields are left out."""
     outputs = stack_outputs(settings(), redirection(settings()))
 
-    assert read({**outputs, "schemaVersion": 1.0, "later": True}) == outputs
+    assert read({**outputs, "schemaVersion": 2.0, "later": True}) == outputs
 
 
-@pytest.mark.parametrize("version", [2.0, None], ids=["newer", "no mesh"])
+@pytest.mark.parametrize("version", [1.0, 3.0, None], ids=["older", "newer", "no mesh"])
 def test_outputs_of_another_version_are_refused(version: float | None) -> None:
     with pytest.raises(InputError) as error:
         read({"schemaVersion": version})
 
-    assert str(error.value) == f"stack outputs: expected schemaVersion 1, got {version!r}"
+    assert str(error.value) == f"stack outputs: expected schemaVersion 2, got {version!r}"
 
 
 def test_numbers_are_whole_again_for_consumers() -> None:
-    """The engine hands every number over as a float; a consumer would write the port 6379.0."""
-    stack = settings(traffic={"outboundPortExclusionList": [6379]})
-    sent = json.loads(json.dumps(stack_outputs(stack, redirection(stack))), parse_int=float)
-    lists = read(sent)["redirection"]["mesh"]["lists"]
-    assert [str(port) for port in lists["outboundPortExclusionList"]] == ["6379"]
+    """The engine hands every number over as a float; a consumer would write the version 2.0."""
+    sent = json.loads(
+        json.dumps(stack_outputs(settings(), redirection(settings()))), parse_int=float
+    )
+    assert str(read(sent)["schemaVersion"]) == "2"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes
 import pytest
 
 from fsm_stack.edges.pulumi_guard import WrongClusterError
+from fsm_stack.edges.pulumi_kinds import FOLLOWED, OWNER
 from fsm_stack.edges.pulumi_stack import FsmStack
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Wave
@@ -27,7 +29,44 @@ def test_the_engine_is_asked_for_exactly_the_objects_of_the_bundle(*, preview: b
     manifests = bundle(stack, redirection(stack), asset=ASSET)
     assert sorted(recorder.names()) == sorted(f"fsm-{manifest.slug}" for manifest in manifests)
     for manifest in manifests:
-        assert resource(recorder, manifest).inputs == manifest.object, manifest.slug
+        inputs = resource(recorder, manifest).inputs
+        notes = inputs["metadata"].get("annotations", {})
+        owner = notes.pop(OWNER, None)
+        assert owner == (None if manifest.wave is Wave.ENROLMENT else "organization/fsm-stack/dev")
+        if not notes:
+            inputs["metadata"].pop("annotations", None)
+        if manifest.restarts_with:
+            del inputs["spec"]["template"]["metadata"]["annotations"][FOLLOWED]
+        assert inputs == manifest.object, manifest.slug
+
+
+def test_pods_that_complete_a_webhook_follow_its_identity() -> None:
+    """They write the CA bundle when they start: over a new configuration they start once more."""
+
+    class Made(Recorder):
+        def new_resource(self, args: Any) -> tuple[str | None, dict[str, Any]]:
+            metadata = {**args.inputs.get("metadata", {}), "uid": f"uid of {args.name}"}
+            return f"{args.name}-id", {**args.inputs, "metadata": metadata}
+
+    def program() -> None:
+        FsmStack("fsm", settings(), asset=ASSET)
+
+    recorder = run(program, recorder=Made())
+
+    followed = {
+        app: resource.inputs["spec"]["template"]["metadata"]["annotations"].get(FOLLOWED)
+        for app in ("bootstrap", "controller", "injector")
+        for resource in (recorder[f"fsm-deployment-fsm-{app}"],)
+    }
+    assert followed == {
+        "bootstrap": None,
+        "controller": (
+            "uid of fsm-validatingwebhookconfiguration-fsm-validator-mesh-fsm,"
+            "uid of fsm-mutatingwebhookconfiguration-flomesh-mutating-webhook-configuration,"
+            "uid of fsm-validatingwebhookconfiguration-flomesh-validating-webhook-configuration"
+        ),
+        "injector": f"uid of {INJECTOR_WEBHOOK}",
+    }
 
 
 def test_objects_are_native_typed_resources() -> None:
@@ -207,10 +246,11 @@ def test_another_cluster_than_the_settings_is_an_error_and_nothing_is_declared(
     def program() -> None:
         FsmStack("fsm", settings(cluster={"uid": CLUSTER_UID}), asset=ASSET)
 
-    with pytest.raises(WrongClusterError) as error:
+    with pytest.raises(WrongClusterError, match=r"^1 error; nothing was changed$"):
         run(program, preview=preview, recorder=recorder)
 
-    assert str(error.value) == (
+    (message,) = (text for level, text in recorder.log if level == "ERROR")
+    assert message == (
         f"cluster.uid: expected namespace kube-system to have UID {CLUSTER_UID}, found {other}: "
         "this is another cluster, nothing was changed. Choose the kubeconfig context of the "
         "stack's cluster, or correct cluster.uid."
@@ -234,10 +274,8 @@ def test_the_components_outputs_are_the_stacks() -> None:
     recorder = up(stack)
 
     outputs = recorder.outputs["fsm"]
-    assert outputs["schemaVersion"] == 1
+    assert outputs["schemaVersion"] == 2
     assert outputs["meshName"] == "fsm"
-    assert outputs["redirection"]["profiles"]["redis"]["annotations"] == {
-        "flomesh.io/outbound-port-exclusion-list": "6380"
-    }
+    assert outputs["annotations"]["redis"] == {"flomesh.io/outbound-port-exclusion-list": "6380"}
     for part in ("fsm-control-plane", "fsm-mesh-config", "fsm-injector-webhook"):
         assert recorder.outputs[part] == {}

@@ -46,7 +46,10 @@ def test_each_script_is_rendered_once_for_all_files(written: list[str], tmp_path
     assert len(written) == 3  # the mesh's and two profiles'
     (config_map,) = (path for path in files if "configmap-fsm-redirection" in path)
     data = yaml.safe_load(files[config_map])["data"]
-    assert data["mesh.sh"].encode() == files["redirection/mesh.sh"]
-    assert data["profile.web.sh"].encode() == files["redirection/profiles/web.sh"]
-    digests = json.loads(files["redirection/digests.json"])
+    known, digests = (
+        json.loads(data["redirection.json"]),
+        json.loads(files["redirection/digests.json"]),
+    )
     assert data["settingsDigest"] == digests["settingsDigest"]
+    assert known["mesh"]["digest"] == digests["mesh"]
+    assert {name: one["digest"] for name, one in known["profiles"].items()} == digests["profiles"]

@@ -280,13 +280,13 @@ def test_the_preset_means_the_mesh_that_is_declared() -> None:
 
 
 def test_a_config_map_that_the_api_server_would_refuse_is_told() -> None:
-    """Each profile's script repeats the mesh's lists; the limit is the server's, 1 MiB."""
+    """The lists of each profile repeat the mesh's; the limit is the server's, 1 MiB."""
     data = {
         "releaseAssets": {"source": "omit"},
         "traffic": {
             "outboundIPRangeExclusionList": [f"10.{n // 256}.{n % 256}.0/24" for n in range(4000)]
         },
-        "annotationProfiles": {f"p{n}": {"outboundPortExclusionList": [n + 1]} for n in range(8)},
+        "annotationProfiles": {f"p{n}": {"outboundPortExclusionList": [n + 1]} for n in range(16)},
     }
     with pytest.raises(FindingsError) as caught:
         bundle(settings_of(data), redirection(settings_of(data)))

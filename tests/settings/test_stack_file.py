@@ -87,7 +87,7 @@ def test_a_setting_under_another_project_is_refused(project: str) -> None:
 
 def test_config_of_providers_is_left_alone() -> None:
     text = "config:\n  kubernetes:cluster: a\n  aws:region: b\n  vault:namespace: c\n"
-    assert said(text) == []
+    assert said(f"{text}  fsm-stack:mesh: {{name: x}}\n") == []
 
 
 def test_a_missing_key_is_told_at_its_parent() -> None:
@@ -176,11 +176,30 @@ def test_an_environment_cannot_be_read_offline() -> None:
 
 
 def test_what_the_engine_writes_into_a_stack_file_is_left_alone() -> None:
-    assert said("encryptionsalt: v1:abc\nsecretsprovider: passphrase\nencryptedkey: x\n") == []
+    text = "encryptionsalt: v1:abc\nsecretsprovider: passphrase\nencryptedkey: x\n"
+    assert said(f"{text}config:\n  fsm-stack:mesh: {{name: x}}\n") == []
 
 
-def test_an_empty_file_is_all_defaults() -> None:
-    assert load_text("", file="f", today=TODAY).require() == settings()
+NOTHING = [
+    "",
+    "config: {}\n",
+    "config:\n  kubernetes:context: a\n",
+    "encryptionsalt: v1:abc\nconfig:\n  fsm-stack:traffic: {}\n  fsm-stack:system: fsm\n",
+]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_a_file_without_settings_is_an_error(text: str) -> None:
+    """The settings are elsewhere, and a mesh of defaults would replace the one that runs."""
+    (line,) = said(text)
+    assert line.partition(": ")[2] == (
+        "error: expected settings, fsm-stack:…, found none [no-settings]"
+    )
+
+
+def test_one_setting_is_enough() -> None:
+    loaded = load_text("config:\n  fsm-stack:mesh: {name: fsm}\n", file="f", today=TODAY)
+    assert loaded.require() == settings({"mesh": {"name": "fsm"}})
 
 
 BROKEN = [
@@ -245,7 +264,16 @@ def test_the_engine_and_the_file_give_the_same_settings() -> None:
 def test_the_engines_empty_defaults_are_the_models_defaults() -> None:
     """Pulumi.yaml gives every key an empty default, so that a stack may leave it out."""
     config = {"fsm-stack:traffic": "{}", "fsm-stack:accept": "[]", "fsm-stack:system": "fsm"}
-    assert from_engine(config, today=TODAY).require() == settings()
+    loaded = from_engine(config | {"fsm-stack:mesh": '{"name":"fsm"}'}, today=TODAY)
+    assert loaded.require() == settings({"mesh": {"name": "fsm"}})
+
+
+@pytest.mark.parametrize("config", [{}, {"fsm-stack:traffic": "{}", "fsm-stack:system": "fsm"}])
+def test_an_engine_without_settings_is_an_error(config: dict[str, str]) -> None:
+    """A program of the Automation API has its own stack's config, and no file fills the gap."""
+    text = "config:\n  fsm-stack:mesh: {name: x}\n"
+    (item,) = from_engine(config, today=TODAY, text=text).findings
+    assert item.id == "no-settings"
 
 
 def test_problems_under_the_engine_have_the_files_places() -> None:

@@ -18,7 +18,7 @@ from fsm_stack.verify.allow import keep
 from fsm_stack.verify.expected import Expected, of_stack
 from fsm_stack.verify.snapshot import Assembly, Part, Source
 
-from .world import pod_json
+from .world import pod_json, program_pod
 
 ROOT: Final = Path(__file__).parent.parent.parent
 FILE: Final = ROOT / "docs" / "examples" / "mesh.jsonl"
@@ -54,7 +54,8 @@ def _control_plane(known: Expected) -> list[Json]:
                      "labels": {"kubernetes.io/service-name": "fsm-injector"}},
         "endpoints": [{"conditions": {"ready": True}}],
     }  # fmt: skip
-    return [*items, endpoints]
+    programs = [item["metadata"]["name"] for item in items if item["kind"] == "Deployment"]
+    return [*items, endpoints, *map(program_pod, programs)]
 
 
 def _owners() -> list[Json]:

@@ -13,7 +13,7 @@ from fsm_stack.verify.check import Status
 from fsm_stack.verify.expected import of_cluster
 from fsm_stack.verify.snapshot import Part
 
-from .world import certificate, check, world
+from .world import DEV, certificate, check, world
 
 if TYPE_CHECKING:
     from fsm_stack.verify.expected import Origin
@@ -432,6 +432,21 @@ def test_what_somebody_changed_is_taken_back_by_the_teams_own_tool(
         "cluster-images": [f"{apply}, or declare the image."],
         "cluster-redirection": [f"{apply}."],
     }
+
+
+@pytest.mark.parametrize(
+    ("create", "fix"),
+    [
+        ("true", "Run `pulumi up --refresh` for the stack."),
+        ("false", "kubectl create namespace shop, then: Run `pulumi up --refresh` for the stack."),
+    ],
+)
+def test_a_namespace_that_is_gone_is_made_by_its_owner(create: str, fix: str) -> None:
+    """The stack makes those that it declares with create: true, and no others."""
+    mesh = world(DEV.replace("create: true", f"create: {create}"))
+    mesh.remove("Namespace", "shop")
+    (finding,) = mesh.outcome("namespace-enrolled").findings
+    assert (finding.message, finding.fix) == ("it is not there", fix)
 
 
 def test_a_namespace_without_the_label_names_the_command() -> None:

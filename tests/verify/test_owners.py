@@ -18,6 +18,8 @@ REFUSED = (
     'Internal error occurred: failed calling webhook "fsm-inject.k8s.io": tls: failed to verify'
 )
 
+CAUSE = "webhook fsm-inject.k8s.io does not answer, and without it no pod is made"
+
 
 def owner(mesh: World) -> dict[str, Any]:
     found: dict[str, Any] = mesh.the("Deployment", "web")
@@ -43,11 +45,12 @@ def test_pods_that_could_not_be_made_are_an_error_of_the_whole_mesh() -> None:
     failing(mesh)
     (finding,) = mesh.outcome(CHECK).findings
     assert finding.severity is Severity.ERROR
-    assert finding.message == f"0 of 2 pods exist: {REFUSED}"
+    assert finding.message == f"0 of 2 pods exist: {CAUSE}"
+    assert finding.value == REFUSED
     assert finding.place.path == "Deployment shop/web"
     assert finding.fix == (
-        "Read why the Deployment cannot make them: kubectl get events -n shop --field-selector "
-        "reason=FailedCreate"
+        "kubectl rollout restart deployment/fsm-injector -n fsm-system, then: kubectl rollout "
+        "restart deployment/web -n shop"
     )
 
 
@@ -56,7 +59,7 @@ def test_a_deployment_without_pods_says_how_many_it_should_have() -> None:
     mesh.asked = "deployment/web -n shop"
     mesh.remove("Pod")
     failing(mesh)
-    assert mesh.messages(CHECK) == [f"0 of 2 pods exist: {REFUSED}"]
+    assert mesh.messages(CHECK) == [f"0 of 2 pods exist: {CAUSE}"]
     owner(mesh)["status"] = {"observedGeneration": 1}  # an API server leaves zeros out
     assert mesh.messages(CHECK) == ["0 of 2 pods exist"]
     assert mesh.outcome("pod-ready").why == (
@@ -71,7 +74,7 @@ def test_a_deployment_without_pods_says_how_many_it_should_have() -> None:
 def test_a_rollout_that_makes_no_new_pod_is_an_error_beside_enough_old_ones() -> None:
     mesh = world()
     failing(mesh, exist=2)
-    assert mesh.messages(CHECK) == [f"no new pod can be made: {REFUSED}"]
+    assert mesh.messages(CHECK) == [f"no new pod can be made: {CAUSE}"]
 
 
 def test_some_pods_of_many_are_a_warning_until_their_controller_is_refused() -> None:
@@ -172,3 +175,65 @@ def test_only_the_failure_of_an_owners_conditions_is_kept_and_its_text_not_anony
     (hidden,) = anonymous([kept], salt="s")
     assert REFUSED not in str(hidden)
     assert "FailedCreate" in str(hidden)
+
+
+def test_an_injector_that_is_down_is_mended_before_an_owner_is_restarted() -> None:
+    mesh = world()
+    failing(mesh)
+    mesh.the("Deployment", "fsm-injector")["spec"]["replicas"] = 0
+    (finding,) = mesh.outcome(CHECK).findings
+    assert finding.fix == (
+        "kubectl scale deployment/fsm-injector --replicas=1 -n fsm-system, then: kubectl rollout "
+        "restart deployment/web -n shop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "fix"),
+    [
+        (
+            'pods "web-x" is forbidden: violates PodSecurity "baseline:latest": non-default '
+            'capabilities (container "fsm-init" must not include "NET_ADMIN")',
+            "pod security baseline:latest of namespace shop refuses its pods",
+            "kubectl label namespace shop pod-security.kubernetes.io/enforce=privileged "
+            "--overwrite, then: ",
+        ),
+        (
+            'pods "web-x" is forbidden: exceeded quota: few, requested: pods=1',
+            "ResourceQuota few of namespace shop leaves no room for its pods",
+            "Raise ResourceQuota few in namespace shop, or lower the pods' requests, then: ",
+        ),
+        (
+            'admission webhook "fsm-inject.k8s.io" denied the request: Invalid port',
+            "webhook fsm-inject.k8s.io refuses its pods",
+            "Correct what the injector names in its pod template, then: ",
+        ),
+    ],
+)
+def test_a_refusal_ends_in_its_cause(said: str, cause: str, fix: str) -> None:
+    mesh = world()
+    failing(mesh)
+    owner(mesh)["status"]["conditions"][1]["message"] = said
+    (finding,) = mesh.outcome(CHECK).findings
+    assert (finding.message, finding.value) == (f"0 of 2 pods exist: {cause}", said)
+    assert finding.fix == f"{fix}kubectl rollout restart deployment/web -n shop"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_an_event_tells_the_cause_where_a_status_does_not(kind: str) -> None:
+    """Only a Deployment has a condition for it."""
+    mesh = world()
+    mesh.asked = ""
+    item = owner(mesh)
+    item["kind"] = kind
+    item["status"] = {"desiredNumberScheduled": 1, "observedGeneration": 1}
+    assert mesh.messages(CHECK) == ["0 of 1 pods exist"]
+    mesh.objects.append({
+        "kind": "Event", "type": "Warning", "reason": "FailedCreate",
+        "metadata": {"name": "e", "namespace": "shop"},
+        "involvedObject": {"kind": kind, "namespace": "shop", "name": "web"},
+        "message": "pods is forbidden: exceeded quota: few, requested: pods=1",
+    })  # fmt: skip
+    assert mesh.messages(CHECK) == [
+        "0 of 1 pods exist: ResourceQuota few of namespace shop leaves no room for its pods"
+    ]

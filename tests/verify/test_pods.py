@@ -688,3 +688,44 @@ def test_a_failure_without_its_log_says_that_nobody_read_it() -> None:
     init_status(mesh)["state"] = {"terminated": {"exitCode": 2, "message": "no chain"}}
     (finding,) = mesh.outcome("pod-init").findings
     assert finding.value == "no chain"
+
+
+ENROL = "kubectl label namespace shop flomesh.io/monitored-by=fsm --overwrite"
+
+
+def test_pods_of_a_namespace_that_lost_its_label_are_named() -> None:
+    """The webhook passes the namespace over, and nobody says so of the pods made since."""
+    mesh = world()
+    mesh.the("Namespace", "shop")["metadata"]["labels"] = {}
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.severity is Severity.WARNING
+    assert finding.message == (
+        "it has a sidecar and loses it at its next restart: namespace shop: label "
+        "flomesh.io/monitored-by is absent, the mesh is 'fsm'; it is declared otherwise"
+    )
+    assert finding.fix == ENROL
+    pod = mesh.the("Pod")
+    pod["metadata"]["labels"] = {}
+    pod["spec"]["initContainers"] = []
+    pod["spec"]["containers"] = pod["spec"]["containers"][:1]
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.severity is Severity.ERROR
+    assert finding.message == (
+        "it has no sidecar: namespace shop: label flomesh.io/monitored-by is absent, the mesh is "
+        "'fsm'; it is declared otherwise"
+    )
+    assert finding.fix == f"{ENROL}, then: kubectl rollout restart deployment/web -n shop"
+    listed = restarts(mesh.context())
+    assert (listed.owners, listed.later) == ((), (f"{ENROL}: 1 pod waits for that",))
+
+
+def test_a_label_and_an_annotation_are_mended_together() -> None:
+    mesh = world()
+    about = mesh.the("Namespace", "shop")["metadata"]
+    about["labels"] = {"flomesh.io/monitored-by": "fsm", "flomesh.io/ignore": "true"}
+    about["annotations"]["flomesh.io/sidecar-injection"] = "disabled"
+    (finding,) = mesh.outcome("pod-injected").findings
+    assert finding.fix == (
+        "kubectl label namespace shop flomesh.io/ignore- && kubectl annotate namespace shop "
+        "flomesh.io/sidecar-injection=enabled --overwrite"
+    )

@@ -212,8 +212,9 @@ def test_an_exclusion_that_nobody_declared_names_who_wrote_it_into_the_cluster()
         "outboundPortExclusionList, last written by kubectl-patch at 2026-06-30T09:00:00Z"
     )
     assert answer.fix == (
-        "Run `pulumi up --refresh` for the stack, or declare it, then: "
-        "kubectl rollout restart deployment/web -n shop"
+        "Run `pulumi up --refresh` for the stack with deployment.forceMeshConfig: true: a plain "
+        "one ends in a conflict with kubectl-patch, or declare it, then: kubectl rollout restart "
+        "deployment/web -n shop"
     )
 
 

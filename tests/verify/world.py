@@ -191,3 +191,43 @@ def world(text: str = DEV) -> World:
         pod_json(known),
     ]
     return World(known=known, objects=objects)
+
+
+def program_pod(program: str, *, place: str = "fsm-system") -> Json:
+    """A pod of the control plane that runs and is ready."""
+    revision = "5d9c8d7f5b"
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{program}-{revision}-x2xzq",
+            "namespace": place,
+            "uid": "u",
+            "labels": {"app": program, "pod-template-hash": revision},
+            "creationTimestamp": "2026-07-01T09:00:00Z",
+            "ownerReferences": [
+                {"kind": "ReplicaSet", "name": f"{program}-{revision}", "controller": True}
+            ],
+        },
+        "spec": {"containers": [{"name": program, "image": f"flomesh/{program}:1.5.1"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "PodScheduled", "status": "True"}],
+            "containerStatuses": [
+                {"name": program, "ready": True, "restartCount": 0, "state": {"running": {}}}
+            ],
+        },
+    }
+
+
+def managed(manager: str, path: str, *, operation: str = "Update") -> Json:
+    """An entry of metadata.managedFields: who owns a field, and how it was written."""
+    fields: Json = {}
+    for step in reversed(path.split(".")):
+        fields = {f"f:{step}": fields}
+    return {
+        "manager": manager,
+        "operation": operation,
+        "time": "2026-06-30T09:00:00Z",
+        "fieldsV1": fields,
+    }

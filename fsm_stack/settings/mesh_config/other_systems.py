@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.lists import LISTS
+from fsm_stack.lists import KEYS
 from fsm_stack.settings.mesh_config.mesh import MeshSettings
 from fsm_stack.systems import OSM, OSM_EDGE
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What both have. The interception mode is judged by check_mode, which names the right value.
 _BOTH: Final = frozenset(
     {
-        *(f"traffic.{listed.key}" for listed in LISTS),
+        *(f"traffic.{key}" for key in KEYS),
         "traffic.interceptionMode",
         "traffic.enableEgress",
         "traffic.enablePermissiveTrafficPolicyMode",

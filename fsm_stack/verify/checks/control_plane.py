@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.redirection.render import CONFIG_MAP_NAME
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.harmless import command
+from fsm_stack.verify.checks.installed import absent, require_installed
+from fsm_stack.verify.injected import release
+from fsm_stack.verify.programs.names import programs_of
+from fsm_stack.verify.programs.program import program
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -17,27 +21,34 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]
+_IMAGE_PATHS: Final = tuple(
+    f"spec.template.spec.{part}.{field}"
+    for part in ("containers", "initContainers")
+    for field in ("image", "env")
+)
 
 
 def running(context: Context) -> Iterator[Finding]:
-    """Injector, controller and bootstrap are there, and at least one pod of each is available."""
-    system, namespace = context.system, context.expected.mesh.namespace
-    for name in (system.injector_name, system.controller_name, system.bootstrap_name):
-        place = f"Deployment {namespace}/{name}"
-        item = context.snapshot.programs.get((namespace, name))
-        if item is None:
-            yield found("cluster-control-plane", f"{name} is not there", place=place)
-            continue
-        status = item.get("status") or {}
-        wanted = (item.get("spec") or {}).get("replicas")
-        counted = status.get("availableReplicas")
-        available = counted if isinstance(counted, int) else 0
-        if not available or (isinstance(wanted, int) and available < wanted):
+    """Injector, controller and bootstrap are there, and all pods of each are available."""
+    namespace, names = context.expected.mesh.namespace, programs_of(context.system)
+    if absent(context):
+        yield found(
+            "control-plane-absent",
+            f"the control plane is not installed: there is no Deployment {', '.join(names)}",
+            place=f"namespace {namespace}",
+            fix=f"{apply(context)}.",
+        )
+        return
+    for name in names:
+        if (why := context.trouble(name)) is not None:
+            one = program(context, name)
             yield found(
-                "cluster-control-plane",
-                f"{name}: {available} of {wanted} pods are available",
-                place=place,
-                fix=command("kubectl", "describe", "deployment", name, "-n", namespace),
+                why.id,
+                why.why,
+                place=one.place,
+                evidence=why.evidence or None,
+                fix=why.fix,
+                severity=Severity.WARNING if one.runs else None,
             )
 
 
@@ -59,22 +70,15 @@ def images(context: Context) -> Iterator[Finding]:
         wanted, has = _images(item), _images(there)
         for where, image in wanted.items():
             if has.get(where) != image:
-                same = _version(has.get(where, "")) == _version(image)
+                same = release(has.get(where, "")) == release(image)
                 yield found(
                     "cluster-images",
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
                     place=f"Deployment {namespace}/{name}",
                     evidence=has.get(where),
-                    fix=f"{context.expected.apply}, or declare the image.",
+                    fix=f"{apply(context, there, *_IMAGE_PATHS)}, or declare the image.",
                     severity=Severity.WARNING if same else Severity.ERROR,
                 )
-
-
-def _version(image: str) -> str:
-    """A program and its version, from whatever registry and with whatever digest beside it."""
-    tagged, _, digest = image.partition("@")
-    last = tagged.rpartition("/")[2]
-    return last if ":" in last else f"{last}@{digest}"
 
 
 def _of_one_version(context: Context, namespace: str) -> Iterator[Finding]:
@@ -122,8 +126,10 @@ def recorded(context: Context) -> Iterator[Finding]:
     if declared is None:
         raise NotApplicable("nothing is declared outside the cluster")
     place = f"ConfigMap {namespace}/{CONFIG_MAP_NAME}"
-    there, fix = context.snapshot.redirection, f"{context.expected.apply}."
+    there = context.snapshot.redirection
+    fix = f"{apply(context, there, 'data.settingsDigest')}."
     if there is None:
+        require_installed(context)
         yield found("cluster-redirection", "it is not there", place=place, fix=fix)
         return
     wanted = (declared.get("data") or {}).get("settingsDigest")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import Severity
 from fsm_stack.iptables.ranges import canonical
-from fsm_stack.lists import LISTS
+from fsm_stack.lists import KEYS
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 from fsm_stack.verify.harmless import command
 from fsm_stack.verify.shape import mapping
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_KEYS: Final = tuple(listed.key for listed in LISTS)
 _MODE: Final = "spec.traffic.interceptionMode"
-_LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in _KEYS)
+_LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in KEYS)
 
 
 def live(context: Context) -> Json:
@@ -49,6 +50,7 @@ def present(context: Context) -> Iterator[Finding]:
     """The MeshConfig that the programs read is in the control plane's namespace."""
     mesh, system = context.expected.mesh, context.system
     if context.snapshot.mesh_config(system, mesh.namespace) is None:
+        require_installed(context)
         others = sorted(
             f"{about.get('namespace')}/{about.get('name')}"
             for item in context.snapshot.mesh_configs
@@ -67,7 +69,7 @@ def lists(context: Context) -> Iterator[Finding]:
     item = live(context)
     wanted = _declared_lists(context)
     has = mapping(mapping(item.get("spec")).get("traffic"))
-    for name in _KEYS:
+    for name in KEYS:
         if name not in wanted:
             continue
         declared, there = _entries(wanted[name]), _entries(has.get(name))
@@ -84,14 +86,14 @@ def lists(context: Context) -> Iterator[Finding]:
             f"{name} {' and '.join(parts)}{written}",
             place=f"{place(context)} spec.traffic.{name}",
             evidence=f"declared {wanted[name]}, live {has.get(name) or []}",
-            fix=_patch(context, name, wanted[name]) if context.expected.origin != "stack" else "",
+            fix=_fix(context, item, name, wanted[name]),
         )
 
 
 def _declared_lists(context: Context) -> Json:
     if context.expected.declared:
         traffic = (context.expected.settings or {}).get("traffic") or {}
-        return {name: traffic.get(name) or [] for name in _KEYS}
+        return {name: traffic.get(name) or [] for name in KEYS}
     data = (context.snapshot.redirection or {}).get("data") or {}
     try:
         known = json.loads(data.get("redirection.json") or "null")
@@ -100,13 +102,19 @@ def _declared_lists(context: Context) -> Json:
         raise NotApplicable(
             "nothing is declared outside the cluster: name a STACK, or use --against"
         ) from None
-    return {name: recorded[name] for name in _KEYS if isinstance(recorded.get(name), list)}
+    return {name: recorded[name] for name in KEYS if isinstance(recorded.get(name), list)}
 
 
 def _entries(values: object) -> list[str]:
     """Values as text, ranges by the addresses that they match, each once."""
     texts = [str(value) for value in values] if isinstance(values, list | tuple) else []
     return list(dict.fromkeys(canonical(text) or text for text in texts))
+
+
+def _fix(context: Context, item: Json, name: str, values: list[object]) -> str:
+    if context.expected.origin != "stack":
+        return _patch(context, name, values)
+    return f"{apply(context, item, f'spec.traffic.{name}')}, or declare what it has."
 
 
 def _patch(context: Context, name: str, values: list[object]) -> str:
@@ -157,7 +165,7 @@ def drift_finding(
         f"{one.path} differs from what is declared{written}",
         place=where,
         evidence=_shown(one),
-        fix=f"{context.expected.apply}, or declare it."
+        fix=f"{apply(context, item, one.path)}, or declare it."
         if one.declared is not ABSENT
         else "Declare it, or let who wrote it remove it: to apply what is declared does not.",
         severity=Severity.ERROR if _decides_injection(context, one) else severity,

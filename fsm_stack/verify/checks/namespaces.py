@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import Severity
 from fsm_stack.injection.annotations import INJECTION, yes_or_no
 from fsm_stack.injection.decision import never_injected
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
 from fsm_stack.verify.checks.webhooks import require, restart
+from fsm_stack.verify.enrolment import admit, annotate, enrol
 from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.harmless import command
+from fsm_stack.verify.programs.repair import then
 from fsm_stack.verify.selector import refusal
 from fsm_stack.verify.snapshot import Part
 
@@ -56,7 +59,7 @@ def enrolled(context: Context) -> Iterator[Finding]:
         known = context.namespaces.get(name)
         if known is None:
             yield found("namespace-enrolled", "it is not there", place=where,
-                        fix=command("kubectl", "create", "namespace", name))  # fmt: skip
+                        fix=_create(context, name))  # fmt: skip
             continue
         label = system.monitored_by_label
         if known.labels.get(label) != mesh.name:
@@ -64,7 +67,7 @@ def enrolled(context: Context) -> Iterator[Finding]:
                 "namespace-enrolled",
                 f"label {label} is {_shown(known.labels.get(label))}, expected {mesh.name!r}",
                 place=where,
-                fix=_enrol(context, name),
+                fix=enrol(context, name),
             )
         value = known.annotations.get(key)
         if value is not None and yes_or_no(value) is None:
@@ -72,10 +75,18 @@ def enrolled(context: Context) -> Iterator[Finding]:
                 "namespace-enrolled",
                 f"{key} is {value!r}, neither a yes nor a no: every new pod is refused",
                 place=where,
-                fix=command("kubectl", "annotate", "namespace", name, f"{key}=enabled",
-                            "--overwrite"),
-            )  # fmt: skip
+                fix=annotate(name, key, "enabled"),
+            )
         yield from _as_declared(context, known, key)
+
+
+def _create(context: Context, name: str) -> str:
+    """What makes a namespace: the stack where it is the stack's own, else whoever owns it."""
+    key, made = ("Namespace", "", name), command("kubectl", "create", "namespace", name)
+    if key not in context.expected.objects:
+        return made
+    again = f"{apply(context)}."
+    return then(made, again) if key in context.expected.patched else again
 
 
 def _as_declared(context: Context, known: NamespaceView, key: str) -> Iterator[Finding]:
@@ -89,9 +100,8 @@ def _as_declared(context: Context, known: NamespaceView, key: str) -> Iterator[F
             "namespace-enrolled",
             f"{key} is {_shown(value)}, declared {wanted!r}",
             place=f"namespace {known.name}",
-            fix=command("kubectl", "annotate", "namespace", known.name, f"{key}={wanted}",
-                        "--overwrite"),
-        )  # fmt: skip
+            fix=annotate(known.name, key, wanted),
+        )
 
 
 def selected(context: Context) -> Iterator[Finding]:
@@ -168,7 +178,7 @@ def _needless(context: Context) -> Iterator[Finding]:
                 "namespace-enrolled",
                 f"it carries label {label}, and {why}: where no injector runs, they are refused",
                 place=f"namespace {name}",
-                fix=command("kubectl", "label", "namespace", name, f"{label}-"),
+                fix=admit(name, label),
                 severity=Severity.WARNING,
             )
 
@@ -177,19 +187,14 @@ def _shown(value: str | None) -> str:
     return "absent" if value is None else repr(value)
 
 
-def _enrol(context: Context, name: str) -> str:
-    label, mesh = context.system.monitored_by_label, context.expected.mesh.name
-    return command("kubectl", "label", "namespace", name, f"{label}={mesh}", "--overwrite")
-
-
 def _select(context: Context, name: str, labels: Mapping[str, str]) -> str:
     """What makes the webhook select a namespace: its label, or the selector, whichever is off."""
     system = context.system
     if labels.get(system.monitored_by_label) != context.expected.mesh.name:
-        return _enrol(context, name)
+        return enrol(context, name)
     for key in (system.ignore_label, "control-plane"):
         if key in labels:
-            return command("kubectl", "label", "namespace", name, f"{key}-")
+            return admit(name, key)
     return f"The injector writes the selector when it starts: {restart(context)}"
 
 

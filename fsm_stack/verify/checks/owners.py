@@ -11,7 +11,11 @@ from fsm_stack.injection.refusal import Refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.lists import expected_lists
 from fsm_stack.verify.checks.namespaces import subjects
+from fsm_stack.verify.checks.webhooks import restart
 from fsm_stack.verify.harmless import command
+from fsm_stack.verify.programs.refusals import pod_refusal
+from fsm_stack.verify.programs.repair import then
+from fsm_stack.verify.shape import mapping, text
 from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.snapshot import Part
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings import Finding
     from fsm_stack.injection.decision import Decision
     from fsm_stack.verify.check import Context
+    from fsm_stack.verify.programs.refusals import PodRefusal
 
 Json = dict[str, Any]
 
@@ -62,7 +67,7 @@ def complete(context: Context) -> Iterator[Finding]:
             looked += 1
             yield from _refused(context, key, annotations, decision)
             if (lack := shortfall(key[0], item)) is not None:
-                yield _lacking(key, lack)
+                yield _lacking(key, lack, context)
     if unread:
         raise NotRun(unread)
     if not looked:
@@ -98,20 +103,53 @@ def _refused(
         )
 
 
-def _lacking(key: Key, lack: Shortfall) -> Finding:
-    kind, namespace, _ = key
+def _lacking(key: Key, lack: Shortfall, context: Context) -> Finding:
+    kind, namespace, name = key
+    said = lack.refused or _said(key, context)
     # Pods of a rollout or an ordered start come one after the other: only none at all is certain.
-    certain = lack.refused or not lack.exist
-    events = command(
+    certain = said or not lack.exist
+    known = pod_refusal(said, namespace, of_mesh=True) if said else None
+    look = command(
         "kubectl", "get", "events", "-n", namespace, "--field-selector", "reason=FailedCreate"
     )
+    unread = context.snapshot.not_read.get(Part.EVENTS, "")
     return found(
         "owner-pods",
-        f"{lack}: {lack.refused}" if lack.refused else str(lack),
+        f"{lack}: {known.means}" if known else str(lack),
         place=_place(key),
-        fix=f"Read why the {kind} cannot make them: {events}",
+        evidence=said or (f"{Part.EVENTS.value}: {unread}" if unread else None),
+        # Its controller tries again ever more rarely; a new template is tried at once.
+        fix=then(
+            _first(known, key, context),
+            command("kubectl", "rollout", "restart", f"{kind.lower()}/{name}", "-n", namespace),
+        )
+        if known and known.known
+        else f"Read why the {kind} cannot make them: {look}",
         severity=None if certain else Severity.WARNING,
     )
+
+
+def _first(known: PodRefusal, key: Key, context: Context) -> str:
+    """What lets an owner make its pods: of the injector's own webhook, what lets it answer."""
+    own = f"{context.system.default_mesh_name}-inject.k8s.io"
+    if known.subject != own:
+        return known.first or f"Make what it names in namespace {key[1]}"
+    if known.answers:
+        return "Correct what the injector names in its pod template"
+    why = context.trouble(context.system.injector_name)
+    return why.fix if why else restart(context)
+
+
+def _said(key: Key, context: Context) -> str:
+    """What an event says of pods that an owner could not make; empty: nothing was read."""
+    kind, namespace, name = key
+    for event in context.snapshot.events:
+        about = mapping(event.get("involvedObject"))
+        if event.get("reason") != "FailedCreate" or about.get("namespace") != namespace:
+            continue
+        if (about.get("kind"), about.get("name")) == (kind, name):
+            return text(event.get("message"))
+    return ""
 
 
 def _place(key: Key) -> str:

@@ -15,12 +15,14 @@ from fsm_stack.verify.checks.each import (
 )
 from fsm_stack.verify.checks.init import look_at, state_text
 from fsm_stack.verify.checks.remedy import restart_of
+from fsm_stack.verify.programs.repair import then
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings import Finding
+    from fsm_stack.injection.namespace import NamespaceView
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.objects import Pod
 
@@ -31,9 +33,35 @@ def decision_of(pod: Pod, context: Context) -> Decision:
     Raises:
         NotRun: its namespace was not read.
     """
-    known, mesh = context.namespaces.get(pod.namespace), context.expected.mesh
-    if known is None:
+    return _decided(pod, namespace_of(pod, context), context)
+
+
+def namespace_of(pod: Pod, context: Context) -> NamespaceView:
+    """The pod's namespace as it is now.
+
+    Raises:
+        NotRun: it was not read.
+    """
+    if (known := context.namespaces.get(pod.namespace)) is None:
         raise NotRun(f"namespace {pod.namespace} was not read")
+    return known
+
+
+def meant_for(pod: Pod, context: Context) -> tuple[Decision, str]:
+    """What the injector decides of a pod once its namespace is as declared, and what makes it so.
+
+    Returns:
+        The decision, and the commands for the namespace; none where it is as declared.
+
+    Raises:
+        NotRun: its namespace was not read.
+    """
+    wanted, first = context.declared_namespaces.get(pod.namespace, (None, ""))
+    return _decided(pod, wanted or namespace_of(pod, context), context), first
+
+
+def _decided(pod: Pod, known: NamespaceView, context: Context) -> Decision:
+    mesh = context.expected.mesh
     if why := never_injected(known.name, mesh.namespace):
         return Decision(outcome="leave", why=why)
     return webhook_skips(known, mesh) or decide(
@@ -57,7 +85,17 @@ def injected(pod: Pod, context: Context) -> Iterator[Finding]:
     """The pod has a sidecar where the injector would give it one."""
     decision = decision_of(pod, context)
     has = is_injected(pod, context)
-    if decision.inject and not has:
+    meant, first = meant_for(pod, context)
+    if first and meant.inject and not decision.inject:
+        lost = "it has a sidecar and loses it at its next restart" if has else "it has no sidecar"
+        yield found(
+            "pod-injected",
+            f"{lost}: {decision.why or decision.message}; it is declared otherwise",
+            place=place(pod),
+            fix=first if has else then(first, restart_of(pod, context)),
+            severity=Severity.WARNING if has else None,
+        )
+    elif decision.inject and not has:
         yield found(
             "pod-injected",
             f"it has no sidecar, though {decision.why}: it was made before that, or past the "

@@ -39,7 +39,7 @@ def before_restart(pod: Pod, script: str | None, context: Context) -> str:
         live.interception_mode != context.expected.mesh.interception_mode
         or expected_lists(pod.annotations, live) != declared
     ):
-        return context.expected.apply
+        return context.mesh_config_first
     template = template_annotations(pod, context)
     if template is None or script is None:
         return ""

@@ -15,7 +15,7 @@ from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import init_container, of_every_pod, place, require_annotations
 from fsm_stack.verify.checks.init import overdue, without_init
 from fsm_stack.verify.checks.lists import expected_lists, reading_of
-from fsm_stack.verify.checks.remedy import before_restart, remedy
+from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, before_restart, remedy
 from fsm_stack.verify.harmless import counted
 from fsm_stack.verify.snapshot import Part
 
@@ -218,10 +218,10 @@ def _because(pod: Pod, script: str | None, context: Context) -> str:
     match before_restart(pod, script, context):
         case "":
             return "its rules are older than the settings"
-        case context.expected.apply:
-            return "its rules are not those declared, and neither is the cluster's MeshConfig"
-        case _:
+        case known if known == TEMPLATE_FIRST:
             return "an annotation was put on the running pod, and its rules are older"
+        case _:
+            return "its rules are not those declared, and neither is the cluster's MeshConfig"
 
 
 CHECKS: Final = (

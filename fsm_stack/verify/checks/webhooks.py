@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.verify.apply import apply
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.installed import require_installed
 from fsm_stack.verify.checks.mesh import drift_finding
 from fsm_stack.verify.drift import ABSENT, drifts
 from fsm_stack.verify.expected import is_injector, selected_mesh
 from fsm_stack.verify.harmless import command
+from fsm_stack.verify.programs.repair import start_again
 from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
@@ -101,14 +104,13 @@ def place(item: Json) -> str:
 
 
 def restart(context: Context, program: str = "") -> str:
-    """The command that makes a program of the control plane write its configuration again.
+    """What makes a program of the control plane start, and write its configuration again.
 
     Args:
         context: which mesh.
         program: empty: the injector.
     """
-    name, namespace = program or context.system.injector_name, context.expected.mesh.namespace
-    return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
+    return start_again(context, program or context.system.injector_name)
 
 
 def delete(item: Json) -> str:
@@ -120,6 +122,7 @@ def present(context: Context) -> Iterator[Finding]:
     """New pods of the mesh are sent to the injector."""
     item = ours(context)
     if item is None or not injector_entry(item, context):
+        require_installed(context)
         wanted = context.expected.webhook or f"for mesh {context.expected.mesh.name}"
         yield found(
             "cluster-webhook",
@@ -172,7 +175,7 @@ def server(context: Context) -> Iterator[Finding]:
     there = context.snapshot.services.get(key)
     if there is None:
         yield found("cluster-webhook-service", f"Service {named} is not there",
-                    place=place(item), fix=_service_again(context, named))  # fmt: skip
+                    place=place(item), fix=_service_again(context, key))  # fmt: skip
         return
     port = service.get("port") or 443  # Kubernetes' default of a webhook's service
     ports = [one.get("port") for one in (there.get("spec") or {}).get("ports") or ()]
@@ -180,7 +183,7 @@ def server(context: Context) -> Iterator[Finding]:
         has = f"it has {', '.join(map(str, ports))}"
         yield found("cluster-webhook-service", f"Service {named} has no port {port}",
                     place=place(item), evidence=has,
-                    fix=_service_again(context, named))  # fmt: skip
+                    fix=_service_again(context, key))  # fmt: skip
     ready = [
         endpoint
         for one in context.snapshot.endpoints
@@ -191,21 +194,23 @@ def server(context: Context) -> Iterator[Finding]:
         if (endpoint.get("conditions") or {}).get("ready") is not False
     ]
     if not ready:
+        why = context.trouble(context.system.injector_name)
         yield found(
             "cluster-webhook-service",
             f"Service {named} has no ready endpoint: with failurePolicy "
             f"{entry.get('failurePolicy')} new pods of the mesh wait or are refused",
             place=place(item),
-            fix=f"{restart(context)} ; if no injector can run, new pods start without a sidecar "
-            f"after {delete(item)}",
+            evidence=f"a consequence: {why.why}" if why else None,
+            fix=f"{why.fix if why else restart(context)} ; if no injector can run, new pods start "
+            f"without a sidecar after {delete(item)}",
         )
 
 
-def _service_again(context: Context, named: str) -> str:
+def _service_again(context: Context, key: tuple[str, str]) -> str:
     """What makes the Service: no program does."""
     if context.expected.declared:
-        return f"{context.expected.apply}."
-    return f"Create Service {named} again, as the installation did: no program writes it."
+        return f"{apply(context, context.snapshot.services.get(key), 'spec.ports')}."
+    return f"Create Service {'/'.join(key)} again, as the installation did: no program writes it."
 
 
 def drift(context: Context) -> Iterator[Finding]:

@@ -1,0 +1,145 @@
+"""One program of the control plane: its Deployment, its pods, and what was said about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.verify.allow import PROGRESSING
+from fsm_stack.verify.shape import mapping, mappings, text
+from fsm_stack.verify.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.verify.check import Context
+    from fsm_stack.verify.programs.pod import ProgramContainer, ProgramPod
+
+Json = dict[str, Any]
+# Source: Kubernetes, pkg/controller/deployment/util, TimedOutReason.
+_TIMED_OUT: Final = "ProgressDeadlineExceeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What was read of one.
+
+    Attributes:
+        name: of its Deployment.
+        namespace: the control plane's.
+        item: the Deployment; None: there is none.
+        pods: those that are not being deleted, the newest first.
+        events: warnings about them and their ReplicaSets, the newest first.
+        logs: the telling lines of a container, by pod and container.
+        unread: why its pods, events or logs are not known, in words; empty: they are.
+    """
+
+    name: str
+    namespace: str
+    item: Json | None
+    pods: tuple[ProgramPod, ...] = ()
+    events: tuple[Json, ...] = ()
+    logs: Mapping[tuple[str, str], str]
+    unread: str = ""
+
+    @property
+    def place(self) -> str:
+        """How reports name it."""
+        return f"Deployment {self.namespace}/{self.name}"
+
+    @property
+    def wanted(self) -> int:
+        """So many pods are asked for; Kubernetes' default is one."""
+        replicas = mapping((self.item or {}).get("spec")).get("replicas")
+        return 1 if replicas is None else _count(replicas)
+
+    @property
+    def available(self) -> int:
+        """So many are available, of any revision."""
+        return _count(self._status.get("availableReplicas"))
+
+    @property
+    def updated(self) -> int:
+        """So many pods have the newest template."""
+        return _count(self._status.get("updatedReplicas"))
+
+    @property
+    def paused(self) -> bool:
+        """Its rollout was stopped by hand."""
+        return mapping((self.item or {}).get("spec")).get("paused") is True
+
+    @property
+    def timed_out(self) -> str:
+        """What its controller says of a rollout that does not end; empty: it does not."""
+        one = self.conditions.get(PROGRESSING, {})
+        late = one.get("status") == "False" and one.get("reason") == _TIMED_OUT
+        return (text(one.get("message")) or _TIMED_OUT) if late else ""
+
+    @property
+    def conditions(self) -> dict[str, Json]:
+        """The Deployment's, by type."""
+        return {text(one.get("type")): one for one in mappings(self._status.get("conditions"))}
+
+    @property
+    def _status(self) -> Json:
+        return mapping((self.item or {}).get("status"))
+
+    @property
+    def runs(self) -> bool:
+        """All pods that it asks for are available."""
+        return self.item is not None and 0 < self.wanted <= self.available
+
+    def log(self, pod: ProgramPod, one: ProgramContainer) -> str:
+        """What a container wrote, and left as its last message."""
+        words = (self.logs.get((pod.key, one.name), ""), one.state.message, one.last.message)
+        return "\n".join(part for part in words if part)
+
+    def said(self, pod: ProgramPod, *reasons: str) -> str:
+        """The newest warning about a pod with one of these reasons; empty: none."""
+        for event in self.events:
+            about = mapping(event.get("involvedObject"))
+            if about.get("name") == pod.name and event.get("reason") in reasons:
+                return text(event.get("message"))
+        return ""
+
+
+def program(context: Context, name: str) -> Program:
+    """What was read of a program of the control plane."""
+    snapshot, namespace = context.snapshot, context.expected.mesh.namespace
+    own = [
+        pod
+        for pod in snapshot.program_pods
+        if (pod.namespace, pod.program) == (namespace, name) and not pod.deleted
+    ]
+    events = [
+        event
+        for event in snapshot.events
+        if mapping(event.get("metadata")).get("namespace") == namespace
+        and text(mapping(event.get("involvedObject")).get("name")).startswith(name)
+    ]
+    reasons = [snapshot.unread(Part.PROGRAM_PODS)] + [
+        snapshot.not_read.get(part, "") for part in (Part.EVENTS, Part.PROGRAM_LOGS)
+    ]
+    parts = (Part.PROGRAM_PODS, Part.EVENTS, Part.PROGRAM_LOGS)
+    told = [
+        why if why.startswith(part.value) else f"{part.value}: {why}"
+        for part, why in zip(parts, reasons, strict=True)
+        if why
+    ]
+    return Program(
+        name=name,
+        namespace=namespace,
+        item=snapshot.programs.get((namespace, name)),
+        pods=tuple(sorted(own, key=lambda pod: (pod.created, pod.name), reverse=True)),
+        events=tuple(sorted(events, key=_when, reverse=True)),
+        logs=snapshot.program_logs,
+        unread="; ".join(told),
+    )
+
+
+def _when(event: Json) -> str:
+    return text(event.get("lastTimestamp")) or text(event.get("eventTime"))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
