@@ -47,7 +47,6 @@ class Run:
         steps: what was done, or in a preview would be, in the order in which it began.
         done: the same in the order in which it was finished; failed steps are not in it.
         errors: the engine's error diagnostics, without colours.
-        warnings: its warnings.
         output: the text that a user would see.
     """
 
@@ -55,7 +54,6 @@ class Run:
     steps: tuple[Step, ...]
     done: tuple[Step, ...]
     errors: tuple[str, ...]
-    warnings: tuple[str, ...]
     output: str
 
     def changes(self) -> list[tuple[str, str]]:
@@ -103,7 +101,6 @@ class Engine:
         directory: Path,
         *,
         run: Callable[[], None] | None = None,
-        env: Mapping[str, str] | None = None,
     ) -> Stack:
         """The stack of a project's directory, which holds its Pulumi.yaml and stack file.
 
@@ -111,7 +108,6 @@ class Engine:
             name: the stack's.
             directory: the project's.
             run: the program; this package's own unless another is given.
-            env: variables of the engine and its provider.
         """
         workspace = automation.LocalWorkspace(
             work_dir=str(directory),
@@ -123,7 +119,6 @@ class Engine:
                 "PULUMI_CONFIG_PASSPHRASE": "",
                 "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
-                **(env or {}),
             },
             pulumi_command=self.command,
         )
@@ -191,15 +186,14 @@ class _Told:
             failed=failed,
             steps=_steps(event.metadata for event in begun if event),
             done=_steps(event.metadata for event in ended if event),
-            errors=self._diagnostics("error"),
-            warnings=self._diagnostics("warning"),
+            errors=self._errors(),
             output="\n".join(self.lines),
         )
 
-    def _diagnostics(self, severity: str) -> tuple[str, ...]:
+    def _errors(self) -> tuple[str, ...]:
         found = (event.diagnostic_event for event in self.events)
         return tuple(
-            plain(one.message).strip() for one in found if one and one.severity == severity
+            plain(one.message).strip() for one in found if one and one.severity == "error"
         )
 
 

