@@ -1,0 +1,151 @@
+"""Pods of the suite, and what it waits for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster.client import ApiError, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cluster.client import Api
+
+Json = dict[str, Any]
+APP_IMAGE = "test/app:1"
+PATIENCE_SECONDS = 90
+
+
+def container(*listen: str, name: str = "app", **more: Any) -> Json:
+    """The workload's container: what it listens on, and probes or what else."""
+    return {
+        "name": name,
+        "image": APP_IMAGE,
+        "imagePullPolicy": "Never",
+        "command": ["app", *(listen or ("http:8080",))],
+        **more,
+    }
+
+
+def pod(
+    namespace: str, name: str, *containers: Json, annotations: Any = None, **spec: Any
+) -> Json:
+    """A pod that ends as soon as it is asked to."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app": name},
+            "annotations": annotations or {},
+        },
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": list(containers or (container(),)),
+            **spec,
+        },
+    }
+
+
+def deployment(pod: Json, *, replicas: int = 1) -> Json:
+    """A Deployment of such pods."""
+    metadata = {key: pod["metadata"][key] for key in ("name", "namespace")}
+    template = {
+        "metadata": {key: pod["metadata"][key] for key in ("labels", "annotations")},
+        "spec": pod["spec"],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": pod["metadata"]["labels"]},
+            "template": template,
+        },
+    }
+
+
+def ready_count(pod: Json) -> tuple[int, int]:
+    """The READY column that kubectl shows, as two numbers: native sidecars count."""
+    status = pod.get("status", {})
+    spec = pod["spec"]
+    native = {
+        one["name"]
+        for one in spec.get("initContainers", ())
+        if one.get("restartPolicy") == "Always"
+    }
+    counted = [
+        *status.get("containerStatuses", ()),
+        *(one for one in status.get("initContainerStatuses", ()) if one["name"] in native),
+    ]
+    return sum(one["ready"] for one in counted), len(spec["containers"]) + len(native)
+
+
+def is_ready(pod: Json) -> bool:
+    """Whether the kubelet calls the pod ready."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def wait(
+    api: Api, which: Json, what: str, probe: Callable[[Json], Any], *, seconds: float | None = None
+) -> Json:
+    """An object once `probe` holds; otherwise the error shows it."""
+    seen: Json = {}
+
+    def there() -> bool:
+        try:
+            seen.update(api.get(which))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return False
+        return bool(probe(seen))
+
+    try:
+        eventually(what, there, seconds=seconds or PATIENCE_SECONDS)
+    except TimeoutError as error:
+        state = json.dumps(seen.get("status"), indent=1)
+        raise AssertionError(f"{error}\n{which['metadata']['name']}: {state}") from None
+    return seen
+
+
+def wait_ready(api: Api, *pods: Json) -> list[Json]:
+    """The pods, each ready."""
+    return [wait(api, one, f"{one['metadata']['name']} is ready", is_ready) for one in pods]
+
+
+def wait_deployment(api: Api, which: Json, *, seconds: float | None = None) -> Json:
+    """A Deployment whose newest pods are all available, and no others are left."""
+
+    def settled(live: Json) -> bool:
+        status, wanted = live.get("status", {}), live["spec"]["replicas"]
+        numbers = [
+            status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")
+        ]
+        current = status.get("observedGeneration") == live["metadata"]["generation"]
+        return current and numbers == [wanted] * 3
+
+    name = which["metadata"]["name"]
+    return wait(api, which, f"Deployment {name} is available", settled, seconds=seconds)
+
+
+def gone(api: Api, *which: Json) -> None:
+    """Wait until none of them is there."""
+    for one in which:
+        eventually(
+            f"{one['kind']} {one['metadata']['name']} is gone",
+            lambda one=one: not api.exists(one),
+            seconds=PATIENCE_SECONDS,
+        )
+
+
+def events(api: Api, namespace: str) -> str:
+    """What Kubernetes says about a namespace's objects, for an error."""
+    found = api.list("v1", "Event", namespace=namespace)
+    return "\n".join(
+        f"{one['involvedObject']['name']}: {one['reason']}: {one['message']}" for one in found
+    )
