@@ -52,16 +52,19 @@ def find(program: str, *, target: str = "test-cluster") -> Path:
     Raises:
         NotInstalledError: it is in none of them.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
-    built = (
-        os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION,
-        os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION,
-    )
-    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built))
+    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built()))
     for place in filter(None, places):
         if found := shutil.which(program, path=place):
             return Path(found)
     raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
+
+
+def built() -> tuple[Path, Path]:
+    """Where `tools/build` leaves Kubernetes' programs, and the engine's."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
+    kube = os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION
+    pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
+    return Path(kube), Path(pulumi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 import subprocess
 import tempfile
@@ -67,6 +68,11 @@ def own_context() -> ssl.SSLContext:
     return context
 
 
-def _openssl(*words: object) -> None:
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, check=False)
+def _openssl(command: str, *words: object) -> None:
+    folder = Path(tempfile.mkdtemp())
+    (folder / "openssl.cnf").write_text("[req]\ndistinguished_name=name\n[name]\n")
+    environment = {**os.environ, "OPENSSL_CONF": str(folder / "openssl.cnf")}
+    done = subprocess.run(
+        ["openssl", command, *map(str, words)], env=environment, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
