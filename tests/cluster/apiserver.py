@@ -30,6 +30,7 @@ READY_SECONDS = 90  # 3 s on a free machine of two cores
 STOP_SECONDS = 15
 LOG_TAIL = 30
 LOOPBACK = "127.0.0.1"
+SERVICE_RANGE = "10.96.0.0/16"
 API_SERVER_PORT = 6443  # of a server on a machine of its own
 HOST_KUBECONFIG = "host.kubeconfig"  # for the programs on that machine
 
@@ -218,7 +219,7 @@ def _apiserver_flags(home: Path, etcd_port: int, port: int, key: Path) -> dict[s
         "service_account_issuer": "https://kubernetes.default.svc",
         "service_account_key_file": str(key),
         "service_account_signing_key_file": str(key),
-        "service_cluster_ip_range": "10.96.0.0/16",
+        "service_cluster_ip_range": SERVICE_RANGE,
         "allow_privileged": "true",  # the mesh may ask for a privileged init container
         # It refuses pods until a controller has made their namespace's ServiceAccount.
         "disable_admission_plugins": "ServiceAccount",

@@ -38,7 +38,7 @@ NODE_LINK, NODE_NAME = "node0", "node"
 ENDING_SECONDS = 30
 
 
-def outer(group: str, address: str) -> None:
+def outer(group: str, address: str, services: str) -> None:
     """Start the inner half; when the input ends, end it and remove what it was in."""
     folders = _groups(group)
     for folder in folders:
@@ -46,7 +46,7 @@ def outer(group: str, address: str) -> None:
     into = " ".join(f"echo $$ > {_leaf(folder)}/cgroup.procs;" for folder in folders)
     unshare = "unshare --net --mount --pid --fork --uts --ipc --cgroup --kill-child"
     command = f'{into} exec {unshare} "$@"'
-    inside = [sys.executable, "-I", __file__, "inner", address]
+    inside = [sys.executable, "-I", __file__, "inner", address, services]
     with subprocess.Popen(["sh", "-c", command, "sh", *inside], stdin=subprocess.DEVNULL) as child:
         try:
             # The end of the input, or of the child: whatever comes first.
@@ -108,7 +108,7 @@ def _remove(folder: Path) -> None:
                 time.sleep(0.05)
 
 
-def inner(address: str) -> None:
+def inner(address: str, services: str) -> None:
     """Set the namespaces up, say so, and live: the first process of its process namespace."""
     _run("mount", "--make-rprivate", "/")
     _run("mount", "-t", "proc", "proc", "/proc")
@@ -121,6 +121,8 @@ def inner(address: str) -> None:
     _run("ip", "address", "add", f"{address}/24", "dev", NODE_LINK)
     for link in (NODE_LINK, f"{NODE_LINK}-peer"):
         _run("ip", "link", "set", link, "up")
+    # The server reaches webhooks at addresses that no interface has: rules change them on the way.
+    _run("ip", "route", "add", services, "dev", NODE_LINK)
     socket.sethostname(NODE_NAME)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     Path("/run/ready").touch()

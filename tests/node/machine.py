@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.cluster.apiserver import SERVICE_RANGE
 from tests.cluster.client import eventually
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def machine(log: Path) -> Iterator[Machine]:
     name = f"fsm-stack-{os.getpid()}"
     with log.open("wb") as output:
         outer = subprocess.Popen(
-            [sys.executable, "-I", str(HERE / "enter.py"), "outer", name, ADDRESS],
+            [sys.executable, "-I", str(HERE / "enter.py"), "outer", name, ADDRESS, SERVICE_RANGE],
             stdin=subprocess.PIPE, stdout=output, stderr=output,
             start_new_session=True,  # Ctrl-C reaches the suite, which then ends it in order
         )  # fmt: skip

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .image import Images
 
 POD_RANGE = "10.244.0.0/24"
-SERVICE_RANGE = "10.96.0.0/16"
 NODE = "node"
 CONTAINERD = "/run/containerd/containerd.sock"
 READY_SECONDS = 120  # 12 s on two busy cores

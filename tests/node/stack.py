@@ -85,10 +85,10 @@ class Stack:
             dict(one.object) for one in self.objects() if (one.kind, one.name) == (kind, name)
         )
 
-    def fsm_stack(self, *words: str) -> Result:
+    def fsm_stack(self, *words: str, cluster: bool = True) -> Result:
         """The command line, as a user of this cluster types it."""
-        given = [*words, "-C", str(self.project), "--kubeconfig", str(self.api.kubeconfig)]
-        return CliRunner().invoke(cli, given)
+        known = ("--kubeconfig", str(self.api.kubeconfig)) if cluster else ()
+        return CliRunner().invoke(cli, [*words, "-C", str(self.project), *known])
 
     def kubectl(self, *words: str, given: str = "") -> str:
         """Kubectl of the cluster's version; it must succeed."""

@@ -133,6 +133,25 @@ def wait_deployment(api: Api, which: Json, *, seconds: float | None = None) -> J
     return wait(api, which, f"Deployment {name} is available", settled, seconds=seconds)
 
 
+def failed_probes(api: Api, pod: Json) -> set[tuple[str, str]]:
+    """Containers of a live pod and the kinds of their probes, once the kubelet calls one failed."""
+
+    def found() -> set[tuple[str, str]] | None:
+        listed = api.list("v1", "Event", namespace=pod["metadata"]["namespace"])
+        return {
+            (
+                one["involvedObject"]["fieldPath"].partition("{")[2].rstrip("}"),
+                one["message"].partition(" ")[0],
+            )
+            for one in listed
+            if one["involvedObject"].get("uid") == pod["metadata"]["uid"]
+            and one["reason"] == "Unhealthy"
+        } or None
+
+    name = pod["metadata"]["name"]
+    return eventually(f"a probe of {name} fails", found, seconds=PATIENCE_SECONDS)
+
+
 def gone(api: Api, *which: Json) -> None:
     """Wait until none of them is there."""
     for one in which:

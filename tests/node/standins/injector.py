@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from standins.api import create, follow, get, request
 from standins.authority import authority, server_context
-from standins.envoy import bootstrap_configuration
+from standins.probes import bootstrap_configuration
 from standins.process import arguments, end_on_request, log, serve
 from standins.rights import injector_paths, synchronise
 
@@ -117,7 +117,7 @@ def _answer(asked: dict[str, Any], mesh: MeshView) -> dict[str, Any]:
         log("info", "not injected", why=decision.why)
         return {"allowed": True}
     if mutation.secret is not None:
-        _secret(mutation.secret, place, mesh, bootstrap_configuration(given, mesh.system))
+        _secret(mutation.secret, place, mesh, bootstrap_configuration(given, mesh))
     changed = mutation.plain()
     patch = [
         {"op": "replace", "path": "/metadata", "value": changed["metadata"]},

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from standins.process import end_on_request, serve
 
@@ -25,20 +28,26 @@ SPEAKING = (15000, 15010)
 UID = 1500
 ADDRESS = struct.Struct("!HH4s8x")
 PROBE_SECONDS = 3
-HTTP_PORT, HTTP_PATH = "Original-Http-Port", "Original-Http-Path"
+HELPER_PORT = 15904
 TCP_PORT = "Original-Tcp-Port"
+CONFIGURATION = Path("/etc/pipy/bootstrap.yaml")
 
 
 def run() -> None:
     """Take connections until the container ends."""
     end_on_request()
+    listen_all()
+    for port, known in json.loads(CONFIGURATION.read_text())["listeners"].items():
+        serve(int(port), partial(answer, known))
+    while True:
+        signal.pause()
+
+
+def listen_all() -> None:
+    """Open the listeners that every sidecar has."""
     assert os.getuid() == UID, f"expected to run as user {UID}, got {os.getuid()}"
     for port in (*TAKING, *SPEAKING):
         listen(port)
-    for port in (15901, 15902, 15903):
-        serve(port, forward)
-    while True:
-        signal.pause()
 
 
 def listen(port: int) -> None:
@@ -69,14 +78,13 @@ def original(client: socket.socket) -> str:
     return f"{socket.inet_ntoa(address)} {port}"
 
 
-def forward(_: str, __: str, headers: Mapping[str, str], ___: bytes) -> tuple[int, str]:
-    """Carry a rewritten probe to the application that its headers name."""
-    named = {key.title(): value for key, value in headers.items()}
-    if port := named.get(TCP_PORT):
-        return connected(int(port))
-    if port := named.get(HTTP_PORT):
-        return asked(int(port), named.get(HTTP_PATH, "/"), headers)
-    return 404, "no header says which port was meant\n"
+def answer(
+    known: Mapping[str, Any], _: str, path: str, headers: Mapping[str, str], __: bytes
+) -> tuple[int, str]:
+    """Carry a rewritten probe to the application, or to the helper with the header it reads."""
+    if known["ask"] == "helper":
+        return asked(HELPER_PORT, path, headers)
+    return asked(known["port"], known["path"], headers)
 
 
 def connected(port: int) -> tuple[int, str]:
@@ -91,11 +99,7 @@ def connected(port: int) -> tuple[int, str]:
 def asked(port: int, path: str, headers: Mapping[str, str]) -> tuple[int, str]:
     """What the application itself answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
-    kept = {
-        key: value
-        for key, value in headers.items()
-        if not key.title().startswith("Original-") and key.title() != "Connection"
-    }
+    kept = {key: value for key, value in headers.items() if key.title() != "Connection"}
     try:
         connection.request("GET", path or "/", headers=kept)
         response = connection.getresponse()
