@@ -130,7 +130,8 @@ def make_project(folder: Path) -> None:
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
-    del config["fsm-stack:releaseAssets"], config["fsm-stack:accept"]
+    for key in ("releaseAssets", "accept", "deployment"):  # dev is there to be looked at
+        config.pop(f"fsm-stack:{key}", None)
     config["fsm-stack:components"] = SMALL_COMPONENTS
     write_config(folder, config)
     archive = folder / f"fsm-{RELEASE}.tgz"
