@@ -36,15 +36,6 @@ STACK = "node"
 RELEASE = "1.5.1"
 OTHER_TAG = "1.0.0"  # of the images of osm-edge and OSM
 COMMAND_SECONDS = 180
-# Two processors hold the control plane, a second one of each while it restarts, and the tests.
-SMALL = {"resources": {"requests": {"cpu": "10m", "memory": "32M"}}}
-SMALL_COMPONENTS = {
-    "bootstrap": SMALL,
-    "controller": {
-        **SMALL, "initResources": SMALL["resources"], "repoResources": SMALL["resources"],
-    },
-    "injector": {**SMALL, "initResources": SMALL["resources"]},
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +117,12 @@ def _kubectl() -> Path:
 
 
 def make_project(folder: Path) -> None:
-    """A project like this repository's `dev`, with the release's scripts and small requests."""
+    """A project like this repository's `dev`, with scripts in the place of the release's."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
     for key in ("releaseAssets", "accept", "deployment"):  # dev is there to be looked at
         config.pop(f"fsm-stack:{key}", None)
-    config["fsm-stack:components"] = SMALL_COMPONENTS
     write_config(folder, config)
     archive = folder / f"fsm-{RELEASE}.tgz"
     archive.write_bytes(_chart())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from standins.api import create, get, request
 from standins.authority import authority, server_context
 from standins.process import arguments, end_on_request, log, serve
 from standins.rights import controller_paths, synchronise
+from standins.webhooks import labels, monitored, rule, webhook, write
 
 HEALTH_PORT, WEBHOOK_PORT, DEBUG_PORT = 9091, 9093, 9092
 LEASE_SECONDS = 10
@@ -31,7 +31,13 @@ def main() -> None:
     ca = authority(namespace, given["ca-bundle-secret-name"])
     host = f"fsm-validator.{namespace}.svc"
     serve(WEBHOOK_PORT, _validate, tls=server_context(ca, host))
-    complete("validatingwebhookconfigurations", given["validator-webhook-config"], ca[0])
+    write(
+        "ValidatingWebhookConfiguration",
+        given["validator-webhook-config"],
+        labels=labels("flomesh.io", given, "fsm-controller"),
+        webhook=_validator(given, namespace),
+        ca=ca[0],
+    )
     threading.Thread(target=_lead, args=(namespace,), daemon=True).start()
     READY.set()
     log("info", "controller is ready")
@@ -39,14 +45,19 @@ def main() -> None:
         signal.pause()
 
 
-def complete(resource: str, name: str, ca: bytes) -> None:
-    """Write the authority into a webhook configuration, once, as the real programs do."""
-    path = f"/apis/admissionregistration.k8s.io/v1/{resource}"
-    live = get(f"{path}/{name}")
-    assert live is not None, f"{resource} {name} is not declared"
-    for webhook in live.get("webhooks", ()):
-        webhook["clientConfig"]["caBundle"] = base64.b64encode(ca).decode()
-    request("PUT", f"{path}/{name}", live)
+def _validator(given: dict[str, str], namespace: str) -> dict[str, Any]:
+    changes = "CREATE UPDATE"
+    rules = [
+        rule(changes, "policy.flomesh.io", "v1alpha1", "ingressbackends egresses egressgateways"),
+        rule(changes, "plugin.flomesh.io", "v1alpha1", "plugins pluginchains pluginconfigs"),
+    ]
+    if given["validate-traffic-target"] == "true":
+        rules.append(rule(changes, "access.smi-spec.io", "v1alpha3", "traffictargets"))
+    service = {
+        "namespace": namespace, "name": "fsm-validator", "path": "/validate", "port": WEBHOOK_PORT,
+    }  # fmt: skip
+    selector = monitored("flomesh.io", given["mesh-name"], "name", namespace)
+    return webhook("fsm-validator.k8s.io", service, rules, selector)
 
 
 def _health(_: str, path: str, *__: Any) -> tuple[int, str]:

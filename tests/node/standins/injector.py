@@ -1,7 +1,7 @@
 """The injector of FSM, osm-edge or OSM: this package's own mutation behind a real webhook.
 
-At its start it makes the authority where there is none, and writes it into its webhook
-configuration; never again after that. What it injects comes from the live MeshConfig and the live
+At its start it makes the authority where there is none, and writes its webhook configuration with
+it; never again after that. What it injects comes from the live MeshConfig and the live
 namespace.
 """
 
@@ -22,10 +22,12 @@ from standins.authority import authority, server_context
 from standins.probes import bootstrap_configuration
 from standins.process import arguments, end_on_request, log, serve
 from standins.rights import injector_paths, synchronise
+from standins.webhooks import labels, monitored, rule, webhook, write
 
 from fsm_stack.injection.admission import admit
 from fsm_stack.injection.mesh import mesh_view
 from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.injection.profile import injector_profile
 from fsm_stack.injection.refusal import Refusal
 from fsm_stack.systems import SYSTEMS
 
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.systems import System
 
 HEALTH_PORT, WEBHOOK_PORT = 9091, 9090
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 ADMISSION_PATH = "/mutate-pod-creation"
 READY = threading.Event()
 
@@ -82,21 +84,33 @@ def main() -> None:
 
     host = f"{prefix}-injector.{namespace}.svc"
     serve(WEBHOOK_PORT, mutate, tls=server_context(ca, host))
-    _complete(given["webhook-config-name"], ca[0], int(given["webhook-timeout"]))
+    write(
+        "MutatingWebhookConfiguration",
+        given["webhook-config-name"],
+        labels=labels(system.annotation_prefix, given, system.injector_name),
+        webhook=_webhook(given, system, namespace),
+        ca=ca[0],
+    )
     READY.set()
     log("info", "injector is ready")
     while True:
         signal.pause()
 
 
-def _complete(name: str, ca: bytes, timeout: int) -> None:
-    """Write the authority into the webhook configuration, as an update of the whole object."""
-    live = get(f"{WEBHOOKS}/{name}")
-    assert live is not None, f"mutatingwebhookconfiguration {name} is not declared"
-    for webhook in live["webhooks"]:
-        webhook["clientConfig"]["caBundle"] = base64.b64encode(ca).decode()
-        webhook["timeoutSeconds"] = timeout
-    request("PUT", f"{WEBHOOKS}/{name}", live)
+def _webhook(given: dict[str, str], system: System, namespace: str) -> dict[str, Any]:
+    rules = [rule("CREATE", "*", "v1", "pods")]
+    if system.name == "fsm":
+        rules.append(rule("CREATE", "machine.flomesh.io", "v1alpha1", "virtualmachines"))
+    service = {
+        "namespace": namespace,
+        "name": system.injector_name,
+        "path": ADMISSION_PATH,
+        "port": WEBHOOK_PORT,
+    }
+    name_label = injector_profile(system).name_label
+    selector = monitored(system.annotation_prefix, given["mesh-name"], name_label, namespace)
+    name = f"{system.injector_name.partition('-')[0]}-inject.k8s.io"
+    return webhook(name, service, rules, selector, timeout=int(given["webhook-timeout"]))
 
 
 def _answer(asked: dict[str, Any], mesh: MeshView) -> dict[str, Any]:
