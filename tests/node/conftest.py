@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTROL_PLANE_SECONDS = 180
 # Their control planes are not declared by a stack: these are what the suite's own manifests name.
+OLD_SIDECAR = "flomesh/pipy:1.5.11"  # of a release before
 OTHER_SYSTEMS = tuple(
     f"{image}:{OTHER_TAG}"
     for system in (OSM_EDGE, OSM)
@@ -65,7 +66,7 @@ def project(home: Path) -> Path:
 @pytest.fixture(scope="session")
 def node(home: Path, project: Path) -> Iterator[Node]:
     """The node, for the whole run."""
-    names = (*image_names(objects_of(project)), *OTHER_SYSTEMS)
+    names = (*image_names(objects_of(project)), *OTHER_SYSTEMS, OLD_SIDECAR)
     try:
         with running(home, images(names, home=home)) as made:
             yield made
