@@ -12,11 +12,11 @@ import pytest
 from fsm_stack.systems import OSM, OSM_EDGE
 from tests.cluster.apiserver import NotInstalledError
 
+from . import other_system
 from .image import images
 from .machine import unavailable
 from .node import node as running
-from .stack import OTHER_TAG, Stack, image_names, make_project, objects_of
-from .workloads import wait_deployment
+from .stack import Stack, image_names, make_project, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,19 +24,7 @@ if TYPE_CHECKING:
     from .node import Node
 
 
-CONTROL_PLANE_SECONDS = 180
-# Their control planes are not declared by a stack: these are what the suite's own manifests name.
 OLD_SIDECAR = "flomesh/pipy:1.5.11"  # of a release before
-OTHER_SYSTEMS = tuple(
-    f"{image}:{OTHER_TAG}"
-    for system in (OSM_EDGE, OSM)
-    for image in (
-        system.images.init,
-        system.images.sidecar,
-        system.images.healthcheck,
-        system.images.injector,
-    )
-)
 
 
 def absent(reason: str) -> None:
@@ -64,9 +52,19 @@ def project(home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def node(home: Path, project: Path) -> Iterator[Node]:
+def other_projects(home: Path) -> dict[str, Path]:
+    """Projects of the systems of which a stack gives the MeshConfig only."""
+    found = {system.name: home / system.name for system in (OSM_EDGE, OSM)}
+    for name, folder in found.items():
+        other_system.make_project(folder, name)
+    return found
+
+
+@pytest.fixture(scope="session")
+def node(home: Path, project: Path, other_projects: dict[str, Path]) -> Iterator[Node]:
     """The node, for the whole run."""
-    names = (*image_names(objects_of(project)), *OTHER_SYSTEMS, OLD_SIDECAR)
+    others = [name for one in other_projects.values() for name in other_system.image_names(one)]
+    names = (*image_names(objects_of(project)), *others, OLD_SIDECAR)
     try:
         with running(home, images(names, home=home)) as made:
             yield made
@@ -79,9 +77,7 @@ def stack(node: Node, project: Path) -> Stack:
     """FSM's control plane, all Ready; scenarios put back what they break."""
     made = Stack(node=node, project=project)
     made.apply()
-    for manifest in made.objects():
-        if manifest.kind == "Deployment":
-            wait_deployment(node.api, dict(manifest.object), seconds=CONTROL_PLANE_SECONDS)
+    made.wait_up()
     return made
 
 

@@ -69,27 +69,37 @@ Member = tuple[str, Path | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Archives that containerd imports, in this order: a later one wins a name."""
+    """What containerd imports.
+
+    Attributes:
+        archives: in this order: a later one wins a name.
+        pinned: names with a digest, which an archive cannot carry.
+    """
 
     archives: tuple[Path, ...]
+    pinned: tuple[str, ...]
 
 
 def images(names: Iterable[str], *, home: Path) -> Images:
     """The suite's image under these names, written below `home`, and the ones that replace it."""
     archive = home / "images.tar"
-    tagged = sorted({full_name(name) for name in names} | {PAUSE, APP})
-    _write(archive, tagged, [_base(), _top()])
+    known = {full_name(name) for name in names} | {PAUSE, APP}
+    pinned = {name for name in known if "@" in name}
+    _write(archive, sorted(known - pinned), [_base(), _top()])
     own = os.environ.get("FSM_STACK_FSM_IMAGES")
     given = sorted(Path(own).glob("*.tar")) if own else []
     assert given or not own, f"FSM_STACK_FSM_IMAGES: expected *.tar in {own}, found none"
-    return Images(archives=(archive, *given))
+    return Images(archives=(archive, *given), pinned=tuple(sorted(pinned)))
 
 
 def full_name(name: str) -> str:
     """An image's name as containerd keeps it: Docker's registry is not left out."""
     first, slash, _ = name.partition("/")
     named = slash and ("." in first or ":" in first or first == "localhost")
-    return name if named else f"docker.io/{name}"
+    whole, at, digest = name.partition("@")
+    if at:  # a digest makes the tag a comment
+        whole = f"{whole.rpartition(':')[0]}@{digest}"
+    return whole if named else f"docker.io/{whole}"
 
 
 def _write(archive: Path, names: list[str], layers: list[bytes]) -> None:

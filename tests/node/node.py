@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.apiserver import HOST_KUBECONFIG, Host, Program, ServerError, find, serve
 from tests.cluster.client import ApiError, eventually
 
-from .image import PAUSE
+from .image import APP, PAUSE
 from .machine import ADDRESS, HERE, Machine, cni_folder, machine
 
 if TYPE_CHECKING:
@@ -134,10 +134,11 @@ def _import(own: Machine, containerd: Program, images: Images) -> None:
         return own.inside(CONTAINERD).exists()
 
     eventually("containerd listens", listening, seconds=IMPORT_SECONDS)
+    manage = ("ctr", "-n", "k8s.io", "images")
     for archive in images.archives:
-        own.run(
-            "ctr", "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs", str(archive)
-        )
+        own.run(*manage, "import", "--snapshotter", "overlayfs", str(archive))
+    for name in images.pinned:
+        own.run(*manage, "tag", APP, name)
 
 
 def _containerd(home: Path) -> str:

@@ -21,6 +21,7 @@ from fsm_stack.manifests.bundle import bundle
 from tests.cluster.apiserver import built, find
 
 from .image import ROOT
+from .workloads import wait_deployment, wait_injection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ STACK = "node"
 RELEASE = "1.5.1"
 OTHER_TAG = "1.0.0"  # of the images of osm-edge and OSM
 COMMAND_SECONDS = 180
+CONTROL_PLANE_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,14 @@ class Stack:
             if manifest.kind == "CustomResourceDefinition" and self.api.exists(given):
                 continue
             self.api.apply(given, manager="pulumi-kubernetes", force=force)
+
+    def wait_up(self) -> None:
+        """Wait until every program is available, and pods of the mesh are injected."""
+        for manifest in self.objects():
+            if manifest.kind == "Deployment":
+                wait_deployment(self.api, dict(manifest.object), seconds=CONTROL_PLANE_SECONDS)
+        for one in self.settings.enrolled_namespaces:
+            wait_injection(self.api, one.name)
 
     def object(self, kind: str, name: str) -> dict[str, Any]:
         """One declared object."""

@@ -16,7 +16,7 @@ from tests.cluster.client import ApiError, eventually
 
 from .stack import STACK
 from .verified import carry_out, green, named, report, verified
-from .workloads import container, deployment, pod, wait_deployment
+from .workloads import container, deployment, pod, ready_count, wait_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,8 +258,15 @@ def test_a_right_is_taken_away(mesh: Stack) -> None:
     del role["metadata"]["managedFields"], role["metadata"]["resourceVersion"]
     mesh.kubectl("replace", "-f", "-", given=json.dumps(role))
     mesh.kubectl("rollout", "restart", "deployment/fsm-injector", "-n", "fsm-system")
-    named(mesh, "cluster-rights", "it lacks create, get, list, patch, update, watch of endpointslices")
+    named(
+        mesh,
+        "cluster-rights",
+        "it lacks create, get, list, patch, update, watch of endpointslices",
+    )
     told = named(mesh, "program-forbidden", "may not list endpointslices.discovery.k8s.io")
+    pods = mesh.api.list("v1", "Pod", namespace="fsm-system", labels="app=fsm-injector")
+    newest = max(pods, key=lambda one: one["metadata"]["creationTimestamp"])
+    assert ready_count(newest) == (0, 1)
     carry_out(mesh, told)
     green(mesh)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .stack import STACK
 from .workloads import container, failed_probes, pod, ready_count, wait
 
 if TYPE_CHECKING:
@@ -156,17 +157,22 @@ def made(stack: Stack) -> Any:
 @pytest.fixture(scope="module")
 def previews(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `fsm-stack inject --explain` says of each, before anything runs."""
-    file = tmp_path_factory.mktemp("pods") / "pods.json"
-    items = [manifest(name) for name in CASES]
-    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    return seen(stack, file)
+    return preview_of(stack, tmp_path_factory.mktemp("pods"), [manifest(name) for name in CASES])
 
 
-def seen(stack: Stack, file: Path) -> dict[str, Any]:
-    words = ("inject", "node", "-f", str(file), "--explain", "-o", "json")
+def preview_of(stack: Stack, folder: Path, manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    """By name, what the command line says of these pods."""
+    file = folder / "pods.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+    words = ("inject", STACK, "-f", str(file), "--explain", "-o", "json")
     result = stack.fsm_stack(*words, cluster=False)
     assert result.exit_code == 0, result.output
     return {one["name"]: one for one in json.loads(result.stdout)["workloads"]}
+
+
+def not_ready(live: dict[str, Any]) -> tuple[str, ...]:
+    """The containers that are not."""
+    return tuple(one["name"] for one in live["status"]["containerStatuses"] if not one["ready"])
 
 
 @pytest.mark.usefixtures("made")
@@ -183,10 +189,7 @@ def test_a_pod_becomes_ready_exactly_as_the_preview_says(
     )  # fmt: skip
     if case.ready[0] < case.ready[1]:
         assert failed_probes(stack.api, live) <= {(one, "Readiness") for one in case.failing}
-        not_ready = [
-            one["name"] for one in live["status"]["containerStatuses"] if not one["ready"]
-        ]
-        assert tuple(not_ready) == case.failing
+        assert not_ready(live) == case.failing
 
 
 @pytest.mark.usefixtures("made")

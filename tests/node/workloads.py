@@ -133,6 +133,24 @@ def wait_deployment(api: Api, which: Json, *, seconds: float | None = None) -> J
     return wait(api, which, f"Deployment {name} is available", settled, seconds=seconds)
 
 
+def wait_injection(api: Api, namespace: str) -> None:
+    """Wait until a pod that were made now would be injected.
+
+    An injector that is ready is not reached at once: the rules that lead to it come a moment later.
+    """
+
+    def injected() -> bool:
+        try:
+            made = api.create(pod(namespace, "next"), dry_run=True)
+        except ApiError as error:
+            if "failed calling webhook" in error.message or "serviceaccount" in error.message:
+                return False
+            raise
+        return len(made["spec"]["containers"]) > 1
+
+    eventually(f"pods of {namespace} are injected", injected, seconds=PATIENCE_SECONDS)
+
+
 def failed_probes(api: Api, pod: Json) -> set[tuple[str, str]]:
     """Containers of a live pod and the kinds of their probes, once the kubelet calls one failed."""
 
