@@ -69,7 +69,7 @@ def node(home: Path, project: Path, other_projects: dict[str, Path]) -> Iterator
         with running(home, images(names, home=home)) as made:
             yield made
     except NotInstalledError as error:
-        absent(str(error).replace("test-cluster", "test-node"))
+        absent(str(error))
 
 
 @pytest.fixture(scope="session")

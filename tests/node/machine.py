@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ ADDRESS = "10.88.0.1"
 START_SECONDS = 20
 END_SECONDS = 60
 RUN_SECONDS = 60
+_NUMBERS = itertools.count()
 # Each process that is started there joins the node's control group, in either version's layout.
 _JOIN = (
     "for f in /sys/fs/cgroup/*/cgroup.procs; do "
@@ -111,7 +113,7 @@ class Machine:
 @contextmanager
 def machine(log: Path) -> Iterator[Machine]:
     """A new machine for as long as the block lasts; nothing that ran in it outlives it."""
-    name = f"fsm-stack-{os.getpid()}"
+    name = f"fsm-stack-{os.getpid()}-{next(_NUMBERS)}"
     with log.open("wb") as output:
         outer = subprocess.Popen(
             [sys.executable, "-I", str(HERE / "enter.py"), "outer", name, ADDRESS, SERVICE_RANGE],

@@ -80,8 +80,9 @@ def node(home: Path, images: Images) -> Iterator[Node]:
         NotInstalledError: one of Kubernetes' programs is missing; nothing was started.
         ServerError: a program ended, or was not ready in time.
     """
-    names = ("kubelet", "kube-scheduler", "kube-proxy")
-    kubelet, scheduler, proxy = map(find, names)
+    kubelet, scheduler, proxy = (
+        find(name, target="test-node") for name in ("kubelet", "kube-scheduler", "kube-proxy")
+    )
     containerd, python = find("containerd"), find(sys.executable)
     with ExitStack() as stack:
         own = stack.enter_context(machine(home / "machine.log"))

@@ -122,7 +122,7 @@ def objects_of(project: Path) -> tuple[Manifest, ...]:
 
 def _kubectl() -> Path:
     """Ours first: one on PATH is of any version."""
-    own = built() / "kubectl"
+    own = built()[0] / "kubectl"
     return own if own.exists() else find("kubectl")
 
 
