@@ -1,4 +1,9 @@
-"""Fixtures over a real Kubernetes of one node: `node`, and a namespace of a test's own."""
+"""Fixtures over a real Kubernetes of one node: the node, and FSM's control plane on it.
+
+Its pods run stand-ins of the suite's own (`standins`). Where FSM's programs can be had,
+`FSM_STACK_FSM_IMAGES` names a folder of image archives, as `docker save` writes them: under the
+names that the stack renders they take the stand-ins' place, and the same scenarios judge them.
+"""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+LEAF = "node"  # with version 2: the node's own processes, beside those of its pods
 # A new cpuset has neither processors nor memory until somebody names them.
 CPUSET = ("cpuset.cpus", "cpuset.mems")
 # What the kubelet would write into the whole machine's settings, it finds already written here.
@@ -43,7 +44,7 @@ def outer(group: str, address: str, services: str) -> None:
     folders = _groups(group)
     for folder in folders:
         _make(folder)
-    into = " ".join(f"echo $$ > {_leaf(folder)}/cgroup.procs;" for folder in folders)
+    into = " ".join(f"echo $$ > {folder}/cgroup.procs;" for folder in folders)
     unshare = "unshare --net --mount --pid --fork --uts --ipc --cgroup --kill-child"
     command = f'{into} exec {unshare} "$@"'
     inside = [sys.executable, "-I", __file__, "inner", address, services]
@@ -51,7 +52,7 @@ def outer(group: str, address: str, services: str) -> None:
         try:
             # The end of the input, or of the child: whatever comes first.
             while child.poll() is None and not _input_ended():
-                pass
+                _follow(folders, child.pid)
         finally:
             child.kill()
     for folder in folders:
@@ -83,13 +84,16 @@ def _unified(folder: Path) -> bool:
     return (folder.parent / "cgroup.controllers").exists() and folder.parent == CGROUPS
 
 
-def _leaf(folder: Path) -> Path:
-    """Where the processes go: in version 2 a group with children holds none itself."""
-    return folder / "node" if _unified(folder) else folder
+def _follow(folders: list[Path], pid: int) -> None:
+    """In version 2 a group with children holds no process: go where the inner half has gone."""
+    for folder in folders:
+        leaf = folder / LEAF / "cgroup.procs"
+        if _unified(folder) and leaf.exists() and leaf.read_text():
+            leaf.write_text(str(pid))
 
 
 def _make(folder: Path) -> None:
-    _leaf(folder).mkdir(parents=True)
+    folder.mkdir()
     for name in CPUSET:
         if (folder / name).exists() and not _unified(folder):
             (folder / name).write_text((folder.parent / name).read_text())
@@ -141,6 +145,8 @@ def _mount_system() -> None:
     _run("mount", "-t", "sysfs", "sysfs", "/sys")
     if unified:
         _run("mount", "-t", "cgroup2", "cgroup2", str(CGROUPS))
+        (CGROUPS / LEAF).mkdir()
+        (CGROUPS / LEAF / "cgroup.procs").write_text("0")
         return
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(CGROUPS))
     for name in controllers:
