@@ -209,8 +209,6 @@ def _kubelet(home: Path) -> str:
         "syncFrequency": "10s",
         "serializeImagePulls": False,
         "volumePluginDir": "/var/lib/kubelet/plugins/volume",
-        "crashLoopBackOff": {"maxContainerRestartPeriod": "2s"},
-        "featureGates": {"KubeletCrashLoopBackOffMax": True},
     }
     file.write_text(json.dumps(config))
     return str(file)
