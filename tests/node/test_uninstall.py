@@ -36,11 +36,18 @@ THEIR_OBJECTS: list[dict[str, Any]] = [
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
         "metadata": {"name": "theirs", "namespace": "default"},
+        "spec": {
+            "gatewayClassName": "theirs",
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+        },
     },
     {
         "apiVersion": "access.smi-spec.io/v1alpha3",
         "kind": "TrafficTarget",
         "metadata": {"name": "theirs", "namespace": "default"},
+        "spec": {
+            "destination": {"kind": "ServiceAccount", "name": "theirs", "namespace": "default"},
+        },
     },
     {
         "apiVersion": "v1",
