@@ -51,10 +51,11 @@ def well(mesh: Stack) -> Iterator[None]:
     (mesh.project / f"Pulumi.{STACK}.yaml").write_text(declared)
     if verified(mesh):
         mesh.apply(force=True)
-        mesh.kubectl("rollout", "restart", "deployment/fsm-injector", "-n", "fsm-system")
-        wait_deployment(mesh.api, mesh.object(*INJECTOR))
         restart(mesh)
         wait_deployment(mesh.api, WEB)
+    if verified(mesh):
+        mesh.kubectl("rollout", "restart", "deployment/fsm-injector", "-n", "fsm-system")
+        wait_deployment(mesh.api, mesh.object(*INJECTOR))
 
 
 def restart(mesh: Stack) -> None:

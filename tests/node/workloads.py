@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.client import ApiError, eventually
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 APP_IMAGE = "test/app:1"
 PATIENCE_SECONDS = 90
+FAILURES = 3  # in a row, and the kubelet acts: Kubernetes' default, which the pods here have
 
 
 def container(*listen: str, name: str = "app", **more: Any) -> Json:
@@ -151,23 +153,27 @@ def wait_injection(api: Api, namespace: str) -> None:
     eventually(f"pods of {namespace} are injected", injected, seconds=PATIENCE_SECONDS)
 
 
-def failed_probes(api: Api, pod: Json) -> set[tuple[str, str]]:
-    """Containers of a live pod and the kinds of their probes, once the kubelet calls one failed."""
+def wait_failing(api: Api, pod: Json, kind: str, containers: tuple[str, ...]) -> None:
+    """Wait until the kubelet has called these containers' probes failed as often as they allow.
 
-    def found() -> set[tuple[str, str]] | None:
-        listed = api.list("v1", "Event", namespace=pod["metadata"]["namespace"])
-        return {
-            (
-                one["involvedObject"]["fieldPath"].partition("{")[2].rstrip("}"),
-                one["message"].partition(" ")[0],
-            )
-            for one in listed
-            if one["involvedObject"].get("uid") == pod["metadata"]["uid"]
-            and one["reason"] == "Unhealthy"
-        } or None
+    Args:
+        api: the cluster.
+        pod: a live pod.
+        kind: of the probes, in the kubelet's words: `Readiness`.
+        containers: their names.
+    """
+
+    def failing() -> bool:
+        counted: Counter[str] = Counter()
+        for one in api.list("v1", "Event", namespace=pod["metadata"]["namespace"]):
+            about = one["involvedObject"]
+            unhealthy = one["reason"] == "Unhealthy" and one["message"].startswith(kind)
+            if unhealthy and about.get("uid") == pod["metadata"]["uid"]:
+                counted[about["fieldPath"].partition("{")[2].rstrip("}")] += one.get("count") or 1
+        return all(counted[name] >= FAILURES for name in containers)
 
     name = pod["metadata"]["name"]
-    return eventually(f"a probe of {name} fails", found, seconds=PATIENCE_SECONDS)
+    eventually(f"{kind} of {name} fails", failing, seconds=PATIENCE_SECONDS)
 
 
 def gone(api: Api, *which: Json) -> None:
