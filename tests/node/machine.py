@@ -52,6 +52,11 @@ def unavailable() -> str | None:
             return f"a node needs {program} (apt-get install {package})"
     if cni_folder() is None:
         return "a node needs the CNI plugins (apt-get install containernetworking-plugins)"
+    if not os.access("/sys/fs/cgroup", os.W_OK):
+        return "a node needs control groups that can be written: /sys/fs/cgroup is read-only"
+    tried = ["unshare", "--net", "--mount", "--pid", "--fork", "true"]
+    if subprocess.run(tried, capture_output=True, check=False).returncode != 0:
+        return "a node needs the right to make namespaces, which a plain container has not"
     return None
 
 

@@ -184,11 +184,3 @@ def gone(api: Api, *which: Json) -> None:
             lambda one=one: not api.exists(one),
             seconds=PATIENCE_SECONDS,
         )
-
-
-def events(api: Api, namespace: str) -> str:
-    """What Kubernetes says about a namespace's objects, for an error."""
-    found = api.list("v1", "Event", namespace=namespace)
-    return "\n".join(
-        f"{one['involvedObject']['name']}: {one['reason']}: {one['message']}" for one in found
-    )
