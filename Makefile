@@ -7,7 +7,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render dev test test-kernel test-kernel-long test-cluster test-engine check format bench lock schema clean
+.PHONY: help render dev test test-kernel test-kernel-long test-cluster test-engine test-node check format bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -33,6 +33,10 @@ test-cluster: $(DEV) ## Build a real API server (Go) and apply every object to i
 test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment up on a real API server
 	tools/build engine
 	$(BIN)/pytest -m engine
+
+test-node: $(DEV) ## Build a Kubernetes of one node (Go) and run the mesh on it (root)
+	tools/build node
+	$(BIN)/pytest -m node
 
 check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
 	$(BIN)/ruff check .

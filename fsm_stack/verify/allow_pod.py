@@ -130,6 +130,8 @@ POD: Final = _pod(_container, _status)
 # Everything of a pod that may be kept, whatever its containers are called: what a decoder needs.
 POD_FIELDS: Final = _pod({**_CONTAINER, "image": True, "args": True}, _STATUS)
 CONDITION: Final[Shape] = {"type": True, "status": True, "reason": True, "message": True}
+# Of a pod of the control plane also whether it has a node, and why it ended.
+POD_FIELDS["status"] |= {"message": True, "conditions": [CONDITION]}
 
 
 def _program_status(value: Any) -> Json:  # noqa: ANN401  # decoded JSON

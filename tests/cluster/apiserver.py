@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from .client import Api, ApiError, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 KUBERNETES_VERSION = "v1.34.2"  # tools/kube/go.mod
 PULUMI_VERSION = "v3.274.1"  # tools/pulumi/go.mod
@@ -29,6 +30,9 @@ READY_SECONDS = 90  # 3 s on a free machine of two cores
 STOP_SECONDS = 15
 LOG_TAIL = 30
 LOOPBACK = "127.0.0.1"
+SERVICE_RANGE = "10.96.0.0/16"
+API_SERVER_PORT = 6443  # of a server on a machine of its own
+HOST_KUBECONFIG = "host.kubeconfig"  # for the programs on that machine
 
 
 class NotInstalledError(Exception):
@@ -49,26 +53,47 @@ def find(program: str, *, target: str = "test-cluster") -> Path:
     Raises:
         NotInstalledError: it is in none of them.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
-    built = (
-        os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION,
-        os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION,
-    )
-    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built))
+    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built()))
     for place in filter(None, places):
         if found := shutil.which(program, path=place):
             return Path(found)
     raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
 
 
+def built() -> tuple[Path, Path]:
+    """Where `tools/build` leaves Kubernetes' programs, and the engine's."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
+    kube = os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION
+    pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
+    return Path(kube), Path(pulumi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A machine of its own, on which pods will run.
+
+    The server then listens on all its addresses, admits service accounts, and has an endpoint.
+
+    Attributes:
+        address: what pods reach the server at.
+        prefix: what makes a command run there; its files are the suite's own.
+        reachable: a port on the suite's loopback interface that leads to a port there.
+    """
+
+    address: str
+    prefix: tuple[str, ...]
+    reachable: Callable[[int], AbstractContextManager[int]]
+
+
 @contextmanager
-def serve(home: Path, *, controllers: bool = False) -> Iterator[Api]:
+def serve(home: Path, *, controllers: bool = False, host: Host | None = None) -> Iterator[Api]:
     """Run the server until the block ends, with all its files below `home`.
 
     Args:
         home: an empty directory of the caller's; its logs are `home/<program>.log`.
         controllers: run kube-controller-manager, too: namespaces end, owners' dependents go,
             Deployments make pods, each namespace gets its ServiceAccount.
+        host: the machine on which they run; this one if absent, on its loopback interface.
 
     Raises:
         NotInstalledError: a program is missing; nothing was started.
@@ -77,6 +102,8 @@ def serve(home: Path, *, controllers: bool = False) -> Iterator[Api]:
     etcd, apiserver = find("etcd"), find("kube-apiserver")
     controller_manager = find("kube-controller-manager") if controllers else None
     etcd_port, port = _free_ports(2)
+    if host is not None:
+        port = API_SERVER_PORT
     token = secrets.token_urlsafe(32)
     ca_file = home / "certs/apiserver.crt"  # the server makes it: its certificate, then its CA's
     signing_key = home / "service-accounts.pem"
@@ -86,16 +113,28 @@ def serve(home: Path, *, controllers: bool = False) -> Iterator[Api]:
     with ExitStack() as stack:
 
         def run(binary: Path, **flags: str) -> Program:
-            return stack.enter_context(Program.running(binary, home, flags))
+            prefix = () if host is None else host.prefix
+            return stack.enter_context(Program.running(binary, home, flags, prefix=prefix))
 
         programs = [run(etcd, **_etcd_flags(home, etcd_port))]
-        programs.append(run(apiserver, **_apiserver_flags(home, etcd_port, port, signing_key)))
+        flags = _apiserver_flags(home, etcd_port, port, signing_key)
+        programs.append(run(apiserver, **flags | ({} if host is None else _host_flags(host))))
         _wait(programs, "the API server's certificate is written", ca_file.exists)
-        api = Api(port=port, token=token, ca_file=ca_file, kubeconfig=home / "kubeconfig")
+        if host is None:
+            own = LOOPBACK, port
+        else:  # the certificate is for its address there, and for this name
+            own = "localhost", stack.enter_context(host.reachable(port))
+        api = Api(
+            host=own[0], port=own[1], token=token, ca_file=ca_file, kubeconfig=home / "kubeconfig"
+        )
         _wait(programs, "the API server is ready", lambda: _is_ready(api))
-        _private(api.kubeconfig, json.dumps(_kubeconfig(api)))
+        _private(api.kubeconfig, json.dumps(_kubeconfig(api, *own)))
+        kubeconfig = api.kubeconfig
+        if host is not None:
+            kubeconfig = home / HOST_KUBECONFIG
+            _private(kubeconfig, json.dumps(_kubeconfig(api, host.address, port)))
         if controller_manager is not None:
-            flags = _controller_flags(api, signing_key)
+            flags = _controller_flags(api, kubeconfig, signing_key)
             programs.append(run(controller_manager, **flags))
             account = _default("ServiceAccount", "default")
             _wait(programs, "a ServiceAccount is made", lambda: api.exists(account))
@@ -112,21 +151,38 @@ class Program:
 
     @classmethod
     @contextmanager
-    def running(cls, binary: Path, home: Path, flags: dict[str, str]) -> Iterator[Program]:
-        """Start it, and end it with the block, by its own process id."""
+    def running(
+        cls, binary: Path, home: Path, flags: dict[str, str], *, prefix: tuple[str, ...] = ()
+    ) -> Iterator[Program]:
+        """Start it, and end it with the block, by its own process id.
+
+        Args:
+            binary: what is started.
+            home: its folder, for the log, too.
+            flags: its flags, underscores for hyphens.
+            prefix: a command that runs it elsewhere; whoever made that place ends it there.
+        """
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
-        log = home / f"{binary.name}.log"
+        with cls.started(binary.name, (*prefix, str(binary), *arguments), home) as program:
+            yield program
+
+    @classmethod
+    @contextmanager
+    def started(cls, name: str, command: Sequence[str], home: Path) -> Iterator[Program]:
+        """Start any command, and end it with the block."""
+        log = home / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [binary, *arguments],
+                command,
                 cwd=home,
-                env={"HOME": str(home)},  # etcd reads every ETCD_ variable as a flag
+                # etcd reads every ETCD_ variable as a flag.
+                env={"HOME": str(home), "PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield cls(name=binary.name, process=process, log=log)
+            yield cls(name=name, process=process, log=log)
         finally:
             process.terminate()
             try:
@@ -163,7 +219,7 @@ def _apiserver_flags(home: Path, etcd_port: int, port: int, key: Path) -> dict[s
         "service_account_issuer": "https://kubernetes.default.svc",
         "service_account_key_file": str(key),
         "service_account_signing_key_file": str(key),
-        "service_cluster_ip_range": "10.96.0.0/16",
+        "service_cluster_ip_range": SERVICE_RANGE,
         "allow_privileged": "true",  # the mesh may ask for a privileged init container
         # It refuses pods until a controller has made their namespace's ServiceAccount.
         "disable_admission_plugins": "ServiceAccount",
@@ -172,9 +228,20 @@ def _apiserver_flags(home: Path, etcd_port: int, port: int, key: Path) -> dict[s
     }
 
 
-def _controller_flags(api: Api, key: Path) -> dict[str, str]:
+def _host_flags(host: Host) -> dict[str, str]:
+    """What is different where pods run: they reach the server, and it reaches the kubelet."""
     return {
-        "kubeconfig": str(api.kubeconfig),
+        "bind_address": "0.0.0.0",  # noqa: S104  # of a network of its own
+        "advertise_address": host.address,
+        "disable_admission_plugins": "",
+        "endpoint_reconciler_type": "lease",
+        "kubelet_preferred_address_types": "InternalIP",
+    }
+
+
+def _controller_flags(api: Api, kubeconfig: Path, key: Path) -> dict[str, str]:
+    return {
+        "kubeconfig": str(kubeconfig),
         "service_account_private_key_file": str(key),
         "root_ca_file": str(api.ca_file),
         "leader_elect": "false",
@@ -232,10 +299,10 @@ def _p256_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{body}-----END EC PRIVATE KEY-----\n"
 
 
-def _kubeconfig(api: Api) -> dict[str, object]:
+def _kubeconfig(api: Api, host: str, port: int) -> dict[str, object]:
     authority = base64.b64encode(api.ca_file.read_bytes()).decode()
     server = {
-        "server": f"https://{LOOPBACK}:{api.port}",
+        "server": f"https://{host}:{port}",
         "certificate-authority-data": authority,
     }
     return {

@@ -83,6 +83,7 @@ class Api:
     also names the live object. Every answer is a decoded manifest; a refusal is an `ApiError`.
     """
 
+    host: str = "127.0.0.1"
     port: int
     token: str = field(repr=False)
     ca_file: Path
@@ -193,7 +194,7 @@ class Api:
         self, method: str, path: str, body: Manifest | None, content_type: str
     ) -> tuple[int, Manifest]:
         connection = http.client.HTTPSConnection(
-            "127.0.0.1",
+            self.host,
             self.port,
             timeout=REQUEST_SECONDS,
             context=ssl.create_default_context(cafile=str(self.ca_file)),

@@ -11,6 +11,7 @@ import pytest
 from fsm_stack.edges.cluster_decode import decoded
 from fsm_stack.verify.allow import keep
 from fsm_stack.verify.objects import pod
+from fsm_stack.verify.programs.pod import program_pod
 from tests.verify.world import expected, pod_json
 
 Json = dict[str, Any]
@@ -69,3 +70,14 @@ def test_what_is_no_object_is_told(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match="an answer") as caught:
         decoded(content)
     assert str(caught.value) == message
+
+
+def test_a_decoded_pod_of_the_control_plane_says_whether_it_has_a_node() -> None:
+    """Without its conditions a pod that waits for its image would count as unscheduled."""
+    whole = full()
+    whole["metadata"]["labels"]["app"] = "fsm-injector"
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    whole["status"] |= {"phase": "Pending", "conditions": [scheduled], "message": "evicted"}
+    (item,) = decoded(pod_list(whole))["items"]
+    assert program_pod(item) == program_pod(whole)
+    assert program_pod(item).scheduled

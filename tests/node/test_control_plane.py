@@ -1,0 +1,39 @@
+"""The control plane on a real node: it starts with the rendered roles, and not without them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .workloads import is_ready, ready_count
+
+if TYPE_CHECKING:
+    from .stack import Stack
+
+pytestmark = pytest.mark.node
+
+CONTROL_PLANE = "fsm-system"
+READY = {"fsm-bootstrap": (1, 1), "fsm-controller": (2, 2), "fsm-injector": (1, 1)}
+
+
+def test_every_program_is_scheduled_and_ready(stack: Stack) -> None:
+    """They ask the API server for what the real ones ask for, as the rendered account."""
+    pods = stack.api.list("v1", "Pod", namespace=CONTROL_PLANE)
+    assert {one["metadata"]["labels"]["app"]: ready_count(one) for one in pods} == READY
+    assert all(is_ready(one) for one in pods)
+    assert {one["spec"]["serviceAccountName"] for one in pods} == {"fsm"}
+
+
+def test_the_programs_write_what_the_package_expects_of_them(stack: Stack) -> None:
+    """An authority that both webhooks carry, and a lease."""
+    kinds = {
+        "MutatingWebhookConfiguration": "fsm-webhook-fsm",
+        "ValidatingWebhookConfiguration": "fsm-validator-mesh-fsm",
+    }
+    bundles = set()
+    for kind, name in kinds.items():
+        live = stack.api.get(stack.object(kind, name))
+        bundles |= {one["clientConfig"].get("caBundle") for one in live["webhooks"]}
+    assert len(bundles) == 1
+    assert bundles != {None}
