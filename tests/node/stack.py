@@ -18,6 +18,7 @@ from fsm_stack.cli.main import cli
 from fsm_stack.edges.project import Project
 from fsm_stack.edges.release_asset import load_asset
 from fsm_stack.manifests.bundle import bundle
+from fsm_stack.redirection.render import redirection
 from tests.cluster.apiserver import built, find
 
 from .image import ROOT
@@ -117,7 +118,8 @@ def settings_of(project: Path) -> StackSettings:
 def objects_of(project: Path) -> tuple[Manifest, ...]:
     """The objects of a project's stack, with the release's scripts."""
     settings = settings_of(project)
-    return bundle(settings, asset=load_asset(project, settings.fsm_version))
+    asset = load_asset(project, settings.fsm_version)
+    return bundle(settings, redirection(settings), asset=asset)
 
 
 def _kubectl() -> Path:
