@@ -140,7 +140,11 @@ def inner(address: str, services: str) -> None:
 
 def _mount_system() -> None:
     """The new network namespace's own /sys, and the control group as the root of its kind."""
-    controllers = [one.name for one in sorted(CGROUPS.iterdir()) if (one / "tasks").exists()]
+    controllers = [
+        one.name
+        for one in sorted(CGROUPS.iterdir())
+        if (one / "tasks").exists() and not one.is_symlink()  # a second name of one of two in one
+    ]
     unified = (CGROUPS / "cgroup.controllers").exists()
     _run("mount", "-t", "sysfs", "sysfs", "/sys")
     if unified:

@@ -180,21 +180,23 @@ def test_the_listener_that_takes_a_connection_knows_where_it_was_going(
 ) -> None:
     """The counters say what a rule did; this says who was reached."""
     own = target["status"]["podIP"]
-    packets = [
-        outbound("10.1.2.3", 80),
-        inbound(target, 8080),
-        inbound(target, 9093),
-        outbound("127.0.0.1", 9000),
-        inbound(target, 15010),
-    ]
-    heard = [one["heard"] for one in probed(stack, target, packets, listen=True)]
-    assert heard == [
-        "15001 10.1.2.3 80",
-        f"15003 {own} 8080",
-        f"app {own} 9093",
-        "app 127.0.0.1 9000",
-        f"15010 {own} 15010",
-    ]
+    local = own if "DNAT" in script(target) else "127.0.0.1"
+    expected = {
+        outbound("10.1.2.3", 80): "15001 10.1.2.3 80",
+        outbound("10.1.2.3", 6379): "",  # excluded: it leaves, and nobody is there
+        outbound("1.1.1.1", 80): "",
+        outbound("10.1.2.3", 80, 1500): "",  # the sidecar's own
+        outbound("127.0.0.1", 9000): "app 127.0.0.1 9000",
+        outbound("127.0.0.1", 9000, 1500): f"app {local} 9000",
+        outbound(own, 9000): f"app {own} 9000",
+        outbound(own, 9000, 1500): f"15003 {own} 9000",
+        inbound(target, 8080): f"15003 {own} 8080",
+        inbound(target, 9093): f"app {own} 9093",
+        inbound(target, 15010): f"15010 {own} 15010",
+    }
+    answers = probed(stack, target, list(expected), listen=True)
+    heard = {packet: one["heard"] for packet, one in zip(expected, answers, strict=True)}
+    assert heard == expected
 
 
 def test_the_command_line_says_the_same(stack: Stack, target: Any) -> None:
