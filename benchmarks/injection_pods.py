@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fsm_stack.injection.admission import admit
-from fsm_stack.injection.decode import decode_json
-from fsm_stack.injection.namespace import assumed_namespace
-from fsm_stack.injection.of_settings import mesh_of
-from fsm_stack.injection.refusal import Refusal
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.injector.admission import admit
+from fsm_stack.injector.decision import assumed_namespace
+from fsm_stack.injector.of_settings import mesh_of
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.yaml.decode import decode_json
 
 GOAL = 15_000
 ROUNDS = 15

@@ -17,9 +17,9 @@ from pathlib import Path
 import injection_pods
 import yaml
 
-from fsm_stack.edges.workload_files import context_of, documents
-from fsm_stack.injection.stream import run
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.project.workload_files import context_of, documents
+from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.workloads.stream import run
 
 COUNT = 10_000
 RATIO = 1.3

@@ -6,11 +6,11 @@ import random
 import sys
 import time
 
-from fsm_stack.iptables.classify import Flows, classify
-from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.ranges import dotted
-from fsm_stack.iptables.verdict import verdict_text
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.classify import Flows, classify
+from fsm_stack.iptables.packet import verdict_text
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 

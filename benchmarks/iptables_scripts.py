@@ -6,9 +6,9 @@ import random
 import sys
 import time
 
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.ranges import dotted
+from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.script import script
+from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM

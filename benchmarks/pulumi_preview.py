@@ -43,7 +43,7 @@ def run(program):
 
 STACK = """
 def program():
-    from fsm_stack.edges.pulumi_program import run
+    from fsm_stack.pulumi.program import run
     run()
 
 run(program)
@@ -111,10 +111,10 @@ def _config(stack: str) -> dict[str, str]:
 
 def _prepare(stack: str, target: Path) -> int:
     """Write the objects for the bare program; their number."""
-    from fsm_stack.edges import pulumi_kinds as kinds  # noqa: PLC0415  # the measured are others
-    from fsm_stack.edges.release_asset import load_asset  # noqa: PLC0415
     from fsm_stack.manifests.bundle import bundle  # noqa: PLC0415
-    from fsm_stack.redirection.render import redirection  # noqa: PLC0415
+    from fsm_stack.project.release_asset import load_asset  # noqa: PLC0415
+    from fsm_stack.pulumi import kinds  # noqa: PLC0415  # the measured are others
+    from fsm_stack.redirection.scopes import redirection  # noqa: PLC0415
     from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415
 
     file = f"Pulumi.{stack}.yaml"

@@ -26,10 +26,10 @@ from verify_saved import pods  # noqa: E402  # beside this file
 
 from fsm_stack.settings.stack_file import load_text  # noqa: E402  # after the path
 from fsm_stack.verify.expected import of_stack  # noqa: E402  # the same
-from tests.cluster.apiserver import NotInstalledError, serve  # noqa: E402  # the same
+from tests.apiserver.apiserver import NotInstalledError, serve  # noqa: E402  # the same
 
 if TYPE_CHECKING:
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
 GOAL = 2.0
 PODS = 10_000

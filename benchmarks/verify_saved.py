@@ -18,15 +18,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injection.lists import interception
+from fsm_stack.injector.lists import interception
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.allow import keep
+from fsm_stack.snapshot.allow import keep
 from fsm_stack.verify.expected import of_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injector.mesh import MeshView
 
 ROOT = Path(__file__).parent.parent
 PODS = 10_000

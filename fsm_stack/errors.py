@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
 
 
 class FsmStackError(Exception):

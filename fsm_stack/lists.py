@@ -1,7 +1,7 @@
 """The five redirection lists: every name of each, their values, and the injector's merge.
 
 No other module spells a list: a new one is a name here, a field of :class:`Lists` and of the
-settings, and the step of :mod:`fsm_stack.iptables.intercept` that writes its rule. Source:
+settings, and the step of :mod:`fsm_stack.iptables.generate` that writes its rule. Source:
 pkg/constants, pkg/injector and pkg/apis/config of FSM, osm-edge and OSM; FSM's chart.
 """
 

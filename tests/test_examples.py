@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fsm_stack.settings.json_schema import stack_schema
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.schema import stack_schema
 from fsm_stack.settings.stack_file import load_text
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from fsm_stack.catalogue import all_rules
 from fsm_stack.cli.main import cli
+from fsm_stack.findings.catalogue import all_rules
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "inject.md").read_text(encoding="utf-8")

@@ -20,8 +20,8 @@ from fsm_stack.lists import (
     Lists,
     merged,
 )
-from fsm_stack.settings.mesh_config.traffic import Traffic
-from fsm_stack.settings.profiles import AnnotationProfile
+from fsm_stack.settings.models.profiles import AnnotationProfile
+from fsm_stack.settings.models.traffic import Traffic
 
 
 def test_every_list_has_a_name_and_every_name_a_list() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fsm_stack.manifests.crd_schema import spec_schema
+from fsm_stack.manifests.crd import spec_schema
 
 FILE = Path(__file__).parent.parent / "templates" / "crd" / "meshconfig.spec.json"
 

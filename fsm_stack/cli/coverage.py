@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.rules_options import chosen, draw, source_options, svg_option
+from fsm_stack.cli.options import chosen, draw, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from fsm_stack.edges.rules_source import RulesSource
-    from fsm_stack.iptables.packet import Direction
-    from fsm_stack.iptables.region import Region
-    from fsm_stack.iptables.verdict import Verdict
+    from fsm_stack.iptables.packet import Direction, Verdict
+    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.project.rules_source import RulesSource
 
 _NOT_TCP: Final = ((0, 6), (7, 256))
 # So many ranges or ports of a set are printed for people; JSON has them all.
@@ -52,10 +51,10 @@ Fates = dict["Verdict", tuple["Region", ...]]
 
 def _fates(rules: RulesSource) -> Fates:
     """Each verdict that occurs, with its regions: to the sidecar first, untouched last."""
-    from fsm_stack.iptables.coverage import coverage as every_fate
-    from fsm_stack.iptables.reach import where
+    from fsm_stack.iptables.packet import Untouched, redirected_to, sent_to
     from fsm_stack.iptables.rule import Dnat, Redirect
-    from fsm_stack.iptables.verdict import Untouched, redirected_to, sent_to
+    from fsm_stack.iptables.sets.coverage import coverage as every_fate
+    from fsm_stack.iptables.sets.reach import where
 
     ruleset = rules.loadable()
     fates = every_fate(ruleset)
@@ -74,7 +73,7 @@ def _fates(rules: RulesSource) -> Fates:
 
 def _rank(verdict: Verdict) -> tuple[int, str]:
     """The listeners first, the outbound one before the inbound one."""
-    from fsm_stack.iptables.verdict import ToListener, verdict_text
+    from fsm_stack.iptables.packet import ToListener, verdict_text
 
     if isinstance(verdict, ToListener):
         return (0, str(verdict.port))
@@ -82,7 +81,7 @@ def _rank(verdict: Verdict) -> tuple[int, str]:
 
 
 def _kind(verdict: Verdict) -> str:
-    from fsm_stack.iptables.verdict import Rewritten, ToListener
+    from fsm_stack.iptables.packet import Rewritten, ToListener
 
     if isinstance(verdict, ToListener):
         return "sidecar"
@@ -90,8 +89,8 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _lines(rules: RulesSource, found: Fates) -> list[str]:
-    from fsm_stack.cli.rules_listing import family_text
-    from fsm_stack.iptables.verdict import verdict_text
+    from fsm_stack.cli.rules import family_text
+    from fsm_stack.iptables.packet import verdict_text
 
     lines = [f"{rules.name}: {family_text(rules)}", *finding_lines(rules.findings)]
     for direction in _DIRECTIONS:
@@ -124,8 +123,8 @@ def _region_lines(region: Region) -> list[str]:
 
 def _parts(region: Region) -> dict[str, str]:
     """What limits a region, by name, as text; what does not limit it is left out."""
-    from fsm_stack.iptables import region as text
-    from fsm_stack.iptables.diagram import AXES
+    from fsm_stack.iptables.sets import region as text
+    from fsm_stack.iptables.sets.diagram import AXES
 
     whole = {name: ((first, end),) for name, first, end in AXES}
     parts = {
@@ -154,9 +153,8 @@ def _short(text: str) -> str:
 
 def _counts(region: Region) -> tuple[int, int | None]:
     """Destination addresses and ports; None where some protocol has no ports."""
-    from fsm_stack.iptables.packet import WITH_PORTS
-    from fsm_stack.iptables.protocol import protocol_number
-    from fsm_stack.iptables.region import length
+    from fsm_stack.iptables.packet import WITH_PORTS, protocol_number
+    from fsm_stack.iptables.sets.region import length
 
     numbers = {number for start, stop in region.protocols for number in range(start, stop)}
     with_ports = numbers <= {protocol_number(name) for name in WITH_PORTS}
@@ -164,7 +162,7 @@ def _counts(region: Region) -> tuple[int, int | None]:
 
 
 def _plain(rules: RulesSource, found: Fates) -> dict[str, Any]:
-    from fsm_stack.iptables.verdict import verdict_text
+    from fsm_stack.iptables.packet import verdict_text
 
     def of(direction: str) -> Iterable[dict[str, Any]]:
         for verdict, regions in found.items():

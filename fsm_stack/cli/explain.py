@@ -1,4 +1,4 @@
-"""``fsm-stack explain``: what a finding means, from the catalogue, offline."""
+"""``fsm-stack explain`` and ``completion``: what a finding means; completion for a shell."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.catalogue import all_rules
 from fsm_stack.cli.verb import Verb, emit, output_option
-from fsm_stack.edges.spelling import did_you_mean
 from fsm_stack.errors import InputError
+from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.project.project import did_you_mean
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from fsm_stack.catalogue import Rule
+    from fsm_stack.findings.catalogue import Rule
 
 _WIDTH = 80
 
@@ -102,3 +102,24 @@ def _plain(known: Rule) -> dict[str, Any]:
         "hazards": list(known.hazard),
         "source": known.source or None,
     }
+
+
+@click.command(cls=Verb, short_help="Print the shell's completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@output_option
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of a shell: verbs, options, stacks and finding ids.
+
+    \b
+    bash:  eval "$(fsm-stack completion bash)"          in ~/.bashrc
+    zsh:   eval "$(fsm-stack completion zsh)"           in ~/.zshrc
+    fish:  fsm-stack completion fish > ~/.config/fish/completions/fsm-stack.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:  # pragma: no cover  # click has the three
+        raise click.UsageError(f"{shell}: no completion for this shell")
+    script = kind(ctx.find_root().command, {}, "fsm-stack", "_FSM_STACK_COMPLETE").source()
+    emit({"shell": shell, "script": script}, (script,))

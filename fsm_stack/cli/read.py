@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.rules_options import system_option
+from fsm_stack.cli.options import system_option
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -18,9 +18,9 @@ from fsm_stack.cli.verb import (
 )
 
 if TYPE_CHECKING:
-    from fsm_stack.edges.rules_source import RulesSource
-    from fsm_stack.findings import Finding
-    from fsm_stack.iptables.expect import FoundLists
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.iptables.judge.expect import FoundLists
+    from fsm_stack.project.rules_source import RulesSource
 
 _DIALECTS: Final = {
     "restore": "a script for iptables-restore",
@@ -42,8 +42,8 @@ def read(file: str, *, system: str | None, fail_on: str) -> None:
     what kubectl describe pod printed; - is standard input. Every fault has an id, which fsm-stack
     explain knows.
     """
-    from fsm_stack.edges.rules_source import of_script
-    from fsm_stack.iptables.lint import lint_reading
+    from fsm_stack.iptables.judge.lint import lint_reading
+    from fsm_stack.project.rules_source import of_script
 
     source = of_script(file, system)
     findings = source.placed(lint_reading(source.reading))
@@ -52,7 +52,7 @@ def read(file: str, *, system: str | None, fail_on: str) -> None:
 
 
 def _found(source: RulesSource) -> FoundLists:
-    from fsm_stack.iptables.expect import found_lists
+    from fsm_stack.iptables.judge.expect import found_lists
 
     return found_lists(source.reading)
 
@@ -65,7 +65,7 @@ def _lists(found: FoundLists) -> dict[str, tuple[str, ...]]:
 
 
 def _lines(source: RulesSource, findings: tuple[Finding, ...]) -> list[str]:
-    from fsm_stack.cli.rules_listing import family_text, rule_lines
+    from fsm_stack.cli.rules import family_text, rule_lines
 
     lines = [f"{source.name}: {_DIALECTS[source.reading.dialect]}; {family_text(source)}"]
     if source.reading.generation is not None:  # else nobody's lists are behind these rules
@@ -87,7 +87,7 @@ def _list_lines(found: FoundLists) -> list[str]:
 
 
 def _plain(source: RulesSource, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    from fsm_stack.cli.rules_listing import plain_rules
+    from fsm_stack.cli.rules import plain_rules
     from fsm_stack.iptables.rule_text import rule_text
 
     family = source.reading.generation

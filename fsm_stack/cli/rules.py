@@ -3,17 +3,94 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.rules_options import profile_option, stack_argument
+from fsm_stack.cli.options import profile_option, stack_argument
 from fsm_stack.cli.verb import Verb, emit, output_option, project_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from fsm_stack.edges.rules_source import RulesSource
+    from fsm_stack.iptables.rule import Step
+    from fsm_stack.project.rules_source import RulesSource
+    from fsm_stack.settings.accepting import Bypass
+
+
+# Reasons start at one column, up to here; a longer rule has its reason on the next line.
+_COLUMN_MAX: Final = 80
+
+
+def entries_of(source: RulesSource) -> Mapping[int, tuple[Bypass, ...]]:
+    """The stack's own entries behind each rule, by the rule's place in the script."""
+    if source.settings is None:
+        return {}
+    from datetime import UTC, datetime
+
+    from fsm_stack.redirection.origins import behind, declared
+
+    known = declared(source.settings, source.profile, datetime.now(UTC).date())
+    steps = source.reading.ruleset.steps
+    return {index: behind(step.rule, known) for index, step in enumerate(steps)}
+
+
+def rule_lines(source: RulesSource) -> list[str]:
+    """One line a rule, reasons aligned; below it the stack's entries that say more."""
+    from fsm_stack.iptables.rule_text import step_line
+    from fsm_stack.redirection.origins import declared_text
+
+    steps = source.reading.ruleset.steps
+    texts = [step_line(step) for step in steps]
+    width = max((len(text) for text in texts if len(text) <= _COLUMN_MAX), default=0)
+    entries = entries_of(source)
+    lines = []
+    for index, (step, text) in enumerate(zip(steps, texts, strict=True)):
+        lines += _with_reason(text, step.rule.why.text, width)
+        told = [item for item in entries.get(index, ()) if item.reason or item.owner]
+        lines += [f"  {'':{width}}    {declared_text(item)}" for item in told]
+    return lines
+
+
+def _with_reason(text: str, why: str, width: int) -> list[str]:
+    if len(text) > width:
+        return [f"  {text}", f"  {'':{width}}  {why}"]
+    return [f"  {text:{width}}  {why}"]
+
+
+def plain_rules(source: RulesSource) -> list[dict[str, Any]]:
+    """The same as plain values, in the order of the script."""
+    entries = entries_of(source)
+    steps: Sequence[Step] = source.reading.ruleset.steps
+    return [_plain(step, entries.get(index, ())) for index, step in enumerate(steps)]
+
+
+def _plain(step: Step, entries: tuple[Bypass, ...]) -> dict[str, Any]:
+    from fsm_stack.iptables.rule_text import rule_text, step_line
+
+    return {
+        "text": step_line(step),
+        "chain": step.chain,
+        "rule": rule_text(step.rule),
+        "line": step.rule.line,
+        "why": step.rule.why.text,
+        "entries": [
+            {
+                "path": item.path,
+                "value": item.value,
+                "reason": item.reason or None,
+                "owner": item.owner or None,
+            }
+            for item in entries
+        ],
+    }
+
+
+def family_text(source: RulesSource) -> str:
+    """``FSM_PROXY_*: written by FSM today``."""
+    family = source.reading.generation
+    return family.describe() if family else "no known injector's chains"
 
 
 @click.command(cls=Verb, short_help="Show the rules that pods get, each with its reason.")
@@ -51,8 +128,7 @@ def rules(
     \b
     fsm-stack rules prod --script-only > init.sh
     """
-    from fsm_stack.cli.rules_listing import family_text, plain_rules, rule_lines
-    from fsm_stack.edges.rules_source import of_stack
+    from fsm_stack.project.rules_source import of_stack
 
     if document_chains and dialect != "commands":
         raise click.UsageError("--document-chains: expected --dialect commands")
@@ -68,9 +144,8 @@ def _in_dialect(source: RulesSource, dialect: str, document_chains: bool) -> Rul
     """The same rules as the asked text, read back from it."""
     if dialect == "restore" or source.lists is None or source.settings is None:
         return source
-    from fsm_stack.iptables.document_script import document_ruleset
-    from fsm_stack.iptables.read import read
-    from fsm_stack.iptables.write import write_commands
+    from fsm_stack.iptables.read.text import read
+    from fsm_stack.iptables.write import document_ruleset, write_commands
 
     ruleset = source.reading.ruleset
     if document_chains:

@@ -1,4 +1,4 @@
-"""``fsm-stack snapshot``: what checks read of a cluster, as a file to look at elsewhere."""
+"""``fsm-stack snapshot`` and ``restart-list``: a cluster as a file; who has to restart."""
 
 from __future__ import annotations
 
@@ -7,11 +7,53 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, leave, output_option
-from fsm_stack.cli.verify import cluster_options, progress
+from fsm_stack.cli.verb import (
+    COULD_NOT_CHECK,
+    StackName,
+    Verb,
+    emit,
+    leave,
+    output_option,
+    project_option,
+)
+from fsm_stack.cli.verify import (
+    WORDS,
+    clear_progress,
+    cluster_options,
+    progress,
+    request_of,
+    source_options,
+)
 
 if TYPE_CHECKING:
-    from fsm_stack.verify.snapshot import Snapshot
+    from fsm_stack.snapshot.snapshot import Snapshot
+
+
+@click.command(cls=Verb, short_help="Print the restarts that bring stale pods up to date.")
+@click.argument("words", nargs=-1, type=StackName(), metavar=WORDS)
+@source_options
+@click.option("--batch", type=click.IntRange(1), default=10, show_default=True, metavar="N",
+              help="So many owners at a time.")  # fmt: skip
+@output_option
+@project_option
+def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:  # noqa: ANN401
+    """Print, in batches, the commands that restart the owners of stale pods. It runs none of them.
+
+    A pod is stale when it has other rules or images than the injector would give it now, or no
+    sidecar.
+    """
+    from fsm_stack.cluster.session import context_of
+    from fsm_stack.snapshot.snapshot import Part
+    from fsm_stack.verify.report import restart_json
+    from fsm_stack.verify.restarts import lines, restarts
+
+    context = context_of(request_of(words, options), progress=progress)
+    clear_progress()
+    found = restarts(context)
+    emit(restart_json(context, found), lines(context, found, batch=batch))
+    if found.unknown or {Part.PODS, Part.NAMESPACES} & context.snapshot.not_read.keys():
+        click.get_current_context().exit(COULD_NOT_CHECK)
+    leave(failed=bool(found.owners or found.later))
 
 
 @click.command(cls=Verb, short_help="Save what checks read of a cluster, for a look elsewhere.")
@@ -47,11 +89,11 @@ def _taken(
     from datetime import UTC, datetime
     from secrets import token_hex
 
-    from fsm_stack.edges.cluster_connect import connect
-    from fsm_stack.edges.cluster_read import Reader
-    from fsm_stack.edges.snapshot_file import save
+    from fsm_stack.cluster.connect import connect
+    from fsm_stack.cluster.read import Reader
+    from fsm_stack.cluster.snapshot_file import save
+    from fsm_stack.snapshot.anonymize import anonymous, anonymous_source
     from fsm_stack.systems import SYSTEMS
-    from fsm_stack.verify.anonymize import anonymous, anonymous_source
 
     objects: list[dict[str, Any]] = []
     reader = Reader(

@@ -6,14 +6,189 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.endpoint import Address, Endpoint
-from fsm_stack.cli.rules_options import chosen, draw, source_options, svg_option
-from fsm_stack.cli.verb import Verb, emit, output_option
+from fsm_stack.cli.options import Address, Endpoint, chosen, draw, source_options, svg_option
+from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fsm_stack.iptables.packet import Packet
+    from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
+    from fsm_stack.project.rules_source import RulesSource
+    from fsm_stack.settings.accepting import Bypass
+
+
+class TraceReport:
+    """A trace for people and for programs."""
+
+    def __init__(self, rules: RulesSource, packet: Packet, trace: Trace) -> None:
+        from fsm_stack.iptables.packet import ToListener, Untouched, endpoint_text
+
+        self.rules, self.packet, self.trace = rules, packet, trace
+        self.asked = f"{packet.direction} {packet.protocol} to {endpoint_text(packet)}"
+        self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar"}
+        self.listener = ToListener
+        self.declared = self._declared()
+
+    def _declared(self) -> tuple[Bypass, ...]:
+        """The stack's entries behind the deciding rule, that this packet is about."""
+        settings, decided = self.rules.settings, self.trace.decided_by
+        if settings is None or decided is None:
+            return ()
+        from datetime import UTC, datetime
+
+        from fsm_stack.redirection.origins import behind, declared
+
+        entries = declared(settings, self.rules.profile, datetime.now(UTC).date())
+        found = behind(decided.rule, entries)
+        about = [item for item in found if "Port" not in item.kind or self._is_port(item.value)]
+        return tuple(about)
+
+    def _is_port(self, value: str) -> bool:
+        return value == str(self.packet.port)
+
+    def _service_range(self) -> str | None:
+        from fsm_stack.iptables.sets.ranges import address_number, ipv4_range
+
+        number = address_number(self.packet.destination)
+        if self.rules.settings is None or number is None or self.packet.direction == "inbound":
+            return None
+        for cidr in self.rules.settings.cluster.service_ranges:
+            bounds = ipv4_range(cidr)
+            if bounds and bounds[0] <= number < bounds[1]:
+                return cidr
+        return None
+
+    def _address_note(self) -> str:
+        """Which address the rules match, where that is not plain (H22)."""
+        if cidr := self._service_range():
+            return (
+                f"a service address (cluster.serviceRanges {cidr}). A CNI that rewrites it at the "
+                "socket, as Cilium can, shows iptables the endpoint's address instead: ask again "
+                "with that one"
+            )
+        if self.packet.direction == "inbound":
+            return "the pod's own, as the packet enters"
+        return "as iptables sees it, after whatever the CNI rewrites at the socket"
+
+    def lines(self, *, all_rules: bool) -> list[str]:
+        """The verdict first, the reason, each pass."""
+        verdict = self.trace.verdict
+        what = self.told.get(type(verdict), "is sent elsewhere")
+        color = "green" if what.startswith("goes") else "yellow"
+        lines = [f"{click.style(_verdict_text(verdict), fg=color)}: {self.asked} {what}"]
+        if decided := self.trace.decided_by:
+            lines.append(f"  rule:    {_rule_text(decided)}")
+        lines.append(f"  why:     {self.trace.why}")
+        if self.declared:
+            from fsm_stack.redirection.origins import declared_text
+
+            lines += [f"  entry:   {declared_text(item)}" for item in self.declared]
+        lines += [
+            f"  matched: {self.packet.destination}, {self._address_note()}",
+            f"  rules:   {_rules_of(self.rules)}",
+            *finding_lines(self.rules.findings),
+        ]
+        for number, one in enumerate(self.trace.passes, start=1):
+            lines += ["", *_pass_lines(number, one, all_rules=all_rules)]
+        if type(self.trace.passes[-1].verdict) is self.listener:
+            lines += ["", "and so on: the sidecar's own connections come back to it without end"]
+        return lines
+
+    def plain(self, *, all_rules: bool) -> dict[str, Any]:
+        """The same as plain values."""
+        from fsm_stack.iptables.packet import WITH_PORTS
+
+        packet, decided = self.packet, self.trace.decided_by
+        return {
+            "source": self.rules.as_json(),
+            "packet": {
+                "direction": packet.direction,
+                "protocol": packet.protocol,
+                "destination": packet.destination,
+                "port": packet.port if packet.protocol in WITH_PORTS else None,
+                "source": packet.source or None,
+                "interface": self.trace.passes[0].packet.interface,
+                "uid": packet.uid if packet.direction == "outbound" else None,
+            },
+            "throughSidecar": self.told.get(type(self.trace.verdict), "").startswith("goes"),
+            "verdict": _verdict_text(self.trace.verdict),
+            "rule": _plain_hop(decided) if decided else None,
+            "why": self.trace.why,
+            "entries": [
+                {"path": item.path, "value": item.value, "reason": item.reason or None,
+                 "owner": item.owner or None}
+                for item in self.declared
+            ],
+            "matchedAddress": {
+                "address": packet.destination,
+                "serviceRange": self._service_range(),
+                "note": self._address_note(),
+            },
+            "passes": [_plain_pass(one, all_rules=all_rules) for one in self.trace.passes],
+            "findings": [item.as_json() for item in self.rules.findings],
+        }  # fmt: skip
+
+
+def _rules_of(rules: RulesSource) -> str:
+    family = rules.reading.generation
+    broken = "" if rules.reading.loads else "; a shell refuses it: this is what it was meant to do"
+    return f"{rules.name}; {family.describe() if family else 'no known injector'}{broken}"
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    from fsm_stack.iptables.packet import verdict_text
+
+    return verdict_text(verdict)
+
+
+def _rule_text(hop: Hop) -> str:
+    from fsm_stack.iptables.rule_text import rule_text
+
+    line = f" (line {hop.rule.line})" if hop.rule.line else ""
+    return f"{hop.chain} {hop.number}{line}: {rule_text(hop.rule)}"
+
+
+def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
+    from fsm_stack.iptables.rule_text import match_text, rule_text
+
+    packet = one.packet
+    who = f", uid {packet.uid}" if packet.direction == "outbound" else ""
+    head = f"{number}. {one.title} ({packet.interface}{who}): {_verdict_text(one.verdict)}"
+    shown = [hop for hop in one.hops if hop.matched or all_rules]
+    places = [f"{hop.chain} {hop.number}" for hop in shown]
+    width = max(map(len, places), default=0)
+    lines = [head]
+    for hop, place in zip(shown, places, strict=True):
+        mark = "=>" if hop.matched else "  "
+        note = hop.rule.why.text if hop.matched else f"no: {match_text(hop.failed)}"  # type: ignore[arg-type]
+        lines.append(f"   {mark} {place:{width}}  {rule_text(hop.rule)}")
+        lines.append(f"      {'':{width}}    {note}")
+    return lines if shown else [*lines, f"   {one.why}"]
+
+
+def _plain_pass(one: Pass, *, all_rules: bool) -> dict[str, Any]:
+    return {
+        "title": one.title,
+        "interface": one.packet.interface,
+        "verdict": _verdict_text(one.verdict),
+        "why": one.why,
+        "rules": [_plain_hop(hop) for hop in one.hops if hop.matched or all_rules],
+    }
+
+
+def _plain_hop(hop: Hop) -> dict[str, Any]:
+    from fsm_stack.iptables.rule_text import match_text, rule_text
+
+    return {
+        "chain": hop.chain,
+        "number": hop.number,
+        "line": hop.rule.line,
+        "rule": rule_text(hop.rule),
+        "why": hop.rule.why.text,
+        "applied": hop.matched,
+        "failed": match_text(hop.failed) if hop.failed else None,
+    }
+
 
 UID_MAX: Final = (1 << 32) - 2  # 4294967295 stands for "no user"
 APPLICATION_UID: Final = 1000
@@ -61,9 +236,8 @@ def trace(
     fsm-stack trace prod --to 10.130.2.3:6379
     fsm-stack trace --script init.sh --to 10.130.2.3:8080 --inbound
     """
-    from fsm_stack.cli.trace_report import TraceReport
+    from fsm_stack.iptables.judge.simulate import trace as walk
     from fsm_stack.iptables.packet import Pod
-    from fsm_stack.iptables.simulate import trace as walk
 
     packet = _packet(to, options)
     if resolves_to and packet.direction == "inbound":
@@ -80,11 +254,11 @@ def trace(
 
 def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
     """The packet that the options describe; they are taken out."""
-    from fsm_stack.iptables.loadable import match_refusals
+    from fsm_stack.iptables.judge.loadable import match_refusals
     from fsm_stack.iptables.packet import WITH_PORTS
     from fsm_stack.iptables.packet import Packet as Value
-    from fsm_stack.iptables.ranges import on_the_wire
     from fsm_stack.iptables.rule import OutInterface
+    from fsm_stack.iptables.sets.ranges import on_the_wire
 
     address, port = to
     source, protocol = options.pop("source") or "", options.pop("protocol")

@@ -1,10 +1,12 @@
-"""``fsm-stack validate``: every problem of the stack files, at once."""
+"""``fsm-stack validate`` and ``schema``: every problem of stack files; their schema."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,9 +25,7 @@ from fsm_stack.cli.verb import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fsm_stack.edges.project import Stack
+    from fsm_stack.project.project import Stack
 
 
 @click.command(cls=Verb, short_help="Check stack files; report every problem with its place.")
@@ -57,7 +57,7 @@ def validate(
 
 def _with_assets(stack: Stack, directory: Path) -> Stack:
     """The stack with what it lacks beside its file; render and pulumi up stop at the same."""
-    from fsm_stack.edges.release_asset import missing_assets
+    from fsm_stack.project.release_asset import missing_assets
 
     if stack.settings is None:
         return stack
@@ -87,3 +87,51 @@ def _count(stack: Stack) -> str:
     ]
     accepted = f" ({len(stack.accepted)} accepted)" if stack.accepted else ""
     return (", ".join(counts) or "no findings") + accepted
+
+
+_FILE: Final = Path("schemas", "stack.schema.json")
+_MAX: Final = 4 * 1024 * 1024
+
+
+@click.command(cls=Verb, short_help="Print the JSON Schema of stack files, for editors.")
+@click.option("--write", is_flag=True, help=f"Write the project's {_FILE.as_posix()}.")
+@click.option("--check", is_flag=True, help="Exit with 1 when that file is stale.")
+@output_option
+@project_option
+def schema(*, write: bool, check: bool, project_dir: Path) -> None:
+    """Print the JSON Schema of Pulumi.<stack>.yaml, made from the settings' models.
+
+    An editor with a YAML language server completes and checks stack files that name it in their
+    first line.
+    """
+    if write and check:
+        raise click.UsageError("--write and --check: expected one of the two")
+    text = _text()
+    if not (write or check):
+        emit(json.loads(text), (text.rstrip("\n"),))
+        return
+    shown, current = _compared(project_dir, text, write=write)
+    state = "current" if current else "written" if write else "stale"
+    mend = "; run: fsm-stack schema --write" if state == "stale" else ""
+    emit({"file": shown, "state": state}, (f"{shown}: {state}{mend}",))
+    leave(failed=state == "stale")
+
+
+def _text() -> str:
+    from fsm_stack.settings.schema import stack_schema
+
+    return json.dumps(stack_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _compared(project_dir: Path, text: str, *, write: bool) -> tuple[str, bool]:
+    """The file as messages name it, and whether it was current; then it is, if asked."""
+    from fsm_stack.project.files import read_file, write_file
+    from fsm_stack.project.project import find_project
+
+    project = find_project(project_dir)
+    path = project.directory / _FILE
+    shown = project.shown(path)
+    current = read_file(path, limit=_MAX, shown=shown) == text.encode()
+    if write and not current:
+        write_file(path, text.encode(), shown=shown)
+    return shown, current

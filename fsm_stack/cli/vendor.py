@@ -10,7 +10,7 @@ import click
 from fsm_stack.cli.verb import Verb, emit, output_option, project_option
 
 if TYPE_CHECKING:
-    from fsm_stack.edges.release_asset import Vendored
+    from fsm_stack.project.release_asset import Vendored
 
 
 @click.command(cls=Verb, short_help="Take the Pipy scripts out of an FSM chart archive.")
@@ -25,8 +25,8 @@ def vendor(archive: Path, sha256: str | None, version: str | None, project_dir: 
     They go to releases/<version>/ with the digests of both. The first archive of a version is
     recorded; another one is refused from then on. Nothing is downloaded.
     """
-    from fsm_stack.edges import release_asset
-    from fsm_stack.edges.project import find_project
+    from fsm_stack.project import release_asset
+    from fsm_stack.project.project import find_project
 
     project = find_project(project_dir)
     done = release_asset.vendor(

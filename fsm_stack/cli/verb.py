@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError
-from fsm_stack.harmless import harmless
+from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from click.shell_completion import CompletionItem
 
-    from fsm_stack.edges.project import Project, Stack
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.project.project import Project, Stack
 
 FINDINGS: Final = 1
 BAD_INPUT: Final = 2
@@ -64,7 +64,7 @@ class StackName(click.ParamType[str]):
         """The stacks that have a file and are not named yet."""
         from click.shell_completion import CompletionItem
 
-        from fsm_stack.edges.project import find_project
+        from fsm_stack.project.project import find_project
 
         try:
             known = find_project(ctx.params.get("project_dir") or Path()).stacks()
@@ -137,7 +137,7 @@ def load(
     Raises:
         FsmStackError: when there is no project, no such stack, or a file cannot be read.
     """
-    from fsm_stack.edges.project import find_project
+    from fsm_stack.project.project import find_project
 
     if everything and stacks:
         raise click.UsageError("--all and a STACK: expected one of the two")
@@ -189,7 +189,7 @@ def _print_no_more(error: OSError) -> None:
     os.dup2(sink, sys.stdout.fileno())
     os.close(sink)
     if not isinstance(error, BrokenPipeError):
-        from fsm_stack.edges.files import FileError
+        from fsm_stack.project.files import FileError
 
         raise FileError(f"cannot write standard output: {error.strerror}") from error
 
@@ -214,7 +214,7 @@ def finding_lines(findings: Iterable[Finding]) -> list[str]:
 
 def stops(findings: Iterable[Finding], fail_on: str) -> bool:
     """Whether a finding is at or above ``--fail-on``."""
-    from fsm_stack.findings import Severity
+    from fsm_stack.findings.finding import Severity
 
     return any(item.severity.rank >= Severity(fail_on).rank for item in findings)
 

@@ -22,7 +22,7 @@ from fsm_stack.errors import CouldNotCheckError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fsm_stack.edges.cluster_session import Request
+    from fsm_stack.cluster.session import Request
     from fsm_stack.verify.check import Check, Context, Report
 
 _OUTPUT: Final = "fsm_stack.output"
@@ -115,7 +115,7 @@ def verify(
 
 def request_of(words: tuple[str, ...], options: dict[str, Any]) -> Request:
     """The request: a word with a slash is a pod or an owner, and so is one after the stack."""
-    from fsm_stack.edges.cluster_session import Request
+    from fsm_stack.cluster.session import Request
 
     subjects = [word for word in words if "/" in word]
     stacks = [word for word in words if "/" not in word]
@@ -162,7 +162,7 @@ def _report(request: Request, checks: Sequence[Check], wait: float, fail_on: str
 
 def _context(request: Request, *, last: bool) -> Context | None:
     """What checks read; None: no cluster answers, and there is time to ask again."""
-    from fsm_stack.edges.cluster_session import context_of
+    from fsm_stack.cluster.session import context_of
 
     try:
         return context_of(request, progress=progress)
@@ -180,14 +180,14 @@ def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
     known = {check.id: check for check in CHECKS}
     for name in only:
         if name not in known:
-            from fsm_stack.edges.spelling import did_you_mean
+            from fsm_stack.project.project import did_you_mean
 
             raise click.UsageError(f"--check {name!r}: no such check{did_you_mean(name, known)}")
     return [check for check in CHECKS if check.id in only] or CHECKS
 
 
 def _explain(request: Request, destination: str, *, redirected: bool) -> None:
-    from fsm_stack.edges.cluster_session import context_of
+    from fsm_stack.cluster.session import context_of
     from fsm_stack.verify.report import why_json, why_lines
     from fsm_stack.verify.why import explain
 
@@ -201,8 +201,7 @@ def _explain(request: Request, destination: str, *, redirected: bool) -> None:
 
 
 def _emit(report: Report, output: str) -> None:
-    from fsm_stack.verify.report import as_json, lines
-    from fsm_stack.verify.sarif import sarif
+    from fsm_stack.verify.report import as_json, lines, sarif
 
     emit(sarif(report) if output == "sarif" else as_json(report), lines(report))
 

@@ -1,17 +1,89 @@
-"""A packet to ask about, and the account of what the rules do to it."""
+"""A packet to ask about, what finally happens to it, and the account of how."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.ranges import PROTOCOLS, address_number, looks_like_ipv6
-from fsm_stack.well_known import PORT_MAX
+from fsm_stack.iptables.sets.ranges import PROTOCOLS, address_number, looks_like_ipv6, plain_number
+from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT, PORT_MAX
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Match, Rule
-    from fsm_stack.iptables.verdict import Verdict
+
+
+def protocol_number(name: str) -> int:
+    """The protocol's number; ``all`` is 0, as iptables has it.
+
+    Raises:
+        KeyError: the name is neither known nor a number; the reader lets no such name in.
+    """
+    number = plain_number(name)
+    return number if number is not None else {"all": 0, **PROTOCOLS}[name]
+
+
+def protocol_name(number: int) -> str:
+    """The protocol's name, or its number as text."""
+    return next((name for name, known in PROTOCOLS.items() if known == number), str(number))
+
+
+Listener = Literal["outbound", "inbound"]
+_LISTENERS: dict[int, Listener] = {
+    OUTBOUND_LISTENER_PORT: "outbound",
+    INBOUND_LISTENER_PORT: "inbound",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ToListener:
+    """Sent to a listener of the sidecar."""
+
+    listener: Listener
+    port: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rewritten:
+    """Sent to another address, to another port, or both; None keeps what the packet has."""
+
+    address: str | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Untouched:
+    """Left as it is: the sidecar never sees it."""
+
+
+Verdict = ToListener | Rewritten | Untouched
+
+
+def redirected_to(port: int) -> Verdict:
+    """What ``REDIRECT --to-port`` means: a listener of the sidecar, or another local port."""
+    listener = _LISTENERS.get(port)
+    return ToListener(listener, port) if listener else Rewritten("127.0.0.1", port)
+
+
+def sent_to(destination: str) -> Rewritten:
+    """What ``DNAT --to-destination ADDRESS[:PORT]`` means."""
+    address, colon, port = destination.partition(":")
+    return Rewritten(address, int(port) if colon else None)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """The verdict for people: ``to the outbound listener (15001)``."""
+    match verdict:
+        case ToListener():
+            return f"to the {verdict.listener} listener ({verdict.port})"
+        case Rewritten():
+            address = verdict.address or "the same address"
+            return f"rewritten to {address}" + (f":{verdict.port}" if verdict.port else "")
+        case Untouched():
+            return "untouched"
+        case _:
+            assert_never(verdict)
+
 
 Direction = Literal["outbound", "inbound"]
 # Protocols whose packets have ports; the others are asked about by address alone.
@@ -27,7 +99,7 @@ class Packet:
         direction: ``outbound``: made by a process of the pod; ``inbound``: it enters the pod.
         destination: IPv4 or IPv6 address, as the rules see it: what a CNI rewrote at the socket
             before is not the service's address any more; see also
-            :func:`fsm_stack.iptables.ranges.on_the_wire`.
+            :func:`fsm_stack.iptables.sets.ranges.on_the_wire`.
         port: destination port, 0 to 65535; ignored for protocols without ports.
         protocol: ``tcp``, ``udp``, ``icmp``, ...
         source: IPv4 or IPv6 address; empty: unknown, an error where a rule looks at it.

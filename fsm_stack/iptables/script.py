@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from fsm_stack.iptables import intercept as steps
+from fsm_stack.iptables import generate
 from fsm_stack.iptables.rule_text import step_line
 from fsm_stack.lists import POD_IP_MODE, InterceptLists
 
@@ -118,18 +118,18 @@ def _lines(system: System) -> _Lines:
             "*nat",
             *(f":{name} - [0:0]" for name in chains.all()),
         ],
-        inbound_static=written(steps.inbound_static, _NOTHING),
-        inbound_interface=_shape(steps.inbound_interface(_MARK, chains)),
-        inbound_ports=_shape(*steps.inbound_ports(marked, system), mark=str(_MARK_PORT)),
-        outbound_static=written(steps.outbound_static, _NOTHING),
-        dns_proxy=written(steps.dns_proxy, marked),
-        pod_ip_mode=written(steps.pod_ip_mode, marked),
-        outbound_interface=_shape(steps.outbound_interface(_MARK, chains)),
-        exclusion=_shape(steps.outbound_exclusion(_MARK, chains)),
-        outbound_ports=_shape(*steps.outbound_ports(marked, system), mark=str(_MARK_PORT)),
-        inclusion=_shape(steps.outbound_inclusion(_MARK, chains)),
-        only_included=written(steps.outbound_decision, marked)[1:],
-        everything=written(steps.outbound_decision, _NOTHING),
+        inbound_static=written(generate.inbound_static, _NOTHING),
+        inbound_interface=_shape(generate.inbound_interface(_MARK, chains)),
+        inbound_ports=_shape(*generate.inbound_ports(marked, system), mark=str(_MARK_PORT)),
+        outbound_static=written(generate.outbound_static, _NOTHING),
+        dns_proxy=written(generate.dns_proxy, marked),
+        pod_ip_mode=written(generate.pod_ip_mode, marked),
+        outbound_interface=_shape(generate.outbound_interface(_MARK, chains)),
+        exclusion=_shape(generate.outbound_exclusion(_MARK, chains)),
+        outbound_ports=_shape(*generate.outbound_ports(marked, system), mark=str(_MARK_PORT)),
+        inclusion=_shape(generate.outbound_inclusion(_MARK, chains)),
+        only_included=written(generate.outbound_decision, marked)[1:],
+        everything=written(generate.outbound_decision, _NOTHING),
         tail=["COMMIT", "EOF", ""],
     )
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.manifests.availability import availability
 from fsm_stack.manifests.config_maps import pipy_scripts, redirection_config_map
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
-from fsm_stack.manifests.mesh import custom_resource_definition, mesh_config, preset_config_map
-from fsm_stack.manifests.namespaces import control_plane_namespace, enrolled_namespaces
+from fsm_stack.manifests.mesh import (
+    control_plane_namespace,
+    custom_resource_definition,
+    enrolled_namespaces,
+    mesh_config,
+    preset_config_map,
+)
 from fsm_stack.manifests.rbac import rbac
-from fsm_stack.manifests.services import services
+from fsm_stack.manifests.services import availability, services
 from fsm_stack.manifests.webhooks import webhooks
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.assets import ReleaseAsset
+    from fsm_stack.manifests.config_maps import ReleaseAsset
     from fsm_stack.manifests.manifest import Manifest
-    from fsm_stack.redirection.render import Redirection
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.redirection.scopes import Redirection
+    from fsm_stack.settings.models.stack import StackSettings
 
 # Within a wave: what others refer to comes first.
 KIND_ORDER: Final = (
@@ -70,7 +74,7 @@ def bundle(
 
     Args:
         settings: the stack.
-        redirected: its redirection, from :func:`fsm_stack.redirection.render.redirection`.
+        redirected: its redirection, from :func:`fsm_stack.redirection.scopes.redirection`.
         asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
 
     Returns:

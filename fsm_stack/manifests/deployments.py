@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.arguments import (
-    bootstrap_arguments,
-    controller_arguments,
-    injector_arguments,
-)
 from fsm_stack.manifests.config_maps import SCRIPTS_KEY
-from fsm_stack.manifests.labels import (
+from fsm_stack.manifests.manifest import (
     ADMIN_PORT,
     BOOTSTRAP,
     CONTROLLER,
@@ -23,12 +18,17 @@ from fsm_stack.manifests.labels import (
     INJECTOR,
     INJECTOR_PORT,
     WEBHOOK_PORT,
+    Manifest,
+    Part,
+    Wave,
 )
-from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.manifests.pods import (
+    bootstrap_arguments,
+    controller_arguments,
     deployment,
     health_probes,
     image,
+    injector_arguments,
     pod_name,
     port,
     probes,
@@ -37,11 +37,11 @@ from fsm_stack.manifests.pods import (
     wait_for_bootstrap,
 )
 from fsm_stack.manifests.webhooks import webhook_writers
-from fsm_stack.settings.images import image_reference
+from fsm_stack.settings.models.images import image_reference
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.components import Controller, Injector
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.components import Controller, Injector
+    from fsm_stack.settings.models.stack import StackSettings
 
 _SCRIPTS_VOLUME: Final = "fsm-init-repo-scripts"
 _REPOSITORY_VOLUME: Final = "shared-repo"

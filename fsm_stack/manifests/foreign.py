@@ -1,4 +1,6 @@
-"""The fields of our objects that others write on purpose: the only list of them.
+"""Fields of our objects that others write on purpose, and the ways through a conflict over others.
+
+One spelling for the Pulumi program, which meets the conflict, and for reports, which foresee it.
 
 It feeds ``ignore_changes`` of Pulumi resources, Argo CD's ignored differences, and drift reports.
 A path is a Pulumi property path; the field itself need not be in the declared object.
@@ -10,11 +12,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.manifests.crd import CRD_NAME
-from fsm_stack.manifests.labels import CONTROLLER, INJECTOR
+from fsm_stack.manifests.manifest import CONTROLLER, INJECTOR
 from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
+
+# The setting of a stack that takes the MeshConfig's fields back.
+FORCE_MESH_CONFIG: Final = "deployment.forceMeshConfig"
+# The same of every object. Source: pulumi-kubernetes' schema, enablePatchForce.
+FORCE_EVERY_OBJECT: Final = "PULUMI_K8S_ENABLE_PATCH_FORCE=true"
+UP: Final = "pulumi up --refresh"
+FORCED_UP: Final = f"{FORCE_EVERY_OBJECT} {UP}"
+# The managers under which this project's own writes stand: the provider's default begins so.
+OWN_MANAGERS: Final = ("pulumi", "fsm-stack")
+
 
 _LAST_APPLIED: Final = 'metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]'
 _CA_BUNDLE: Final = "webhooks[*].clientConfig.caBundle"

@@ -1,4 +1,4 @@
-"""The mesh's own objects: the MeshConfig, its CRD, and the preset that bootstrap reads."""
+"""The mesh's own objects: MeshConfig, CRD and preset; its namespace, and those that join it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from fsm_stack.manifests.mesh_config import (
     preset_mesh_config,
 )
 from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
-from fsm_stack.settings.images import FSM_IMAGES, image_name, image_reference
+from fsm_stack.settings.models.images import FSM_IMAGES, image_name, image_reference
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
 from fsm_stack.well_known import PRESET_CONFIG_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.cluster import EnrolledNamespace
+    from fsm_stack.settings.models.stack import StackSettings
 
 # Identities are derived within this one (RFC 9562, version 5): a render has no chance in it.
 _IDENTITIES: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "fsm-stack.flomesh.io")
@@ -120,4 +121,63 @@ def preset_config_map(settings: StackSettings) -> Manifest:
         part=Part.MESH_CONFIG,
         wave=Wave.FOUNDATION,
         repeats=(f'data["{_PRESET_KEY}"]',),
+    )
+
+
+def control_plane_namespace(settings: StackSettings) -> tuple[Manifest, ...]:
+    """The control plane's namespace; a patch of its label where the settings say that it exists.
+
+    A stack that stops declaring its namespace must not delete it, and all that is in it.
+    Its label ``name`` is what Helm gives a namespace that it creates, and what the webhooks'
+    selectors look at to leave the control plane alone.
+    Source: helm pkg/action/install.go; flomesh-io/fsm pkg/injector/webhook.go.
+    """
+    name = settings.namespace
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"name": name}},
+    }
+    return (
+        Manifest(
+            object=namespace,
+            part=Part.CONTROL_PLANE,
+            wave=Wave.NAMESPACE,
+            patch=not settings.mesh.create_namespace,
+        ),
+    )
+
+
+def _enrolment(settings: StackSettings, enrolled: EnrolledNamespace) -> dict[str, Any]:
+    system = settings.profile
+    annotations: dict[str, str] = {}
+    if enrolled.sidecar_injection is not None:
+        annotations[system.annotation("sidecar-injection")] = (
+            "enabled" if enrolled.sidecar_injection else "disabled"
+        )
+    if enrolled.metrics:
+        annotations[system.annotation("metrics")] = "enabled"
+    metadata: dict[str, Any] = {
+        "name": enrolled.name,
+        "labels": {system.monitored_by_label: settings.mesh_name},
+    }
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def enrolled_namespaces(settings: StackSettings) -> tuple[Manifest, ...]:
+    """One object for each enrolled namespace.
+
+    A namespace that others own is a patch: only the label and the annotations are ours.
+    Source: flomesh-io/fsm cmd/cli namespace_add.go and metrics_enable.go.
+    """
+    return tuple(
+        Manifest(
+            object=_enrolment(settings, enrolled),
+            part=Part.INJECTOR_WEBHOOK,
+            wave=Wave.ENROLMENT,
+            patch=not enrolled.create,
+        )
+        for enrolled in settings.enrolled_namespaces
     )

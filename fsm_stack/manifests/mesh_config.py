@@ -12,10 +12,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.lists import KEYS
-from fsm_stack.settings.duration import canonical_duration
-from fsm_stack.settings.mesh_config import MeshSettings, effective_mode
-from fsm_stack.settings.quantity import canonical_quantity
+from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.systems import FSM, system
+from fsm_stack.units import canonical_duration, canonical_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

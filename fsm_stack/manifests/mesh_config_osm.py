@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh_config import sections
-from fsm_stack.settings.mesh_config import effective_mode
+from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.systems import OSM_EDGE
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.mesh_config import MeshSettings
+    from fsm_stack.settings.models.mesh import MeshSettings
 
 Json = dict[str, Any]
 

@@ -1,21 +1,165 @@
-"""The account of the control plane, and its roles and bindings."""
+"""The account of the control plane, what it may do, and its roles and bindings.
+
+Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, fsm-mesh-config-role.yaml and
+leader-election-role.yaml at 1.6.0 (the same at 1.5.1). The parity test compares the meaning; that
+the rules suffice was seen on a running cluster (tests/apiserver/test_roles.py).
+"""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.labels import RELEASE, metadata
-from fsm_stack.manifests.manifest import Manifest, Part, Wave
-from fsm_stack.manifests.rbac_rules import (
-    LEADER_ELECTION_RULES,
-    MESH_CONFIG_RULES,
-    control_plane_rules,
-)
+from fsm_stack.manifests.manifest import RELEASE, Manifest, Part, Wave, metadata
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.rbac_rules import Rule
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
+
+_READ: Final = ("get", "list", "watch")
+_ALL: Final = (*_READ, "create", "update", "patch", "delete")
+_STATUS: Final = ("get", "patch", "update")
+
+Rule = dict[str, Any]
+
+
+def _rule(groups: tuple[str, ...], resources: tuple[str, ...], verbs: tuple[str, ...]) -> Rule:
+    return {"apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs)}
+
+
+def _on(group: str, resources: str, verbs: tuple[str, ...]) -> Rule:
+    """One rule on one API group; the resources are separated by blanks."""
+    return _rule((group,), tuple(resources.split()), verbs)
+
+
+def _managed(group: str, resources: str) -> tuple[Rule, ...]:
+    """A controller's rights on its own kinds: everything, their finalizers and their status."""
+    names = resources.split()
+    return (
+        _on(group, resources, _ALL),
+        _on(group, " ".join(f"{name}/finalizers" for name in names), ("update",)),
+        _on(group, " ".join(f"{name}/status" for name in names), _STATUS),
+    )
+
+
+# Kubernetes' own kinds.
+_KUBERNETES: Final = (
+    _on("apps", "daemonsets deployments replicasets statefulsets", _ALL),
+    _on("networking.k8s.io", "ingressclasses", _READ),
+    _on("networking.k8s.io", "ingresses", _ALL),
+    _on("batch", "jobs", _READ),
+    _on("", "namespaces", _ALL),
+    _on("", "endpoints pods services secrets configmaps volumes serviceaccounts", _ALL),
+    _on("", "services/status", (*_READ, "create", "update", "patch")),
+    _on("", "nodes", _READ),
+    _on("policy", "poddisruptionbudgets", _ALL),
+    _on("autoscaling", "horizontalpodautoscalers", _ALL),
+    _on("", "pods pods/log pods/portforward", ("get", "list", "create")),
+    _on("", "services endpoints", ("create", "update", "delete")),
+    _on("", "events", (*_READ, "create", "patch", "update")),
+    _on("", "secrets", ("create", "update", "delete", "patch")),
+    _on("", "configmaps", ("create", "update")),
+    _on(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations validatingwebhookconfigurations",
+        _ALL,
+    ),
+    _on("apiextensions.k8s.io", "customresourcedefinitions", _ALL),
+    _on("rbac.authorization.k8s.io", "roles rolebindings clusterroles clusterrolebindings", _ALL),
+    _on("cert-manager.io", "certificaterequests", (*_READ, "create", "delete")),
+)
+
+# FSM's own kinds, and those of the Service Mesh Interface.
+_MESH: Final = (
+    _on("config.flomesh.io", "meshconfigs meshrootcertificates", _ALL),
+    _on("config.flomesh.io", "meshrootcertificates/status", ("update",)),
+    _on("split.smi-spec.io", "trafficsplits", _READ),
+    _on("access.smi-spec.io", "traffictargets", _READ),
+    _on("specs.smi-spec.io", "httproutegroups tcproutes", _READ),
+    _on(
+        "policy.flomesh.io",
+        "egresses egressgateways ingressbackends accesscontrols accesscerts isolations retries "
+        "upstreamtrafficsettings trafficwarmups",
+        _READ,
+    ),
+    _on(
+        "policy.flomesh.io",
+        # `trafficwarmup` is upstream's spelling here; the kind's plural is trafficwarmups.
+        "ingressbackends/status accesscontrols/status accesscerts/status "
+        "upstreamtrafficsettings/status trafficwarmup/status",
+        ("update",),
+    ),
+    _on("plugin.flomesh.io", "plugins pluginchains pluginconfigs", _READ),
+    _on(
+        "plugin.flomesh.io",
+        "plugins/status pluginchains/status pluginconfigs/status",
+        ("update",),
+    ),
+    _on("machine.flomesh.io", "virtualmachines", (*_READ, "update")),
+    _on("machine.flomesh.io", "virtualmachines/status", ("update",)),
+    _on(
+        "connector.flomesh.io",
+        "consulconnectors eurekaconnectors nacosconnectors zookeeperconnectors machineconnectors "
+        "gatewayconnectors",
+        (*_READ, "update"),
+    ),
+    _on(
+        "connector.flomesh.io",
+        "consulconnectors/status eurekaconnectors/status nacosconnectors/status "
+        "zookeeperconnectors/status machineconnectors/status gatewayconnectors/status",
+        _STATUS,
+    ),
+    _on("xnetwork.flomesh.io", "accesscontrols eipadvertisements", _READ),
+    _on("xnetwork.flomesh.io", "eipadvertisements/status", _STATUS),
+    *_managed(
+        "multicluster.flomesh.io", "clusters serviceimports serviceexports globaltrafficpolicies"
+    ),
+    *_managed("networking.flomesh.io", "namespacedingresses"),
+)
+
+# The Gateway API, FSM's extensions of it, and its policy attachments.
+_GATEWAY: Final = (
+    *_managed(
+        "gateway.networking.k8s.io",
+        "gatewayclasses gateways httproutes grpcroutes referencegrants tcproutes tlsroutes "
+        "udproutes backendtlspolicies",
+    ),
+    *_managed(
+        "extension.gateway.flomesh.io",
+        "filters filterdefinitions listenerfilters circuitbreakers faultinjections ratelimits "
+        "httplogs metrics zipkins filterconfigs proxytags iprestrictions externalratelimits "
+        "concurrencylimits requestterminations dnsmodifiers",
+    ),
+    *_managed(
+        "gateway.flomesh.io",
+        "healthcheckpolicies retrypolicies backendlbpolicies routerulefilterpolicies",
+    ),
+)
+
+# Without it neither controller nor injector becomes ready where the API server serves them:
+# their informers wait for EndpointSlices before anything else.
+_ENDPOINT_SLICES: Final = _on(
+    "discovery.k8s.io", "endpointslices", (*_READ, "create", "update", "patch")
+)
+
+
+def control_plane_rules(*, endpoint_slices: bool) -> tuple[Rule, ...]:
+    """What the control plane's account may do.
+
+    Args:
+        endpoint_slices: whether the cluster serves ``discovery.k8s.io/v1``; FSM's programs ask
+            for EndpointSlices exactly then.
+    """
+    by_version = (_ENDPOINT_SLICES,) if endpoint_slices else ()
+    return (*_KUBERNETES, *by_version, *_MESH, *_GATEWAY)
+
+
+LEADER_ELECTION_RULES: Final = (
+    _rule(("", "coordination.k8s.io"), ("configmaps", "leases"), _ALL),
+    _on("", "events", ("create", "patch")),
+)
+
+MESH_CONFIG_RULES: Final = (_on("config.flomesh.io", "meshconfigs meshrootcertificates", _READ),)
+
 
 _API: Final = "rbac.authorization.k8s.io"
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.labels import (
+from fsm_stack.manifests.manifest import (
     CONTROLLER,
     INJECTOR,
     INJECTOR_PORT,
     VALIDATOR,
     VALIDATOR_PORT,
+    Manifest,
+    Part,
+    Wave,
     metadata,
 )
-from fsm_stack.manifests.manifest import Manifest, Part, Wave
 from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Key
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
 
 _API: Final = "admissionregistration.k8s.io/v1"
 

@@ -8,7 +8,7 @@ from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.settings.effective import mesh_lists
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
 
 

@@ -12,27 +12,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.loadable import NotLoadableError
-from fsm_stack.iptables.ranges import interface_interval, intersection, ipv4_range, merged
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.judge.loadable import NotLoadableError
+from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.script import script
-from fsm_stack.iptables.tidy import tidy
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.ranges import interface_interval, intersection, ipv4_range, merged
+from fsm_stack.iptables.sets.tidy import tidy
 from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
 from fsm_stack.redirection.lower import intercept_lists
-from fsm_stack.settings.checks.at import list_paths
+from fsm_stack.settings.checks.lists import list_paths
 from fsm_stack.settings.effective import profile_lists
-from fsm_stack.settings.yaml_text import path_text
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from fsm_stack.iptables.coverage import Coverage
+    from fsm_stack.iptables.sets.coverage import Coverage
     from fsm_stack.lists import ListName
-    from fsm_stack.settings.checks.at import AnyEntry
-    from fsm_stack.settings.stack import StackSettings
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.settings.checks.lists import AnyEntry
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml.places import Path
 
 # Stands for every pod: what it includes is all that annotations could make count.
 _ANY_POD: Final = Lists(included_ranges=("0.0.0.0/0",))

@@ -1,4 +1,4 @@
-"""Pydantic's validation errors as findings with stable ids, in this project's words."""
+"""Pydantic's errors as findings with stable ids, and values as the file spells them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,49 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from fsm_stack.catalogue import all_rules
-from fsm_stack.findings import Finding, finding
-from fsm_stack.settings.forms import EXPECTED
-from fsm_stack.settings.shown import shown, type_name
-from fsm_stack.settings.yaml_text import Path, path_text
+from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.settings.models.base import EXPECTED
+from fsm_stack.yaml.places import Path, path_text
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+def type_name(value: object) -> str:
+    """The YAML name of a decoded value's type."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it, in the file's spelling, shortened."""
+    match value:
+        case None:
+            text = "nothing"
+        case bool():
+            text = str(value).lower()
+        case str():
+            text = repr(value)
+        case list() | dict():
+            return type_name(value)
+        case _:
+            text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  # a terminal line
+
 
 _WORDS: Final = {
     "string_type": "text",

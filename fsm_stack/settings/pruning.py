@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.yaml.places import Path
 
 
 class Pruned:

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings import Finding, Severity, finding, in_order
+from fsm_stack.findings.finding import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
-from fsm_stack.settings.problems import keys_at, nearest, to_finding
+from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.problems import keys_at, nearest, to_finding, type_name
 from fsm_stack.settings.pruning import Pruned
-from fsm_stack.settings.shown import type_name
-from fsm_stack.settings.stack import StackSettings
-from fsm_stack.settings.yaml_text import path_text
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from fsm_stack.settings.yaml_text import Document, Path
+    from fsm_stack.yaml.places import Document, Path
 
 PROJECT: Final = "fsm-stack"
 

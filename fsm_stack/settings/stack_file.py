@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.errors import InputError
 from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value
-from fsm_stack.settings.yaml_text import Document, read_yaml
+from fsm_stack.yaml.places import Document, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -7,30 +7,30 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.catalogue import rule
-from fsm_stack.findings import Severity, finding
-from fsm_stack.injection.namespace import namespace_view
+from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.finding import Severity, finding
+from fsm_stack.injector.decision import namespace_view
 from fsm_stack.lists import KEYS
-from fsm_stack.verify.apply import apply
+from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.commands import apply
 from fsm_stack.verify.enrolment import as_declared
 from fsm_stack.verify.injected import injecting_mesh
 from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.injection.mesh import MeshView
-    from fsm_stack.injection.namespace import NamespaceView
-    from fsm_stack.iptables.read import Reading
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.injector.decision import NamespaceView
+    from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.iptables.read.text import Reading
+    from fsm_stack.snapshot.objects import Pod
+    from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
-    from fsm_stack.verify.objects import Pod
-    from fsm_stack.verify.programs.why import Trouble
-    from fsm_stack.verify.snapshot import Snapshot
+    from fsm_stack.verify.programs.program import Trouble
 
 
 class NotRun(Exception):  # noqa: N818  # an answer of a check, not a defect

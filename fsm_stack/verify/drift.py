@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.settings.duration import nanoseconds
-from fsm_stack.verify.shape import mapping, mappings
+from fsm_stack.snapshot.shape import mapping, mappings
+from fsm_stack.units import nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

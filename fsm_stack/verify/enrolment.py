@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.shape import mapping, texts
+from fsm_stack.snapshot.shape import mapping, texts
+from fsm_stack.verify.commands import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.injection.namespace import NamespaceView
+    from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.conflict import UP
-from fsm_stack.manifests.foreign import foreign_paths, foreign_paths_of_rendered
-from fsm_stack.redirection.render import redirection
-from fsm_stack.verify.harmless import command, harmless
+from fsm_stack.manifests.foreign import UP, foreign_paths, foreign_paths_of_rendered
+from fsm_stack.redirection.scopes import redirection
+from fsm_stack.snapshot.snapshot import Snapshot, guessed_system
+from fsm_stack.verify.commands import command, harmless
 from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.snapshot import Snapshot, guessed_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.foreign import ForeignPath
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
 
 Json = dict[str, Any]

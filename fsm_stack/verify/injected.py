@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injection.annotations import keys_of
-from fsm_stack.injection.mesh import mesh_view
-from fsm_stack.verify.shape import mapping, mappings, text, texts
+from fsm_stack.injector.annotations import keys_of
+from fsm_stack.injector.mesh import mesh_view
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.injection.mesh import MeshView
-    from fsm_stack.injection.namespace import NamespaceView
-    from fsm_stack.verify.objects import Pod
+    from fsm_stack.injector.decision import NamespaceView
+    from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.snapshot.objects import Pod
 
 Json = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""A mesh as far as the rules of its pods go: what of a MeshConfig decides a script, and no more.
+"""A mesh as far as its pods' rules go, and the entry that makes a destination bypass them.
 
 A MeshConfig comes from files of any origin, too. A field of another type than its CRD gives it is
 one that no API server would answer: it counts as absent.
@@ -6,14 +6,17 @@ one that no API server would answer: it counts as absent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.injection.mesh import MeshView, mesh_view
-from fsm_stack.lists import LISTS
-from fsm_stack.verify.shape import mapping, text
+from fsm_stack.errors import InputError
+from fsm_stack.injector.mesh import MeshView, mesh_view
+from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, LISTS, OUTBOUND_PORTS
+from fsm_stack.snapshot.shape import mapping, text
 
 if TYPE_CHECKING:
-    from fsm_stack.lists import Holds
+    from fsm_stack.lists import Holds, InterceptLists
     from fsm_stack.systems import System
 
 Json = dict[str, Any]
@@ -52,3 +55,68 @@ def _entries(value: object, holds: Holds) -> list[Any]:
     values = value if isinstance(value, list) else []
     kinds = (int, str) if holds == "ports" else (str,)
     return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]
+
+
+_PORT_MAX: Final = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Why a destination bypasses the sidecar.
+
+    Attributes:
+        list_name: the MeshConfig's list; empty: no list, but localhost.
+        text: for people: ``port 6379 in outboundPortExclusionList``.
+    """
+
+    list_name: str
+    text: str
+
+
+def destination(text: str) -> tuple[str, int]:
+    """``ADDRESS:PORT``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    address, colon, port = text.rpartition(":")
+    address = on_the_wire(address.removeprefix("[").removesuffix("]"))
+    if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
+        raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
+    if not 0 < int(port[:6]) <= _PORT_MAX:
+        raise InputError(f"{text!r}: expected a port from 1 to 65535")
+    return address, int(port)
+
+
+def excluded_by(lists: InterceptLists, address: str, port: int, *, own: str = "") -> Entry | None:
+    """The entry that makes a destination bypass the sidecar; None: it goes through it.
+
+    In the order of the script's rules: an exclusion beats an inclusion.
+
+    Args:
+        lists: mesh and pod together.
+        address: of the destination, as its packets have it.
+        port: of the destination.
+        own: the pod's address, which is reached over lo; empty: unknown.
+    """
+    if _inside("127.0.0.1/32", address):
+        return Entry(list_name="", text="it is localhost")
+    if _inside("127.0.0.0/8", address) or (own and address == own):
+        return Entry(list_name="", text="it is the pod itself, over interface lo")
+    for cidr in lists.excluded_ranges:
+        if _inside(cidr, address):
+            name = EXCLUDED_RANGES.key
+            return Entry(list_name=name, text=f"range {cidr} in {name}")
+    if port in lists.outbound_ports:
+        name = OUTBOUND_PORTS.key
+        return Entry(list_name=name, text=f"port {port} in {name}")
+    included = lists.included_ranges
+    if included and not any(_inside(cidr, address) for cidr in included):
+        name = INCLUDED_RANGES.key
+        return Entry(list_name=name, text=f"no range of {name} holds it")
+    return None
+
+
+def _inside(cidr: str, address: str) -> bool:
+    bounds, number = ipv4_range(cidr), address_number(address)
+    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]

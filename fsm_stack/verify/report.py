@@ -1,4 +1,7 @@
-"""A report as text, one line a check, and as plain values for programs."""
+"""A report as text, as plain values and as SARIF.
+
+Objects of a cluster have no file: results carry logical locations.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.findings import finding as writer
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.harmless import counted, harmless
+from fsm_stack.verify.commands import counted, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context, Outcome, Report
     from fsm_stack.verify.restarts import RestartList
     from fsm_stack.verify.why import Why
@@ -165,3 +169,28 @@ def restart_json(context: Context, listed: RestartList) -> dict[str, Any]:
         "notCompared": [harmless(why) for why in listed.unknown],
         "notRead": not_read,
     }
+
+
+def sarif(report: Report) -> dict[str, Any]:
+    """The whole document; a check that did not run is a notification, and the run no success."""
+    not_run = [
+        {
+            "level": "error",
+            "message": {"text": writer.plain(f"{one.check.title}: {one.why}")},
+            "descriptor": {"id": one.check.id},
+        }
+        for one in report.outcomes
+        if one.status is Status.NOT_RUN or (one.why and not one.complete)
+    ]
+    return writer.sarif(
+        map(_with_what_was_seen, report.findings),
+        invocation={
+            "executionSuccessful": report.complete,
+            "toolExecutionNotifications": not_run,
+        },
+    )
+
+
+def _with_what_was_seen(item: Finding) -> Finding:
+    shown = safe(item)
+    return replace(shown, message=f"{shown.message} Seen: {shown.value}") if shown.value else shown

@@ -6,23 +6,22 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.findings import Severity
+from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
 from fsm_stack.verify.checks import admission, authority, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
-from fsm_stack.verify.checks.images import images_first, old_images
 from fsm_stack.verify.checks.init import makes_init, overdue
-from fsm_stack.verify.checks.pods import meant_for
-from fsm_stack.verify.checks.remedy import before_restart, on_delete, restart_of
+from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
-from fsm_stack.verify.harmless import counted, harmless, kubectl
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.remedy import before_restart, on_delete, restart_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Pod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.verify.allow import REPLICA_FAILURE
-from fsm_stack.verify.shape import mapping, mappings
+from fsm_stack.snapshot.allow import REPLICA_FAILURE
+from fsm_stack.snapshot.shape import mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,33 +10,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsm_stack.errors import InputError
-from fsm_stack.injection.refusal import Refusal
-from fsm_stack.iptables.expect import found_lists
-from fsm_stack.iptables.packet import Packet
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.judge.expect import found_lists
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import Packet, ToListener, verdict_text
 from fsm_stack.iptables.packet import Pod as Place
-from fsm_stack.iptables.ranges import address_number
 from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.simulate import trace
-from fsm_stack.iptables.verdict import ToListener, verdict_text
+from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.verify.check import NotRun
-from fsm_stack.verify.checks.each import init_container, is_injected
+from fsm_stack.verify.checks.each import expected_lists, init_container, is_injected, reading_of
 from fsm_stack.verify.checks.init import failure, loaded
-from fsm_stack.verify.checks.lists import expected_lists, reading_of
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
-from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, restart_of
 from fsm_stack.verify.checks.workloads import template_annotations
+from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import writers
-from fsm_stack.verify.exclusion import destination, excluded_by
-from fsm_stack.verify.harmless import command
+from fsm_stack.verify.redirecting import destination, excluded_by
+from fsm_stack.verify.remedy import TEMPLATE_FIRST, restart_of
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Trace
-    from fsm_stack.iptables.read import Reading
+    from fsm_stack.iptables.read.text import Reading
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.lists import InterceptLists
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.exclusion import Entry
-    from fsm_stack.verify.objects import Container, Pod
+    from fsm_stack.verify.redirecting import Entry
 
 Cause = Literal[
     "as-declared",

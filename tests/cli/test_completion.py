@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.shell_completion import ShellComplete
 
-from fsm_stack.cli.main import cli
-from fsm_stack.cli.registry import ENTRIES
+from fsm_stack.cli.main import ENTRIES, cli
 
 from .conftest import document
 

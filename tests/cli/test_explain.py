@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsm_stack.catalogue import all_rules
+from fsm_stack.findings.catalogue import all_rules
 
 from .conftest import document
 

@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from fsm_stack import __version__
-from fsm_stack.cli.main import cli
-from fsm_stack.cli.registry import ENTRIES, SECTIONS
+from fsm_stack.cli.main import ENTRIES, SECTIONS, cli
 from fsm_stack.cli.verb import Verb
 from fsm_stack.errors import CouldNotCheckError, InputError
 
@@ -140,7 +139,7 @@ def test_no_verb_imports_the_engine(project: Path, arguments: tuple[str, ...]) -
 def test_help_and_version_import_nothing_but_the_command_line(tmp_path: Path) -> None:
     program = (
         "import atexit, sys\n"
-        "names = ('pydantic', 'yaml', 'jinja2', 'fsm_stack.cli.verb', 'fsm_stack.catalogue')\n"
+        "names = ('pydantic', 'yaml', 'jinja2', 'fsm_stack.cli.verb', 'fsm_stack.findings.catalogue')\n"
         "atexit.register(lambda: print([n for n in names if n in sys.modules], file=sys.stderr))\n"
         f"{PROGRAM}"
     )

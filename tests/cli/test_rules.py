@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.read.text import read
 
 from .conftest import document
 from .traffic import fill

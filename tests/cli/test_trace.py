@@ -334,6 +334,6 @@ def test_an_answer_imports_no_more_than_it_needs(
     script = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n"
     verdict, modules = imported(project, *arguments, "--to", "1.1.1.1:80", script=script)
     assert verdict == "to the outbound listener (15001)"
-    assert " fsm_stack.iptables.simulate\n" in modules
+    assert " fsm_stack.iptables.judge.simulate\n" in modules
     for name in heavy:
         assert f" {name}\n" not in modules

@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from fsm_stack.cli import verify as verb
 from fsm_stack.cli.main import cli
-from fsm_stack.edges import cluster_session
-from fsm_stack.edges.snapshot_file import save
+from fsm_stack.cluster import session as cluster_session
+from fsm_stack.cluster.snapshot_file import save
 from fsm_stack.errors import CouldNotCheckError
-from fsm_stack.verify.allow import keep
-from fsm_stack.verify.anonymize import anonymous, anonymous_source
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.anonymize import anonymous, anonymous_source
 from tests.verify.world import DEV, World, expected, pod_json, world
 
 if TYPE_CHECKING:

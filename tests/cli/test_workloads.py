@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
-from fsm_stack.edges.yaml_text import dump
+from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.apiserver import NotInstalledError, serve
+from tests.apiserver.apiserver import NotInstalledError, serve
 
 from .engine import Engine
 from .project import Project
@@ -17,7 +17,7 @@ from .project import Project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import automation
 
-from fsm_stack.edges.pulumi_program import run as program
-from tests.cluster.apiserver import find
+from fsm_stack.pulumi.program import run as program
+from tests.apiserver.apiserver import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

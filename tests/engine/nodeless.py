@@ -6,12 +6,12 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.client import ApiError
+from tests.apiserver.client import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
 PAUSE_SECONDS = 0.2
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fsm_stack.edges.release_asset import vendor
-from tests.edges.test_release_asset import pack
+from fsm_stack.project.release_asset import vendor
+from tests.archives import pack
 
 from .engine import REPOSITORY
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.edges.pulumi_guard import CONFLICT_REMEDIES, OTHER_REMEDIES
-from fsm_stack.edges.pulumi_kinds import FOLLOWED
+from fsm_stack.pulumi.guard import CONFLICT_REMEDIES, OTHER_REMEDIES
+from fsm_stack.pulumi.kinds import FOLLOWED
 
 from .project import Project, changed, committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
     from .engine import Engine, Stack
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fsm_stack.edges.pulumi_kinds import FOLLOWED, OWNER
+from fsm_stack.pulumi.kinds import FOLLOWED, OWNER
 
 from .engine import REPOSITORY
 from .project import committed
@@ -15,7 +15,7 @@ from .project import committed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
     from .engine import Run
     from .project import Project

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fsm_stack.edges.pulumi_guard import OTHER_REMEDIES, OTHER_STACK
-from fsm_stack.edges.pulumi_kinds import OWNER
-from tests.cluster.test_verify_osm import crd as osm_crd
+from fsm_stack.pulumi.guard import OTHER_REMEDIES, OTHER_STACK
+from fsm_stack.pulumi.kinds import OWNER
+from tests.apiserver.test_verify_osm import crd as osm_crd
 
 from .engine import REPOSITORY
 from .nodeless import ready_pods
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
     from .engine import Engine, Stack
 

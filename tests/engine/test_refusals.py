@@ -9,13 +9,13 @@ import pulumi
 import pytest
 from pulumi.automation import ConfigValue
 
-from fsm_stack.edges.pulumi_program import run as program
+from fsm_stack.pulumi.program import run as program
 
 from .nodeless import ready_pods
 from .project import changed, committed
 
 if TYPE_CHECKING:
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
     from .engine import Run
     from .project import Project

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsm_stack.iptables.describe import script_in_description
-from fsm_stack.iptables.read import Reading, read
+from fsm_stack.iptables.read.text import Reading, read, script_in_description
 
 if TYPE_CHECKING:
     from fsm_stack.systems import System

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from fsm_stack.iptables.packet import Packet
-from fsm_stack.iptables.ranges import dotted
+from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_stack.iptables.coverage import Limits, rule_limits
-from fsm_stack.iptables.covers import Covers, Span
-from fsm_stack.iptables.ranges import intersection
 from fsm_stack.iptables.rule import Destination, OutInterface, Protocol, Return, Rule
+from fsm_stack.iptables.sets.coverage import Limits, rule_limits
+from fsm_stack.iptables.sets.dead import Covers, Span
+from fsm_stack.iptables.sets.ranges import intersection
 
 destinations = st.builds(
     Destination,

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fsm_stack.iptables.coverage import coverage, rule_limits
-from fsm_stack.iptables.dead import dead_rules
-from fsm_stack.iptables.lint import lint
+from fsm_stack.iptables.judge.lint import lint
+from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import (
     Accept,
     Append,
@@ -26,7 +25,8 @@ from fsm_stack.iptables.rule import (
     Ruleset,
     kernel_order,
 )
-from fsm_stack.iptables.simulate import trace
+from fsm_stack.iptables.sets.coverage import coverage, rule_limits
+from fsm_stack.iptables.sets.dead import dead_rules
 
 matches = st.lists(
     st.one_of(

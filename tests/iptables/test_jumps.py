@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_stack.iptables.jumps import Jumps, beyond, loops_and_depth
+from fsm_stack.iptables.judge.loadable import Jumps, beyond, loops_and_depth
 
 names = st.sampled_from("abcdef")
 graphs = st.dictionaries(names, st.sets(names, min_size=1), max_size=6)

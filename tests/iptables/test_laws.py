@@ -9,25 +9,27 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fsm_stack.iptables.classify import Flows, classify
-from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.document_script import document_ruleset
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lint import lint
-from fsm_stack.iptables.loadable import refusals
-from fsm_stack.iptables.packet import Packet  # noqa: TC001  # hypothesis reads the annotations
-from fsm_stack.iptables.protocol import protocol_number
-from fsm_stack.iptables.ranges import address_number, complement, ipv4_range, merged
-from fsm_stack.iptables.reach import changed, reach
-from fsm_stack.iptables.read import RuleSyntaxError, read
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.classify import Flows, classify
+from fsm_stack.iptables.judge.lint import lint
+from fsm_stack.iptables.judge.loadable import refusals
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import (
+    Packet,  # hypothesis reads the annotations
+    ToListener,
+    Untouched,
+    protocol_number,
+)
+from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import Insert, kernel_order
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.script import script
-from fsm_stack.iptables.simulate import trace
-from fsm_stack.iptables.tidy import cover, tidy
-from fsm_stack.iptables.verdict import ToListener, Untouched
-from fsm_stack.iptables.write import write_commands, write_restore
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.ranges import address_number, complement, ipv4_range, merged
+from fsm_stack.iptables.sets.reach import changed, reach
+from fsm_stack.iptables.sets.tidy import cover, tidy
+from fsm_stack.iptables.write import document_ruleset, write_commands, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE, System
 

@@ -6,10 +6,10 @@ from time import process_time
 
 import pytest
 
-from fsm_stack.findings import Severity
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lint import lint, lint_reading
-from fsm_stack.iptables.read import read
+from fsm_stack.findings.finding import Severity
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.lint import lint, lint_reading
+from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE, SYSTEMS, System

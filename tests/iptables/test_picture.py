@@ -6,12 +6,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.loadable import NotLoadableError
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.loadable import NotLoadableError
+from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, Pod
 from fsm_stack.iptables.picture import picture
-from fsm_stack.iptables.read import read
-from fsm_stack.iptables.simulate import trace
+from fsm_stack.iptables.read.text import read
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.classify import Flows, classify
-from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.ranges import address_number
-from fsm_stack.iptables.reach import changed, reach
-from fsm_stack.iptables.read import read
-from fsm_stack.iptables.region import interfaces_text
-from fsm_stack.iptables.verdict import ToListener, Untouched
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.classify import Flows, classify
+from fsm_stack.iptables.packet import ToListener, Untouched
+from fsm_stack.iptables.read.text import read
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.iptables.sets.reach import changed, reach
+from fsm_stack.iptables.sets.region import interfaces_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.read import RuleSyntaxError, read
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.iptables.rule import (
     Append,
     Destination,

@@ -7,13 +7,20 @@ from dataclasses import replace
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.loadable import NotLoadableError
-from fsm_stack.iptables.packet import Packet, Pod, Trace
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.loadable import NotLoadableError
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import (
+    Packet,
+    Pod,
+    Rewritten,
+    ToListener,
+    Trace,
+    Untouched,
+    verdict_text,
+)
+from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.simulate import trace
-from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, verdict_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.tidy import tidy
+from fsm_stack.iptables.sets.tidy import tidy
 from fsm_stack.lists import InterceptLists
 
 

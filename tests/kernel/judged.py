@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from network import POD_IP, Arrival, Backend, interface_to
 
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.packet import Packet, Pod
-from fsm_stack.iptables.read import read
-from fsm_stack.iptables.simulate import trace
-from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import Packet, Pod, Rewritten, ToListener, Untouched
+from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.write import write_commands, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import system

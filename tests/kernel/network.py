@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from fsm_stack.iptables.ranges import address_number, ipv4_range
+from fsm_stack.iptables.sets.ranges import address_number, ipv4_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from judged import DIALECTS, Case, Dialect, case_of, judge, text_of
 from network import BACKENDS, CABLES, TCP_PORTS, UDP_PORTS, Backend, Network, interface_to
 
-from fsm_stack.iptables.coverage import coverage
 from fsm_stack.iptables.packet import Packet
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.read.text import read
+from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS
 

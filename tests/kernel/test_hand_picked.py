@@ -10,7 +10,7 @@ from judged import DIALECTS, Case, Dialect, expected, judge, text_of
 from network import BACKENDS, CABLES, POD_IP, Backend, interface_to
 
 from fsm_stack.iptables.packet import Packet
-from fsm_stack.iptables.ranges import on_the_wire
+from fsm_stack.iptables.sets.ranges import on_the_wire
 from fsm_stack.lists import InterceptLists
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from judged import DIALECTS, Dialect
 from network import BACKENDS, Arrival, Backend, Network, interface_to
 
-from fsm_stack.iptables.intercept import intercept
-from fsm_stack.iptables.lint import lint, lint_reading
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.judge.lint import lint, lint_reading
 from fsm_stack.iptables.packet import Packet
-from fsm_stack.iptables.read import RuleSyntaxError, read
+from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.iptables.write import write_commands, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM

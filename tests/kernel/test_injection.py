@@ -9,13 +9,13 @@ import yaml
 from judged import expected
 from network import BACKENDS, POD_IP
 
-from fsm_stack.edges.yaml_text import dump
-from fsm_stack.injection.documents import split
-from fsm_stack.injection.mesh import MeshView, mesh_view
-from fsm_stack.injection.stream import Context, run
+from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.iptables.packet import Packet
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.well_known import SIDECAR_UID
+from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.stream import Context, run
+from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
     from network import Arrival, Backend, Network

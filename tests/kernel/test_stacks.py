@@ -11,7 +11,7 @@ from network import BACKENDS
 
 from fsm_stack.iptables.script import script
 from fsm_stack.lists import InterceptLists
-from fsm_stack.redirection.render import redirection
+from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_mapping, load_text
 from fsm_stack.systems import FSM
 

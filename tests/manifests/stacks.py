@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.render import redirection
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.manifests.config_maps import ReleaseAsset
+from fsm_stack.redirection.scopes import redirection
+from fsm_stack.settings.models.stack import StackSettings
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as configured
 
-from fsm_stack.manifests import crd_schema
+from fsm_stack.manifests import crd as crd_schema
 from fsm_stack.manifests.crd import mesh_config_crd, mesh_config_schema
-from fsm_stack.settings.structural import structural
+from fsm_stack.settings.schema import structural
 from tests.settings.mesh_config.strategies import mesh_data
 from tests.settings.mesh_config.upstream import (
     problems,

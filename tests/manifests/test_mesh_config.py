@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as configured
 
 from fsm_stack.manifests.mesh_config import mesh_config_object, mesh_config_spec
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.settings.models.stack import StackSettings
 from tests.manifests.stacks import named
 from tests.settings.mesh_config.shorthand import mesh
 from tests.settings.mesh_config.strategies import mesh_data

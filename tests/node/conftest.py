@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fsm_stack.systems import OSM, OSM_EDGE
-from tests.cluster.apiserver import NotInstalledError
+from tests.apiserver.apiserver import NotInstalledError
 
 from . import other_system
 from .image import images

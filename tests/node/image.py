@@ -36,7 +36,7 @@ PAUSE = "docker.io/test/pause:1"
 APP = "docker.io/test/app:1"
 ROOT = HERE.parent.parent
 PYTHON = "opt/python"
-# What fsm_stack.injection needs beside the standard library.
+# What fsm_stack.injector and fsm_stack.workloads need beside the standard library.
 PACKAGES = ("pydantic_core", "typing_extensions")
 # Parts of the standard library that no program here needs; site-packages are added by name.
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo",

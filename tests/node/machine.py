@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster.apiserver import SERVICE_RANGE
-from tests.cluster.client import eventually
+from tests.apiserver.apiserver import SERVICE_RANGE
+from tests.apiserver.client import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.apiserver import HOST_KUBECONFIG, Host, Program, ServerError, find, serve
-from tests.cluster.client import ApiError, eventually
+from tests.apiserver.apiserver import HOST_KUBECONFIG, Host, Program, ServerError, find, serve
+from tests.apiserver.client import ApiError, eventually
 
 from .image import APP, PAUSE
 from .machine import ADDRESS, HERE, Machine, cni_folder, machine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
     from .image import Images
 

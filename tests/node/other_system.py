@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fsm_stack.injection.of_settings import injector_environment
+from fsm_stack.injector.of_settings import injector_environment
 
 from .image import ROOT
 from .stack import OTHER_TAG, STACK, Stack, objects_of, settings_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
 
     from .node import Node
 

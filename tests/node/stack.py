@@ -15,11 +15,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
-from fsm_stack.edges.project import Project
-from fsm_stack.edges.release_asset import load_asset
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.render import redirection
-from tests.cluster.apiserver import built, find
+from fsm_stack.project.project import Project
+from fsm_stack.project.release_asset import load_asset
+from fsm_stack.redirection.scopes import redirection
+from tests.apiserver.apiserver import built, find
 
 from .image import ROOT
 from .workloads import wait_deployment, wait_injection
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.manifests.manifest import Manifest
-    from fsm_stack.settings.stack import StackSettings
-    from tests.cluster.client import Api
+    from fsm_stack.settings.models.stack import StackSettings
+    from tests.apiserver.client import Api
 
     from .node import Node
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.cluster.client import ApiError, eventually
+from tests.apiserver.client import ApiError, eventually
 
 from .stack import STACK
 from .verified import carry_out, green, named, report, verified

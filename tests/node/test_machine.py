@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.client import eventually
+from tests.apiserver.client import eventually
 
 from .enter import KUBELET_WANTS
 from .image import ROOT

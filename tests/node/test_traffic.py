@@ -15,14 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.iptables.coverage import coverage
-from fsm_stack.iptables.packet import Packet, Pod
-from fsm_stack.iptables.protocol import protocol_number
-from fsm_stack.iptables.ranges import address_number
-from fsm_stack.iptables.reach import child_at
-from fsm_stack.iptables.read import read
-from fsm_stack.iptables.simulate import trace
-from fsm_stack.iptables.verdict import Rewritten, ToListener, Untouched, redirected_to, sent_to
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import (
+    Packet,
+    Pod,
+    Rewritten,
+    ToListener,
+    Untouched,
+    protocol_number,
+    redirected_to,
+    sent_to,
+)
+from fsm_stack.iptables.read.text import read
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.iptables.sets.reach import child_at
 
 from .machine import ADDRESS, HERE
 from .workloads import container, pod, wait_ready
@@ -30,8 +37,8 @@ from .workloads import container, pod, wait_ready
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.rule import Ruleset
-    from fsm_stack.iptables.verdict import Verdict
 
     from .stack import Stack
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.cluster.client import ApiError
+from tests.apiserver.client import ApiError
 
 from .image import ROOT
 from .stack import STACK

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.client import eventually
+from tests.apiserver.client import eventually
 
 from .stack import STACK
 

@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.client import ApiError, eventually
+from tests.apiserver.client import ApiError, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cluster.client import Api
+    from tests.apiserver.client import Api
 
 Json = dict[str, Any]
 APP_IMAGE = "test/app:1"

@@ -7,12 +7,12 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fsm_stack.edges.yaml_text import dump
-from fsm_stack.manifests.assets import ReleaseAsset
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.render import redirection
-from fsm_stack.settings.stack import StackSettings
+from fsm_stack.manifests.config_maps import ReleaseAsset
+from fsm_stack.redirection.scopes import redirection
+from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import from_engine, load_mapping
+from fsm_stack.yaml.write import dump
 from tests.settings.loading import TODAY
 
 from .strategies import hostile, stacks

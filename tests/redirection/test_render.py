@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fsm_stack.lists import InterceptLists
-from fsm_stack.redirection.render import config_map_data, redirection, settings_digest
+from fsm_stack.redirection.scopes import config_map_data, redirection, settings_digest
 from tests.settings.loading import settings
 
 GUIDE = {

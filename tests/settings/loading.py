@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.settings.stack_file import load_mapping, load_text
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.stack import StackSettings
+    from fsm_stack.settings.models.stack import StackSettings
 
 TODAY = date(2026, 7, 1)
 

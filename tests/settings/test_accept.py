@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.catalogue import all_rules
+from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.settings.stack_file import load_mapping
 
 from .loading import TODAY, found

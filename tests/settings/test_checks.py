@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.findings import Severity
-from fsm_stack.settings.stack import Deployment
+from fsm_stack.findings.finding import Severity
+from fsm_stack.settings.models.stack import Deployment
 from fsm_stack.settings.stack_file import load_mapping
 
 from .loading import TODAY, found

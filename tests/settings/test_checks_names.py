@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.render import redirection
+from fsm_stack.redirection.scopes import redirection
 
 from .loading import found, settings
 

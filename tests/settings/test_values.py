@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from fsm_stack.settings.model import Model
-from fsm_stack.settings.values import (
+from fsm_stack.settings.models.base import Model
+from fsm_stack.settings.models.values import (
     CidrEntry,
     InterfaceEntry,
     PortEntry,

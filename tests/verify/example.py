@@ -12,17 +12,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from fsm_stack.edges.snapshot_file import saved_lines
+from fsm_stack.cluster.snapshot_file import saved_lines
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.allow import keep
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.snapshot import Assembly, Part, Source
 from fsm_stack.verify.expected import Expected, of_stack
-from fsm_stack.verify.snapshot import Assembly, Part, Source
 
 from .world import pod_json, program_pod
 
 ROOT: Final = Path(__file__).parent.parent.parent
 FILE: Final = ROOT / "docs" / "examples" / "mesh.jsonl"
-BUNDLE: Final = ROOT / "tests" / "cluster" / "ca-bundle.b64"
+BUNDLE: Final = ROOT / "tests" / "apiserver" / "ca-bundle.b64"
 Json = dict[str, Any]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.findings import Severity
+from fsm_stack.findings.finding import Severity
 from fsm_stack.verify.check import Status
 
 from .world import World, world

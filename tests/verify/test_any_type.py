@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.anonymize import anonymous
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.allow import keep
-from fsm_stack.verify.anonymize import anonymous
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import of_cluster
-from fsm_stack.verify.report import as_json, lines
+from fsm_stack.verify.report import as_json, lines, sarif
 from fsm_stack.verify.restarts import restarts
-from fsm_stack.verify.sarif import sarif
 from fsm_stack.verify.why import explain
 
 from .world import DEV, World, world

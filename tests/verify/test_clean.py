@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_stack.catalogue import all_rules
+from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.checks import CHECKS
 

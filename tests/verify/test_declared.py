@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.snapshot import Part
 
 from .world import managed, world
 

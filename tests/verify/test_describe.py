@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fsm_stack.snapshot.describe import read_description
+from fsm_stack.snapshot.snapshot import Assembly, Source
 from fsm_stack.verify.check import Status, run_checks
-from fsm_stack.verify.describe import read_description
-from fsm_stack.verify.snapshot import Assembly, Source
 
 from .world import World, check, world
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.verify.go_map import read_annotations
+from fsm_stack.snapshot.describe import read_annotations
 
 KEY = "flomesh.io/outbound-port-exclusion-list"
 

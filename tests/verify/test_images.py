@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.restarts import restarts
-from fsm_stack.verify.snapshot import Part
 
 from .world import World, managed, world
 

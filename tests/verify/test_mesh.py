@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsm_stack.findings import Severity
+from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.expected import of_cluster
-from fsm_stack.verify.snapshot import Part
 
 from .world import DEV, certificate, check, world
 
@@ -289,14 +289,15 @@ def test_a_validating_webhook_without_an_authority_is_told(
     )
 
 
-def test_an_authority_that_is_not_the_control_planes_is_a_warning() -> None:
+def test_an_authority_that_is_not_the_control_planes_is_an_error() -> None:
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
     webhook["clientConfig"]["caBundle"] = certificate(start="260102000000Z")
     (finding,) = mesh.outcome("cluster-webhook-ca").findings
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.ERROR
     assert finding.message == (
-        "caBundle is not the authority that the control plane's validating webhook has"
+        "caBundle is not the authority that the control plane's validating webhook has: they share "
+        "one, so the API server refuses new pods of the mesh, or changes of policies"
     )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.findings import Severity
-from fsm_stack.verify.anonymize import anonymous
+from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.anonymize import anonymous
 from fsm_stack.verify.check import Status
 
 from .world import World, world

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_stack.verify.programs.log import LINES_MAX, Denied, denied, last_words, telling
+from fsm_stack.snapshot.programs import LINES_MAX, Denied, denied, last_words, telling
 
 PLAIN = (
     'E0701 12:00:00.000000       1 reflector.go:200] "Failed to watch" err="failed to list '

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.catalogue import rule
-from fsm_stack.findings import Severity
+from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.snapshot import Part
 
 from .world import managed, program_pod, world
 
 if TYPE_CHECKING:
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
 
     from .world import World
 

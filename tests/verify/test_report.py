@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Report, Status, run_checks
 from fsm_stack.verify.checks import CHECKS
-from fsm_stack.verify.report import as_json, lines, summary
-from fsm_stack.verify.sarif import sarif
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.report import as_json, lines, sarif, summary
 
 from .world import World, check, world
 

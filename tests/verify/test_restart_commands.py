@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.verify.objects import Owner, owner_of
+from fsm_stack.snapshot.objects import Owner, owner_of
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.report import restart_json
 from fsm_stack.verify.restarts import lines, restarts
-from fsm_stack.verify.snapshot import Part
 
 from .world import DEV, World, expected, pod_json, world
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.read import read
+from fsm_stack.iptables.read.text import read
 from fsm_stack.verify.report import why_lines
 from fsm_stack.verify.why import explain
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injection.lists import interception
+from fsm_stack.injector.lists import interception
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.allow import keep
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.verify.check import Check, Context, Outcome, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import Expected, of_stack
-from fsm_stack.verify.snapshot import Assembly, Part, Snapshot, Source
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.read import Reading
-    from fsm_stack.verify.objects import Pod
+    from fsm_stack.iptables.read.text import Reading
+    from fsm_stack.snapshot.objects import Pod
 
 Json = dict[str, Any]
 

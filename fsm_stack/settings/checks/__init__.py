@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.effective import Effective
-    from fsm_stack.settings.stack import StackSettings
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml.places import Path
 
     Check = Callable[[StackSettings, date], Iterator[tuple[Path, Finding]]]
     ListCheck = Callable[[StackSettings, Effective], Iterator[tuple[Path, Finding]]]

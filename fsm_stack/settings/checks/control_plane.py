@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.settings.checks.at import at
-from fsm_stack.settings.cluster import ENDPOINT_SLICES_SINCE
-from fsm_stack.settings.images import UNRELEASED, Images, image_tag
-from fsm_stack.settings.mesh_config.other_systems import not_in_system
-from fsm_stack.settings.stack import StackSettings
-from fsm_stack.settings.values import address_text, cidr_bounds
+from fsm_stack.settings.checks.lists import at
+from fsm_stack.settings.models.cluster import ENDPOINT_SLICES_SINCE
+from fsm_stack.settings.models.images import UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.other_systems import not_in_system
+from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.models.values import address_text, cidr_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml.places import Path
 
     Found = Iterator[tuple[Path, Finding]]
 

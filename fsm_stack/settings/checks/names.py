@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.settings.checks.at import at
+from fsm_stack.settings.checks.lists import at
 from fsm_stack.well_known import (
     GATEWAY_MUTATING_WEBHOOK,
     GATEWAY_VALIDATING_WEBHOOK,
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.settings.stack import StackSettings
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml.places import Path
 
     Found = Iterator[tuple[Path, Finding]]
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings import Severity
+from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES, Lists
-from fsm_stack.settings.checks.at import at, list_paths
-from fsm_stack.settings.values import address_text, cidr_bounds, network_text
+from fsm_stack.settings.checks.lists import at, list_paths
+from fsm_stack.settings.models.values import address_text, cidr_bounds, network_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.effective import Effective
-    from fsm_stack.settings.stack import StackSettings
-    from fsm_stack.settings.yaml_text import Path
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml.places import Path
 
     Found = Iterator[tuple[Path, Finding]]
     Span = tuple[int, int]

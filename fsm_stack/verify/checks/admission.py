@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
+from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, found
 from fsm_stack.verify.checks.webhooks import place, require, restart
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]

@@ -1,24 +1,42 @@
-"""The control plane: its programs run, in the declared versions, and record what is declared."""
+"""The control plane: installed, running, in the declared versions, of the declared settings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.redirection.render import CONFIG_MAP_NAME
-from fsm_stack.verify.apply import apply
-from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.checks.installed import absent, require_installed
+from fsm_stack.findings.finding import Severity
+from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
+from fsm_stack.snapshot.programs import programs_of
+from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.commands import apply
 from fsm_stack.verify.injected import release
-from fsm_stack.verify.programs.names import programs_of
 from fsm_stack.verify.programs.program import program
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
+
+
+def absent(context: Context) -> bool:
+    """Whether no program of the control plane is there; False where that was not read."""
+    place, snapshot = context.expected.mesh.namespace, context.snapshot
+    return Part.CONTROL_PLANE in snapshot.read and all(
+        (place, name) not in snapshot.programs for name in programs_of(context.system)
+    )
+
+
+def require_installed(context: Context) -> None:
+    """Leave what is missing with the control plane to the check that says so.
+
+    Raises:
+        NotRun: nothing is installed.
+    """
+    if absent(context):
+        raise NotRun("the control plane is not installed")
+
 
 Json = dict[str, Any]
 _IMAGE_PATHS: Final = tuple(

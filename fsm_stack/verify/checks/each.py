@@ -1,20 +1,49 @@
-"""A check of one pod, made for every pod that was asked about."""
+"""A check of one pod, made for every pod that was asked about, over its script as rules."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
+from fsm_stack.injector.lists import interception
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.harmless import command, counted, kubectl
+from fsm_stack.verify.commands import command, counted, kubectl
 from fsm_stack.verify.shortfall import asked_about, shortfall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.iptables.read.text import Reading
+    from fsm_stack.lists import InterceptLists
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Container, Pod
+
+# An injector's script has 2 kB, and 4 kB with the most entries that iptables takes.
+SCRIPT_MAX: Final = 64 * 1024
+
+
+@lru_cache(maxsize=2048)
+def reading_of(script: str) -> Reading | str:
+    """A script as rules, or why it is none."""
+    if len(script) > SCRIPT_MAX:
+        return f"expected at most {SCRIPT_MAX} characters, got {len(script)}"
+    try:
+        return read(script)
+    except RuleSyntaxError as error:
+        return str(error)
+
+
+def expected_lists(annotations: Mapping[str, str], mesh: MeshView) -> InterceptLists | Refusal:
+    """The lists that the injector gives a pod with these annotations, or why it refuses it."""
+    try:
+        return interception(annotations, mesh).lists
+    except Refusal as refusal:
+        return refusal
 
 
 def place(pod: Pod) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.injection.lists import interception
-from fsm_stack.injection.refusal import Refusal
-from fsm_stack.iptables.lint import doubled_jumps
-from fsm_stack.iptables.ranges import canonical
+from fsm_stack.findings.finding import Severity
+from fsm_stack.injector.lists import interception
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.judge.lint import doubled_jumps
+from fsm_stack.iptables.read.tokens import POD_IP_VARIABLE
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -22,27 +22,27 @@ from fsm_stack.iptables.rule import (
     kernel_order,
 )
 from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.tokens import POD_IP_VARIABLE
+from fsm_stack.iptables.sets.ranges import canonical
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (
     init_container,
     place,
     ran_to_its_end,
+    reading_of,
     require_sidecar,
     restart,
 )
-from fsm_stack.verify.checks.lists import reading_of
 from fsm_stack.verify.checks.rules import script_of
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.commands import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Container, Pod
 
 _HOOKS: Final = (PREROUTING, OUTPUT)
 # A rule by its meaning: the order of its matches and the spelling of ranges do not matter.

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.iptables.ranges import canonical
+from fsm_stack.findings.finding import Severity
+from fsm_stack.iptables.sets.ranges import canonical
 from fsm_stack.lists import KEYS
-from fsm_stack.verify.apply import apply
+from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.installed import require_installed
+from fsm_stack.verify.checks.control_plane import require_installed
+from fsm_stack.verify.commands import apply, command
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.shape import mapping
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.injection.annotations import INJECTION, yes_or_no
-from fsm_stack.injection.decision import never_injected
-from fsm_stack.verify.apply import apply
+from fsm_stack.findings.finding import Severity
+from fsm_stack.injector.annotations import INJECTION, yes_or_no
+from fsm_stack.injector.decision import never_injected
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
 from fsm_stack.verify.checks.webhooks import require, restart
+from fsm_stack.verify.commands import apply, command
 from fsm_stack.verify.enrolment import admit, annotate, enrol
 from fsm_stack.verify.expected import selected_mesh
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.programs.repair import then
+from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.selector import refusal
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.injection.namespace import NamespaceView
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.verify.check import Context
 
 Json = dict[str, Any]

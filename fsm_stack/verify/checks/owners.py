@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.injection.annotations import pod_keys
-from fsm_stack.injection.decision import decide, webhook_skips
-from fsm_stack.injection.refusal import Refusal
+from fsm_stack.findings.finding import Severity
+from fsm_stack.injector.annotations import pod_keys
+from fsm_stack.injector.decision import decide, webhook_skips
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.lists import expected_lists
+from fsm_stack.verify.checks.each import expected_lists
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.webhooks import restart
-from fsm_stack.verify.harmless import command
+from fsm_stack.verify.commands import command
+from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.programs.refusals import pod_refusal
-from fsm_stack.verify.programs.repair import then
-from fsm_stack.verify.shape import mapping, text
 from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
-from fsm_stack.verify.snapshot import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.injection.decision import Decision
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.injector.decision import Decision
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.programs.refusals import PodRefusal
 

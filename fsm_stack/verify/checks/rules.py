@@ -6,27 +6,33 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings import Severity
-from fsm_stack.injection.refusal import Refusal
-from fsm_stack.iptables.expect import differences, found_lists
-from fsm_stack.iptables.lint import lint_reading, old_generation
+from fsm_stack.findings.finding import Severity
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.judge.expect import differences, found_lists
+from fsm_stack.iptables.judge.lint import lint_reading, old_generation
 from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import init_container, of_every_pod, place, require_annotations
+from fsm_stack.verify.checks.each import (
+    expected_lists,
+    init_container,
+    of_every_pod,
+    place,
+    reading_of,
+    require_annotations,
+)
 from fsm_stack.verify.checks.init import overdue, without_init
-from fsm_stack.verify.checks.lists import expected_lists, reading_of
-from fsm_stack.verify.checks.remedy import TEMPLATE_FIRST, before_restart, remedy
-from fsm_stack.verify.harmless import counted
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.commands import counted
+from fsm_stack.verify.remedy import TEMPLATE_FIRST, before_restart, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
-    from fsm_stack.iptables.read import Reading
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.iptables.read.text import Reading
     from fsm_stack.lists import InterceptLists
+    from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Pod
 
 _HOST_BITS: Final = "host-bits"
 _NO_RULES: Final = "missing-rule"

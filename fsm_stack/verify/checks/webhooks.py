@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.verify.apply import apply
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.installed import require_installed
+from fsm_stack.verify.checks.control_plane import require_installed
 from fsm_stack.verify.checks.mesh import drift_finding
+from fsm_stack.verify.commands import apply, command
 from fsm_stack.verify.drift import ABSENT, drifts
 from fsm_stack.verify.expected import is_injector, selected_mesh
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.programs.repair import start_again
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.verify.programs.program import start_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
 

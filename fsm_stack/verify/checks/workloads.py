@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injection.annotations import pod_keys
-from fsm_stack.verify.allow_pod import PREFIXES
+from fsm_stack.injector.annotations import pod_keys
+from fsm_stack.snapshot.allow_pod import PREFIXES
+from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.each import (
     of_every_pod,
@@ -13,16 +15,14 @@ from fsm_stack.verify.checks.each import (
     require_annotations,
     require_sidecar,
 )
-from fsm_stack.verify.shape import mapping
-from fsm_stack.verify.snapshot import Part
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings import Finding
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.objects import Container, Pod
 
 
 def reserved(pod: Pod, context: Context) -> Iterator[Finding]:

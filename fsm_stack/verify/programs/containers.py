@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.verify.apply import apply
-from fsm_stack.verify.harmless import command
-from fsm_stack.verify.programs.log import denied, last_words
-from fsm_stack.verify.programs.program import program
-from fsm_stack.verify.programs.repair import restart, then
-from fsm_stack.verify.programs.rights import granting
-from fsm_stack.verify.programs.why import Trouble
-from fsm_stack.verify.shape import mapping, mappings
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.snapshot.programs import denied, last_words
+from fsm_stack.snapshot.rights import granting
+from fsm_stack.snapshot.shape import mapping, mappings
+from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.commands import apply, command
+from fsm_stack.verify.programs.program import Trouble, program, restart, then
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fsm_stack.snapshot.program_pod import ProgramContainer, ProgramPod
+    from fsm_stack.snapshot.programs import Denied
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.programs.log import Denied
-    from fsm_stack.verify.programs.pod import ProgramContainer, ProgramPod
     from fsm_stack.verify.programs.program import Program
 
 # Source: kubernetes pkg/kubelet/images/types.go and pkg/kubelet/container/sync_result.go.

@@ -1,19 +1,42 @@
-"""One program of the control plane: its Deployment, its pods, and what was said about them."""
+"""One program of the control plane: its objects, and what brings it back when it is down.
+
+``kubectl rollout restart`` of a Deployment with no pods makes none, and of one that is not there
+fails: what advises a restart asks here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.verify.allow import PROGRESSING
-from fsm_stack.verify.shape import mapping, mappings, text
-from fsm_stack.verify.snapshot import Part
+from fsm_stack.snapshot.allow import PROGRESSING
+from fsm_stack.snapshot.shape import mapping, mappings, text
+from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.commands import apply, command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fsm_stack.snapshot.program_pod import ProgramContainer, ProgramPod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.programs.pod import ProgramContainer, ProgramPod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a program is not available.
+
+    Attributes:
+        id: of the catalogue.
+        why: the reason.
+        evidence: what was seen, in Kubernetes' or the program's own words; empty: nothing.
+        fix: what to do.
+    """
+
+    id: str
+    why: str
+    evidence: str = ""
+    fix: str = ""
+
 
 Json = dict[str, Any]
 # Source: Kubernetes, pkg/controller/deployment/util, TimedOutReason.
@@ -143,3 +166,38 @@ def _when(event: Json) -> str:
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+_ANY: Final = 1  # pods, where nothing declares how many
+
+
+def then(first: str, second: str) -> str:
+    """One thing after the other."""
+    return f"{first}, then: {second}" if first and second else first or second
+
+
+def start_again(context: Context, name: str) -> str:
+    """What makes a program start anew, whatever it does now."""
+    namespace = context.expected.mesh.namespace
+    item = context.snapshot.programs.get((namespace, name))
+    if item is None and Part.CONTROL_PLANE in context.snapshot.read:
+        return apply(context)
+    if item is not None and mapping(item.get("spec")).get("replicas") == 0:
+        return scale(context, name)
+    return restart(name, namespace)
+
+
+def restart(name: str, namespace: str) -> str:
+    """The command that replaces a Deployment's pods."""
+    return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
+
+
+def scale(context: Context, name: str) -> str:
+    """The command that gives a Deployment the pods that are declared."""
+    namespace = context.expected.mesh.namespace
+    declared = context.expected.objects.get(("Deployment", namespace, name)) or {}
+    replicas = mapping(declared.get("spec")).get("replicas")
+    wanted = replicas if isinstance(replicas, int) and replicas > 0 else _ANY
+    return command(
+        "kubectl", "scale", f"deployment/{name}", f"--replicas={wanted}", "-n", namespace
+    )

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.verify.apply import apply
-from fsm_stack.verify.harmless import command
+from fsm_stack.snapshot.shape import text
+from fsm_stack.verify.commands import apply, command
 from fsm_stack.verify.programs.containers import container_trouble
-from fsm_stack.verify.programs.program import program
+from fsm_stack.verify.programs.program import Trouble, program, restart, scale, then
 from fsm_stack.verify.programs.refusals import pod_refusal
-from fsm_stack.verify.programs.repair import restart, scale, then
-from fsm_stack.verify.programs.why import Trouble
-from fsm_stack.verify.shape import text
 from fsm_stack.verify.shortfall import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fsm_stack.snapshot.program_pod import ProgramPod
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.programs.pod import ProgramPod
     from fsm_stack.verify.programs.program import Program
 
 

@@ -24,17 +24,16 @@ from standins.process import arguments, end_on_request, log, serve
 from standins.rights import injector_paths, synchronise
 from standins.webhooks import labels, monitored, rule, webhook, write
 
-from fsm_stack.injection.admission import admit
-from fsm_stack.injection.mesh import mesh_view
-from fsm_stack.injection.namespace import namespace_view
-from fsm_stack.injection.profile import injector_profile
-from fsm_stack.injection.refusal import Refusal
+from fsm_stack.injector.admission import admit
+from fsm_stack.injector.decision import namespace_view
+from fsm_stack.injector.mesh import mesh_view
+from fsm_stack.injector.profile import Refusal, injector_profile
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.systems import System
 
 HEALTH_PORT, WEBHOOK_PORT = 9091, 9090

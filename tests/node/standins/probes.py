@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injection.probes import KINDS, port_of
+from fsm_stack.injector.probes import KINDS, port_of
 
 if TYPE_CHECKING:
-    from fsm_stack.injection.mesh import MeshView
+    from fsm_stack.injector.mesh import MeshView
 
 Json = dict[str, Any]
 

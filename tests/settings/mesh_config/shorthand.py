@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from fsm_stack.settings.mesh_config import MeshSettings
+from fsm_stack.settings.models.mesh import MeshSettings
 
 
 def mesh(**sections: Any) -> MeshSettings:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from fsm_stack.settings.duration import nanoseconds
-from fsm_stack.settings.mesh_config import MeshSettings
-from fsm_stack.settings.quantity import amount
+from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.units import amount, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

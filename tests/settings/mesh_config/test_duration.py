@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from fsm_stack.settings.duration import canonical_duration, nanoseconds
+from fsm_stack.units import canonical_duration, nanoseconds
 
 from .shorthand import mesh, refused
 from .strategies import durations

@@ -4,8 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from fsm_stack.settings.mesh_config import check_mode, effective_mode
-from fsm_stack.settings.mesh_config.interception import MODES, InterceptionMode
+from fsm_stack.settings.models.traffic import MODES, InterceptionMode, check_mode, effective_mode
 from fsm_stack.systems import SYSTEMS
 
 from .shorthand import mesh, refused

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_stack.settings.mesh_config import MeshSettings, not_in_system
+from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.models.other_systems import not_in_system
 
 from .shorthand import mesh
 

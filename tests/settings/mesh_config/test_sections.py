@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from fsm_stack.settings.mesh_config import MeshSettings
-from fsm_stack.settings.mesh_config.plugin_chains import single_precision
+from fsm_stack.settings.models.gateways import single_precision
+from fsm_stack.settings.models.mesh import MeshSettings
 
 from .shorthand import mesh, refused
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fsm_stack.settings.duration import nanoseconds
+from fsm_stack.units import nanoseconds
 from tests.recordings import recordings
 
 if TYPE_CHECKING:

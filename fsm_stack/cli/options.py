@@ -1,0 +1,173 @@
+"""What the verbs about traffic share: addresses, ports, which rules are meant, pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from fsm_stack.cli.verb import StackName, project_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from fsm_stack.iptables.packet import Trace
+    from fsm_stack.project.rules_source import RulesSource
+
+    _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+PORT_MAX: Final = 65535
+
+
+class Address(click.ParamType[str]):
+    """An IPv4 or IPv6 address; brackets around it are taken off."""
+
+    name = "ip"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address as it was written, once it is known to be one."""
+        from fsm_stack.iptables.sets.ranges import address_number
+
+        address = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        if address_number(address) is None and not _is_ipv6(address):
+            hint = "; rules match addresses, so look the name up first" if _is_name(value) else ""
+            self.fail(f"{value!r}: expected an IPv4 or IPv6 address{hint}", param, ctx)
+        return address
+
+
+class Endpoint(click.ParamType[tuple[str, int | None]]):
+    """``ADDRESS:PORT``, ``[IPV6]:PORT``, or an address alone."""
+
+    name = "address:port"
+
+    def convert(
+        self,
+        value: str | tuple[str, int | None],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, int | None]:
+        """The address and the port; None without one."""
+        from fsm_stack.iptables.sets.ranges import plain_number
+
+        if isinstance(value, tuple):
+            return value
+        if value.startswith("[") and "]" in value:
+            address, _, rest = value[1:].partition("]")
+        elif value.count(":") > 1:
+            address, rest = value, ""
+        else:
+            address, colon, port = value.partition(":")
+            rest = colon + port
+        Address().convert(address, param, ctx)
+        if not rest:
+            return (address, None)
+        number = plain_number(rest[1:]) if rest[0] == ":" else None
+        if number is None or number > PORT_MAX:
+            self.fail(f"{value!r}: expected a port from 0 to {PORT_MAX}", param, ctx)
+        return (address, number)
+
+
+def _is_name(text: str) -> bool:
+    """Whether it looks like a host's name: letters, and nothing that a name cannot have."""
+    plain = text.replace(".", "").replace("-", "")
+    return plain.isascii() and plain.isalnum() and not plain.isdigit()
+
+
+def _is_ipv6(text: str) -> bool:
+    if ":" not in text:
+        return False
+    from ipaddress import AddressValueError, IPv6Address
+
+    try:
+        IPv6Address(text)
+    except AddressValueError:
+        return False
+    return "%" not in text
+
+
+SYSTEM_NAMES = ("fsm", "osm-edge", "osm")
+
+
+def stack_argument(function: _Function) -> _Function:
+    """``STACK``, required."""
+    return click.argument("stack", type=StackName(), metavar="STACK")(function)
+
+
+def profile_option(function: _Function) -> _Function:
+    """``--profile``."""
+    return click.option(
+        "--profile",
+        metavar="NAME",
+        help="Of pods that carry this annotation profile.  [default: pods without annotations]",
+    )(function)
+
+
+def system_option(function: _Function) -> _Function:
+    """``--system``."""
+    return click.option(
+        "--system",
+        type=click.Choice(SYSTEM_NAMES),
+        help="Whose rules the script has to be; names the init container in a description.",
+    )(function)
+
+
+def source_options(function: _Function) -> _Function:
+    """``[STACK]``, ``--profile``, ``--script``, ``--system`` and ``-C``: see :func:`chosen`."""
+    function = project_option(function)
+    function = system_option(function)
+    function = click.option(
+        "--script",
+        metavar="FILE|-",
+        type=click.Path(allow_dash=True),
+        help="Ask about a script instead of a stack: an init container's, iptables-save, "
+        "iptables -S, or kubectl describe pod.",
+    )(function)
+    function = profile_option(function)
+    return click.argument("stack", type=StackName(), required=False, metavar="[STACK]")(function)
+
+
+def svg_option(function: _Function) -> _Function:
+    """``--svg``."""
+    return click.option(
+        "--svg",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Also draw it into FILE.",
+    )(function)
+
+
+def chosen(
+    stack: str | None,
+    *,
+    profile: str | None,
+    script: str | None,
+    system: str | None,
+    project_dir: Path,
+) -> RulesSource:
+    """The rules that the options mean.
+
+    Raises:
+        click.UsageError: neither or both of a stack and a script, or options of the other one.
+        FsmStackError: there are no such rules, or they cannot be read.
+    """
+    from fsm_stack.project.rules_source import of_script, of_stack
+
+    if (stack is None) == (script is None):
+        raise click.UsageError("expected either a STACK or --script FILE")
+    if script is not None:
+        if profile is not None:
+            raise click.UsageError("--profile: expected a STACK, a script has no profiles")
+        return of_script(script, system)
+    if system is not None:
+        raise click.UsageError("--system: expected --script, a stack knows its system")
+    return of_stack(project_dir, str(stack), profile)
+
+
+def draw(source: RulesSource, file: Path, *, title: str, trace: Trace | None = None) -> None:
+    """Write a picture of the rules, and of a connection's way through them."""
+    from fsm_stack.iptables.picture import picture
+    from fsm_stack.project.files import write_file
+
+    write_file(file, picture(source.loadable(), title=title, trace=trace).encode())

@@ -1,0 +1,1 @@
+"""Verbs about manifests of workloads."""

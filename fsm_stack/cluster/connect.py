@@ -1,0 +1,209 @@
+"""A connection to a cluster as kubectl would make it.
+
+Credentials are the official client's business (kubeconfig files, contexts, exec plugins,
+in-cluster accounts). Its models are not used: they would cost more than the lists.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.cluster.api import Answer, Cluster
+from fsm_stack.cluster.kubeconfig import read_kubeconfig
+from fsm_stack.errors import CouldNotCheckError, InputError
+from fsm_stack.snapshot.snapshot import IN_CLUSTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0  # between two pieces of an answer
+FIRST_SECONDS: Final = 10.0  # the same, until the server has answered once: one small object
+ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB a second
+ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
+_PIECE: Final = 1024 * 1024
+# What the library lets through for a file of another form than it expects.
+_DAMAGED: Final = (ValueError, TypeError, KeyError, AttributeError)
+_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cluster:
+    """A connection as kubectl would make it.
+
+    Args:
+        kubeconfig: a file; else ``KUBECONFIG``, ``~/.kube/config``, the pod's own account.
+        context: of the file; else its current one.
+
+    Raises:
+        InputError: no such file or context.
+        CouldNotCheckError: there is nothing that names a cluster.
+    """
+    from kubernetes import config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
+    from kubernetes.client import Configuration  # noqa: PLC0415  # the same
+
+    kube: Any = config  # its functions have no types
+    settings = Configuration()
+    if kubeconfig is not None and not kubeconfig.is_file():
+        raise InputError(f"{kubeconfig}: no such kubeconfig file")
+    file = str(kubeconfig) if kubeconfig else None
+    if file is None and not _has_default_file():
+        if context is not None:
+            raise InputError(f"context {context!r}: there is no kubeconfig file to look it up in")
+        return _in_cluster(kube, settings)
+    try:
+        known = read_kubeconfig(file)
+        chosen = known.chosen(context)
+        with _said() as said:
+            kube.load_kube_config(
+                config_file=file,
+                context=chosen,
+                client_configuration=settings,
+                persist_config=False,
+            )
+        if said:  # the library logs what a login program says, and goes on without credentials
+            raise CouldNotCheckError(f"context {chosen}: no credentials: {said[0]}")
+        more = tuple(known.impersonation(chosen))
+        return _cluster(settings, chosen, known.namespace(chosen), more)
+    except (kube.ConfigException, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"kubeconfig: {_first_line(error)}") from error
+    except _DAMAGED as error:
+        raise InputError(
+            f"kubeconfig: damaged, or of no known form: {_first_line(error)}"
+        ) from error
+
+
+@contextmanager
+def _said() -> Iterator[list[str]]:
+    """What the library logs as errors meanwhile."""
+    import logging  # noqa: PLC0415  # for those who ask a cluster
+
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]  # a handler of one line
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _has_default_file() -> bool:
+    named = os.environ.get("KUBECONFIG")
+    if named:
+        return any(Path(part).is_file() for part in named.split(os.pathsep) if part)
+    return (Path.home() / ".kube/config").is_file()
+
+
+def _in_cluster(kube: Any, settings: Any) -> Cluster:  # noqa: ANN401  # an untyped library
+    try:
+        kube.load_incluster_config(client_configuration=settings)
+    except kube.ConfigException:
+        raise CouldNotCheckError(
+            "no cluster: expected a kubeconfig file (KUBECONFIG, ~/.kube/config, --kubeconfig), "
+            "or to run inside a pod"
+        ) from None
+    try:
+        namespace = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+    except OSError:
+        namespace = "default"
+    return _cluster(settings, IN_CLUSTER, namespace)
+
+
+def _cluster(
+    settings: Any,  # noqa: ANN401  # the same
+    context: str,
+    namespace: str,
+    more: tuple[tuple[str, str], ...] = (),
+) -> Cluster:
+    import urllib3  # noqa: PLC0415  # the client's own transport
+
+    server = str(settings.host).rstrip("/")
+    if not server.startswith(("https://", "http://")):
+        raise InputError(
+            f"context {context}: its cluster's server is {server!r}, expected https://HOST:PORT"
+        )
+    pool = _pool(settings, context)
+    wait = FIRST_SECONDS
+    if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def get(url: str) -> Answer:
+        nonlocal wait
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=wait)
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "fsm-stack"})
+        for key, value in (*_credentials(settings), *more):
+            if not value.isprintable() or not value.isascii():  # its text stays untold
+                raise CouldNotCheckError(f"context {context}: {key}: no value that HTTP can send")
+            headers.add(key, value)
+        try:
+            answer = pool.request(
+                "GET", url, headers=headers, timeout=timeout, retries=False, preload_content=False
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(_plain(error)) from error
+        wait = READ_SECONDS
+        return Answer(answer.status, answer.headers, partial(_pieces, answer))
+
+    return Cluster(context=context, server=server, namespace=namespace, get=get)
+
+
+def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped library
+    import warnings  # noqa: PLC0415  # for those who ask a cluster
+
+    from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what the error says, too
+            return RESTClientObject(settings).pool_manager
+    except ImportError:
+        raise InputError(
+            f"context {context}: its proxy is a SOCKS proxy, which needs one more package: "
+            "pip install pysocks"
+        ) from None
+
+
+def _credentials(settings: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # an untyped library
+    """Headers, refreshed where they expire; a token file may end in a line break."""
+    for entry in settings.auth_settings().values():
+        if entry.get("in") == "header" and entry.get("value"):
+            yield str(entry["key"]), str(entry["value"]).strip()
+
+
+def _pieces(answer: Any) -> Iterator[bytes]:  # noqa: ANN401  # an untyped library
+    """The content of an answer, within bounds of time and size."""
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415  # imported by now
+
+    end, size = time.monotonic() + ANSWER_SECONDS, 0
+    try:
+        with answer:
+            for piece in answer.stream(_PIECE):
+                yield piece
+                size += len(piece)
+                if size > ANSWER_MAX:
+                    raise TimeoutError(f"an answer of more than {ANSWER_MAX} bytes")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"an answer that took more than {ANSWER_SECONDS:.0f} s")
+    except HTTPError as error:
+        raise OSError(_plain(error)) from error
+
+
+def _plain(error: Exception) -> str:
+    """The innermost reason: ``Connection refused`` rather than three wrappers of it."""
+    reason: BaseException = error
+    while True:
+        inner = getattr(reason, "reason", None) or reason.__cause__
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    text = getattr(reason, "strerror", None) or str(reason)
+    return str(text).rpartition(">: ")[2] or type(reason).__name__

@@ -1,0 +1,110 @@
+"""What kubeconfig files say beside credentials, read as kubectl does: contexts, and whom to be.
+
+The official client's library finds the credentials. It takes the last file's current context,
+where kubectl takes the first's; wants one, where ``--context`` names another; and knows no
+impersonation. Source: client-go, clientcmd loader.go and client_config.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fsm_stack.errors import InputError
+from fsm_stack.project.project import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubeconfig:
+    """All files together.
+
+    Attributes:
+        contexts: by name, each with its cluster, user and namespace.
+        users: by name.
+        current: the current context; empty: none is.
+    """
+
+    contexts: dict[str, Json]
+    users: dict[str, Json] = field(repr=False)
+    current: str
+
+    def chosen(self, context: str | None) -> str:
+        """The context to use.
+
+        Args:
+            context: that somebody named; None: the current one.
+
+        Raises:
+            InputError: there is no such context, or none is current.
+        """
+        known = f"; expected one of {', '.join(self.contexts)}" if self.contexts else ""
+        name = context or self.current
+        if not name:
+            raise InputError(f"kubeconfig: no context is current: name it with --context{known}")
+        if name not in self.contexts:
+            hint = did_you_mean(name, self.contexts) or known
+            raise InputError(f"context {name!r}: not in the kubeconfig{hint}")
+        return name
+
+    def namespace(self, context: str) -> str:
+        """The namespace of names without one."""
+        return str(self.contexts[context].get("namespace") or "default")
+
+    def impersonation(self, context: str) -> Iterator[tuple[str, str]]:
+        """The headers of a user who is to be another one.
+
+        Source: Kubernetes, User impersonation; client-go transport round_trippers.go.
+        """
+        user = self.users.get(str(self.contexts[context].get("user"))) or {}
+        if name := user.get("as"):
+            yield "Impersonate-User", str(name)
+        if uid := user.get("as-uid"):
+            yield "Impersonate-Uid", str(uid)
+        for group in user.get("as-groups") or ():
+            yield "Impersonate-Group", str(group)
+        for key, values in (user.get("as-user-extra") or {}).items():
+            for value in values:
+                yield f"Impersonate-Extra-{quote(str(key).lower(), safe='')}", str(value)
+
+
+def read_kubeconfig(file: str | None) -> Kubeconfig:
+    """The kubeconfig that the library reads, too.
+
+    Args:
+        file: its path; None: those of ``KUBECONFIG``, or ``~/.kube/config``.
+
+    Raises:
+        InputError: it is no YAML.
+        OSError, ValueError, TypeError, KeyError, AttributeError: it is damaged.
+        ConfigException: the library's, the same.
+    """
+    from kubernetes.config import kube_config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
+    from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
+
+    library: Any = kube_config  # its functions have no types
+    try:
+        merged = library.KubeConfigMerger(file or library.KUBE_CONFIG_DEFAULT_LOCATION)
+    except YAMLError as error:
+        raise InputError(f"kubeconfig: not YAML: {str(error).strip().splitlines()[0]}") from error
+    documents = [merged.config_files[path] for path in merged.paths]
+    currents = (str(document.get("current-context") or "") for document in documents)
+    return Kubeconfig(
+        contexts=_named(documents, "contexts", "context"),
+        users=_named(documents, "users", "user"),
+        current=next(filter(None, currents), ""),
+    )
+
+
+def _named(documents: list[Json], part: str, key: str) -> dict[str, Json]:
+    """The entries of a list by their names; the first file with a name counts."""
+    known: dict[str, Json] = {}
+    for document in documents:
+        for entry in document.get(part) or ():
+            known.setdefault(str(entry["name"]), entry.get(key) or {})
+    return known

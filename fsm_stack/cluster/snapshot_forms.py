@@ -1,0 +1,242 @@
+"""The forms in which objects of a cluster come as text, told apart by how they start.
+
+A saved snapshot, JSON and YAML of ``kubectl get -o``, the text of ``kubectl describe pod``, a
+pod's annotations. Large JSON is read an object at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.project.files import FileError
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.describe import looks_like_description, read_annotations, read_description
+from fsm_stack.snapshot.snapshot import Assembly
+from fsm_stack.yaml.decode import DecodeError, decode_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Json = dict[str, Any]
+
+HEAD: Final = "fsmStackSnapshot"
+VERSION: Final = 1
+_CHUNK: Final = 1024 * 1024
+_OBJECT_MAX: Final = 16 * 1024 * 1024  # etcd keeps 1.5 MB an object
+_ITEMS: Final = re.compile(r'"items"\s*:\s*\[')
+_KIND: Final = re.compile(r'"kind"\s*:\s*"([A-Za-z]+)List"')
+_BETWEEN: Final = re.compile(r"[ \t\r\n,]*")
+# What kubectl writes starts with one of these keys; a log of JSON lines does not.
+_KUBECTL_JSON: Final = re.compile(r'\{\s*"(?:apiVersion|kind|items|metadata)"\s*:')
+_KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|metadata):")
+_SEPARATOR: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """What was read so far.
+
+    Attributes:
+        assembly: the objects.
+        head: of a saved snapshot.
+        annotations: printed apart from their pod.
+        pods: how many were read.
+        progress: gets their number now and then.
+    """
+
+    assembly: Assembly = field(default_factory=Assembly)
+    head: Json = field(default_factory=dict)
+    annotations: dict[str, str] | None = None
+    pods: int = 0
+    progress: Callable[[int], None] | None = None
+
+    def take(self, item: Json) -> None:
+        """Add one object, without the fields that no check reads."""
+        # A pod becomes a value that has the kept fields only.
+        is_pod = item.get("kind") == "Pod"
+        kept = item if is_pod else keep(item)
+        if kept is None:
+            return
+        self.assembly.add(kept)
+        self.pods += is_pod
+        if is_pod and self.progress is not None and not self.pods % 500:
+            self.progress(self.pods)
+
+
+def read_form(stream: IO[str], shown: str, known: Known) -> None:
+    """Read one text.
+
+    Args:
+        stream: it.
+        shown: its name in errors.
+        known: gets what is in it.
+
+    Raises:
+        InputError: it has none of the known forms, or is damaged.
+        FileError: it cannot be read.
+    """
+    with _told(shown):
+        start = stream.read(_CHUNK)
+        text = start.lstrip("\ufeff \t\r\n")
+        if text.startswith("map["):
+            known.annotations = read_annotations(text + stream.read(_CHUNK))
+        elif not _read_objects(text, stream, shown, known):
+            if not text.startswith("{"):
+                raise InputError(
+                    f"{shown}: expected a saved snapshot, JSON or YAML of kubectl get -o, the "
+                    "text of kubectl describe pod, or a pod's annotations"
+                )
+            _read_json(text, stream, shown, known)
+
+
+def read_if_known(stream: IO[str], shown: str, known: Known) -> bool:
+    """Read one text of a support archive; False: it is a log, or something else.
+
+    Raises:
+        InputError: it is damaged.
+        FileError: it cannot be read.
+    """
+    with _told(shown):
+        try:
+            text = stream.read(_CHUNK).lstrip("\ufeff \t\r\n")
+        except UnicodeDecodeError:
+            return False
+        return _read_objects(text, stream, shown, known)
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    """Errors of decoding as errors that name the text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: expected UTF-8 text ({error.reason})") from None
+    except RecursionError:
+        raise InputError(f"{shown}: nested too deep") from None
+    except OSError as error:
+        raise FileError(f"cannot read {shown}: {error.strerror or error}") from error
+
+
+def _read_objects(text: str, stream: IO[str], shown: str, known: Known) -> bool:
+    if text.startswith(f'{{"{HEAD}"'):
+        _read_saved(text, stream, shown, known)
+    elif _KUBECTL_JSON.match(text):
+        _read_json(text, stream, shown, known)
+    elif _KUBECTL_YAML.match(text):
+        _read_yaml(text + stream.read(_OBJECT_MAX), shown, known)
+    elif looks_like_description(text):
+        for item in read_description(text + stream.read(_OBJECT_MAX)):
+            known.take(item)
+    else:
+        return False
+    return True
+
+
+def _read_yaml(text: str, shown: str, known: Known) -> None:
+    if len(text) > _OBJECT_MAX:
+        raise InputError(f"{shown}: YAML of more than {_OBJECT_MAX} characters: expected JSON")
+    for document in _SEPARATOR.split(text):
+        if not document.strip():
+            continue
+        try:
+            item = decode_yaml(document)
+        except DecodeError as error:
+            raise InputError(f"{shown}: {error.problem}") from None
+        if isinstance(item, dict):
+            _take_whole(item, shown, known)
+
+
+def _take_whole(whole: Json, shown: str, known: Known) -> None:
+    if isinstance(whole.get("items"), list):
+        _take_all(whole["items"], str(whole.get("kind") or ""), shown, known)
+    else:
+        known.take(whole)
+
+
+def _read_saved(start: str, stream: IO[str], shown: str, known: Known) -> None:
+    for number, line in enumerate(_lines(start, stream), start=1):
+        item = _decoded(line, f"{shown}:{number}")
+        if number == 1:
+            if item.get(HEAD) != VERSION:
+                raise InputError(f"{shown}: expected snapshot version {VERSION}, got {item[HEAD]}")
+            known.head = item
+        else:
+            known.take(item)
+
+
+def _lines(start: str, stream: IO[str]) -> Iterator[str]:
+    rest = start
+    while True:
+        *lines, rest = rest.split("\n")
+        yield from (line for line in lines if line.strip())
+        more = stream.read(_CHUNK)
+        if not more:
+            break
+        rest += more
+        if len(rest) > _OBJECT_MAX and "\n" not in rest:
+            raise InputError(f"a line of more than {_OBJECT_MAX} characters: expected an object")
+    if rest.strip():
+        yield rest
+
+
+def _read_json(text: str, stream: IO[str], shown: str, known: Known) -> None:
+    """One object, or a list of any length."""
+    rest = stream.read(_CHUNK)
+    if not rest:  # the whole file
+        whole = _decoded(text, shown)
+        if "kind" not in whole and all(isinstance(value, str) for value in whole.values()):
+            known.annotations = {str(key): value for key, value in whole.items()}
+        else:
+            _take_whole(whole, shown, known)
+        return
+    items = _ITEMS.search(text)
+    if items is None:
+        raise InputError(f"{shown}: expected a list of objects, as kubectl get -o json prints it")
+    kind = _KIND.search(text[: items.start()])
+    objects = _stream(text[items.end() :] + rest, stream, shown)
+    _take_all(objects, f"{kind[1]}List" if kind else "", shown, known)
+
+
+def _take_all(items: Iterable[Any], kind: str, shown: str, known: Known) -> None:
+    """The objects of a list, or of lists in it; one of one kind does not repeat it in each."""
+    for item in items:
+        if not isinstance(item, dict):
+            raise InputError(f"{shown}: expected a list of objects, found {str(item)[:40]!r}")
+        if isinstance(item.get("items"), list):
+            _take_whole(item, shown, known)
+            continue
+        known.take({"kind": kind.removesuffix("List"), **item})
+
+
+def _stream(buffer: str, stream: IO[str], shown: str) -> Iterator[Any]:
+    """The objects of a list, without holding the whole list."""
+    decoder = json.JSONDecoder()
+    position = 0
+    while True:
+        position = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]  # it may be empty
+        if position < len(buffer) and buffer[position] == "]":
+            return
+        try:
+            item, position = decoder.raw_decode(buffer, position)
+        except ValueError as error:
+            more = stream.read(_CHUNK)
+            if not more or len(buffer) - position > _OBJECT_MAX:
+                raise InputError(f"{shown}: damaged or cut off JSON: {error}") from None
+            buffer, position = buffer[position:] + more, 0
+            continue
+        yield item
+
+
+def _decoded(text: str, shown: str) -> Json:
+    try:
+        item = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{shown}: damaged or cut off JSON: {error}") from None
+    if not isinstance(item, dict):
+        raise InputError(f"{shown}: expected an object, found {str(item)[:40]!r}")
+    return item

@@ -1,0 +1,1 @@
+"""A stack as files for Git, Argo CD and Flux."""

@@ -1,1 +1,0 @@
-"""What the injector does to a pod, before it happens: decision, mutation, preview, lint."""

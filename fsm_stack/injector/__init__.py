@@ -1,0 +1,1 @@
+"""The faithful port of the three injectors: decide, merge, mutate."""

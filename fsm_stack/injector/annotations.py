@@ -1,0 +1,184 @@
+"""The annotations of pods and namespaces, read as the injector reads them.
+
+Source: pkg/injector exclusions.go and pkg/constants of FSM, osm-edge and OSM; the Pipy driver.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fsm_stack.injector.go_values import atoi, is_cidr, lower, trim
+from fsm_stack.injector.profile import Refusal, injector_profile
+from fsm_stack.lists import POD_LISTS, Lists
+from fsm_stack.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.lists import ListName
+    from fsm_stack.systems import System
+
+INJECTION: Final = "sidecar-injection"
+METRICS: Final = "metrics"
+SIDECAR_IMAGE: Final = "sidecar-image"
+HOLD: Final = "hold-application-until-proxy-starts"
+GRACEFUL_EXIT: Final = "graceful-exit-until-downstream-ends"
+RESOURCE_NAMES: Final = ("cpu", "memory", "storage", "ephemeral-storage")
+RESOURCE_KINDS: Final = ("limits", "requests")
+
+_YES: Final = frozenset({"enabled", "yes", "true"})
+_NO: Final = frozenset({"disabled", "no", "false"})
+
+
+class Keys(NamedTuple):
+    """One system's full annotation keys.
+
+    Attributes:
+        lists: the redirection lists of pods, in the injector's order.
+        injection: whether a pod is injected; of pods and namespaces.
+        metrics: of namespaces.
+        image: of the sidecar.
+        hold: the application waits for the sidecar.
+        graceful_exit: the sidecar waits for its clients.
+        resources: ``limits`` or ``requests``, resource, key; in the injector's order.
+        resource_set: the keys among them.
+    """
+
+    lists: tuple[str, ...]
+    injection: str
+    metrics: str
+    image: str
+    hold: str
+    graceful_exit: str
+    resources: tuple[tuple[str, str, str], ...]
+    resource_set: frozenset[str]
+
+
+def _keys(system: System) -> Keys:
+    resources = tuple(
+        (kind, name, system.annotation(f"sidecar-resource-{kind}-{name}"))
+        for kind in RESOURCE_KINDS
+        for name in RESOURCE_NAMES
+    )
+    return Keys(
+        lists=tuple(system.annotation(name.annotation) for name in POD_LISTS),
+        injection=system.annotation(INJECTION),
+        metrics=system.annotation(METRICS),
+        image=system.annotation(SIDECAR_IMAGE),
+        hold=system.annotation(HOLD),
+        graceful_exit=system.annotation(GRACEFUL_EXIT),
+        resources=resources,
+        resource_set=frozenset(key for _, _, key in resources),
+    )
+
+
+# By name: a System is a large value to hash, and these are asked for every pod.
+_KEYS: Final = {known.name: _keys(known) for known in SYSTEMS.values()}
+
+
+def keys_of(system: System) -> Keys:
+    """A system's annotation keys."""
+    return _KEYS[system.name]
+
+
+@cache
+def pod_keys(system: System) -> frozenset[str]:
+    """Every annotation that this system's injector reads from a pod."""
+    names = [INJECTION]
+    if injector_profile(system).sidecar_options:
+        names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
+    known = {*keys_of(system).lists, *map(system.annotation, names)}
+    if system.sidecar_kind == "pipy":
+        known |= keys_of(system).resource_set
+    return frozenset(known)
+
+
+@cache
+def namespace_keys(system: System) -> frozenset[str]:
+    """Every annotation that this system reads from a namespace."""
+    lists = set(keys_of(system).lists)
+    return (pod_keys(system) - lists) | {system.annotation(METRICS)}
+
+
+def parse_ports(text: str | None, key: str) -> tuple[int, ...]:
+    """A port list: above 0, without an upper bound; nothing for an absent annotation.
+
+    Args:
+        text: the annotation's value.
+        key: its full key, for the message.
+
+    Raises:
+        Refusal: with the injector's message, for the first bad part.
+    """
+    if text is None:
+        return ()
+    ports = []
+    for part in text.split(","):
+        shown = trim(part)
+        port = atoi(shown)
+        if port is None or port <= 0:
+            raise _bad_part("Invalid port value", "invalid-port", shown, key)
+        ports.append(port)
+    return tuple(ports)
+
+
+def parse_ranges(text: str | None, key: str) -> tuple[str, ...]:
+    """A range list, each range as written; IPv6 is accepted here and fails in the script.
+
+    Args:
+        text: the annotation's value.
+        key: its full key, for the message.
+
+    Raises:
+        Refusal: with the injector's message, for the first bad part.
+    """
+    if text is None:
+        return ()
+    ranges = []
+    for part in text.split(","):
+        shown = trim(part)
+        if not is_cidr(shown):
+            raise _bad_part("Invalid IP range", "invalid-cidr", shown, key)
+        ranges.append(shown)
+    return tuple(ranges)
+
+
+def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
+    return Refusal(
+        f"{what} '{shown}' specified for annotation '{key}'",
+        rule_id=rule_id,
+        path=f"metadata.annotations.{key}",
+        value=shown,
+    )
+
+
+def parse_list(name: ListName, text: str | None, key: str) -> tuple[int | str, ...]:
+    """One list of a pod, by what it holds.
+
+    Raises:
+        Refusal: for the first bad part.
+    """
+    return parse_ports(text, key) if name.holds == "ports" else parse_ranges(text, key)
+
+
+def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
+    """The lists of a pod.
+
+    Raises:
+        Refusal: the first bad one, in the injector's order.
+    """
+    parsed: dict[str, Any] = {
+        name.field: parse_list(name, annotations.get(key), key)
+        for name, key in zip(POD_LISTS, keys_of(system).lists, strict=True)
+    }
+    return Lists(**parsed)
+
+
+@lru_cache(maxsize=256)
+def yes_or_no(text: str) -> bool | None:
+    """The three yes and three no of the injector, in any case; None for anything else."""
+    word = lower(text)
+    if word in _YES:
+        return True
+    return False if word in _NO else None

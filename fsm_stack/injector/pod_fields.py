@@ -1,0 +1,151 @@
+"""The fields of a Pod that each injector knows, and the types that it decodes them into.
+
+It decodes the pod and encodes it again, so whatever it does not know is lost; a native sidecar's
+``restartPolicy`` in osm-edge and OSM, for example. Source: k8s.io/api core/v1 (PodSpec, Container)
+and k8s.io/apimachinery (ObjectMeta): 0.33 in FSM's go.mod, 0.26 in osm-edge's and OSM's.
+
+Only the fields that the mutation reads; the API server has checked the others before. The
+messages are those of Go's encoding/json for k8s.io/api core/v1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.injector.profile import Refusal
+
+if TYPE_CHECKING:
+    from fsm_stack.systems import System
+
+METADATA_FIELDS: Final = frozenset(
+    """
+    annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers
+    generateName generation labels managedFields name namespace ownerReferences resourceVersion
+    selfLink uid
+    """.split()  # noqa: SIM905  # forty quoted names are harder to read
+)
+_SPEC: Final = frozenset(
+    """
+    activeDeadlineSeconds affinity automountServiceAccountToken containers dnsConfig dnsPolicy
+    enableServiceLinks ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers
+    hostname imagePullSecrets initContainers nodeName nodeSelector os overhead preemptionPolicy
+    priority priorityClassName readinessGates resourceClaims restartPolicy runtimeClassName
+    schedulerName schedulingGates securityContext serviceAccount serviceAccountName
+    setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations
+    topologySpreadConstraints volumes
+    """.split()  # noqa: SIM905
+)
+_CONTAINER: Final = frozenset(
+    """
+    args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports
+    readinessProbe resources securityContext startupProbe stdin stdinOnce terminationMessagePath
+    terminationMessagePolicy tty volumeDevices volumeMounts workingDir
+    """.split()  # noqa: SIM905
+)
+_NEWER_SPEC: Final = frozenset({"resources"})
+_NEWER_CONTAINER: Final = frozenset({"resizePolicy", "restartPolicy"})
+
+
+def spec_fields(system: System) -> frozenset[str]:
+    """The fields of a pod's ``spec`` that survive this system's injector."""
+    return _SPEC | _NEWER_SPEC if system.newer_pod_fields else _SPEC
+
+
+def container_fields(system: System) -> frozenset[str]:
+    """The fields of a container that survive this system's injector."""
+    return _CONTAINER | _NEWER_CONTAINER if system.newer_pod_fields else _CONTAINER
+
+
+_GO_KINDS: Final = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "bool",
+    int: "number",
+    float: "number",
+}
+_GO_TYPES: Final = {str: "string", bool: "bool", int: "int32"}
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def wrong_type(value: object, field: str, go_type: str) -> Refusal:
+    """Go's complaint about a value of the wrong type.
+
+    Args:
+        value: what stands there.
+        field: Go's struct and the path, ``PodSpec.spec.containers``.
+        go_type: what was expected, ``[]v1.Container``.
+    """
+    kind = _GO_KINDS.get(type(value), "value")
+    path = field.partition(".")[2]
+    return Refusal(
+        f"json: cannot unmarshal {kind} into Go struct field {field} of type {go_type}",
+        rule_id="wrong-type",
+        path=path,
+    )
+
+
+def mapping(value: Any, field: str, go_type: str) -> dict[str, Any]:  # noqa: ANN401  # decoded JSON
+    """An object, or an empty one for null.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise wrong_type(value, field, go_type)
+    return value
+
+
+def texts(value: Any, field: str) -> dict[str, str]:  # noqa: ANN401  # decoded JSON
+    """A ``map[string]string``; null values are "".
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if not value:
+        if value is None or value == {}:
+            return {}
+        raise wrong_type(value, field, "map[string]string")
+    if type(value) is not dict:
+        raise wrong_type(value, field, "map[string]string")
+    empty = False
+    for item in value.values():
+        if type(item) is not str:
+            if item is not None:
+                raise wrong_type(item, field, "string")
+            empty = True
+    return {key: item or "" for key, item in value.items()} if empty else value
+
+
+def objects(value: Any, field: str, go_type: str) -> list[dict[str, Any]]:  # noqa: ANN401  # JSON
+    """A list of objects; null is empty, a null item is an empty object.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return []
+    if type(value) is not list:
+        raise wrong_type(value, field, f"[]v1.{go_type}")
+    empty = False
+    for item in value:
+        if type(item) is not dict:
+            if item is not None:
+                raise wrong_type(item, field, f"v1.{go_type}")
+            empty = True
+    return [item or {} for item in value] if empty else value
+
+
+def scalar(value: Any, kind: type, field: str) -> Any:  # noqa: ANN401  # decoded JSON
+    """A text, a yes or no, or a number; null is the zero value.
+
+    Raises:
+        Refusal: for anything else.
+    """
+    if value is None:
+        return kind()
+    if type(value) is not kind:
+        raise wrong_type(value, field, _GO_TYPES[kind])
+    return value

@@ -1,0 +1,305 @@
+"""What iptables or the kernel refuses to load: rules, and chains that lead in circles.
+
+Every refusal was seen with iptables 1.8.9, both back ends. A rule set with one is not simulated:
+the kernel installs nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never
+
+from fsm_stack.errors import FsmStackError
+from fsm_stack.iptables.rule import (
+    BUILT_IN_CHAINS,
+    OUTPUT,
+    PREROUTING,
+    Destination,
+    DestinationPort,
+    InInterface,
+    Insert,
+    Jump,
+    Multiport,
+    OutInterface,
+    Protocol,
+    Redirect,
+    Ruleset,
+    Source,
+    UidOwner,
+    kernel_order,
+)
+from fsm_stack.iptables.sets.ranges import ipv4_range, looks_like_ipv6
+from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from fsm_stack.iptables.rule import Match, Ports, Rule, Ruleset
+
+Jumps = dict[str, set[str]]
+
+
+def jumps_of(ruleset: Ruleset) -> Jumps:
+    """Each chain that jumps, with the chains that it jumps to."""
+    jumps: Jumps = {}
+    for step in ruleset.steps:
+        if isinstance(step.rule.target, Jump):
+            jumps.setdefault(step.chain, set()).add(step.rule.target.chain)
+    return jumps
+
+
+def beyond(jumps: Mapping[str, set[str]], starts: Iterable[str]) -> set[str]:
+    """The starts and every chain that jumps lead to from them."""
+    seen = set(starts)
+    todo = list(seen)
+    while todo:
+        new = jumps.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+def loops_and_depth(jumps: Mapping[str, set[str]]) -> tuple[list[str], int]:
+    """The chains that lead back to themselves, sorted, and how deep the other jumps are nested."""
+    looping: list[str] = []
+    depths: dict[str, int | None] = {}  # None: leads into a loop
+    for component in _components(jumps):
+        alone = component[0]
+        if len(component) > 1 or alone in jumps.get(alone, ()):
+            looping += component
+            depths.update(dict.fromkeys(component))
+            continue
+        below = [depths[target] for target in jumps.get(alone, ())]
+        known = [depth + 1 for depth in below if depth is not None]
+        depths[alone] = max(known, default=0) if len(known) == len(below) else None
+    return (sorted(looping), max((depth or 0 for depth in depths.values()), default=0))
+
+
+def _components(jumps: Mapping[str, set[str]]) -> Iterator[list[str]]:
+    """Groups of chains that all lead to one another; what they jump to comes first.
+
+    Kosaraju's algorithm, with the two directions changed over.
+    """
+    backwards: Jumps = {}
+    for chain, targets in jumps.items():
+        for target in targets:
+            backwards.setdefault(target, set()).add(chain)
+    seen: set[str] = set()
+    for chain in reversed(_left(backwards)):
+        if chain not in seen:
+            component = [chain]
+            seen.add(chain)
+            for member in component:  # it grows
+                new = jumps.get(member, set()) - seen
+                seen |= new
+                component += new
+            yield component
+
+
+def _left(graph: Mapping[str, set[str]]) -> list[str]:
+    """Every node in the order in which a walk in depth leaves it for good."""
+    left: list[str] = []
+    seen: set[str] = set()
+    for root in graph:
+        path = [] if root in seen else [(root, iter(graph[root]))]
+        seen.add(root)
+        while path:
+            node, following = path[-1]
+            new = next((one for one in following if one not in seen), None)
+            if new is None:
+                left.append(node)
+                path.pop()
+            else:
+                seen.add(new)
+                path.append((new, iter(graph.get(new, ()))))
+    return left
+
+
+# Source: iptables 1.8.9, "must be under 29 chars"; XT_EXTENSION_MAXNAMELEN.
+CHAIN_NAME_MAX: Final = 28
+# Source: Linux nf_tables.h, NFT_JUMP_STACK_SIZE; the other back end has no limit.
+JUMP_DEPTH_MAX: Final = 16
+# 4294967295 is refused: it stands for "no user".
+UID_MAX: Final = (1 << 32) - 2
+SHELL_SYNTAX: Final = frozenset("$`\\\"'|&;<>(){}*?[]~#! \t\n\r\v\f")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One reason why a rule set does not load.
+
+    Attributes:
+        id: the finding's id in the catalogue.
+        message: what is refused, and what was expected.
+        chain: where.
+        rule: which, when it is one rule's.
+        value: the offending text.
+    """
+
+    id: str
+    message: str
+    chain: str = ""
+    rule: Rule | None = None
+    value: str = ""
+
+
+class NotLoadableError(FsmStackError):
+    """A rule set that iptables refuses: what it would do to a packet has no answer.
+
+    Attributes:
+        refusals: every reason.
+    """
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        reasons = "; ".join(refusal.message for refusal in refusals)
+        super().__init__(f"iptables refuses to load these rules: {reasons}")
+
+
+def require_loadable(ruleset: Ruleset) -> Mapping[str, tuple[Rule, ...]]:
+    """The chains in the kernel's order.
+
+    Raises:
+        NotLoadableError: with every reason why iptables would refuse the rules.
+    """
+    if refused := tuple(refusals(ruleset)):
+        raise NotLoadableError(refused)
+    return kernel_order(ruleset)
+
+
+def refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+    """Every reason why the rules do not load, structure first."""
+    yield from _chain_refusals(ruleset)
+    yield from _jump_refusals(ruleset)
+    for step in ruleset.steps:
+        if isinstance(target := step.rule.target, Redirect) and not 1 <= target.port <= PORT_MAX:
+            message = f"REDIRECT to port {target.port}: expected 1 to {PORT_MAX}"
+            yield Refusal(id="invalid-port", message=message, chain=step.chain, rule=step.rule)
+        for match in step.rule.matches:
+            for finding_id, message, value in match_refusals(match):
+                yield Refusal(
+                    id=finding_id, message=message, chain=step.chain, rule=step.rule, value=value
+                )
+    yield from _hook_refusals(ruleset)
+
+
+def _chain_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+    for name, count in Counter(ruleset.chains).items():
+        if count > 1:
+            yield Refusal(
+                id="duplicate-chain", message=f"chain {name}: declared twice", chain=name
+            )
+        if len(name.encode()) > CHAIN_NAME_MAX:
+            message = f"chain {name}: expected at most {CHAIN_NAME_MAX} characters"
+            yield Refusal(id="invalid-chain-name", message=message, chain=name)
+    lengths: Counter[str] = Counter()
+    for step in ruleset.steps:
+        if isinstance(step, Insert) and not 1 <= step.position <= lengths[step.chain] + 1:
+            yield Refusal(
+                id="insert-position",
+                message=f"chain {step.chain}: position {step.position} is past its end",
+                chain=step.chain,
+                rule=step.rule,
+            )
+        lengths[step.chain] += 1
+
+
+def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+    declared = {PREROUTING, OUTPUT, *ruleset.chains}
+    named = [(step.chain, step.rule) for step in ruleset.steps if step.chain not in declared]
+    for chain, rule in named:
+        message = f"chain {chain}: has a rule but is not declared"
+        yield Refusal(id="dangling-jump", message=message, chain=chain, rule=rule, value=chain)
+    for step in ruleset.steps:
+        target = step.rule.target
+        if not isinstance(target, Jump):
+            continue
+        if target.chain in BUILT_IN_CHAINS:
+            message = f"chain {step.chain}: jumps to {target.chain}, which is a hook"
+        elif target.chain not in declared:
+            message = f"chain {step.chain}: jumps to {target.chain}, which is not declared"
+        else:
+            continue
+        yield Refusal(
+            id="dangling-jump",
+            message=message,
+            chain=step.chain,
+            rule=step.rule,
+            value=target.chain,
+        )
+    looping, depth = loops_and_depth(jumps_of(ruleset))
+    if depth > JUMP_DEPTH_MAX:
+        message = f"jumps are nested {depth} deep: expected at most {JUMP_DEPTH_MAX}"
+        yield Refusal(id="jump-depth", message=message)
+    for chain in looping:
+        yield Refusal(
+            id="jump-loop", message=f"chain {chain}: reaches itself by jumps", chain=chain
+        )
+
+
+def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+    """Matches that a hook cannot answer: an owner inbound, the other direction's interface."""
+    jumps = jumps_of(ruleset)
+    entered = {hook: beyond(jumps, {hook}) for hook in (PREROUTING, OUTPUT)}
+    for step in ruleset.steps:
+        for match in step.rule.matches:
+            inbound, outbound = (step.chain in entered[hook] for hook in (PREROUTING, OUTPUT))
+            if inbound and isinstance(match, UidOwner):
+                what = "matches an owner, which entering packets do not have"
+            elif inbound and isinstance(match, OutInterface):
+                what = "matches an outgoing interface, which entering packets do not have"
+            elif outbound and isinstance(match, InInterface):
+                what = "matches an incoming interface, which leaving packets do not have"
+            else:
+                continue
+            message = f"chain {step.chain}: {what}"
+            yield Refusal(id="wrong-hook", message=message, chain=step.chain, rule=step.rule)
+
+
+def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:
+    """Finding id, message and value for each thing iptables refuses in one match."""
+    match match:
+        case Source() | Destination():
+            yield from _range_refusals(match.cidr)
+        case InInterface() | OutInterface():
+            yield from _interface_refusals(match.name)
+        case DestinationPort():
+            yield from _port_refusals((match.ports,))
+        case Multiport():
+            yield from _port_refusals(match.ports)
+            slots = sum(1 if ports.last is None else 2 for ports in match.ports)
+            if slots > MULTIPORT_MAX:
+                message = f"multiport: expected at most {MULTIPORT_MAX} ports, got {slots}"
+                yield ("too-many-ports", message, str(slots))
+        case UidOwner():
+            first, last = match.bounds
+            if not 0 <= first <= last <= UID_MAX:
+                yield ("invalid-uid", f"uid {first}: expected 0 to {UID_MAX}", str(first))
+        case Protocol():
+            return
+        case _:
+            assert_never(match)
+
+
+def _range_refusals(text: str) -> Iterator[tuple[str, str, str]]:
+    if ipv4_range(text) is not None:
+        return
+    if looks_like_ipv6(text):
+        yield ("ipv6-cidr", f"range {text!r}: IPv6 in an IPv4 table", text)
+    else:
+        yield ("invalid-cidr", f"range {text!r}: expected an IPv4 CIDR such as 10.0.0.0/8", text)
+
+
+def _interface_refusals(name: str) -> Iterator[tuple[str, str, str]]:
+    if name and len(name.encode()) <= INTERFACE_NAME_MAX and not SHELL_SYNTAX.intersection(name):
+        return
+    expected = f"expected 1 to {INTERFACE_NAME_MAX} characters without blanks or shell syntax"
+    yield ("invalid-interface", f"interface {name!r}: {expected}", name)
+
+
+def _port_refusals(ports: tuple[Ports, ...]) -> Iterator[tuple[str, str, str]]:
+    for item in ports:
+        first, last = item.bounds
+        if not 0 <= first <= last <= PORT_MAX:
+            yield ("invalid-port", f"port {item}: expected 1 to {PORT_MAX}", str(item))

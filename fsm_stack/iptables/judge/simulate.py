@@ -1,0 +1,236 @@
+"""What the rules do to one packet: every rule tried, the one that decides, and what comes after.
+
+The walk is the kernel's: chains in order, RETURN to the caller, the hook's policy at the end.
+Only a connection's first packet is examined; a packet that loops back over ``lo`` is not examined
+again at PREROUTING (nf_nat keeps the first decision).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.judge.loadable import require_loadable
+from fsm_stack.iptables.packet import (
+    Hop,
+    Packet,
+    Pass,
+    Pod,
+    Rewritten,
+    ToListener,
+    Trace,
+    Untouched,
+    endpoint_text,
+    protocol_number,
+    redirected_to,
+    require_sane,
+    sent_to,
+)
+from fsm_stack.iptables.rule import (
+    OUTPUT,
+    PREROUTING,
+    Accept,
+    Destination,
+    DestinationPort,
+    Dnat,
+    InInterface,
+    Jump,
+    Multiport,
+    OutInterface,
+    Protocol,
+    Redirect,
+    Return,
+    Source,
+    UidOwner,
+)
+from fsm_stack.iptables.rule_text import match_text
+from fsm_stack.iptables.sets.ranges import (
+    IPV4_END,
+    address_number,
+    interface_matches,
+    ipv4_range,
+    looks_like_ipv6,
+)
+from fsm_stack.well_known import SIDECAR_UID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fsm_stack.iptables.packet import Verdict
+    from fsm_stack.iptables.rule import Match, Rule, Ruleset
+
+LOOPBACK: Final = "lo"
+LOCALHOST: Final = "127.0.0.1"
+# App to outbound listener, on to the pod itself, to the inbound listener, to the application.
+_PASSES_MAX: Final = 4
+
+
+def trace(
+    ruleset: Ruleset, packet: Packet, *, pod: Pod | None = None, resolves_to: str = ""
+) -> Trace:
+    """Walk a packet through the rules, and follow what the sidecar then does.
+
+    Args:
+        ruleset: rules that iptables can load.
+        packet: the connection to ask about.
+        pod: its address tells calls of the pod to itself apart.
+        resolves_to: where the sidecar connects to on behalf of the application, when that is not
+            the packet's own destination: the endpoint behind a service's address.
+
+    Raises:
+        NotLoadableError: iptables would refuse the rules.
+        InputError: the packet is none: an address, a port, a protocol, a uid; or a rule asks for
+            its source, and it has none.
+    """
+    pod = pod or Pod()
+    chains = require_loadable(ruleset)
+    require_sane(packet)
+    title = _title(packet)
+    packet = _with_interface(packet, pod)
+    passes = [_one_pass(chains, packet, title, pod)]
+    while len(passes) < _PASSES_MAX:
+        following = _following(passes[-1], pod, resolves_to)
+        if following is None:
+            break
+        passes.append(_one_pass(chains, _with_interface(following[1], pod), following[0], pod))
+    return Trace(passes=tuple(passes))
+
+
+def _title(packet: Packet) -> str:
+    where, tcp = endpoint_text(packet), packet.protocol == "tcp"
+    verb = "connects to" if tcp else f"sends {packet.protocol.upper()} to"
+    if packet.direction == "inbound":
+        return f"a client {verb} {where}"
+    who = "the sidecar" if packet.uid == SIDECAR_UID else "a process of the pod"
+    return f"{who} {verb} {where}"
+
+
+def _with_interface(packet: Packet, pod: Pod) -> Packet:
+    if packet.interface:
+        return packet
+    local = packet.direction == "outbound" and pod.owns(packet.destination)
+    return replace(packet, interface=LOOPBACK if local else pod.interface)
+
+
+def _following(last: Pass, pod: Pod, resolves_to: str) -> tuple[str, Packet] | None:
+    """The connection that the sidecar opens because of the last one."""
+    if not isinstance(last.verdict, ToListener):
+        return None
+    packet = last.packet
+    if last.verdict.listener == "outbound":
+        to = resolves_to or packet.destination
+        interface = LOOPBACK if pod.owns(to) else packet.interface
+        onward = replace(packet, destination=to, uid=SIDECAR_UID, interface=interface)
+        return (f"the sidecar connects on to {endpoint_text(onward)}", onward)
+    handover = Packet(
+        direction="outbound",
+        destination=LOCALHOST,
+        port=packet.port,
+        source=LOCALHOST,
+        uid=SIDECAR_UID,
+        interface=LOOPBACK,
+    )
+    return (f"the sidecar hands over to the application's port {packet.port}", handover)
+
+
+def _one_pass(
+    chains: Mapping[str, tuple[Rule, ...]], packet: Packet, title: str, pod: Pod
+) -> Pass:
+    if looks_like_ipv6(packet.destination):
+        return Pass(
+            title=title,
+            packet=packet,
+            hops=(),
+            verdict=Untouched(),
+            decided_by=None,
+            why="not intercepted: IPv6, and the rules are in the IPv4 table only",
+        )
+    hops: list[Hop] = []
+    hook = OUTPUT if packet.direction == "outbound" else PREROUTING
+    verdict = _walk(chains, hook, packet, hops)
+    decided = next((hop for hop in reversed(hops) if hop.matched), None)
+    if isinstance(verdict, Rewritten) and verdict.address == "$POD_IP":
+        verdict = replace(verdict, address=pod.address or verdict.address)
+    return Pass(
+        title=title,
+        packet=packet,
+        hops=tuple(hops),
+        verdict=verdict or Untouched(),
+        decided_by=decided,
+        why=decided.rule.why.text if decided else _no_rule(packet),
+    )
+
+
+def _no_rule(packet: Packet) -> str:
+    if packet.protocol == "tcp":
+        return f"not intercepted: no rule examines this {packet.direction} connection"
+    return f"not intercepted: {packet.protocol.upper()}, and only TCP is redirected"
+
+
+def _walk(
+    chains: Mapping[str, tuple[Rule, ...]], chain: str, packet: Packet, hops: list[Hop]
+) -> Verdict | None:
+    """The verdict of a chain; None: it returned, or ended without one."""
+    for number, rule in enumerate(chains[chain], start=1):
+        failed = next((match for match in rule.matches if not _holds(match, packet)), None)
+        hops.append(Hop(chain=chain, number=number, rule=rule, failed=failed))
+        if failed is not None:
+            continue
+        target = rule.target
+        match target:
+            case Return():
+                return None
+            case Accept():
+                return Untouched()
+            case Redirect():
+                return redirected_to(target.port)
+            case Dnat():
+                return sent_to(target.to)
+            case Jump():
+                verdict = _walk(chains, target.chain, packet, hops)
+                if verdict is not None:
+                    return verdict
+            case _:
+                assert_never(target)
+    return None
+
+
+def _holds(match: Match, packet: Packet) -> bool:
+    return _holds_plainly(match, packet) != match.negated
+
+
+def _holds_plainly(match: Match, packet: Packet) -> bool:
+    match match:
+        case Protocol():
+            return protocol_number(match.name) in (0, protocol_number(packet.protocol))
+        case Source():
+            return _from(match, packet)
+        case Destination():
+            return _inside(match.cidr, packet.destination)
+        case InInterface() | OutInterface():
+            return interface_matches(match.name, packet.interface)
+        case DestinationPort():
+            return match.ports.bounds[0] <= packet.port <= match.ports.bounds[1]
+        case Multiport():
+            return any(first <= packet.port <= last for first, last in _bounds(match))
+        case UidOwner():
+            return match.bounds[0] <= packet.uid <= match.bounds[1]
+        case _:
+            assert_never(match)
+
+
+def _bounds(match: Multiport) -> list[tuple[int, int]]:
+    return [ports.bounds for ports in match.ports]
+
+
+def _from(match: Source, packet: Packet) -> bool:
+    """Whether the packet comes from the range; every packet comes from somewhere."""
+    if not packet.source and ipv4_range(match.cidr) != (0, IPV4_END):
+        raise InputError(f"a rule asks for the source, {match_text(match)}: expected one, --from")
+    return not packet.source or _inside(match.cidr, packet.source)
+
+
+def _inside(cidr: str, address: str) -> bool:
+    bounds, number = ipv4_range(cidr), address_number(address)
+    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]

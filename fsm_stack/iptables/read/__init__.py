@@ -1,0 +1,1 @@
+"""Texts that hold rules, read into rule sets."""

@@ -1,0 +1,1 @@
+"""Sets of traffic, exact: which packets have which fate."""

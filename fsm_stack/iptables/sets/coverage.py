@@ -1,0 +1,220 @@
+"""What every possible packet's fate is under a rule set, computed from the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from fsm_stack.iptables.judge.loadable import require_loadable
+from fsm_stack.iptables.packet import Untouched, protocol_number, redirected_to, sent_to
+from fsm_stack.iptables.rule import (
+    OUTPUT,
+    PREROUTING,
+    Accept,
+    Destination,
+    DestinationPort,
+    Dnat,
+    InInterface,
+    Jump,
+    Multiport,
+    OutInterface,
+    Protocol,
+    Redirect,
+    Return,
+    Source,
+    UidOwner,
+)
+from fsm_stack.iptables.sets.diagram import AXES, Diagrams, Node, same
+from fsm_stack.iptables.sets.ranges import (
+    complement,
+    interface_interval,
+    intersection,
+    ipv4_range,
+    merged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
+    from fsm_stack.iptables.sets.diagram import Interval
+
+# Inside a chain: no rule has answered yet, and one has said RETURN.
+OPEN: Final = None
+_RETURNED: Final = "returned"
+_RANGES: Final = {name: (first, end) for name, first, end in AXES}
+_BY_DESTINATION: Final = "destination"
+
+Limits = dict[str, list["Interval"]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coverage:
+    """The verdict of every packet: one diagram a direction, values are verdicts."""
+
+    outbound: Node
+    inbound: Node
+
+    def __eq__(self, other: object) -> bool:
+        """Whether every packet has the same verdict in both."""
+        if not isinstance(other, Coverage):
+            return NotImplemented
+        return same(self.outbound, other.outbound) and same(self.inbound, other.inbound)
+
+    __hash__ = None  # type: ignore[assignment]  # equal ones are not found cheaply
+
+
+def coverage(ruleset: Ruleset) -> Coverage:
+    """The verdict of every packet.
+
+    Cost: n log n in the number of ranges, because neighbouring rules with one target are one set.
+
+    Raises:
+        NotLoadableError: iptables would refuse the rules.
+    """
+    chains = require_loadable(ruleset)
+    builder = Diagrams()
+    done: dict[str, Node] = {}
+    hooks = {}
+    for hook in (OUTPUT, PREROUTING):
+        chain = chain_diagram(builder, chains, hook, done)
+        hooks[hook] = builder.convert(_finally, chain)
+    return Coverage(hooks[OUTPUT], hooks[PREROUTING])
+
+
+def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
+    return Untouched() if value is OPEN or value == _RETURNED else value
+
+
+def chain_diagram(
+    builder: Diagrams, chains: Mapping[str, tuple[Rule, ...]], name: str, done: dict[str, Node]
+) -> Node:
+    """What a chain makes of every packet that enters it; ``OPEN``: it comes back undecided."""
+    if name not in done:
+        groups = same_target_groups(chains[name])
+        answers = [group_answer(builder, chains, group, done) for group in groups]
+        whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
+        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, whole)
+    return done[name]
+
+
+def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """What two neighbouring parts of a chain make of a packet."""
+    return then if now is OPEN else now
+
+
+def folded(builder: Diagrams, how: Callable[[Any, Any], Any], parts: Sequence[Node]) -> Node:
+    """One diagram of many, neighbour by neighbour: long ones meet late, so n log n in all."""
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        rest = parts[len(parts) // 2 * 2 :]
+        parts = [*(builder.combine(how, one, two) for one, two in pairs), *rest]
+    return parts[0]
+
+
+def group_answer(
+    builder: Diagrams,
+    chains: Mapping[str, tuple[Rule, ...]],
+    group: Sequence[Rule],
+    done: dict[str, Node],
+) -> Node:
+    """What neighbouring rules that share a target make of every packet."""
+    answer = _answer(builder, chains, group[0].target, done)
+    chosen = matching(builder, group)
+    return builder.combine(lambda hit, fate: fate if hit else OPEN, chosen, answer)
+
+
+def _answer(
+    builder: Diagrams,
+    chains: Mapping[str, tuple[Rule, ...]],
+    target: Target,
+    done: dict[str, Node],
+) -> Node:
+    constant: Node
+    match target:
+        case Return():
+            constant = builder.constant(_RETURNED)
+        case Accept():
+            constant = builder.constant(Untouched())
+        case Redirect():
+            constant = builder.constant(redirected_to(target.port))
+        case Dnat():
+            constant = builder.constant(sent_to(target.to))
+        case Jump():
+            constant = chain_diagram(builder, chains, target.chain, done)
+        case _:
+            assert_never(target)
+    return constant
+
+
+def same_target_groups(rules: Iterable[Rule]) -> list[list[Rule]]:
+    """Neighbouring rules with the same target: together they are one rule with a union of matches.
+
+    True of jumps as well: a chain that returned a packet once returns it again.
+    """
+    groups: list[list[Rule]] = []
+    for rule in rules:
+        if groups and groups[-1][0].target == rule.target:
+            groups[-1].append(rule)
+        else:
+            groups.append([rule])
+    return groups
+
+
+def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
+    """True where any of the rules matches.
+
+    Rules that differ in their destination only are merged by sorting; the rest one by one.
+    """
+    shapes: dict[tuple[Any, ...], tuple[Limits, list[Interval]]] = {}
+    for rule in rules:
+        limits = rule_limits(rule)
+        if limits is None:
+            continue
+        ranges = limits.pop(_BY_DESTINATION, [_RANGES[_BY_DESTINATION]])
+        key = tuple((name, tuple(limits[name])) for name in sorted(limits))
+        shapes.setdefault(key, (limits, []))[1].extend(ranges)
+    boxes = [
+        builder.box({**limits, _BY_DESTINATION: merged(ranges)}, value=True, other=False)
+        for limits, ranges in shapes.values()
+    ]
+    return folded(builder, or_, boxes or [builder.constant(value=False)])
+
+
+def rule_limits(rule: Rule) -> Limits | None:
+    """Axis name to the intervals a rule allows; None: no packet can match it."""
+    limits: Limits = {}
+    for match in rule.matches:
+        axis, intervals = _intervals(match)
+        if match.negated:
+            intervals = complement(intervals, *_RANGES[axis])
+        if axis in limits:
+            intervals = intersection(limits[axis], intervals)
+        if not intervals:
+            return None
+        limits[axis] = intervals
+    return limits
+
+
+def _intervals(match: Match) -> tuple[str, list[Interval]]:
+    match match:
+        case Protocol():
+            number = protocol_number(match.name)
+            return ("protocol", [(number, number + 1) if number else _RANGES["protocol"]])
+        case Source() | Destination():
+            bounds = ipv4_range(match.cidr)
+            axis = "source" if isinstance(match, Source) else _BY_DESTINATION
+            return (axis, [bounds] if bounds else [])
+        case InInterface() | OutInterface():
+            return ("interface", [interface_interval(match.name)])
+        case DestinationPort():
+            first, last = match.ports.bounds
+            return ("port", [(first, last + 1)])
+        case Multiport():
+            spans = [(ports.bounds[0], ports.bounds[1] + 1) for ports in match.ports]
+            return ("port", [*merged(spans)])
+        case UidOwner():
+            return ("uid", [(match.bounds[0], match.bounds[1] + 1)])
+        case _:
+            assert_never(match)

@@ -1,0 +1,190 @@
+"""Sets of traffic, exact: which packets go through the sidecar, as values that can be compared.
+
+A set is computed from the rules, never sampled. The same set always has the same regions and the
+same text, however its rules were written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.iptables.packet import ToListener
+from fsm_stack.iptables.sets.coverage import Coverage, coverage
+from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, Node, same
+from fsm_stack.iptables.sets.ranges import merged
+from fsm_stack.iptables.sets.region import Intervals, Region, length, region_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fsm_stack.iptables.packet import Direction, Verdict
+    from fsm_stack.iptables.rule import Ruleset
+    from fsm_stack.iptables.sets.diagram import Interval
+
+_PORT_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """A set of packets, closed under union, intersection and difference."""
+
+    outbound: Node
+    inbound: Node
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold exactly the same packets."""
+        if not isinstance(other, Traffic):
+            return NotImplemented
+        return same(self.outbound, other.outbound) and same(self.inbound, other.inbound)
+
+    def __hash__(self) -> int:
+        """By what is printed: equal sets print the same."""
+        return hash(tuple(self.regions()))
+
+    def __or__(self, other: Traffic) -> Traffic:
+        """What is in one of them."""
+        return self._combined(other, lambda one, two: one or two)
+
+    def __and__(self, other: Traffic) -> Traffic:
+        """What is in both."""
+        return self._combined(other, lambda one, two: one and two)
+
+    def __sub__(self, other: Traffic) -> Traffic:
+        """What is in this one only."""
+        return self._combined(other, lambda one, two: one and not two)
+
+    def __bool__(self) -> bool:
+        """Whether any packet is in it."""
+        return any(True for _ in self.regions())
+
+    def _combined(self, other: Traffic, how: Callable[[Any, Any], bool]) -> Traffic:
+        builder = Diagrams()
+        return Traffic(
+            builder.combine(how, self.outbound, other.outbound),
+            builder.combine(how, self.inbound, other.inbound),
+        )
+
+    def regions(self) -> Iterator[Region]:
+        """Disjoint regions whose union it is, in one fixed order."""
+        yield from _regions("outbound", self.outbound)
+        yield from _regions("inbound", self.inbound)
+
+    @property
+    def size(self) -> int:
+        """How many (direction, destination, port) triples some packet of it has."""
+        return _projected(self.outbound) + _projected(self.inbound)
+
+    def holds(
+        self,
+        direction: Direction,
+        *,
+        protocol: int = 6,
+        interface: str,
+        uid: int,
+        port: int,
+        source: int = 0,
+        destination: int,
+    ) -> bool:
+        """Whether one packet is in it; addresses and the protocol as numbers."""
+        node: Any = self.outbound if direction == "outbound" else self.inbound
+        for point in (protocol, interface, uid, port, source, destination):
+            node = child_at(node, point)
+        return bool(node)
+
+    def __str__(self) -> str:
+        """One line a region; the same set always prints the same."""
+        return "\n".join(region_text(region) for region in self.regions()) or "nothing"
+
+
+def reach(ruleset: Ruleset) -> Traffic:
+    """All traffic that the rules send through the sidecar.
+
+    Raises:
+        NotLoadableError: iptables would refuse the rules.
+    """
+    return where(coverage(ruleset), lambda verdict: isinstance(verdict, ToListener))
+
+
+def where(fates: Coverage, test: Callable[[Verdict], bool]) -> Traffic:
+    """All traffic whose verdict passes a test."""
+    builder = Diagrams()
+    return Traffic(
+        builder.convert(lambda verdict: bool(test(verdict)), fates.outbound),
+        builder.convert(lambda verdict: bool(test(verdict)), fates.inbound),
+    )
+
+
+def changed(before: Coverage, after: Coverage) -> Traffic:
+    """All traffic that has another verdict in the second."""
+    builder = Diagrams()
+
+    def differs(one: Verdict, two: Verdict) -> bool:
+        return one != two
+
+    return Traffic(
+        builder.combine(differs, before.outbound, after.outbound),
+        builder.combine(differs, before.inbound, after.inbound),
+    )
+
+
+def child_at(node: Node, point: Any) -> Any:  # noqa: ANN401  # node or value
+    """The child whose interval holds a point of the axis."""
+    return node.children[bisect_right(node.starts, point) - 1]
+
+
+def grouped(node: Node, level: int) -> list[tuple[Any, Intervals]]:
+    """Each different child with all its intervals, in order of the first."""
+    end = AXES[level][2]
+    stops = (*node.starts[1:], end)
+    groups: dict[int, tuple[Any, list[Interval]]] = {}
+    for start, stop, child in zip(node.starts, stops, node.children, strict=True):
+        groups.setdefault(id(child), (child, []))[1].append((start, stop))
+    return [(child, tuple(intervals)) for child, intervals in groups.values()]
+
+
+def _regions(direction: Direction, node: Node) -> Iterator[Region]:
+    for parts in _products(node, 0):
+        protocols, interfaces, uids, ports, sources, destinations = parts
+        yield Region(
+            direction=direction,
+            protocols=protocols,
+            interfaces=interfaces,
+            uids=uids,
+            ports=ports,
+            sources=sources,
+            destinations=destinations,
+        )
+
+
+def _products(node: Any, level: int) -> Iterator[tuple[Intervals, ...]]:  # noqa: ANN401  # node or value
+    if level == LEVELS:
+        if node:
+            yield ()
+        return
+    for child, intervals in grouped(node, level):
+        for rest in _products(child, level + 1):
+            yield (intervals, *rest)
+
+
+def _projected(node: Node) -> int:
+    """Pairs of destination and port, whatever the other axes say."""
+    below: list[Node] = [node]
+    for _ in range(_PORT_LEVEL):
+        below = list({id(child): child for one in below for child in one.children}.values())
+    return _pairs(below)
+
+
+def _pairs(nodes: list[Node]) -> int:
+    """The size of a union of port diagrams, sources projected away."""
+    ports = sorted({start for node in nodes for start in node.starts})
+    total = 0
+    for start, stop in zip(ports, [*ports[1:], AXES[_PORT_LEVEL][2]], strict=True):
+        spans: list[Interval] = []
+        for node in nodes:
+            for by_destination in child_at(node, start).children:
+                for inside, intervals in grouped(by_destination, LEVELS - 1):
+                    spans.extend(intervals if inside else ())
+        total += (stop - start) * length(tuple(merged(spans)))
+    return total

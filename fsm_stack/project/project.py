@@ -1,0 +1,164 @@
+"""The project on disk: where it is, which stacks it has, and a stack read from its file."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.project.files import decoded, read_file, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.models.stack import StackSettings
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'prod'?``, or nothing when no known word is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake needs it
+
+    by_case = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), by_case, n=1)
+    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+PROJECT_FILE: Final = "Pulumi.yaml"
+# A stack's name becomes a directory's: one of dots only is not taken.
+# Source: pulumi pkg/v3 backend, the pattern of stack names.
+_STACK_FILE: Final = re.compile(r"Pulumi\.(?=.*[A-Za-z0-9_-].*\.)([A-Za-z0-9_.-]{1,100})\.yaml")
+
+# A stack file of some thousand lines has 100 kB; more is a mistake, or an attack on the reader.
+STACK_FILE_MAX: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One stack file, read.
+
+    Attributes:
+        name: the stack's name.
+        file: the path as reports name it.
+        settings: None when the findings hold an error that leaves no settings.
+        findings: everything that is wrong, or doubtful, in the file.
+        accepted: findings that the stack takes on purpose.
+    """
+
+    name: str
+    file: str
+    settings: StackSettings | None
+    findings: tuple[Finding, ...]
+    accepted: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A directory with a ``Pulumi.yaml``.
+
+    Attributes:
+        directory: the project's directory.
+        start: the directory that a user is in, or named by ``-C``; paths are shown from there.
+    """
+
+    directory: Path
+    start: Path
+
+    def stacks(self) -> tuple[str, ...]:
+        """The names of all stacks that have a file, sorted.
+
+        Raises:
+            FileError: when the directory cannot be read.
+        """
+        with told("read", self.shown(self.directory)):
+            names = os.listdir(self.directory)  # noqa: PTH208  # names are all that is needed
+        matches = (_STACK_FILE.fullmatch(name) for name in names)
+        return tuple(sorted(match.group(1) for match in matches if match))
+
+    def chosen(self, names: tuple[str, ...], *, everything: bool = False) -> tuple[str, ...]:
+        """The named stacks, each once; or all of them.
+
+        Raises:
+            InputError: for a name without a file, or when there is no stack at all.
+        """
+        known = self.stacks()
+        if not known:
+            place = self.shown(self.directory)
+            raise InputError(f"{place}: no stack here; expected a file Pulumi.<stack>.yaml")
+        if everything:
+            return known
+        for name in names:
+            if name not in known:
+                hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+                if (self.directory / f"Pulumi.{name}.yml").exists():
+                    hint = f"; the engine reads Pulumi.{name}.yaml, not Pulumi.{name}.yml"
+                raise InputError(f"{name!r}: no such stack{hint}")
+        return tuple(dict.fromkeys(names))
+
+    def load(self, name: str, *, today: date | None = None) -> Stack:
+        """Read one stack's file.
+
+        Args:
+            name: the stack, one of :meth:`stacks`.
+            today: for dates such as ``until``; the current day in UTC if absent, so that two
+                machines agree.
+
+        Raises:
+            InputError: when the file is missing, too large, not UTF-8 or not YAML.
+            FileError: when it cannot be read.
+        """
+        from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415  # pydantic's 60 ms
+
+        path = self.directory / f"Pulumi.{name}.yaml"
+        shown = self.shown(path)
+        loaded = load_text(
+            read_text(path, shown=shown), file=shown, today=today or datetime.now(UTC).date()
+        )
+        return Stack(
+            name=name,
+            file=shown,
+            settings=loaded.settings,
+            findings=loaded.findings,
+            accepted=loaded.accepted,
+        )
+
+    def shown(self, path: Path) -> str:
+        """A path as the user would type it: from where they are."""
+        return os.path.relpath(path, self.start)
+
+
+def find_project(start: Path) -> Project:
+    """The project of a directory: it, or the nearest one above it, with a ``Pulumi.yaml``.
+
+    Raises:
+        InputError: when there is none, or ``start`` is no directory.
+    """
+    if not start.is_dir():
+        raise InputError(f"{start}: no such directory")
+    here = start.resolve()
+    for directory in (here, *here.parents):
+        if (directory / PROJECT_FILE).is_file():
+            return Project(directory=directory, start=here)
+    raise InputError(
+        f"{start}: no {PROJECT_FILE} here or in any directory above; "
+        "expected a directory of an fsm-stack project, name one with -C"
+    )
+
+
+def read_text(path: Path, *, shown: str) -> str:
+    """A text file of the project.
+
+    Raises:
+        InputError: when there is none, or it is too large, or no UTF-8.
+        FileError: when it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{shown}: expected a regular file")  # a pipe would be waited for
+    content = read_file(path, limit=STACK_FILE_MAX, shown=shown)
+    if content is None:
+        raise InputError(f"{shown}: no such file")
+    return decoded(content, shown)

@@ -1,0 +1,168 @@
+"""The engine's config in; one :class:`FsmStack`, its provider and the stack's outputs out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pulumi
+
+from fsm_stack.errors import FindingsError, FsmStackError, InputError
+from fsm_stack.findings.finding import Finding, Severity
+from fsm_stack.manifests.config_maps import wants_asset
+from fsm_stack.project.project import read_text
+from fsm_stack.project.release_asset import load_asset
+from fsm_stack.pulumi.engine_config import EngineConfig, engine_config
+from fsm_stack.pulumi.guard import said
+from fsm_stack.pulumi.stack import FsmStack
+from fsm_stack.settings.stack_file import from_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.settings.reader import Loaded
+
+COMPONENT: Final = "fsm"
+PROVIDER: Final = "cluster"
+PROVIDER_PROJECT: Final = "kubernetes"
+
+# Provider settings whose value is text even where it looks like JSON.
+# Source: the provider's schema.json, config.variables.
+_TEXT: Final = frozenset(
+    {"kubeconfig", "context", "cluster", "clusterIdentifier", "namespace", "renderYamlToDirectory"}
+)
+
+
+def declare(project: Path | None = None) -> None:
+    """Declare the stack that the engine is asked for.
+
+    Args:
+        project: the project's directory; what the language host says, or the current one if
+            absent. A program of the Automation API has to say it where it runs elsewhere.
+
+    Raises:
+        RunError: the settings have errors, or cannot be used. The errors are in the log already,
+            each at its place: what raises this one is shown twice by the Automation API.
+    """
+    try:
+        _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
+    except FindingsError as error:
+        report(error.findings)
+        raise _stopped(error.findings) from None
+    except FsmStackError as error:
+        raise said(pulumi.RunError(str(error))) from None
+
+
+def _declare(project: Path) -> None:
+    config = engine_config()
+    loaded = load(project, pulumi.get_stack(), config)
+    report(loaded.findings)
+    if loaded.settings is None or loaded.worst() is Severity.ERROR:
+        raise _stopped(loaded.findings)
+    settings = loaded.settings
+    asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
+    stack = FsmStack(
+        COMPONENT,
+        settings,
+        asset=asset,
+        opts=pulumi.ResourceOptions(provider=provider(settings, config)),
+    )
+    for key, value in stack.values.items():
+        pulumi.export(key, value)
+
+
+def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
+    """The engine's config as settings, with places in the stack file where it is to be found."""
+    file = f"Pulumi.{stack}.yaml"
+    try:
+        text = read_text(project / file, shown=file)
+    except FsmStackError:  # the file may be elsewhere; the engine has its values
+        text = None
+    return from_engine(
+        config.values,
+        secret_keys=config.secret_keys,
+        today=datetime.now(UTC).date(),
+        text=text,
+        file=file,
+    )
+
+
+def report(findings: tuple[Finding, ...]) -> None:
+    """Every finding to the engine's log, as loud as it is severe."""
+    for item in findings:
+        _log(item.severity)(item.as_text(severity=False))
+
+
+def _log(severity: Severity) -> Callable[[str], None]:
+    return {
+        Severity.ERROR: pulumi.log.error,
+        Severity.WARNING: pulumi.log.warn,
+        Severity.INFO: pulumi.log.info,
+    }[severity]
+
+
+def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
+    errors = sum(item.severity is Severity.ERROR for item in findings)
+    problems = "1 error" if errors == 1 else f"{errors} errors"
+    return pulumi.RunError(f"{problems} in the settings; nothing was changed")
+
+
+def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
+    """The Kubernetes provider of the stack: as configured, for the cluster of the settings."""
+    from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
+
+    return Provider(PROVIDER, **provider_arguments(config, settings))
+
+
+def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[str, Any]:
+    """The provider's arguments: the keys ``kubernetes:…`` of the config, and what the stack needs.
+
+    An explicit provider does not read the config by itself. ConfigMaps change in place unless the
+    config says otherwise: the control plane mounts them, and replacing one takes it away first.
+
+    Args:
+        config: the engine's; what is a secret there stays one in the state.
+        settings: the stack's.
+
+    Raises:
+        InputError: the config and the settings name two contexts.
+    """
+    found = {
+        key.partition(":")[2]: value
+        for key, value in config.values.items()
+        if key.partition(":")[0] == PROVIDER_PROJECT
+    }
+    context = settings.cluster.context
+    if context is not None and found.get("context", context) != context:
+        raise InputError(
+            f"{PROVIDER_PROJECT}:context: expected {context!r}, as cluster.context says, got "
+            f"{found['context']!r}"
+        )
+    values: dict[str, Any] = {"enableConfigMapMutable": "true", **found}
+    if context is not None:
+        values["context"] = context
+    if settings.cluster.uid is not None:
+        # A renamed context of the same cluster must not replace every object.
+        values.setdefault("clusterIdentifier", settings.cluster.uid)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        known = _value(key, value)
+        secret = f"{PROVIDER_PROJECT}:{key}" in config.secret_keys
+        arguments[_argument(key)] = pulumi.Output.secret(known) if secret else known
+    return arguments
+
+
+def _argument(key: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401  # text, a truth value, or a mapping
+    if key in _TEXT:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

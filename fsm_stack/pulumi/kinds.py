@@ -1,0 +1,232 @@
+"""Which typed resource stands for an object, and what the Kubernetes provider is told about it.
+
+A module of ``pulumi_kubernetes`` is imported when an object of its group is declared: ``core.v1``
+alone takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import pulumi
+
+from fsm_stack.errors import NotProvidedError
+from fsm_stack.manifests.manifest import Manifest, Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fsm_stack.settings.models.stack import Deployment
+
+# API group to module of pulumi_kubernetes; an object of any other group is a custom resource.
+GROUPS: Final = {
+    "": "core",
+    "admissionregistration.k8s.io": "admissionregistration",
+    "apiextensions.k8s.io": "apiextensions",
+    "apps": "apps",
+    "autoscaling": "autoscaling",
+    "batch": "batch",
+    "coordination.k8s.io": "coordination",
+    "networking.k8s.io": "networking",
+    "policy": "policy",
+    "rbac.authorization.k8s.io": "rbac",
+    "scheduling.k8s.io": "scheduling",
+}
+
+# Kinds that the provider waits for. Source: pulumi-kubernetes provider/pkg/await/awaiters.go.
+AWAITED: Final = frozenset(
+    {
+        "DaemonSet",
+        "Deployment",
+        "Ingress",
+        "Job",
+        "PersistentVolumeClaim",
+        "Pod",
+        "ReplicationController",
+        "Service",
+        "StatefulSet",
+    }
+)
+
+# Annotations that speak to the provider. Source: its provider/pkg/metadata/annotations.go.
+SKIP_AWAIT: Final = "pulumi.com/skipAwait"
+PATCH_FORCE: Final = "pulumi.com/patchForce"
+PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
+FIELD_MANAGER: Final = "fsm-stack"
+
+# On a pod template: the UIDs of the objects whose new making its pods have to follow.
+FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
+
+# On every object that a stack owns. Server-side apply takes an object that exists with equal
+# values for a second owner's, too, and destroying that stack would delete it under the first.
+OWNER: Final = "fsm-stack.flomesh.io/stack"
+
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_PROVIDER_SETS: Final = ("apiVersion", "kind")  # the typed classes know them
+
+
+def declared(
+    name: str,
+    manifest: Manifest,
+    *,
+    opts: pulumi.ResourceOptions,
+    deployment: Deployment,
+    followed: Sequence[pulumi.CustomResource] = (),
+) -> pulumi.CustomResource:
+    """Declare one object as its native typed resource.
+
+    Args:
+        name: the logical name, unique among the stack's resources of one type.
+        manifest: the object.
+        opts: parent and dependencies; what the object itself asks for is added.
+        deployment: how ``pulumi up`` treats the objects.
+        followed: the resources of the objects in ``restarts_with``.
+    """
+    kind = resource_class(manifest)
+    opts = pulumi.ResourceOptions.merge(opts, options(manifest))
+    body = dict(manifest.object)
+    notes = provider_annotations(manifest, deployment)
+    if not _is_patch(manifest):
+        notes[OWNER] = _this_stack()
+    if notes:
+        metadata = body["metadata"]
+        body["metadata"] = {
+            **metadata,
+            "annotations": {**metadata.get("annotations", {}), **notes},
+        }
+    if followed:
+        body["spec"] = _following(body["spec"], followed)
+    if _is_custom(manifest):
+        return kind(name, **_custom_arguments(manifest, body), opts=opts)
+    arguments = {
+        python_name(key): value for key, value in body.items() if key not in _PROVIDER_SETS
+    }
+    return kind(name, **arguments, opts=opts)
+
+
+def _this_stack() -> str:
+    organization = pulumi.get_organization() or "organization"  # the engine's word for none
+    return f"{organization}/{pulumi.get_project()}/{pulumi.get_stack()}"
+
+
+def _following(
+    spec: Mapping[str, Any], followed: Sequence[pulumi.CustomResource]
+) -> dict[str, Any]:
+    """A workload whose pods start anew when one of the objects is another than before.
+
+    The new object's UID changes the pod template in the update that makes the object.
+    """
+    uids = [resource.metadata.apply(_uid) for resource in followed]  # type: ignore[attr-defined]  # every object has it
+    template = spec["template"]
+    about = template["metadata"]
+    notes = {**about.get("annotations", {}), FOLLOWED: pulumi.Output.all(*uids).apply(",".join)}
+    return {**spec, "template": {**template, "metadata": {**about, "annotations": notes}}}
+
+
+def _uid(metadata: Mapping[str, Any]) -> str:
+    return str(metadata.get("uid") or "")  # mocks may know none
+
+
+def resource_class(manifest: Manifest) -> type[pulumi.CustomResource]:
+    """The class of ``pulumi_kubernetes`` that stands for the object.
+
+    An object of others, or one that outlives the stack, is a ``…Patch``: the provider applies it
+    where it exists and creates it where it does not, while creating a plain resource that exists
+    fails. Deleting a patch gives its fields back; an object that outlives the stack is not even
+    touched then (:func:`options`). Every enrolled namespace is one, also where the stack makes it:
+    as a resource, leaving the mesh would delete the namespace and all workloads in it.
+
+    Raises:
+        NotProvidedError: the class is not in the installed ``pulumi_kubernetes``.
+    """
+    group, _, version = manifest.api_version.rpartition("/")
+    kind = "CustomResource" if _is_custom(manifest) else manifest.kind
+    name = f"{kind}Patch" if _is_patch(manifest) else kind
+    module = "apiextensions" if _is_custom(manifest) else f"{GROUPS[group]}.{version}"
+    try:
+        found: type[pulumi.CustomResource] = getattr(
+            import_module(f"pulumi_kubernetes.{module}"), name
+        )
+    except (ImportError, AttributeError) as error:
+        raise NotProvidedError(
+            f"{manifest.api_version} {manifest.kind}: pulumi_kubernetes has no {module}.{name}"
+        ) from error
+    return found
+
+
+def options(manifest: Manifest) -> pulumi.ResourceOptions:
+    """What the object asks of the engine, wherever it is declared."""
+    return pulumi.ResourceOptions(
+        ignore_changes=list(manifest.foreign_paths),
+        hide_diffs=list(manifest.repeats),
+        retain_on_delete=manifest.retain or None,
+        # Names are fixed, so a second object can never stand beside the first.
+        delete_before_replace=None if _is_patch(manifest) else True,
+        # A setting that makes an object ours, or not, changes its class: it stays the same object.
+        # Without this the engine would delete the namespace, or the CRD, that it gives up.
+        aliases=[pulumi.Alias(type_=_other_type(manifest))] if _may_change(manifest) else None,
+    )
+
+
+def provider_annotations(manifest: Manifest, deployment: Deployment) -> dict[str, str]:
+    """What the object asks of the Kubernetes provider; only resources carry it, never files."""
+    notes = {}
+    if not deployment.awaits and manifest.kind in AWAITED:
+        notes[SKIP_AWAIT] = "true"
+    if deployment.force_mesh_config and manifest.wave is Wave.MESH_CONFIG:
+        notes[PATCH_FORCE] = "true"
+    if manifest.retain:
+        # It may be there from an earlier life of this stack, rewritten since by the control
+        # plane, which will rewrite it again: taking it back takes nothing from anyone. All lives
+        # write under one name, so that none leaves fields behind that the next cannot remove.
+        notes |= {PATCH_FORCE: "true", PATCH_FIELD_MANAGER: FIELD_MANAGER}
+    return notes
+
+
+def logical_names(manifests: Iterable[Manifest], namespace: str) -> tuple[str, ...]:
+    """A stable name for each object: its slug, and its namespace where that is another one.
+
+    A name depends on its own object only, so that adding one never renames (and so deletes and
+    creates) another.
+    """
+    return tuple(
+        manifest.slug
+        if manifest.namespace in {None, namespace}
+        else f"{manifest.slug}-in-{manifest.namespace}"
+        for manifest in manifests
+    )
+
+
+def _is_custom(manifest: Manifest) -> bool:
+    return manifest.api_version.rpartition("/")[0] not in GROUPS
+
+
+def _is_patch(manifest: Manifest) -> bool:
+    return manifest.patch or manifest.retain or manifest.wave is Wave.ENROLMENT
+
+
+def _may_change(manifest: Manifest) -> bool:
+    return manifest.wave in {Wave.NAMESPACE, Wave.CRD}
+
+
+def _other_type(manifest: Manifest) -> str:
+    group, _, version = manifest.api_version.rpartition("/")
+    suffix = "" if _is_patch(manifest) else "Patch"
+    return f"kubernetes:{group or 'core'}/{version}:{manifest.kind}{suffix}"
+
+
+def _custom_arguments(manifest: Manifest, body: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = {python_name(key): value for key, value in body.items()}
+    if unknown := sorted(arguments.keys() - {"api_version", "kind", "metadata", "spec"}):
+        raise NotProvidedError(
+            f"{manifest.api_version} {manifest.kind}: expected apiVersion, kind, metadata and "
+            f"spec only, got {', '.join(unknown)}"
+        )
+    return arguments
+
+
+def python_name(key: str) -> str:
+    """``binaryData`` as Pulumi's Python calls it: ``binary_data``."""
+    return _CAPITAL.sub(r"_\1", key).lower()

@@ -1,0 +1,53 @@
+"""The Pulumi program of a project; importing it costs nothing."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+# A program that has said all there is to say ends so; with any other code the engine adds that it
+# failed. Source: pulumi sdk/python/cmd/pulumi-language-python-exec.
+SAID: Final = 32
+
+
+def main() -> None:
+    """What ``__main__.py`` does: the program in a process of the language host."""
+    import pulumi  # noqa: PLC0415  # importing this module costs nothing
+
+    try:
+        run()
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        sys.exit(SAID)
+
+
+def run(project: Path | None = None) -> None:
+    """Declare the stack that the engine is asked for.
+
+    As an inline program of the Automation API: ``partial(run, Path("path/of/the/project"))``.
+
+    The garbage collector rests meanwhile, and leaves alone afterwards what was made: thousands of
+    generated classes that stay to the end. It would look through all of them again and again, also
+    when the interpreter ends: a fifth of a preview's time.
+
+    Args:
+        project: the project's directory, where the engine does not say it.
+
+    Raises:
+        RunError: the settings have errors, or cannot be used; the engine shows no traceback.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        from fsm_stack.pulumi.config import declare  # noqa: PLC0415  # while it rests
+
+        declare(project)
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

@@ -1,0 +1,71 @@
+"""Which entries of a stack stand behind a rule: a rule's reason in the stack's own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
+from fsm_stack.iptables.sets.ranges import canonical
+from fsm_stack.settings.accepting import bypasses
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from fsm_stack.iptables.rule import Rule
+    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.models.stack import StackSettings
+
+_MESH: Final = "mesh"
+
+Declared = dict[tuple[str, str], list["Bypass"]]
+
+
+def declared(settings: StackSettings, profile: str, today: date) -> Declared:
+    """The entries that the pods of one profile get, by list and value.
+
+    Args:
+        settings: the stack.
+        profile: the profile's name; ``mesh`` for pods without one.
+        today: for entries with an end.
+    """
+    found: Declared = {}
+    for item in bypasses(settings, today):
+        if item.scope in (_MESH, profile):
+            key = (item.kind, canonical(item.value) or item.value)
+            found.setdefault(key, []).append(item)
+    return found
+
+
+def behind(rule: Rule, entries: Declared) -> tuple[Bypass, ...]:
+    """The entries of the stack file that a rule was made from, in the order of the rule.
+
+    Args:
+        rule: of a script that the stack renders, read back.
+        entries: the stack's, from :func:`declared`.
+
+    Returns:
+        Nothing for the rules that every script has.
+    """
+    listed = rule.why.entries_of
+    if listed is None:
+        return ()
+    values = [value for match in rule.matches for value in _values(match)]
+    return tuple(item for value in values for item in entries.get((listed.key, value), ()))
+
+
+def _values(match: object) -> list[str]:
+    match match:
+        case Destination():
+            return [canonical(match.cidr) or match.cidr]
+        case Multiport():
+            return [str(ports) for ports in match.ports]
+        case InInterface() | OutInterface():
+            return [match.name]
+    return []
+
+
+def declared_text(item: Bypass) -> str:
+    """``traffic.outboundPortExclusionList[0] 6379: managed Redis; data-team``, and its end."""
+    notes = [item.reason, item.owner, f"until {item.until}" if item.until else ""]
+    told = "; ".join(note for note in notes if note)
+    return f"{item.path} {item.value}" + (f": {told}" if told else "")

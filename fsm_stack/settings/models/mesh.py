@@ -1,0 +1,163 @@
+"""Every section of MeshConfig v1alpha3 that a user may set; here ``observability`` itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from fsm_stack.settings.models.base import DnsName, Model
+from fsm_stack.settings.models.control_plane import (
+    Certificate,
+    ClusterSet,
+    Connector,
+    FeatureFlags,
+    RepoServer,
+)
+from fsm_stack.settings.models.gateways import (
+    EgressGateway,
+    Flb,
+    GatewayApi,
+    Ingress,
+    PluginChains,
+    ServiceLb,
+)
+from fsm_stack.settings.models.scalars import (
+    Fraction,
+    HostName,
+    LogLevel,
+    SmallPort,
+    UrlPath,
+    refusal,
+)
+from fsm_stack.settings.models.sidecar import Sidecar
+from fsm_stack.settings.models.traffic import Traffic, Warmup
+
+
+def _no_secret(value: object) -> None:
+    if value is None or value == "":
+        return
+    raise refusal(
+        "secret-value",
+        "expected no value: the credentials of remote logging are a secret, and no setting takes "
+        "one",
+        "Put it into a Secret in the control plane's namespace and name that in "
+        "observability.remoteLogging.secretName.",
+    )
+
+
+class Tracing(Model):
+    """Where sidecars send traces."""
+
+    enable: bool = Field(False, description="Let sidecars send traces.")
+    port: SmallPort | None = Field(
+        None, description="Port of the collector; 9411 where tracing is on and nothing is set."
+    )
+    address: HostName | None = Field(
+        None, description="Host of the collector; Jaeger beside the control plane if absent."
+    )
+    endpoint: UrlPath | None = Field(
+        None,
+        description="Path at the collector; /api/v2/spans where tracing is on and nothing is set.",
+    )
+    sampled_fraction: Fraction | None = Field(
+        None, description="Share of requests that are traced, from '0' to '1'; all if absent."
+    )
+
+
+class RemoteLogging(Model):
+    """Where sidecars send access logs."""
+
+    enable: bool = Field(False, description="Let sidecars send access logs.")
+    level: Annotated[int, Field(ge=0, le=2)] | None = Field(
+        None, description="How much is sent, 0 to 2; 2 where it is on and nothing is set."
+    )
+    port: SmallPort | None = Field(
+        None, description="Port of the collector; 30514 where it is on and nothing is set."
+    )
+    address: HostName | None = Field(None, description="Host of the collector.")
+    endpoint: UrlPath | None = Field(None, description="Path at the collector.")
+    authorization: SkipJsonSchema[Annotated[None, BeforeValidator(_no_secret)]] = Field(
+        None, exclude=True, description="Not a setting: credentials belong into secretName."
+    )
+    sampled_fraction: Fraction | None = Field(
+        None,
+        description="Share of requests that are logged, from '0' to '1'; all where it is on and "
+        "nothing is set.",
+    )
+    secret_name: DnsName = Field(
+        "fsm-remote-logging-secret",
+        description="The Secret with the collector's credentials, beside the control plane.",
+    )
+
+
+class Observability(Model):
+    """Logs and traces."""
+
+    fsm_log_level: LogLevel = Field("info", description="How much the control plane logs.")
+    tracing: Tracing = Field(
+        default_factory=Tracing.model_construct, description="Traces of requests."
+    )
+    remote_logging: RemoteLogging = Field(
+        default_factory=RemoteLogging.model_construct, description="Access logs of sidecars."
+    )
+
+
+class MeshSettings(Model):
+    """The mesh-wide settings, section by section, in the order of upstream's Go type.
+
+    The defaults are those of FSM's chart. Not here, because other settings decide them: the
+    sections ``image`` and ``misc``, and ``sidecar.sidecarImage``. Source: flomesh-io/fsm f1b55bd8,
+    pkg/apis/config/v1alpha3 and charts/fsm.
+    """
+
+    cluster_set: ClusterSet = Field(
+        default_factory=ClusterSet.model_construct, description="The cluster's place among others."
+    )
+    sidecar: Sidecar = Field(
+        default_factory=Sidecar.model_construct, description="The proxy beside each application."
+    )
+    repo_server: RepoServer = Field(
+        default_factory=RepoServer.model_construct, description="The repository of Pipy scripts."
+    )
+    traffic: Traffic = Field(
+        default_factory=Traffic.model_construct, description="What is redirected, and routing."
+    )
+    warmup: Warmup = Field(
+        default_factory=Warmup.model_construct, description="Warm-up of new endpoints."
+    )
+    observability: Observability = Field(
+        default_factory=Observability.model_construct, description="Logs and traces."
+    )
+    certificate: Certificate = Field(
+        default_factory=Certificate.model_construct, description="Certificates of services."
+    )
+    feature_flags: FeatureFlags = Field(
+        default_factory=FeatureFlags.model_construct, description="Switches of features."
+    )
+    plugin_chains: PluginChains = Field(
+        default_factory=PluginChains.model_construct, description="Modules of sidecars."
+    )
+    ingress: Ingress = Field(
+        default_factory=Ingress.model_construct, description="FSM's ingress controller."
+    )
+    gateway_api: GatewayApi = Field(
+        default_factory=GatewayApi.model_construct,
+        alias="gatewayAPI",
+        description="FSM's Gateway API controller.",
+    )
+    service_lb: ServiceLb = Field(
+        default_factory=ServiceLb.model_construct,
+        alias="serviceLB",
+        description="FSM's service load balancer.",
+    )
+    flb: Flb = Field(
+        default_factory=Flb.model_construct, description="Flomesh's external load balancer."
+    )
+    egress_gateway: EgressGateway = Field(
+        default_factory=EgressGateway.model_construct, description="FSM's egress gateway."
+    )
+    connector: Connector = Field(
+        default_factory=Connector.model_construct, description="Connectors to other registries."
+    )

@@ -1,0 +1,166 @@
+"""A stack: everything that one ``Pulumi.<stack>.yaml`` sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from fsm_stack.settings.models.base import DNS_LABEL, DnsLabel, DnsName, Model
+from fsm_stack.settings.models.cluster import CertificateProvider, Cluster, EnrolledNamespace
+from fsm_stack.settings.models.components import Components
+from fsm_stack.settings.models.images import Images
+from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.models.profiles import AnnotationProfile
+from fsm_stack.settings.models.values import Day
+from fsm_stack.systems import System, system
+
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Accepted(Model):
+    """One finding that does not count while this stands."""
+
+    id: Sentence = Field(description="The finding's id, as fsm-stack explain lists it.")
+    path: Sentence = Field(
+        description="The finding's path, for example traffic.outboundPortExclusionList[0]."
+    )
+    reason: Sentence = Field(description="Why the risk is taken.")
+    owner: Sentence = Field(description="Who answers for it.")
+    until: Day | None = Field(None, description="The day after which the finding counts again.")
+
+
+ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
+
+
+class Mesh(Model):
+    """The mesh's names, and the switches of its control plane."""
+
+    name: DnsLabel | None = Field(None, description="The mesh's name; fsm in an FSM stack.")
+    namespace: DnsLabel | None = Field(
+        None, description="The control plane's namespace; fsm-system in an FSM stack."
+    )
+    create_namespace: bool = Field(
+        True, description="Declare the control plane's namespace; otherwise it exists."
+    )
+    trust_domain: DnsName = Field("cluster.local", description="The mesh's trust domain.")
+    enforce_single_mesh: bool = Field(True, description="Refuse a second mesh in the cluster.")
+    enable_reconciler: bool = Field(
+        False, description="Let the control plane restore its CRDs and webhooks when they change."
+    )
+    enable_multi_clusters: bool = Field(False, description="FSM's multi-cluster support.")
+    validate_traffic_target: bool = Field(
+        True, description="Let the validator check SMI TrafficTargets."
+    )
+    webhook_name_prefix: DnsLabel = Field(
+        "fsm-webhook",
+        description="The mutating webhook configuration is named <prefix>-<mesh name>.",
+    )
+    validator_webhook_name: DnsName | None = Field(
+        None, description="The validating webhook configuration; fsm-validator-mesh-<mesh name>."
+    )
+
+
+class ReleaseAssets(Model):
+    """Where the Pipy scripts of the FSM release come from."""
+
+    source: Literal["vendored", "existingConfigMap", "omit"] = Field(
+        "vendored",
+        description="vendored: taken from the release's chart archive by fsm-stack vendor; "
+        "existingConfigMap: someone else declares the ConfigMap; omit: left out, the controller "
+        "does not start: only with deployment.lookOnly.",
+    )
+    config_map_name: DnsName = Field(
+        "fsm-init-repo-scripts", description="The ConfigMap that the controller unpacks."
+    )
+
+
+class Deployment(Model):
+    """How ``pulumi up`` treats the objects."""
+
+    look_only: bool = Field(
+        False,
+        description="The stack is there to look at: it may leave out what the control plane needs "
+        "to run, and pulumi up does not wait for it.",
+    )
+    skip_await: bool = Field(
+        False, description="Do not wait for Deployments to become ready (no controllers run)."
+    )
+    force_mesh_config: bool = Field(
+        False,
+        description="Take fields of the MeshConfig back from others, such as kubectl patch.",
+    )
+    retain_crds: bool = Field(
+        True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    )
+
+    @property
+    def awaits(self) -> bool:
+        """Whether ``pulumi up`` waits until Deployments are ready."""
+        return not (self.skip_await or self.look_only)
+
+
+class StackSettings(MeshSettings):
+    """All settings of one environment. Each field is one key ``fsm-stack:<name>`` of its file."""
+
+    system: Literal["fsm", "osm-edge", "osm"] = Field(
+        "fsm",
+        description="The mesh system; osm-edge and osm give MeshConfig and redirection only.",
+    )
+    fsm_version: Literal["1.5.1", "1.6.0"] = Field(
+        "1.5.1", description="The FSM release; 1.6.0 is not released upstream."
+    )
+    mesh: Mesh = Field(
+        default_factory=Mesh.model_construct, description="Names and switches of the mesh."
+    )
+    cluster: Cluster = Field(
+        default_factory=Cluster.model_construct,
+        description="The cluster that this stack is meant for.",
+    )
+    images: Images = Field(default_factory=Images.model_construct, description="Image references.")
+    components: Components = Field(
+        default_factory=Components.model_construct, description="The control plane's Deployments."
+    )
+    certificate_provider: CertificateProvider = Field(
+        default_factory=CertificateProvider.model_construct,
+        description="Who issues the mesh's certificates.",
+    )
+    enrolled_namespaces: tuple[EnrolledNamespace, ...] = Field(
+        (), description="Namespaces whose new pods join the mesh."
+    )
+    annotation_profiles: dict[ProfileName, AnnotationProfile] = Field(
+        {}, description="Named sets of pod-scoped redirection settings."
+    )
+    release_assets: ReleaseAssets = Field(
+        default_factory=ReleaseAssets.model_construct,
+        description="The Pipy scripts of the FSM release.",
+    )
+    deployment: Deployment = Field(
+        default_factory=Deployment.model_construct, description="How pulumi up treats the objects."
+    )
+    accept: tuple[Accepted, ...] = Field((), description="Findings taken on purpose.")
+
+    @property
+    def profile(self) -> System:
+        """The chosen system's constants."""
+        return system(self.system)
+
+    @property
+    def mesh_name(self) -> str:
+        """The mesh's name, the system's default if not set."""
+        return self.mesh.name or self.profile.default_mesh_name
+
+    @property
+    def namespace(self) -> str:
+        """The control plane's namespace, the system's default if not set."""
+        return self.mesh.namespace or self.profile.default_namespace
+
+    @property
+    def mutating_webhook_name(self) -> str:
+        """The name that the injector gives its webhook configuration."""
+        return f"{self.mesh.webhook_name_prefix}-{self.mesh_name}"
+
+    @property
+    def validating_webhook_name(self) -> str:
+        """The name that the controller gives its webhook configuration."""
+        return self.mesh.validator_webhook_name or f"fsm-validator-mesh-{self.mesh_name}"

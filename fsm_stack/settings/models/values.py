@@ -1,0 +1,249 @@
+"""The values that reach an init script: ports, ranges, interfaces, and list entries around them.
+
+Each is parsed once, here. What passes holds no shell syntax, because its alphabet has none.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from fsm_stack.settings.models.base import IPV4, Model
+from fsm_stack.settings.problems import shown
+from fsm_stack.well_known import INTERFACE_NAME_MAX, PORT_MAX, PORT_MIN
+
+_OCTETS: Final = 4
+_OCTET_MAX: Final = 255
+_PREFIX_MAX: Final = 32
+_DIGITS: Final = frozenset("0123456789")
+_INTERFACE_CHARACTERS: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@"
+)
+
+
+def _fail(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
+    # Braces are pydantic's template syntax; the message is passed as context, so any text is safe.
+    return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})
+
+
+def check_ascii(text: str) -> None:
+    """Refuse characters that translated pages leave in copied values.
+
+    Raises:
+        PydanticCustomError: ``not-ascii``, naming the first such character.
+    """
+    for position, character in enumerate(text, start=1):
+        if not character.isascii():
+            name = unicodedata.name(character, "an unnamed character")
+            raise _fail(
+                "not-ascii",
+                f"{shown(text)}: expected ASCII, got U+{ord(character):04X} {name} "
+                f"at position {position}",
+                "Retype it in ASCII.",
+            )
+
+
+def parse_port(value: object) -> int:
+    """A port: a whole number, not a string of digits.
+
+    Raises:
+        PydanticCustomError: ``invalid-port`` or ``not-ascii``.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # the engine hands numbers over as floats
+    if isinstance(value, str):
+        check_ascii(value)
+        fix = ""
+        if value.strip().isdigit():
+            fix = f"Write {int(value)} without quotes."
+        elif "," in value:
+            fix = "Write one list item for each port."
+        raise _fail("invalid-port", f"expected a whole number, got the text {shown(value)}", fix)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _fail(
+            "invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {shown(value)}"
+        )
+    if not PORT_MIN <= value <= PORT_MAX:
+        raise _fail("invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {value}")
+    return value
+
+
+def cidr_bounds(text: str) -> tuple[int, int]:
+    """First and last address, as integers, of a valid IPv4 CIDR text."""
+    address, _, prefix = text.partition("/")
+    base = 0
+    for octet in address.split("."):
+        base = base << 8 | int(octet)
+    size = 1 << (_PREFIX_MAX - int(prefix))
+    first = base & ~(size - 1)
+    return first, first + size - 1
+
+
+def address_text(address: int) -> str:
+    """An IPv4 address, as an integer, in dotted form."""
+    return ".".join(str(address >> shift & _OCTET_MAX) for shift in (24, 16, 8, 0))
+
+
+def network_text(text: str) -> str:
+    """The CIDR with its host bits cleared: ``2.2.2.2/24`` becomes ``2.2.2.0/24``."""
+    return f"{address_text(cidr_bounds(text)[0])}/{int(text.partition('/')[2])}"
+
+
+def _plain_number(text: str, maximum: int) -> bool:
+    digits = 0 < len(text) <= len(str(maximum)) and _DIGITS.issuperset(text)
+    return digits and str(int(text)) == text and int(text) <= maximum
+
+
+def parse_cidr(value: object) -> str:
+    """An IPv4 CIDR, kept as it was written (host bits are a finding, not an error).
+
+    Raises:
+        PydanticCustomError: ``invalid-cidr``, ``ipv6-cidr`` or ``not-ascii``.
+    """
+    if not isinstance(value, str):
+        raise _fail(
+            "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}"
+        )
+    check_ascii(value)
+    address, slash, prefix = value.partition("/")
+    octets = address.split(".")
+    valid_address = len(octets) == _OCTETS and all(_plain_number(o, _OCTET_MAX) for o in octets)
+    if valid_address and _plain_number(prefix, _PREFIX_MAX):
+        return value
+    if ":" in address and set(address.lower()) <= set("0123456789abcdef:."):
+        raise _fail(
+            "ipv6-cidr",
+            f"expected an IPv4 CIDR, got the IPv6 range {shown(value)}; only IPv4 is intercepted",
+            "Remove it: IPv6 traffic bypasses the sidecar already.",
+        )
+    fix = ""
+    if valid_address and not slash:
+        fix = f"For one address write {address}/32."
+    elif "," in value:
+        fix = "Write one list item for each range."
+    elif value != value.strip():
+        fix = "Remove the blanks around it."
+    raise _fail(
+        "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}", fix
+    )
+
+
+def parse_interface(value: object) -> str:
+    """A network interface name, with ``+`` at the end as iptables' wildcard.
+
+    Raises:
+        PydanticCustomError: ``invalid-interface`` or ``not-ascii``.
+    """
+    if not isinstance(value, str):
+        raise _fail("invalid-interface", f"expected an interface name, got {shown(value)}")
+    check_ascii(value)
+    if not value:
+        raise _fail("invalid-interface", "expected an interface name, got an empty string")
+    if len(value) > INTERFACE_NAME_MAX:
+        raise _fail(
+            "invalid-interface",
+            f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {shown(value)}",
+            f"A wildcard matches a prefix: {value[: INTERFACE_NAME_MAX - 1]}+"
+            if _INTERFACE_CHARACTERS.issuperset(value)
+            else "",
+        )
+    name = value.removesuffix("+")
+    wrong = [character for character in name if character not in _INTERFACE_CHARACTERS]
+    if wrong or value[0] == "-" or name in {".", ".."}:
+        culprit = repr(wrong[0]) if wrong else f"{value!r}"
+        raise _fail(
+            "invalid-interface",
+            f"expected letters, digits, '.', '_', '-', ':' or '@' with '+' only at the end, "
+            f"got {culprit} in {shown(value)}",
+        )
+    return value
+
+
+Port = Annotated[
+    int,
+    BeforeValidator(parse_port),
+    WithJsonSchema({"type": "integer", "minimum": PORT_MIN, "maximum": PORT_MAX}),
+]
+Cidr = Annotated[
+    str,
+    BeforeValidator(parse_cidr),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^{IPV4}/(3[0-2]|[12]?[0-9])$",
+            "examples": ["10.0.0.0/8", "169.254.169.254/32"],
+        }
+    ),
+]
+Interface = Annotated[
+    str,
+    BeforeValidator(parse_interface),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?!-)(?!\.\.?$)(?=.{1,15}$)[a-zA-Z0-9._:@-]*\+?$",
+            "examples": ["net1", "veth+"],
+        }
+    ),
+]
+
+
+def parse_day(value: object) -> date:
+    """A calendar day, written as 2026-12-31.
+
+    Raises:
+        PydanticCustomError: ``invalid-value``.
+    """
+    if isinstance(value, date):
+        return value
+    text = str(value)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:  # Python also reads 20261231 and 2026-W53-4
+        raise _fail("invalid-value", f"expected a day as 2026-12-31, got {shown(value)}")
+    return day
+
+
+Day = Annotated[
+    date, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})
+]
+
+
+class Entry(Model):
+    """One entry of a redirection list: the value, and why it is there.
+
+    A plain value is the short form of ``{value: …}``.
+    """
+
+    reason: str = Field("", description="Why this traffic bypasses, or goes through, the mesh.")
+    owner: str = Field("", description="Who answers for it: a team, a mailing list.")
+    until: Day | None = Field(None, description="The day after which the entry is a finding.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:  # noqa: ANN401  # decoded JSON
+        return data if isinstance(data, dict | Entry) else {"value": data}
+
+
+class PortEntry(Entry):
+    """A port in a redirection list."""
+
+    value: Port
+
+
+class CidrEntry(Entry):
+    """An IPv4 range in a redirection list."""
+
+    value: Cidr
+
+
+class InterfaceEntry(Entry):
+    """A network interface in a redirection list."""
+
+    value: Interface

@@ -1,0 +1,130 @@
+"""The control plane's programs by name, and the lines of their logs that tell why they stopped.
+
+Nothing else of a log is kept, and of these lines nothing that may be a credential.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from fsm_stack.systems import System
+
+
+def programs_of(system: System) -> tuple[str, str, str]:
+    """A system's Deployments, in the order in which one needs the other."""
+    return (system.bootstrap_name, system.controller_name, system.injector_name)
+
+
+PROGRAMS: Final = frozenset(name for known in SYSTEMS.values() for name in programs_of(known))
+# The label by which a chart's Deployments select their pods. Source: the three charts.
+APP_LABEL: Final = "app"
+# The label of every object of an installation. Source: the charts' common labels.
+NAME_LABEL: Final = "app.kubernetes.io/name"
+PRODUCTS: Final = tuple(
+    sorted({known.annotation_prefix for known in SYSTEMS.values()})  # flomesh.io and OSM's
+)
+
+
+LINES_MAX: Final = 6
+_LINE_MAX: Final = 400
+# A JSON log escapes the quotes of a message that is an error of the API server.
+_QUOTE: Final = r'\\*"'
+_WORD: Final = r'\\*"([^"\\]*)\\*"'
+# Source: k8s.io/apiserver pkg/endpoints/handlers/responsewriters, forbiddenMessage.
+_REFUSED: Final = re.compile(
+    rf"User {_WORD} cannot ([a-z]+) resource {_WORD} in API group {_WORD} "
+    rf"(?:at the cluster scope|in the namespace {_WORD})"
+)
+# A token, whatever it is called, and what stands behind a credential's name.
+_JWT: Final = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*")
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
+_CREDENTIAL: Final = re.compile(
+    rf"(?i)\b([\w.-]*(?:password|passwd|secret|token|credential|authorization|api[-_]?key))"
+    rf"({_QUOTE})?(\s*[:=]\s*)({_QUOTE})?[^\s\"\\,;}}]+"
+)
+_USER_INFO: Final = re.compile(r"://[^/\s@]+@")
+_PEM: Final = re.compile(r"-----BEGIN .*")
+_HIDDEN: Final = "***"
+# A line of a program that ends by what it says. Source: zerolog's levels, klog's, Go's runtime.
+_TELLING: Final = re.compile(
+    rf"{_QUOTE}level{_QUOTE}:{_QUOTE}(?:error|fatal|panic){_QUOTE}|^[EF]\d{{4}} |^panic: |"
+    r"^fatal error: |(?i:\b(?:error|fatal|failed|cannot|denied|forbidden|refused)\b)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Denied:
+    """One request that the API server refused for want of a right.
+
+    Attributes:
+        group: the API group; empty: core.
+        resource: what was asked for, ``endpointslices``.
+        verb: ``list``.
+        namespace: where; empty: in the whole cluster.
+        user: who asked, ``system:serviceaccount:fsm-system:fsm``.
+    """
+
+    group: str
+    resource: str
+    verb: str
+    namespace: str
+    user: str
+
+    @property
+    def shown(self) -> str:
+        """``list endpointslices.discovery.k8s.io``."""
+        return f"{self.verb} {self.resource}{'.' if self.group else ''}{self.group}"
+
+
+def denied(text: str) -> tuple[Denied, ...]:
+    """The requests that a log says were refused, each once."""
+    return tuple(
+        sorted(
+            {
+                Denied(user=found[1], verb=found[2], resource=found[3], group=found[4],
+                       namespace=found[5] or "")
+                for found in _REFUSED.finditer(text)
+            }
+        )
+    )  # fmt: skip
+
+
+def telling(text: str) -> str:
+    """The lines that say why a program is not well, the newest ones, without credentials.
+
+    Every refusal is kept once; programs repeat them until they give up.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    chosen: dict[object, str] = {}
+    for line in lines:
+        refusals = denied(line)
+        if refusals or _TELLING.search(line):
+            chosen.pop(key := refusals or _without_time(line), None)
+            chosen[key] = line
+    last = [line for line in lines if line][-1:]
+    kept = list(chosen.values())[-LINES_MAX:] or last
+    return "\n".join(without_credentials(line)[:_LINE_MAX] for line in kept)
+
+
+def last_words(text: str) -> str:
+    """The last telling line, as evidence."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def without_credentials(line: str) -> str:
+    """A line whose tokens and passwords are hidden."""
+    line = _PEM.sub(_HIDDEN, line)
+    line = _JWT.sub(_HIDDEN, line)
+    line = _BEARER.sub(rf"\1 {_HIDDEN}", line)
+    line = _USER_INFO.sub(f"://{_HIDDEN}@", line)
+    return _CREDENTIAL.sub(rf"\1\2\3\4{_HIDDEN}", line)
+
+
+def _without_time(line: str) -> str:
+    """A line without its digits, so that repetitions are one."""
+    return re.sub(r"\d+", "", line)

@@ -1,0 +1,305 @@
+"""A snapshot: what was read of a cluster, and what could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
+from fsm_stack.snapshot.objects import Pod, pod
+from fsm_stack.snapshot.program_pod import ProgramPod, program_of, program_pod
+from fsm_stack.snapshot.programs import PROGRAMS
+from fsm_stack.snapshot.rights import RIGHTS_KINDS
+from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+
+
+IN_CLUSTER: Final = "in-cluster"
+FILES: Final = "files"
+ANONYMIZED: Final = "anonymized"
+# What stands for a context's name where there is none.
+NO_CONTEXT: Final = frozenset({IN_CLUSTER, FILES, ANONYMIZED})
+
+
+class Part(StrEnum):
+    """What a check may need to have been read."""
+
+    MESH_CONFIG = "MeshConfig"
+    REDIRECTION = "ConfigMap fsm-redirection"
+    NAMESPACES = "namespaces"
+    PODS = "pods"
+    OWNERS = "deployments, statefulsets and daemonsets"
+    MUTATING = "mutating webhook configurations"
+    VALIDATING = "validating webhook configurations"
+    SERVICES = "services of the control plane"
+    ENDPOINTS = "endpoint slices of the control plane"
+    CONTROL_PLANE = "deployments of the control plane"
+    LOGS = "logs of init containers that failed"
+    PROGRAM_PODS = "pods of the control plane"
+    PROGRAM_LOGS = "logs of the control plane"
+    EVENTS = "events"
+    RIGHTS = "roles of the control plane"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a snapshot comes from.
+
+    Attributes:
+        context: the kubeconfig's context; ``files`` where none was asked.
+        server: the API server's address; the files' names.
+        uid: of namespace kube-system, which identifies a cluster; empty: unknown.
+        taken: when, as text; empty: now.
+    """
+
+    context: str
+    server: str = ""
+    uid: str = ""
+    taken: str = ""
+
+    @property
+    def kubectl_context(self) -> str:
+        """The name that kubectl knows the cluster by; empty: none does."""
+        return "" if self.context in NO_CONTEXT else self.context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The plain value that checks read.
+
+    Attributes:
+        source: which cluster, or which files.
+        read: the parts that were read, also where there was nothing.
+        not_read: the parts that were not, each with the reason.
+        mesh_configs: every MeshConfig.
+        redirection: ConfigMap ``fsm-redirection``; None: there is none.
+        namespaces: by name.
+        pods: of the enrolled namespaces, or the asked ones.
+        owners: Deployments, StatefulSets and DaemonSets that own pods, by kind, namespace, name.
+        mutating: webhook configurations.
+        validating: webhook configurations.
+        services: by namespace and name.
+        endpoints: EndpointSlices.
+        programs: the control plane's Deployments, by namespace and name.
+        logs: the last lines of init containers that failed, by pod key.
+        program_pods: of the control plane.
+        program_logs: the telling lines of its containers that are not ready, by pod key and name.
+        events: warnings about what does not run.
+        rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
+    """
+
+    source: Source
+    read: frozenset[Part] = frozenset()
+    not_read: Mapping[Part, str] = field(default_factory=dict)
+    mesh_configs: tuple[Json, ...] = ()
+    redirection: Json | None = None
+    namespaces: Mapping[str, Json] = field(default_factory=dict)
+    pods: tuple[Pod, ...] = ()
+    owners: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    mutating: tuple[Json, ...] = ()
+    validating: tuple[Json, ...] = ()
+    services: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    endpoints: tuple[Json, ...] = ()
+    programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    program_pods: tuple[ProgramPod, ...] = ()
+    program_logs: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    events: tuple[Json, ...] = ()
+    rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+
+    def unread(self, part: Part) -> str:
+        """Why a part is not, or not wholly, known; empty: it is."""
+        if part in self.read:
+            return self.not_read.get(part, "")
+        if known := self.not_read.get(part):
+            return known
+        where = self.source.context
+        if where == FILES:
+            return f"{part.value}: not in files"
+        return f"{part.value}: not read of context {where}"
+
+    def mesh_config(self, system: System, namespace: str) -> Json | None:
+        """The MeshConfig that this system's programs read."""
+        for item in self.mesh_configs:
+            about = item.get("metadata") or {}
+            place = about.get("namespace")
+            if about.get("name") == system.mesh_config_name and (
+                place is None or place == namespace
+            ):
+                return item
+        return None
+
+
+_LISTED = (
+    "MeshConfig",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "EndpointSlice",
+    "Event",
+)
+_PART_OF_KIND = {
+    "Pod": Part.PODS,
+    "Namespace": Part.NAMESPACES,
+    "MeshConfig": Part.MESH_CONFIG,
+    "MutatingWebhookConfiguration": Part.MUTATING,
+    "ValidatingWebhookConfiguration": Part.VALIDATING,
+    "Service": Part.SERVICES,
+    "EndpointSlice": Part.ENDPOINTS,
+    "Event": Part.EVENTS,
+    **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
+}
+_OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+
+
+class Assembly:
+    """Collects objects, one after the other, into a snapshot."""
+
+    def __init__(self) -> None:
+        self._parts: set[Part] = set()
+        self._pods: dict[str, Pod] = {}
+        self._lists: dict[str, dict[tuple[str, str], Json]] = {kind: {} for kind in _LISTED}
+        self._namespaces: dict[str, Json] = {}
+        self._owners: dict[tuple[str, str, str], Json] = {}
+        self._services: dict[tuple[str, str], Json] = {}
+        self._programs: dict[tuple[str, str], Json] = {}
+        self._logs: dict[str, str] = {}
+        self._program_pods: dict[str, ProgramPod] = {}
+        self._program_logs: dict[tuple[str, str], str] = {}
+        self._rights: dict[tuple[str, str, str], Json] = {}
+        self._redirection: Json | None = None
+
+    def add(self, item: Json) -> None:
+        """Take one object, as :func:`fsm_stack.snapshot.allow.keep` leaves it."""
+        kind = str(item.get("kind"))
+        about = mapping(item.get("metadata"))
+        place, name = str(about.get("namespace") or ""), str(about.get("name") or "")
+        if (part := _PART_OF_KIND.get(kind)) is not None:
+            self._parts.add(part)
+        match kind:
+            case "Pod":
+                self._add_pod(item)
+            case "Namespace":
+                self._namespaces[name] = item
+            case "ConfigMap" if name == CONFIG_MAP_NAME:
+                self._parts.add(Part.REDIRECTION)
+                self._redirection = item
+            case "Service":
+                self._services[place, name] = item
+            case "PodLog":
+                self._add_log(item, f"{place}/{name}")
+            case _ if kind in RIGHTS_KINDS:
+                self._rights[kind, place, name] = item
+            case _ if kind in self._lists:
+                self._lists[kind][place, name] = item
+            case _ if kind in _OWNER_KINDS:
+                self._add_owner(item, kind, place, name)
+
+    def _add_pod(self, item: Json) -> None:
+        known = pod(item)
+        self._pods[known.key] = known
+        owner = known.owner
+        if owner is not None and owner.name in PROGRAMS and program_of(item):
+            self._parts.add(Part.PROGRAM_PODS)
+            self._program_pods[known.key] = program_pod(item)
+
+    def _add_log(self, item: Json, key: str) -> None:
+        words = str(item.get("text") or "")
+        if container := text(item.get("container")):
+            before = self._program_logs.get((key, container))
+            self._program_logs[key, container] = f"{before}\n{words}" if before else words
+        else:
+            self._logs[key] = words
+
+    def _add_owner(self, item: Json, kind: str, place: str, name: str) -> None:
+        if kind == "Deployment" and name in PROGRAMS:
+            self._parts.add(Part.CONTROL_PLANE)
+            self._programs[place, name] = item
+        else:
+            self._parts.add(Part.OWNERS)
+        self._owners[kind, place, name] = item
+
+    def snapshot(
+        self,
+        source: Source,
+        *,
+        read: Iterable[Part] = (),
+        not_read: Mapping[Part, str] | None = None,
+    ) -> Snapshot:
+        """What was collected.
+
+        Args:
+            source: where from.
+            read: parts that were read and may have been empty.
+            not_read: parts that were not.
+        """
+        return Snapshot(
+            source=source,
+            read=frozenset({*self._parts, *read}),
+            not_read=dict(not_read or {}),
+            mesh_configs=tuple(self._lists["MeshConfig"].values()),
+            redirection=self._redirection,
+            namespaces=self._namespaces,
+            pods=tuple(self._pods[key] for key in sorted(self._pods)),
+            owners=self._owners,
+            mutating=tuple(self._lists["MutatingWebhookConfiguration"].values()),
+            validating=tuple(self._lists["ValidatingWebhookConfiguration"].values()),
+            services=self._services,
+            endpoints=tuple(self._lists["EndpointSlice"].values()),
+            programs=self._programs,
+            logs=self._logs,
+            program_pods=tuple(self._program_pods[key] for key in sorted(self._program_pods)),
+            program_logs=self._program_logs,
+            events=tuple(self._lists["Event"].values()),
+            rights=self._rights,
+        )
+
+
+def with_annotations(snapshot: Snapshot, annotations: Mapping[str, str]) -> Snapshot:
+    """The snapshot with annotations that were printed apart from their pod.
+
+    Raises:
+        InputError: it does not hold exactly one pod.
+    """
+    if len(snapshot.pods) != 1:
+        raise InputError(
+            f"annotations without a pod's name: expected 1 pod, got {len(snapshot.pods)}"
+        )
+    only = snapshot.pods[0]
+    told = replace(only, annotations=dict(annotations), cut=False, unannotated=False)
+    return replace(snapshot, pods=(told,))
+
+
+def guessed_system(snapshot: Snapshot) -> System | None:
+    """The one system whose MeshConfig or namespaces are in a snapshot; None: none, or several."""
+    found = [known for known in SYSTEMS.values() if _has_mesh_config(snapshot, known)]
+    if len({(known.mesh_config_group, known.mesh_config_name) for known in found}) == 1:
+        marked = [known for known in found if _has_mark(snapshot, known)]
+        found = marked or [known for known in found if not known.mesh_config_marks]
+    return found[0] if len(found) == 1 else None
+
+
+def _has_mesh_config(snapshot: Snapshot, system: System) -> bool:
+    return any(
+        (item.get("metadata") or {}).get("name") == system.mesh_config_name
+        and str(item.get("apiVersion") or system.mesh_config_group).partition("/")[0]
+        == system.mesh_config_group
+        for item in snapshot.mesh_configs
+    )
+
+
+def _has_mark(snapshot: Snapshot, system: System) -> bool:
+    """Whether a MeshConfig has a field that tells this system from those of the same names."""
+    return any(
+        field in mapping(mapping(item.get("spec")).get(section))
+        for item in snapshot.mesh_configs
+        for section, field in system.mesh_config_marks
+    )

@@ -1,0 +1,236 @@
+"""Manifests edited as text: annotations moved or added, everything else as it was.
+
+Comments, quotes, line ends and the byte order mark stay.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text, object_at
+from fsm_stack.workloads.misplaced import misplaced_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from fsm_stack.systems import System
+    from fsm_stack.workloads.documents import Workload
+    from fsm_stack.yaml.decode import Path
+
+_INDENT: Final = 2
+_INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
+# Above this an edit takes longer than people wait: 50,000 characters a second.
+CORRECTED_MAX: Final = 1 << 18
+# Where ruamel keeps the comment behind a value.
+_BEHIND: Final = 2
+_HUNK: Final = re.compile(r"([-+])([0-9]+)(?=[, ])")
+
+
+def corrected(text: str, items: Iterable[Workload], system: System) -> str:
+    """A document's text with its misplaced annotations in the pod template; comments stay.
+
+    Args:
+        text: the document, YAML.
+        items: its workloads.
+        system: whose annotations.
+
+    Raises:
+        InputError: where the text has no layout that could be kept.
+    """
+    indent = _indent(text)
+
+    def move(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
+        for path, key in misplaced_keys(item, system):
+            source = target
+            for step in path:
+                source = source[step]
+            comments = source.ca.items.get(key)
+            value = source.pop(key)
+            if not source:
+                _remove(target, path)
+            found = _annotations(target, item)
+            if key not in found:
+                # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
+                read = object_at(item.manifest, path)[key]
+                found[key] = value if isinstance(read, str) else _as_text(read)
+                deeper = len(item.template) + len(path[-2:]) - len(path)
+                _take_along(found, key, comments, columns=indent * deeper)
+
+    wrong = tuple(item for item in items if misplaced_keys(item, system))
+    return _edited(text, wrong, move) if wrong else text
+
+
+def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, str]) -> str:
+    """A document's text with these annotations on its workloads' pods; comments stay.
+
+    Args:
+        text: the document, YAML.
+        items: its workloads.
+        annotations: key to value; an existing value is replaced.
+
+    Raises:
+        InputError: where the text has no layout that could be kept.
+    """
+
+    def write(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
+        found = _annotations(target, item)
+        for key, value in annotations.items():
+            found[key] = _as_text(value)
+
+    return _edited(text, items, write) if items else text
+
+
+def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[str, str]) -> str:  # noqa: ANN401  # JSON
+    """The same for a document in JSON.
+
+    Args:
+        value: the decoded document, which is changed.
+        items: its workloads.
+        annotations: key to value.
+    """
+    for item in items:
+        target = value
+        for step in item.path:
+            target = target[step]
+        for number, step in enumerate(steps := (*item.template, "metadata", "annotations")):
+            if target.get(step) is None:
+                target[step] = {}
+            target = _mapping(target[step], steps[: number + 1], item)
+        target |= annotations
+    return json_text(value)
+
+
+def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = "") -> str:
+    """A unified diff of two texts.
+
+    Args:
+        before: the one.
+        after: the other.
+        file: what both are called.
+        line: where the texts start in their file; hunks are numbered from there.
+        behind: the file's next line: without it, a change of the last line is one of the file's
+            end, and applies nowhere else.
+    """
+    name = file.lstrip("/")
+    lines = difflib.unified_diff(
+        (before + behind).splitlines(keepends=True),
+        (after + behind).splitlines(keepends=True),
+        fromfile=f"a/{name}",
+        tofile=f"b/{name}",
+    )
+
+    def ended(text: str) -> str:
+        return text if text.endswith("\n") else f"{text}\n\\ No newline at end of file\n"
+
+    def moved(match: re.Match[str]) -> str:
+        return f"{match[1]}{int(match[2]) + line - 1}"
+
+    return "".join(
+        _HUNK.sub(moved, text) if text.startswith("@@ ") else ended(text) for text in lines
+    )
+
+
+def _take_along(target: Any, key: str, comments: Any, *, columns: int) -> None:  # noqa: ANN401  # ruamel's
+    """Put the comment behind a moved value behind it again, so many columns further right."""
+    from ruamel.yaml.error import CommentMark  # noqa: PLC0415  # as below
+
+    behind = comments[_BEHIND] if comments else None
+    if behind is not None:
+        behind.start_mark = CommentMark(behind.start_mark.column + columns)
+        target.ca.items[key] = [None, None, behind, None]
+
+
+def _as_text(value: object) -> Any:  # noqa: ANN401  # ruamel's quoted text
+    """An annotation's value that YAML reads as something else, in quotes."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415  # as below
+
+    plain = {True: "true", False: "false", None: ""}
+    text = plain[value] if value is None or isinstance(value, bool) else str(value)
+    return DoubleQuotedScalarString(text)
+
+
+def _remove(target: Any, path: Path) -> None:  # noqa: ANN401  # ruamel's tree
+    parent = target
+    for step in path[:-1]:
+        parent = parent[step]
+    del parent[path[-1]]
+
+
+def _annotations(target: Any, item: Workload) -> Any:  # noqa: ANN401  # ruamel's tree
+    steps = (*item.template, "metadata", "annotations")
+    for number, step in enumerate(steps):
+        if target.get(step) is None:
+            target.pop(step, None)
+            target.insert(0 if step == "metadata" else len(target), step, type(target)())
+        target = _mapping(target[step], steps[: number + 1], item)
+    return target
+
+
+def _mapping(value: Any, path: tuple[str, ...], item: Workload) -> Any:  # noqa: ANN401  # JSON
+    if not isinstance(value, dict):
+        kind = type(value).__name__
+        raise InputError(f"{item.title}: {'.'.join(path)}: expected an object, got a {kind}")
+    return value
+
+
+def _edited(text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]) -> str:
+    """The text after an edit, in the style that changes least of it.
+
+    Raises:
+        InputError: where the text has no layout that could be kept.
+    """
+    mark = text[: text.startswith(BYTE_ORDER_MARK)]
+    plain = text.removeprefix(BYTE_ORDER_MARK)
+    windows = "\r\n" in plain
+    if windows:
+        plain = plain.replace("\r\n", "\n")
+    written = min(
+        _in_styles(plain, items, edit), key=lambda one: len(as_diff(plain, one, file=""))
+    )
+    if not plain.endswith("\n"):
+        written = written.rstrip("\n")
+    return mark + (written.replace("\n", "\r\n") if windows else written)
+
+
+def _indent(text: str) -> int:
+    """How far a key stands to the right of the one that it belongs to."""
+    found = _INDENTED.search(text)
+    return len(found[1]) if found else _INDENT
+
+
+def _styles(text: str) -> Iterator[dict[str, int]]:
+    """Sequences under their key, and sequences indented below it: what people and tools write."""
+    for indent in {_indent(text): None, _INDENT: None}:
+        yield {"mapping": indent, "sequence": 2, "offset": 0}
+        yield {"mapping": indent, "sequence": indent + 2, "offset": indent}
+
+
+def _in_styles(
+    text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]
+) -> Iterator[str]:
+    from ruamel.yaml import YAML  # noqa: PLC0415  # 40 ms; only corrections need it
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    for style in _styles(text):
+        editor = YAML(typ="rt")
+        editor.preserve_quotes = True
+        editor.width = 2**31
+        editor.brace_single_entry_mapping_in_flow_sequence = True  # as people write them
+        editor.indent(**style)
+        try:
+            tree = editor.load(text)
+        except (YAMLError, ValueError) as error:
+            problem = str(error).splitlines()[0]
+            raise InputError(f"cannot be edited with its layout kept: {problem}") from None
+        for item in items:
+            target = tree
+            for step in item.path:
+                target = target[step]
+            edit(target, item)
+        written = StringIO()
+        editor.dump(tree, written)
+        yield written.getvalue()

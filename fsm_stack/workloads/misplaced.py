@@ -1,0 +1,130 @@
+"""Pod annotations where nobody reads them: on the owner, or on a live pod that it will replace."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings.finding import Finding, Severity, finding
+from fsm_stack.injector.annotations import pod_keys
+from fsm_stack.workloads.documents import object_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fsm_stack.systems import System
+    from fsm_stack.workloads.documents import Workload
+    from fsm_stack.yaml.decode import Path
+
+Owner = tuple[str, str, str]
+# Who makes the owner of a pod, and names it after itself, with a dash and a suffix.
+_MAKERS: Final = {"ReplicaSet": "Deployment", "Job": "CronJob"}
+
+
+def owner_of(item: Workload) -> Owner | None:
+    """Namespace, kind and name of what controls a pod; None for a pod that nothing controls."""
+    owners = (item.manifest.get("metadata") or {}).get("ownerReferences")
+    for owner in owners if isinstance(owners, list) else ():
+        if isinstance(owner, dict) and owner.get("controller") is True:
+            return item.namespace, str(owner.get("kind")), str(owner.get("name"))
+    return None
+
+
+def template_keys(item: Workload) -> tuple[Owner, frozenset[str]]:
+    """A workload as an owner, and the annotations of its template."""
+    metadata = item.pod().get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    keys = annotations if isinstance(annotations, dict) else {}
+    return (item.namespace, item.kind, item.name), frozenset(map(str, keys))
+
+
+def lost(
+    item: Workload, templates: Mapping[Owner, frozenset[str]], system: System
+) -> Iterator[Finding]:
+    """H21: what a restart takes from a pod.
+
+    Args:
+        item: a workload; only a Pod with a controller can lose anything.
+        templates: owners whose templates are known, and their annotations.
+        system: whose annotations.
+    """
+    if item.template or not isinstance(item.manifest.get("metadata"), dict):
+        return
+    owner = owner_of(item)
+    annotations = item.manifest["metadata"].get("annotations")
+    if owner is None or not isinstance(annotations, dict):
+        return
+    if owner not in templates:
+        place, kind, name = owner
+        maker = (place, _MAKERS.get(kind, ""), name.rpartition("-")[0])
+        owner = maker if maker in templates else owner
+    known = templates.get(owner)
+    for key in annotations:
+        if key in pod_keys(system) and (known is None or key not in known):
+            _, kind, name = owner
+            doubt = "; its template is not in the input" if known is None else ""
+            yield finding(
+                "annotation-lost",
+                f"annotation {key} is on a pod of {kind} {name}{doubt}: a restart makes the pod "
+                "anew, from the template",
+                path=f"metadata.annotations.{key}",
+                value=key,
+                severity=Severity.INFO if known is None else None,
+            )
+
+
+def misplaced_keys(item: Workload, system: System) -> tuple[tuple[Path, str], ...]:
+    """Annotations of pods that stand elsewhere in the object: the metadata's path, and the key.
+
+    What the pod template has too, with the same value, counts: Kustomize's commonAnnotations and
+    many charts write everything everywhere.
+    """
+    if not item.template:
+        return ()
+    read = pod_keys(system)
+    own = object_at(item.manifest, (*item.template, "metadata", "annotations"))
+    return tuple(
+        (path, key)
+        for path, key, value in _annotated(item)
+        if key in read and (key not in own or own[key] != value)
+    )
+
+
+def _annotated(item: Workload) -> Iterator[tuple[Path, str, Any]]:
+    """Every annotation above the pod template: the metadata's path, key and value."""
+    for place in _above(item):
+        path = (*place, "metadata", "annotations")
+        for key, value in object_at(item.manifest, path).items():
+            if isinstance(key, str):
+                yield path, key, value
+
+
+def _above(item: Workload) -> tuple[Path, ...]:
+    """The object itself, and a CronJob's job template."""
+    return ((), ("spec", "jobTemplate")) if item.kind == "CronJob" else ((),)
+
+
+def misplaced(item: Workload, system: System) -> Iterator[Finding]:
+    """H14: each such annotation, with what to write instead."""
+    if not item.template:
+        return
+    place = ".".join((*item.template, "metadata", "annotations"))
+    for path, key in misplaced_keys(item, system):
+        yield finding(
+            "annotation-misplaced",
+            f"annotation {key} stands on the {item.kind}, where nobody reads it",
+            path=".".join(map(str, (*path, key))),
+            value=key,
+            fix=f"Move it to {place}.",
+        )
+    read = sorted(pod_keys(system))
+    for path, key, _ in _annotated(item):
+        near = difflib.get_close_matches(key, read, n=1, cutoff=0.8)
+        if near and key not in read and key.startswith(f"{system.annotation_prefix}/"):
+            yield finding(
+                "annotation-unknown",
+                f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
+                path=".".join(map(str, (*path, key))),
+                value=key,
+                fix=f"Write {near[0]}, in {place}.",
+            )

@@ -1,0 +1,154 @@
+"""What will become of one pod: the decision, the pod, its script, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings.finding import finding, in_order
+from fsm_stack.injector.admission import admit
+from fsm_stack.injector.decision import Decision, NamespaceView, assumed_namespace, webhook_skips
+from fsm_stack.injector.mutation import native_sidecars
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.workloads.lint import Subject, lint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from fsm_stack.findings.finding import Finding
+    from fsm_stack.injector.lists import Interception
+    from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.injector.mutation import Mutation
+    from fsm_stack.workloads.lint import ClusterRanges
+
+
+# Kubernetes fills it in before it asks webhooks. Source: plugin/pkg/admission/serviceaccount.
+_SERVICE_ACCOUNT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One pod's future.
+
+    Attributes:
+        decision: injected, left alone or refused, and why.
+        given: the pod before.
+        mutation: the pod after, in parts; None where it is left alone or refused.
+        findings: what is wrong, or worth knowing.
+        expected_ready: the count that kubectl shows when all is well, as in 3/3; 0 where refused.
+    """
+
+    decision: Decision
+    given: Mapping[str, Any]
+    mutation: Mutation | None = None
+    findings: tuple[Finding, ...] = ()
+    expected_ready: int = 0
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """The pod as it will run; the given one where it is left alone or refused."""
+        return self.given if self.mutation is None else self.mutation.plain()
+
+    @property
+    def interception(self) -> Interception | None:
+        """The init container's lists, merged, and its script; None: no init container."""
+        return None if self.mutation is None else self.mutation.interception
+
+    @property
+    def script(self) -> str | None:
+        """The init container's script; None: no init container."""
+        found = self.interception
+        return None if found is None else found.script
+
+    @property
+    def secret(self) -> str | None:
+        """The name of the bootstrap Secret that the injector makes."""
+        return None if self.mutation is None else self.mutation.secret
+
+
+def preview(
+    pod: Mapping[str, Any],
+    *,
+    mesh: MeshView,
+    namespace: NamespaceView | None = None,
+    proxy_id: UUID | str,
+    ranges: ClusterRanges | None = None,
+    check: bool = True,
+) -> Preview:
+    """What the webhook and the injector make of a pod that is created now.
+
+    Args:
+        pod: a Pod, or the pod that a template stands for; never changed.
+        mesh: whose injector, from :func:`fsm_stack.injector.of_settings.mesh_of`.
+        namespace: where it is created; assumed to be enrolled if absent.
+        proxy_id: the id that the injector would draw at random.
+        ranges: the cluster's pod and service ranges, for the checks of exclusions.
+        check: look for everything that is wrong; otherwise only refusals are found.
+
+    Returns:
+        The preview; a refusal is in its decision and findings, never raised.
+    """
+    place = namespace or assumed_namespace(_namespace_name(pod), mesh)
+    mutation: Mutation | None = None
+    refusal: Refusal | None = None
+    decision = webhook_skips(place, mesh)
+    if decision is None:
+        try:
+            decision, mutation = admit(
+                pod,
+                mesh=mesh,
+                namespace=place,
+                proxy_id=str(proxy_id),
+                service_account=_SERVICE_ACCOUNT,
+            )
+        except Refusal as error:
+            refusal = error
+            decision = Decision(
+                outcome="refuse", why=error.message, steps=error.steps, message=error.message
+            )
+    found: tuple[Finding, ...] = ()
+    if check:
+        left_alone = decision.outcome == "leave"
+        subject = Subject.of(
+            pod,
+            mesh=mesh,
+            namespace=place,
+            mutation=mutation,
+            left_alone=left_alone,
+            ranges=ranges,
+        )
+        found = tuple(lint(subject))
+        if left_alone:
+            found = (*found, finding("not-injected", f"not injected: {decision.why}"))
+    if refusal is not None and not any(
+        item.id == refusal.rule_id and item.place.path == refusal.path for item in found
+    ):
+        found = (refusal.as_finding(), *found)
+    if mutation is not None:
+        ready = mutation.ready_count()
+    else:
+        ready = 0 if decision.outcome == "refuse" else ready_count(pod)
+    return Preview(
+        decision=decision,
+        given=pod,
+        mutation=mutation,
+        findings=in_order(found) if found else (),
+        expected_ready=ready,
+    )
+
+
+def _namespace_name(pod: Mapping[str, Any]) -> str:
+    metadata = pod.get("metadata")
+    name = metadata.get("namespace") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) and name else "default"
+
+
+def ready_count(pod: Mapping[str, Any]) -> int:
+    """The READY count of a pod as it is."""
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        return 0
+    containers = spec.get("containers")
+    own = len(containers) if isinstance(containers, list) else 0
+    return own + native_sidecars(spec.get("initContainers"))

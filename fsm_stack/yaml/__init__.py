@@ -1,0 +1,1 @@
+"""YAML and JSON text: read with places, within bounds; written deterministically."""
