@@ -26,6 +26,18 @@ RULES: Final = (
         source=_SEEN,
     ),
     Rule(
+        id="too-complex",
+        severity="warning",
+        title="rules that cannot be compared with one another",
+        why=(
+            "Which rules are dead, and whether the sidecar's own traffic comes back to it, was not "
+            "looked for: no injector writes so many kinds of rules, and the work has no bound."
+        ),
+        fix="Ask about single connections with `fsm-stack trace --script`; merge rules that differ "
+        "in one value only.",
+        source="computed from the rules",
+    ),
+    Rule(
         id="dead-rule",
         severity="warning",
         title="a rule that no packet can reach",

@@ -201,6 +201,32 @@ def test_ten_thousand_rules_are_checked_in_time() -> None:
     assert process_time() - start < 30  # seconds; 4 on the machine it is from
 
 
+def unlike(count: int) -> str:
+    """Rules that each limit four things: what is left after each has more and more corners."""
+    rules = "".join(
+        f"-A X -p tcp -d 11.0.{n}.0/24 ! --dport {100 + 7 * n}:{103 + 7 * n} -m owner "
+        f"! --uid-owner {n} -j {'REDIRECT --to-port 15001' if n % 2 else 'RETURN'}\n"
+        for n in range(count)
+    )
+    return f"-N X\n-A OUTPUT -p tcp -j X\n{rules}"
+
+
+@pytest.mark.parametrize("count", [100, 200])
+def test_rules_that_differ_in_everything_are_given_up_in_time(count: int) -> None:
+    """A pod may bring any script; the kernel loads these."""
+    ruleset = read(unlike(count)).ruleset
+    start = process_time()
+    found = lint(ruleset)
+    assert process_time() - start < 10  # seconds; 1 on the machine it is from, 20 and more without
+    assert [(item.id, item.message) for item in found] == [
+        ("too-complex", f"{count + 1} rules differ too much from one another")
+    ]
+
+
+def test_a_few_rules_that_differ_in_everything_are_compared() -> None:
+    assert [item.id for item in lint(read(unlike(5)).ruleset)] == ["sidecar-loop"]
+
+
 def test_a_clean_dump_has_no_findings() -> None:
     assert lint(read(REDIRECT).ruleset) == ()
 

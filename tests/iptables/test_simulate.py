@@ -208,3 +208,31 @@ def test_the_sidecar_goes_on_over_the_interface_that_was_asked_about() -> None:
     """A second network has rules of its own."""
     found = walk(replace(out("10.1.2.3"), interface="net1"))
     assert [one.packet.interface for one in found.passes] == ["net1", "net1"]
+
+
+def branching(depth: int, last: str) -> str:
+    """Chains of which each jumps to the next one four times."""
+    names = "".join(f"-N C{n}\n" for n in range(depth))
+    jumps = "".join(f"-A C{n} -p tcp -j C{n + 1}\n" * 4 for n in range(depth - 1))
+    return f"{names}-A OUTPUT -p tcp -j C0\n{jumps}-A C{depth - 1} -p tcp --dport 1 -j {last}\n"
+
+
+def test_a_chain_is_walked_once_however_many_jumps_lead_to_it() -> None:
+    """Paths would be four times as many with each chain: a thousand million of them."""
+    found = trace(read(branching(15, "RETURN")).ruleset, out("10.1.2.3"))
+    (only,) = found.passes
+    assert found.verdict == Untouched()
+    assert len(only.hops) == 1 + 14 * 4 + 1
+    assert [hop.number for hop in only.hops if hop.chain == "C13"] == [1, 2, 3, 4]
+
+
+def test_who_decided_is_the_rule_that_sent_the_packet_back_the_last_time_too() -> None:
+    found = trace(read(branching(3, "RETURN")).ruleset, out("10.1.2.3", 1))
+    assert found.decided_by is not None
+    assert (found.decided_by.chain, found.decided_by.number) == ("C2", 1)
+
+
+def test_a_chain_that_decides_the_first_time_ends_the_walk() -> None:
+    found = trace(read(branching(3, "REDIRECT --to-ports 15003")).ruleset, out("10.1.2.3", 1))
+    assert found.verdict == INBOUND
+    assert [hop.chain for hop in found.passes[0].hops] == ["OUTPUT", "C0", "C1", "C2"]

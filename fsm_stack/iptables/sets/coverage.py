@@ -72,9 +72,10 @@ def coverage(ruleset: Ruleset) -> Coverage:
 
     Raises:
         NotLoadableError: iptables would refuse the rules.
+        TooComplexError: they differ too much from one another.
     """
     chains = require_loadable(ruleset)
-    builder = Diagrams()
+    builder = Diagrams(rules=len(ruleset.steps))
     done: dict[str, Node] = {}
     hooks = {}
     for hook in (OUTPUT, PREROUTING):

@@ -152,8 +152,12 @@ def dead_rules(chains: Mapping[str, tuple[Rule, ...]]) -> Iterator[Dead]:
 
     Args:
         chains: of a loadable rule set, in the kernel's order.
+
+    Raises:
+        TooComplexError: they differ too much from one another.
     """
-    entering, answers = _entering(chains), _Answers(chains, Diagrams(), {})
+    builder = Diagrams(rules=sum(map(len, chains.values())))
+    entering, answers = _entering(chains), _Answers(chains, builder, {})
     for name, rules in chains.items():
         if rules:
             yield from _dead_in_chain(answers, name, rules, entering.get(name, []))
