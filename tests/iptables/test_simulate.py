@@ -21,6 +21,7 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.sets.reach import reach
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 
@@ -236,3 +237,29 @@ def test_a_chain_that_decides_the_first_time_ends_the_walk() -> None:
     found = trace(read(branching(3, "REDIRECT --to-ports 15003")).ruleset, out("10.1.2.3", 1))
     assert found.verdict == INBOUND
     assert [hop.chain for hop in found.passes[0].hops] == ["OUTPUT", "C0", "C1", "C2"]
+
+
+@pytest.mark.parametrize(
+    ("match", "redirected"),
+    [
+        ("-i lo", False),
+        ("! -i lo", True),
+        ("-i +", True),
+        ("! -i e+", True),
+        ("! -i +", False),
+        ("-i e+", False),
+    ],
+)
+def test_below_output_the_incoming_interface_has_no_name(match: str, redirected: bool) -> None:  # noqa: FBT001  # pytest's way
+    """Seen in the kernel with both back ends."""
+    rules = f"-N A\n-A OUTPUT -p tcp -j A\n-A A {match} -p tcp -j REDIRECT --to-ports 15003\n"
+    ruleset = read(rules).ruleset
+    assert (trace(ruleset, out("10.1.2.3")).verdict == INBOUND) is redirected
+    assert bool(reach(ruleset)) is redirected
+
+
+def test_a_redirection_to_port_0_says_so() -> None:
+    """The kernel takes it; nothing can listen there."""
+    rules = "-A OUTPUT -p tcp --dport 80 -j REDIRECT --to-ports 0\n"
+    verdict = trace(read(rules).ruleset, out("10.1.2.3", 80)).verdict
+    assert verdict_text(verdict) == "rewritten to 127.0.0.1:0"

@@ -57,7 +57,7 @@ from fsm_stack.well_known import SIDECAR_UID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.iptables.packet import Verdict
+    from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
 
 LOOPBACK: Final = "lo"
@@ -229,8 +229,10 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
             return _from(match, packet)
         case Destination():
             return _inside(match.cidr, packet.destination)
-        case InInterface() | OutInterface():
-            return interface_matches(match.name, packet.interface)
+        case InInterface():
+            return interface_matches(match.name, _interface(packet, "inbound"))
+        case OutInterface():
+            return interface_matches(match.name, _interface(packet, "outbound"))
         case DestinationPort():
             return match.ports.bounds[0] <= packet.port <= match.ports.bounds[1]
         case Multiport():
@@ -239,6 +241,11 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
             return match.bounds[0] <= packet.uid <= match.bounds[1]
         case _:
             assert_never(match)
+
+
+def _interface(packet: Packet, direction: Direction) -> str:
+    """The interface of a direction: a packet has none of the other one."""
+    return packet.interface if packet.direction == direction else ""
 
 
 def _bounds(match: Multiport) -> list[tuple[int, int]]:
