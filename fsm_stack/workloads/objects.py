@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.findings.finding import ObjectName
 from fsm_stack.workloads.templates import template_paths
 
 if TYPE_CHECKING:
@@ -52,11 +53,6 @@ class Workload:
         """``Deployment shop/web``."""
         place = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {place}{self.name or '(unnamed)'}"
-
-    @property
-    def reference(self) -> str:
-        """``Deployment/shop/web``."""
-        return reference(self.manifest)
 
     @property
     def pod_path(self) -> Path:
@@ -132,13 +128,18 @@ def workloads(document: Any) -> Iterator[Workload]:  # noqa: ANN401  # decoded Y
             )
 
 
-def reference(manifest: Mapping[str, Any]) -> str:
-    """An object's kind, namespace and name: ``Deployment/shop/web``, as far as it says them."""
+def name_of(manifest: Mapping[str, Any], default_namespace: str = "") -> ObjectName:
+    """An object's kind, namespace and name, as far as it says them.
+
+    Args:
+        manifest: the object.
+        default_namespace: of one that names none.
+    """
     metadata = manifest.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
-    name = _text(known.get("name")) or _text(known.get("generateName")) or "(unnamed)"
-    parts = (_text(manifest.get("kind")), _text(known.get("namespace")), name)
-    return "/".join(part for part in parts if part)
+    name = _text(known.get("name")) or _text(known.get("generateName"))
+    namespace = "" if is_namespace(manifest) else _text(known.get("namespace"))
+    return ObjectName(_text(manifest.get("kind")), namespace or default_namespace, name)
 
 
 def is_namespace(manifest: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.workloads.objects import is_namespace, objects, reference
+from fsm_stack.workloads.objects import is_namespace, name_of, objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -100,7 +100,7 @@ def _passed(document: Document, manifest: dict[str, Any], reason: Reason) -> Pas
     kind = manifest.get("kind")
     return Passed(
         kind=kind if isinstance(kind, str) else "",
-        name=reference(manifest) if manifest else "",
+        name=str(name_of(manifest)) if manifest else "",
         reason=reason,
         file=document.file,
         line=document.line,

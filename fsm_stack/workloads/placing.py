@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fsm_stack.findings.finding import Finding, Place
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from fsm_stack.findings.finding import Finding, ObjectName
     from fsm_stack.workloads.documents import Document
     from fsm_stack.yaml.decode import Path
 
 
-def below(path: Path, found: Iterable[Finding]) -> list[Finding]:
-    """Findings of an object, with their paths in its document."""
+def below(path: Path, name: ObjectName, found: Iterable[Finding]) -> list[Finding]:
+    """Findings of an object, with its name, and their paths in its document."""
     prefix = path_text(path)
-    return [item.at(path=_joined(prefix, item.place.path)) for item in found]
+    return [item.at(object=name, path=_joined(prefix, item.place.path)) for item in found]
 
 
 def _joined(prefix: str, path: str) -> str:
@@ -47,5 +46,4 @@ def _with_place(
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
         mark = marks.get(path)
     line, column = mark or (document.line, None)
-    place = Place(file=document.file, line=line, column=column, path=found.place.path)
-    return replace(found, place=place)
+    return found.at(file=document.file, line=line, column=column)

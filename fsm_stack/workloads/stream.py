@@ -10,13 +10,20 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
+from fsm_stack.findings.finding import Finding, ObjectName, Place, Severity, finding, in_order
 from fsm_stack.injector.decision import NamespaceView, assumed_namespace, namespace_view
 from fsm_stack.injector.pieces import MARK
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
 from fsm_stack.workloads.misplaced import Owner, lost, misplaced, template_keys
-from fsm_stack.workloads.objects import Workload, is_namespace, object_at, objects, workloads
+from fsm_stack.workloads.objects import (
+    Workload,
+    is_namespace,
+    name_of,
+    object_at,
+    objects,
+    workloads,
+)
 from fsm_stack.workloads.passed import Passed, in_document, unread, unrendered
 from fsm_stack.workloads.placing import below, placed
 from fsm_stack.workloads.preview import Preview, preview
@@ -168,9 +175,10 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     for path, manifest in looked.items():
         raw = tuple(placeholders(manifest, tuple(places.get(path, ())), context.mesh.system))
         unsure += any(one.severity is Severity.ERROR for one in raw)
-        others += below(path, raw)
+        name = _name(manifest, context)
+        others += below(path, name, raw)
         if context.check and path not in places:
-            others += below(path, keys.namespace(manifest, context.mesh.system))
+            others += below(path, name, keys.namespace(manifest, context.mesh.system))
     result = Outcome(
         document=document,
         text=document.source,
@@ -187,6 +195,10 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
         problem = f"expected what JSON can say: {error}"
         raise document.error(DecodeError(problem)) from None
     return replace(result, text=text, seen=_with_places(document, seen))
+
+
+def _name(manifest: Json, context: Context) -> ObjectName:
+    return name_of(manifest, "" if is_namespace(manifest) else context.default_namespace)
 
 
 def _taken(item: Workload, context: Context) -> bool:
@@ -216,9 +228,10 @@ def _see(item: Workload, context: Context) -> Seen:
     if not context.check and not found.findings:
         return Seen(workload=item, preview=found, findings=())
     system = context.mesh.system
-    findings = below(item.pod_path, found.findings)
+    title = _name(item.manifest, context)
+    findings = below(item.pod_path, title, found.findings)
     findings += below(
-        item.path, (*misplaced(item, system), *lost(item, context.templates, system))
+        item.path, title, (*misplaced(item, system), *lost(item, context.templates, system))
     )
     return Seen(workload=item, preview=found, findings=tuple(findings))
 

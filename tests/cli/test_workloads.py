@@ -82,7 +82,7 @@ def test_a_misplaced_annotation_is_an_error_with_the_corrected_manifest(
     assert (
         result.stdout
         == f"""\
-web.yaml:7:5 metadata.annotations.{PORTS}: error: annotation {PORTS} stands on the Deployment, \
+web.yaml:7:5 Deployment/shop/web metadata.annotations.{PORTS}: error: annotation {PORTS} stands on the Deployment, \
 where nobody reads it [annotation-misplaced] Fix: Move it to spec.template.metadata.annotations.
 --- a/web.yaml
 +++ b/web.yaml
@@ -117,6 +117,15 @@ def test_lint_speaks_json_and_sarif(run: Callable[..., Result]) -> None:
         "artifactLocation": {"uri": "web.yaml"},
         "region": {"startLine": 7, "startColumn": 5},
     }
+    assert plain["findings"][0]["object"] == {
+        "kind": "Deployment",
+        "namespace": "shop",
+        "name": "web",
+    }
+    assert only["locations"][0]["logicalLocations"] == [
+        {"name": "web", "fullyQualifiedName": "Deployment/shop/web", "kind": "resource"},
+        {"fullyQualifiedName": f"metadata.annotations.{PORTS}"},
+    ]
 
 
 def test_a_clean_workload_leaves_nothing_to_say(run: Callable[..., Result]) -> None:
