@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.annotations import pod_keys
+from fsm_stack.workloads.lint.foreign import labels
 from fsm_stack.workloads.objects import object_at
 from fsm_stack.yaml.places import path_text
 
@@ -118,6 +119,8 @@ def misplaced(item: Workload, system: System) -> Iterator[Finding]:
             value=key,
             fix=f"Move it to {place}.",
         )
+    above = object_at(item.manifest, ("metadata",))
+    yield from labels(above, system, read=pod_keys(system), to=place)
     read = sorted(pod_keys(system))
     for path, key, _ in _annotated(item):
         near = difflib.get_close_matches(key, read, n=1, cutoff=0.8)

@@ -16,6 +16,7 @@ from fsm_stack.injector.pieces import MARK
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
 from fsm_stack.workloads.misplaced import Owner, lost, misplaced, template_keys
+from fsm_stack.workloads.moved import of_moved
 from fsm_stack.workloads.objects import (
     Workload,
     is_namespace,
@@ -178,7 +179,7 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
         name = _name(manifest, context)
         others += below(path, name, raw)
         if context.check and path not in places:
-            others += below(path, name, keys.namespace(manifest, context.mesh.system))
+            others += below(path, name, keys.namespace(manifest, context.mesh))
     result = Outcome(
         document=document,
         text=document.source,
@@ -233,6 +234,11 @@ def _see(item: Workload, context: Context) -> Seen:
     findings += below(
         item.path, title, (*misplaced(item, system), *lost(item, context.templates, system))
     )
+    if context.check:
+        later = of_moved(
+            item, found.findings, mesh=context.mesh, namespace=place, ranges=context.ranges
+        )
+        findings += below(item.path, title, later)
     return Seen(workload=item, preview=found, findings=tuple(findings))
 
 
