@@ -90,6 +90,10 @@ class Document:
         """Whether it can hold a workload or a namespace at all; False needs no decoding."""
         return _OF_INTEREST.search(self.text) is not None
 
+    def may_be_unrendered(self) -> bool:
+        """Whether a placeholder can be in it at all."""
+        return "$" in self.text or "{{" in self.text
+
     def load(self) -> Any:  # noqa: ANN401  # decoded YAML or JSON
         """The decoded document.
 

@@ -174,10 +174,12 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     others: list[Finding] = []
     unsure = 0
     for path, manifest in looked.items():
-        raw = tuple(placeholders(manifest, tuple(places.get(path, ())), context.mesh.system))
-        unsure += any(one.severity is Severity.ERROR for one in raw)
         name = _name(manifest, context)
-        others += below(path, name, raw)
+        if document.may_be_unrendered():
+            templates = tuple(places.get(path, ()))
+            raw = tuple(placeholders(manifest, templates, context.mesh.system))
+            unsure += any(one.severity is Severity.ERROR for one in raw)
+            others += below(path, name, raw)
         if context.check and path not in places:
             others += below(path, name, keys.namespace(manifest, context.mesh))
     result = Outcome(
