@@ -13,7 +13,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from fsm_stack import __version__
@@ -62,6 +62,28 @@ class Severity(StrEnum):
         return {"info": 0, "warning": 1, "error": 2}[self.value]
 
 
+class ObjectName(NamedTuple):
+    """A Kubernetes object as people name it.
+
+    Attributes:
+        kind: ``Deployment`` and so on.
+        namespace: "" for an object outside of namespaces.
+        name: "" where it has none.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """``Deployment/shop/web``."""
+        return "/".join(part for part in (*self[:2], self.name or "(unnamed)") if part)
+
+    def as_json(self) -> dict[str, str]:
+        """A plain mapping, without empty parts."""
+        return {key: value for key, value in self._asdict().items() if value}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a finding is: any part may be unknown.
@@ -70,18 +92,21 @@ class Place:
         file: the path as the user gave it.
         line: 1-based.
         column: 1-based.
+        object: the object, where the file holds several.
         path: the path inside the document, for example ``traffic.outboundPortExclusionList[2]``.
     """
 
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    object: ObjectName | None = None
     path: str = ""
 
     def __str__(self) -> str:
-        """``Pulumi.dev.yaml:12:9 traffic.ports[2]``, without what is unknown."""
+        """``web.yaml:12:9 Deployment/shop/web spec.template``, without what is unknown."""
         spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        return " ".join(part for part in (spot, self.path) if part)
+        name = str(self.object) if self.object else ""
+        return " ".join(part for part in (spot, name, self.path) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +160,7 @@ class Finding:
             "id": self.id,
             "severity": self.severity.value,
             "message": self.message,
+            "object": self.place.object.as_json() if self.place.object else None,
             "place": place or None,
             "value": self.value,
             "fix": self.fix or None,
@@ -249,7 +275,14 @@ def _location(place: Place) -> dict[str, Any]:
                 region["startColumn"] = place.column
             physical["region"] = region
         location["physicalLocation"] = physical
+    names: list[dict[str, str]] = []
+    if place.object:
+        names.append({"fullyQualifiedName": str(place.object), "kind": "resource"})
+        if place.object.name:
+            names[0] = {"name": place.object.name, **names[0]}
     if place.path:
         logical = {"fullyQualifiedName": place.path}
-        location["logicalLocations"] = [logical if place.file else {**logical, "kind": "resource"}]
+        names.append(logical if place.file or place.object else {**logical, "kind": "resource"})
+    if names:
+        location["logicalLocations"] = names
     return location

@@ -55,6 +55,15 @@ RULES: Final = (
         source=f"{_INJECTOR}, recorded",
     ),
     Rule(
+        id="not-rendered",
+        severity="error",
+        title="a template's source, not what it renders to",
+        why="What decides about the pod is not known before it is rendered: nothing, or too little, was looked at.",
+        fix="Render it first: helm template, kustomize build, envsubst, or the tool that the placeholders are for.",
+        source="Helm's and envsubst's notation",
+        acceptable=False,
+    ),
+    Rule(
         id="annotation-misplaced",
         severity="error",
         title="a pod's annotation stands on the object that owns the pods",

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.injector.of_settings import enrolled, mesh_of
-from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.documents import NotRenderedError, split
 from fsm_stack.workloads.lint import ClusterRanges
 from fsm_stack.workloads.stream import Context, learn_namespaces
 from fsm_stack.yaml.write import dump
@@ -68,13 +68,19 @@ def context_of(
 def learn_from(path: Path, context: Context) -> None:
     """Take the Namespaces of a file into the context; standard input is left alone.
 
+    A template's source is left to who reads the file's workloads, where the context says so.
+
     Raises:
         InputError: when the file cannot be read.
     """
     if str(path) != STDIN:
         for document in documents(path):
             if "Namespace" in document.text:
-                learn_namespaces(document.load(), context)
+                try:
+                    learn_namespaces(document.load(), context)
+                except NotRenderedError:
+                    if not context.keep_going:
+                        raise
 
 
 def documents(path: Path) -> Iterator[Document]:

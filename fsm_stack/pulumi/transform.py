@@ -13,7 +13,7 @@ import pulumi
 
 from fsm_stack.errors import InputError
 from fsm_stack.pulumi.outputs import MeshOutputsError, outputs_of
-from fsm_stack.workloads.documents import TEMPLATES
+from fsm_stack.workloads.templates import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,14 +11,15 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text, object_at
+from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
 from fsm_stack.workloads.misplaced import misplaced_keys
+from fsm_stack.workloads.objects import object_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fsm_stack.systems import System
-    from fsm_stack.workloads.documents import Workload
+    from fsm_stack.workloads.objects import Workload
     from fsm_stack.yaml.decode import Path
 
 _INDENT: Final = 2
@@ -60,7 +61,8 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
                 deeper = len(item.template) + len(path[-2:]) - len(path)
                 _take_along(found, key, comments, columns=indent * deeper)
 
-    wrong = tuple(item for item in items if misplaced_keys(item, system))
+    # Of an object with several templates nobody knows which one was meant.
+    wrong = tuple(item for item in items if item.count == 1 and misplaced_keys(item, system))
     return _edited(text, wrong, move) if wrong else text
 
 
@@ -96,10 +98,11 @@ def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[s
         target = value
         for step in item.path:
             target = target[step]
-        for number, step in enumerate(steps := (*item.template, "metadata", "annotations")):
+        target, inner = _template(target, item)
+        for number, step in enumerate(inner):
             if target.get(step) is None:
                 target[step] = {}
-            target = _mapping(target[step], steps[: number + 1], item)
+            target = _mapping(target[step], inner[: number + 1], item)
         target |= annotations
     return json_text(value)
 
@@ -161,13 +164,22 @@ def _remove(target: Any, path: Path) -> None:  # noqa: ANN401  # ruamel's tree
 
 
 def _annotations(target: Any, item: Workload) -> Any:  # noqa: ANN401  # ruamel's tree
-    steps = (*item.template, "metadata", "annotations")
-    for number, step in enumerate(steps):
+    target, inner = _template(target, item)
+    for number, step in enumerate(inner):
         if target.get(step) is None:
             target.pop(step, None)
             target.insert(0 if step == "metadata" else len(target), step, type(target)())
-        target = _mapping(target[step], steps[: number + 1], item)
+        target = _mapping(target[step], inner[: number + 1], item)
     return target
+
+
+def _template(target: Any, item: Workload) -> tuple[Any, tuple[str, ...]]:  # noqa: ANN401  # a tree
+    """What holds the last part of the way to a workload's annotations, and that part."""
+    steps = (*item.template, "metadata", "annotations")
+    last = max((at for at, step in enumerate(steps) if isinstance(step, int)), default=-1) + 1
+    for step in steps[:last]:
+        target = target[step]
+    return target, tuple(map(str, steps[last:]))
 
 
 def _mapping(value: Any, path: tuple[str, ...], item: Workload) -> Any:  # noqa: ANN401  # JSON

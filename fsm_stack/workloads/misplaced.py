@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.annotations import pod_keys
-from fsm_stack.workloads.documents import object_at
+from fsm_stack.workloads.lint.foreign import labels
+from fsm_stack.workloads.objects import object_at
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.systems import System
-    from fsm_stack.workloads.documents import Workload
+    from fsm_stack.workloads.objects import Workload
     from fsm_stack.yaml.decode import Path
 
 Owner = tuple[str, str, str]
@@ -100,23 +102,25 @@ def _annotated(item: Workload) -> Iterator[tuple[Path, str, Any]]:
 
 
 def _above(item: Workload) -> tuple[Path, ...]:
-    """The object itself, and a CronJob's job template."""
-    return ((), ("spec", "jobTemplate")) if item.kind == "CronJob" else ((),)
+    """The object itself, and what stands between it and the pod template, a job template say."""
+    return tuple(item.template[:length] for length in range(len(item.template)))
 
 
 def misplaced(item: Workload, system: System) -> Iterator[Finding]:
     """H14: each such annotation, with what to write instead."""
-    if not item.template:
+    if not item.template or item.number:  # an object of several templates is told of once
         return
-    place = ".".join((*item.template, "metadata", "annotations"))
+    place = path_text((*item.template, "metadata", "annotations"))
     for path, key in misplaced_keys(item, system):
         yield finding(
             "annotation-misplaced",
             f"annotation {key} stands on the {item.kind}, where nobody reads it",
-            path=".".join(map(str, (*path, key))),
+            path=path_text((*path, key)),
             value=key,
             fix=f"Move it to {place}.",
         )
+    above = object_at(item.manifest, ("metadata",))
+    yield from labels(above, system, read=pod_keys(system), to=place)
     read = sorted(pod_keys(system))
     for path, key, _ in _annotated(item):
         near = difflib.get_close_matches(key, read, n=1, cutoff=0.8)
@@ -124,7 +128,7 @@ def misplaced(item: Workload, system: System) -> Iterator[Finding]:
             yield finding(
                 "annotation-unknown",
                 f"annotation {key}: no such annotation of {system.title}; did you mean {near[0]}?",
-                path=".".join(map(str, (*path, key))),
+                path=path_text((*path, key)),
                 value=key,
                 fix=f"Write {near[0]}, in {place}.",
             )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings.finding import finding, in_order
 from fsm_stack.injector.admission import admit
 from fsm_stack.injector.decision import Decision, NamespaceView, assumed_namespace, webhook_skips
+from fsm_stack.injector.go_values import trim
 from fsm_stack.injector.mutation import native_sidecars
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.workloads.lint import Subject, lint
+from fsm_stack.workloads.lint.subject import annotation_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # Kubernetes fills it in before it asks webhooks. Source: plugin/pkg/admission/serviceaccount.
 _SERVICE_ACCOUNT: Final = "default"
+# Refused values of one pod that are left out, one after the other, to see what is behind them.
+_REFUSALS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +114,14 @@ def preview(
     found: tuple[Finding, ...] = ()
     if check:
         left_alone = decision.outcome == "leave"
+        seen = mutation
+        if refusal is not None:
+            seen = _without_refused(pod, refusal, mesh=mesh, place=place, proxy_id=str(proxy_id))
         subject = Subject.of(
             pod,
             mesh=mesh,
             namespace=place,
-            mutation=mutation,
+            mutation=seen,
             left_alone=left_alone,
             ranges=ranges,
         )
@@ -136,6 +143,46 @@ def preview(
         findings=in_order(found) if found else (),
         expected_ready=ready,
     )
+
+
+def _without_refused(
+    pod: Mapping[str, Any],
+    refusal: Refusal,
+    *,
+    mesh: MeshView,
+    place: NamespaceView,
+    proxy_id: str,
+) -> Mutation | None:
+    """What the injector would make of a pod without its refused values, for the checks alone.
+
+    So one wrong value hides no other finding. None where the refusal is not about such values.
+    """
+    for _ in range(_REFUSALS_MAX):
+        metadata = pod.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        key = refusal.path.removeprefix(annotation_path(""))
+        if not isinstance(metadata, dict) or not isinstance(annotations, dict):
+            return None
+        if key == refusal.path or not isinstance(annotations.get(key), str):
+            return None
+        parts = [part for part in annotations[key].split(",") if trim(part) != refusal.value]
+        rest = {name: value for name, value in annotations.items() if name != key}
+        if parts and ",".join(parts) != annotations[key]:
+            rest[key] = ",".join(parts)
+        pod = {**pod, "metadata": {**metadata, "annotations": rest}}
+        try:
+            _, mutation = admit(
+                pod,
+                mesh=mesh,
+                namespace=place,
+                proxy_id=proxy_id,
+                service_account=_SERVICE_ACCOUNT,
+            )
+        except Refusal as error:
+            refusal = error
+        else:
+            return mutation
+    return None
 
 
 def _namespace_name(pod: Mapping[str, Any]) -> str:

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, Place, in_order
+from fsm_stack.findings.finding import Finding, ObjectName, Place, Severity, finding, in_order
 from fsm_stack.injector.decision import NamespaceView, assumed_namespace, namespace_view
 from fsm_stack.injector.pieces import MARK
-from fsm_stack.workloads.documents import Workload, json_text, objects, workloads
+from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
 from fsm_stack.workloads.misplaced import Owner, lost, misplaced, template_keys
+from fsm_stack.workloads.moved import of_moved
+from fsm_stack.workloads.objects import (
+    Workload,
+    is_namespace,
+    name_of,
+    object_at,
+    objects,
+    workloads,
+)
+from fsm_stack.workloads.passed import Passed, in_document, unread, unrendered
+from fsm_stack.workloads.placing import below, placed
 from fsm_stack.workloads.preview import Preview, preview
+from fsm_stack.workloads.rendered import placeholders
 from fsm_stack.yaml.decode import DecodeError, too_deep
-from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +38,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pieces import Piece
     from fsm_stack.workloads.documents import Document
     from fsm_stack.workloads.lint import ClusterRanges
+    from fsm_stack.yaml.decode import Path
 
 Json = dict[str, Any]
 
@@ -46,6 +59,7 @@ class Context:
         default_namespace: of manifests that name none.
         ranges: the cluster's.
         check: look for everything that is wrong; otherwise only refusals are found.
+        keep_going: a template's source is a finding, not the end.
         write: make the text of changed documents, which costs more than all checks.
     """
 
@@ -57,6 +71,7 @@ class Context:
     default_namespace: str = "default"
     ranges: ClusterRanges | None = None
     check: bool = True
+    keep_going: bool = False
     write: bool = True
 
 
@@ -83,19 +98,23 @@ class Outcome:
         document: as it was read.
         text: as it is to be written: the source where nothing changed, or nothing is written.
         seen: its workloads.
-        namespaces: what is wrong with its Namespaces.
+        others: what is wrong beside them: with its Namespaces, or with the document.
+        looked: how many of its objects were looked at.
+        unsure: how many of those are not rendered where it decides.
+        passed: what was not looked at.
     """
 
     document: Document
     text: str
     seen: tuple[Seen, ...] = ()
-    namespaces: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
+    looked: int = 0
+    unsure: int = 0
+    passed: tuple[Passed, ...] = ()
 
     def findings(self) -> tuple[Finding, ...]:
         """Everything that is wrong with the document, in its order."""
-        return in_order(
-            (*self.namespaces, *(found for item in self.seen for found in item.findings))
-        )
+        return in_order((*self.others, *(found for item in self.seen for found in item.findings)))
 
 
 def run(documents: Iterable[Document], context: Context) -> Iterator[Outcome]:
@@ -118,51 +137,82 @@ def outcome(document: Document, context: Context) -> Outcome:
         InputError: when it cannot be decoded.
     """
     if not document.of_interest():
-        return Outcome(document=document, text=document.source)
-    value = document.load()
+        return Outcome(document=document, text=document.source, passed=tuple(unread(document)))
+    try:
+        value = document.load()
+    except NotRenderedError as error:
+        if not context.keep_going:
+            raise
+        return _source_of_template(document, error)
     try:
         return _outcome(document, value, context)
     except RecursionError:
         raise document.error(too_deep()) from None
 
 
+def _source_of_template(document: Document, error: NotRenderedError) -> Outcome:
+    place = Place(file=document.file, line=error.line)
+    found = finding("not-rendered", error.problem)
+    return Outcome(
+        document=document,
+        text=document.source,
+        others=(replace(found, place=place),),
+        passed=(unrendered(document),),
+    )
+
+
 def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # noqa: ANN401  # JSON
     learn_namespaces(value, context)
-    found = tuple(workloads(value))
+    found = tuple(item for item in workloads(value) if _taken(item, context))
     context.templates |= dict(template_keys(item) for item in found if item.template)
     seen = tuple(_see(item, context) for item in found)
-    namespaces = _namespaces(document, value, context) if context.check else ()
-    if not seen:
-        return Outcome(document=document, text=document.source, namespaces=namespaces)
+    places: dict[Path, list[Path]] = {}
+    for item in found:
+        places.setdefault(item.path, []).append(item.template)
+    looked = {path: manifest for path, manifest in objects(value) if is_namespace(manifest)}
+    looked |= {item.path: item.manifest for item in found}
+    others: list[Finding] = []
+    unsure = 0
+    for path, manifest in looked.items():
+        name = _name(manifest, context)
+        if document.may_be_unrendered():
+            templates = tuple(places.get(path, ()))
+            raw = tuple(placeholders(manifest, templates, context.mesh.system))
+            unsure += any(one.severity is Severity.ERROR for one in raw)
+            others += below(path, name, raw)
+        if context.check and path not in places:
+            others += below(path, name, keys.namespace(manifest, context.mesh))
+    result = Outcome(
+        document=document,
+        text=document.source,
+        seen=seen,
+        others=placed(document, others),
+        looked=len(looked),
+        unsure=unsure,
+        passed=tuple(in_document(document, value, looked=looked)),
+    )
     changed = [item for item in seen if context.write and item.preview.mutation is not None]
     try:
         text = _written(document, value, changed, context) if changed else document.source
     except (TypeError, ValueError) as error:  # a key of more than 1000 characters
         problem = f"expected what JSON can say: {error}"
         raise document.error(DecodeError(problem)) from None
-    placed = _with_places(document, seen)
-    return Outcome(document=document, text=text, seen=placed, namespaces=namespaces)
+    return replace(result, text=text, seen=_with_places(document, seen))
 
 
-def _namespaces(document: Document, value: object, context: Context) -> tuple[Finding, ...]:
-    found = [
-        item.at(path=_joined(path_text(path), item.place.path))
-        for path, manifest in objects(value)
-        if _is_namespace(manifest)
-        for item in keys.namespace(manifest, context.mesh.system)
-    ]
-    marks = _marks(document) if found else {}
-    return tuple(_with_place(document, item, marks) for item in found)
+def _name(manifest: Json, context: Context) -> ObjectName:
+    return name_of(manifest, "" if is_namespace(manifest) else context.default_namespace)
 
 
-def _is_namespace(manifest: Mapping[str, Any]) -> bool:
-    return manifest.get("kind") == "Namespace" and manifest.get("apiVersion") == "v1"
+def _taken(item: Workload, context: Context) -> bool:
+    """Whether the webhook is asked for it: FSM's for virtual machines, too."""
+    return item.kind != "VirtualMachine" or context.mesh.system.injects_virtual_machines
 
 
 def learn_namespaces(value: object, context: Context) -> None:
     """Take the Namespace objects of a decoded document into the context."""
     for _, manifest in objects(value):
-        if _is_namespace(manifest):
+        if is_namespace(manifest):
             view = namespace_view(manifest)
             context.namespaces[view.name] = view
 
@@ -180,23 +230,18 @@ def _see(item: Workload, context: Context) -> Seen:
     )
     if not context.check and not found.findings:
         return Seen(workload=item, preview=found, findings=())
-    prefix = path_text(item.pod_path)
-    findings = [finding.at(path=_joined(prefix, finding.place.path)) for finding in found.findings]
-    above = path_text(item.path)
-    findings += [
-        finding.at(path=_joined(above, finding.place.path))
-        for finding in (
-            *misplaced(item, context.mesh.system),
-            *lost(item, context.templates, context.mesh.system),
+    system = context.mesh.system
+    title = _name(item.manifest, context)
+    findings = below(item.pod_path, title, found.findings)
+    findings += below(
+        item.path, title, (*misplaced(item, system), *lost(item, context.templates, system))
+    )
+    if context.check:
+        later = of_moved(
+            item, found.findings, mesh=context.mesh, namespace=place, ranges=context.ranges
         )
-    ]
+        findings += below(item.path, title, later)
     return Seen(workload=item, preview=found, findings=tuple(findings))
-
-
-def _joined(prefix: str, path: str) -> str:
-    if not path or path.startswith("namespace "):
-        return path or prefix
-    return f"{prefix}.{path}" if prefix else path
 
 
 def _placed(value: Any, path: tuple[str | int, ...], new: Json) -> Any:  # noqa: ANN401  # JSON
@@ -221,7 +266,7 @@ def _written(document: Document, value: Json, changed: list[Seen], context: Cont
         if item.preview.mutation is not None:
             pod, added = item.preview.mutation.marked()
             pieces += added
-            marked = _placed(marked, item.workload.path, item.workload.with_pod(pod))
+            marked = _with_pod(marked, item.workload, pod)
     parts = _MARKED_ITEM.split(context.dump(marked))
     if len(parts) != 2 * len(pieces) + 1:  # the user's own text holds the mark
         return lead + context.dump(_with_pods(value, changed))
@@ -234,36 +279,18 @@ def _written(document: Document, value: Json, changed: list[Seen], context: Cont
 
 def _with_pods(value: Json, changed: list[Seen]) -> Json:
     for item in changed:
-        value = _placed(value, item.workload.path, item.workload.with_pod(item.preview.pod))
+        value = _with_pod(value, item.workload, item.preview.pod)
     return value
 
 
+def _with_pod(value: Json, item: Workload, pod: Mapping[str, Any]) -> Any:  # noqa: ANN401  # JSON
+    changed = object_at(value, item.path) if item.number else None
+    return _placed(value, item.path, item.with_pod(pod, of=changed))
+
+
 def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]:
-    """The findings with file, line and column; lines are looked up only where there are any."""
-    if not any(item.findings for item in seen):
-        return seen
-    marks = _marks(document)
+    """The findings with file, line and column, in their order."""
+    every = iter(placed(document, (found for item in seen for found in item.findings)))
     return tuple(
-        replace(
-            item,
-            findings=in_order(_with_place(document, found, marks) for found in item.findings),
-        )
-        for item in seen
+        replace(item, findings=in_order(islice(every, len(item.findings)))) for item in seen
     )
-
-
-def _marks(document: Document) -> dict[str, tuple[int, int]]:
-    return {path_text(path): mark for path, mark in document.places().items()}
-
-
-def _with_place(
-    document: Document, finding: Finding, marks: Mapping[str, tuple[int, int]]
-) -> Finding:
-    path = finding.place.path
-    mark = marks.get(path)
-    while mark is None and path:
-        path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        mark = marks.get(path)
-    line, column = mark or (document.line, None)
-    place = Place(file=document.file, line=line, column=column, path=finding.place.path)
-    return replace(finding, place=place)

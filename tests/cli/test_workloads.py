@@ -47,6 +47,7 @@ apiVersion: v1
 kind: Service
 metadata: {{name: web}}
 """
+PASSED = "note: passed over, no pod template: 1 Service\n2 objects, 1 workload, 1 passed over\n"
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_misplaced_annotation_is_an_error_with_the_corrected_manifest(
     assert (
         result.stdout
         == f"""\
-web.yaml:7:5 metadata.annotations.{PORTS}: error: annotation {PORTS} stands on the Deployment, \
+web.yaml:7:5 Deployment/shop/web metadata.annotations.{PORTS}: error: annotation {PORTS} stands on the Deployment, \
 where nobody reads it [annotation-misplaced] Fix: Move it to spec.template.metadata.annotations.
 --- a/web.yaml
 +++ b/web.yaml
@@ -116,6 +117,15 @@ def test_lint_speaks_json_and_sarif(run: Callable[..., Result]) -> None:
         "artifactLocation": {"uri": "web.yaml"},
         "region": {"startLine": 7, "startColumn": 5},
     }
+    assert plain["findings"][0]["object"] == {
+        "kind": "Deployment",
+        "namespace": "shop",
+        "name": "web",
+    }
+    assert only["locations"][0]["logicalLocations"] == [
+        {"name": "web", "fullyQualifiedName": "Deployment/shop/web", "kind": "resource"},
+        {"fullyQualifiedName": f"metadata.annotations.{PORTS}"},
+    ]
 
 
 def test_a_clean_workload_leaves_nothing_to_say(run: Callable[..., Result]) -> None:
@@ -123,7 +133,10 @@ def test_a_clean_workload_leaves_nothing_to_say(run: Callable[..., Result]) -> N
         "namespace: shop\n  annotations:\n    " + f'{PORTS}: "7070"', "namespace: shop"
     )
     result = run("lint", "dev", "-f", "-", stdin=clean)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        "note: passed over, no pod template: 1 Service\n2 objects, 0 findings, 1 passed over\n"
+    )
 
 
 def test_inject_prints_the_manifest_as_it_will_run(run: Callable[..., Result]) -> None:
@@ -266,8 +279,14 @@ def test_an_input_without_workloads_is_said(
 ) -> None:
     """A clean result of the wrong file looks like one of the right."""
     verb, *options = words
-    result = run(verb, "dev", "-f", "-", *options, stdin="kind: Service\n")
-    assert (result.exit_code, result.stderr) == (0, "note: no workload in the input\n")
+    result = run(verb, "dev", "-f", "-", *options, stdin="kind: Service\napiVersion: v1\n")
+    count = "0 findings" if verb == "lint" else "0 workloads"
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "note: passed over, no pod template: 1 Service\n"
+        "note: no workload in the input\n"
+        f"1 object, {count}, 1 passed over\n",
+    )
 
 
 def four_columns(text: str) -> str:
@@ -390,16 +409,16 @@ metadata:
 
 
 def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> None:
-    assert run("inject", "dev", "-f", "web.yaml").stderr == ""
+    assert run("inject", "dev", "-f", "web.yaml").stderr == PASSED
     result = run(
         "inject", "dev", "-f", "-", stdin=WEB.replace("namespace: shop", "namespace: bank")
     )
     assert (result.exit_code, result.stderr) == (
         0,
-        "note: namespace bank is not in the input: assumed to be enrolled\n",
+        f"note: namespace bank is not in the input: assumed to be enrolled\n{PASSED}",
     )
     anyway = WEB.replace("namespace: shop", "namespace: kube-system")
-    assert run("inject", "dev", "-f", "-", stdin=anyway).stderr == ""
+    assert run("inject", "dev", "-f", "-", stdin=anyway).stderr == PASSED
 
 
 @pytest.mark.parametrize("form", ["yaml", "json"])

@@ -390,7 +390,7 @@ def test_every_rule_of_the_topic_has_a_test() -> None:
     """The others are in the tests of refusals, of streams and of documents."""
     elsewhere = {
         "image-not-set", "unknown-sidecar-class", "bootstrap-volume", "annotation-misplaced",
-        "annotation-lost", "namespace-assumed", "address-unknown",
+        "annotation-lost", "namespace-assumed", "address-unknown", "not-rendered",
     }  # fmt: skip
     tested = {row[0] for row in BROKEN}
     assert {rule.id for rule in workload.RULES} - tested == elsewhere

@@ -173,7 +173,7 @@ def test_an_annotation_on_the_wrong_object_is_shown_where_it_belongs() -> None:
     (only,) = outcomes(DEPLOYMENT)
     (seen,) = only.seen
     assert [item.as_text() for item in seen.findings if item.id == "annotation-misplaced"] == [
-        "web.yaml:8:5 metadata.annotations.flomesh.io/outbound-port-exclusion-list: error: "
+        "web.yaml:8:5 Deployment/shop/web metadata.annotations.flomesh.io/outbound-port-exclusion-list: error: "
         "annotation flomesh.io/outbound-port-exclusion-list stands on the Deployment, where nobody "
         "reads it [annotation-misplaced] Fix: Move it to spec.template.metadata.annotations."
     ]

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, output_option, project_option, stream, wants_json
-from fsm_stack.cli.workload.workloads import note_workloads, settings_of, stack_argument
+from fsm_stack.cli.verb import (
+    BAD_INPUT,
+    Verb,
+    complain,
+    emit,
+    output_option,
+    project_option,
+    stream,
+    wants_json,
+)
+from fsm_stack.cli.workload.summary import Summary
+from fsm_stack.cli.workload.workloads import settings_of, stack_argument
 from fsm_stack.errors import InputError
 from fsm_stack.lists import POD_LISTS
 
@@ -83,7 +93,11 @@ def annotate(
     if path is None:
         emit(annotations, [f'{key}: "{value}"' for key, value in annotations.items()])
         return
-    stream(_patched(path, annotations))
+    summary = Summary()
+    stream(_patched(path, annotations, summary))
+    summary.tell()
+    if reason := summary.nothing():
+        complain(InputError(reason), BAD_INPUT)
 
 
 def _annotations(
@@ -112,24 +126,27 @@ def _amounts(texts: tuple[str, ...]) -> dict[str, str]:
     return {name: amount for name, _, amount in pairs}
 
 
-def _patched(path: Path, annotations: dict[str, str]) -> list[str]:
+def _patched(path: Path, annotations: dict[str, str], summary: Summary) -> list[str]:
     """The whole stream: a document that cannot be read leaves nothing half written."""
     from fsm_stack.project.workload_files import documents
-    from fsm_stack.workloads.documents import workloads
     from fsm_stack.workloads.edit import annotated, annotated_json
+    from fsm_stack.workloads.objects import workloads
+    from fsm_stack.workloads.passed import in_document, unread
 
-    texts, count = [], 0
+    texts = []
     for document in documents(path):
         text = document.text
-        found = tuple(workloads(document.load())) if document.of_interest() else ()
-        count += len(found)
+        value = document.load() if document.of_interest() else None
+        found = tuple(workloads(value))
+        looked = {item.path for item in found}
+        passed = in_document(document, value, looked=looked) if value else unread(document)
+        summary.add(found, len(looked), passed)
         try:
             if found and document.form == "json":
-                text = annotated_json(document.load(), found, annotations)
+                text = annotated_json(value, found, annotations)
             else:
                 text = annotated(text, found, annotations)
         except InputError as error:
             raise InputError(f"{document.file}:{document.line}: {error}") from None
         texts.append(document.lead + text)
-    note_workloads(count)
     return texts

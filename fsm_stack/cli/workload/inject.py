@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fsm_stack.cli.verb import (
+    BAD_INPUT,
     Verb,
+    complain,
     emit,
     finding_lines,
     leave,
@@ -17,15 +19,16 @@ from fsm_stack.cli.verb import (
     stream,
     wants_json,
 )
+from fsm_stack.cli.workload.summary import Summary
 from fsm_stack.cli.workload.workloads import (
     file_option,
     namespace_options,
     note_assumed,
-    note_workloads,
     outcomes,
     settings_of,
     stack_argument,
 )
+from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +61,8 @@ def inject(
     Pods, Deployments and their like, lists, several documents, kubectl's JSON. Documents that
     the injector does not touch are printed as they are. The result is for reading: in a cluster
     the injector adds this itself, with a Secret of its own. With --output json, everything that is
-    known of each workload. Exit code 1: a pod would be refused.
+    known of each workload. What is no workload is counted and named on standard error. Exit code
+    1: a pod would be refused; 2: nothing could be looked at.
     """
     from fsm_stack.project.workload_files import context_of
 
@@ -73,22 +77,30 @@ def inject(
         check=report,
         write=not report,
     )
+    summary = Summary()
     if wants_json():
-        seen = [item for outcome in outcomes(files, context) for item in outcome.seen]
-        note_workloads(len(seen))
-        emit({"workloads": [_plain(item) for item in seen]}, ())
-        leave(failed=any(map(_refused, seen)))
+        found = summary.counted(outcomes(files, context))
+        seen = [item for outcome in found for item in outcome.seen]
+        passed = [item.as_json() for item in summary.passed]
+        emit({"workloads": [_plain(item) for item in seen], "passedOver": passed}, ())
+        _end(summary, failed=any(map(_refused, seen)))
     tally = _Tally(default_namespace=namespace)
     show = _explanation if explain else _difference if diff else _manifest
     stream(
         text
-        for outcome in tally.counted(outcomes(files, context), complain=not explain)
+        for outcome in tally.counted(summary.counted(outcomes(files, context)), aloud=not explain)
         for text in show(outcome, context)
     )
-    note_workloads(tally.workloads)
     if not explain:
         note_assumed(tally.namespaces - context.namespaces.keys())
-    leave(failed=tally.refused > 0)
+    _end(summary, failed=tally.refused > 0)
+
+
+def _end(summary: Summary, *, failed: bool) -> NoReturn:
+    summary.tell()
+    if reason := summary.nothing():
+        complain(InputError(reason), BAD_INPUT)
+    leave(failed=failed)
 
 
 @dataclass(slots=True)
@@ -96,23 +108,21 @@ class _Tally:
     """What has gone by."""
 
     default_namespace: str
-    workloads: int = 0
     refused: int = 0
     namespaces: set[str] = field(default_factory=set)
 
-    def counted(self, found: Iterable[Outcome], *, complain: bool) -> Iterator[Outcome]:
+    def counted(self, found: Iterable[Outcome], *, aloud: bool) -> Iterator[Outcome]:
         """Each outcome; behind it, what is refused of it on standard error."""
         for outcome in found:
             yield outcome
             refused = [seen for seen in outcome.seen if _refused(seen)]
-            self.workloads += len(outcome.seen)
             self.namespaces |= {
                 seen.workload.namespace or self.default_namespace
                 for seen in outcome.seen
                 if seen.preview.decision.outcome != "leave"  # whatever the namespace says
             }
             self.refused += len(refused)
-            for seen in refused if complain else ():
+            for seen in refused if aloud else ():
                 click.echo(f"# {seen.workload.title}: refused", err=True)
                 for line in finding_lines(seen.findings):
                     click.echo(line, err=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fsm_stack.cli.verb import (
+    BAD_INPUT,
     Verb,
+    complain,
     fail_on_option,
     finding_lines,
     leave,
@@ -16,14 +18,15 @@ from fsm_stack.cli.verb import (
     stops,
     stream,
 )
+from fsm_stack.cli.workload.summary import Summary
 from fsm_stack.cli.workload.workloads import (
     file_option,
     namespace_options,
-    note_workloads,
     outcomes,
     settings_of,
     stack_argument,
 )
+from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +66,8 @@ def lint(
 
     Annotations in the wrong place or misspelt, lists that are too long together with the mesh's,
     reserved ports and users, probes that will fail. An annotation in the wrong place is shown with
-    the corrected manifest, as a diff.
+    the corrected manifest, as a diff. What is not looked at is counted and named on standard
+    error. Exit code 2: nothing could be looked at.
     """
     from fsm_stack.findings.finding import sarif
     from fsm_stack.project.workload_files import context_of
@@ -76,14 +80,13 @@ def lint(
         controller_ip=controller_ip,
         write=False,
     )
+    context.keep_going = True
     findings: list[Finding] = []
     diffs: list[str] = []
-    workloads = 0
+    summary = Summary()
 
     def texts() -> Iterator[str]:
-        nonlocal workloads
-        for outcome in outcomes(files, context):
-            workloads += len(outcome.seen)
+        for outcome in summary.counted(outcomes(files, context)):
             found = outcome.findings()
             findings.extend(found)
             diff = _correction(outcome, settings.profile) if output != "sarif" else ""
@@ -93,21 +96,23 @@ def lint(
             elif diff:
                 diffs.append(diff)
         if output != "text":
-            report = sarif(findings) if output == "sarif" else _plain(findings, diffs)
+            plain = {"findings": [item.as_json() for item in findings], "corrections": diffs}
+            report = (
+                sarif(findings, invocation=summary.invocation())
+                if output == "sarif"
+                else plain | summary.as_json(findings)
+            )
             yield json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
     stream(texts())
-    note_workloads(workloads)
+    summary.tell(len(findings))
+    if reason := summary.nothing():
+        complain(InputError(reason), BAD_INPUT)
     leave(failed=stops(findings, fail_on))
-
-
-def _plain(findings: list[Finding], diffs: list[str]) -> dict[str, Any]:
-    return {"findings": [item.as_json() for item in findings], "corrections": diffs}
 
 
 def _correction(outcome: Outcome, system: System) -> str:
     """A diff that puts the document's misplaced annotations where they belong."""
-    from fsm_stack.errors import InputError
     from fsm_stack.workloads.edit import CORRECTED_MAX, as_diff, corrected
 
     document = outcome.document

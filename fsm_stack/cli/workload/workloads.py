@@ -107,12 +107,6 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
                 yield outcome
 
 
-def note_workloads(count: int) -> None:
-    """Say that there was none: a clean result of the wrong file looks like one of the right."""
-    if not count:
-        click.echo("note: no workload in the input", err=True)
-
-
 def note_assumed(namespaces: Iterable[str]) -> None:
     """Say which namespaces the decisions rest on, although nobody has shown them."""
     for name in sorted(namespaces):

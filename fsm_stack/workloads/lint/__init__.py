@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsm_stack.workloads.lint import containers, keys, lists, probes
+from fsm_stack.workloads.lint import around, containers, foreign, keys, lists, probes
 from fsm_stack.workloads.lint.subject import ClusterRanges, Subject
 
 if TYPE_CHECKING:
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["ALWAYS", "CHECKS", "ClusterRanges", "Subject", "lint"]
 
 # Of every pod, and of those that get a sidecar.
-ALWAYS = (*keys.CHECKS, containers.host_network)
+ALWAYS = (*keys.CHECKS, *foreign.CHECKS, containers.host_network)
 CHECKS = (
     *lists.CHECKS,
     *lists.RANGE_CHECKS,
     *containers.CHECKS,
     *probes.CHECKS,
     *probes.UNANSWERED_CHECKS,
+    *around.CHECKS,
 )
 
 

@@ -27,7 +27,7 @@ def _users(subject: Subject) -> Iterator[tuple[str, Json]]:
     added = {system.init_container, system.sidecar_container, system.healthcheck_container}
     for name in ("containers", "initContainers"):
         for path, container in subject.items(name):
-            if not (subject.injected and container.get("name") in added):
+            if not (subject.carries and container.get("name") in added):
                 yield path, container
 
 
@@ -98,7 +98,7 @@ def reserved_names(subject: Subject) -> Iterator[Finding]:
 
 def init_containers(subject: Subject) -> Iterator[Finding]:
     """H17: init containers whose traffic is not proxied."""
-    if subject.mutation is None or subject.mutation.init is None:
+    if subject.mutation is None or subject.mutation.init is None or subject.carries:
         return
     for path, container in subject.items("initContainers"):
         native = container.get("restartPolicy") == "Always"

@@ -11,11 +11,13 @@ from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, namespace_keys, pod_keys, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.workloads.lint.foreign import of_namespace
 from fsm_stack.workloads.lint.subject import Subject, annotation_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.systems import System
 
 # Keys of the same prefix that other programs of the mesh read or write on pods.
@@ -70,7 +72,7 @@ def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Fin
     system, labels = mesh.system, subject.namespace.labels
     ours = system.annotation(name)
     if prefix in _PREFIXES:
-        if labels.get(system.monitored_by_label) != mesh.name:  # the other mesh's pod, maybe
+        if not watched(labels, mesh):  # the other mesh's pod, maybe
             return
         if ours in subject.annotations and subject.annotations[ours] == subject.annotations[key]:
             return  # said in both languages, as in a migration
@@ -78,6 +80,11 @@ def _foreign(subject: Subject, key: str, prefix: str, name: str) -> Iterator[Fin
         yield _other_mesh(key, system, fix=fix)
     elif get_close_matches(prefix, [system.annotation_prefix], n=1, cutoff=_NEAR):
         yield _unknown(key, system, meant=ours)
+
+
+def watched(labels: Mapping[str, str], mesh: MeshView) -> bool:
+    """Whether a namespace is meant for the mesh: its label may still be another system's."""
+    return any(labels.get(known.monitored_by_label) == mesh.name for known in SYSTEMS.values())
 
 
 def injection_value(subject: Subject) -> Iterator[Finding]:
@@ -118,17 +125,21 @@ def sidecar_values(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def namespace(manifest: Mapping[str, Any], system: System) -> Iterator[Finding]:
-    """What a Namespace's annotations get wrong: keys of pods or other meshes, spelling, values.
+def namespace(manifest: Mapping[str, Any], mesh: MeshView) -> Iterator[Finding]:
+    """What a Namespace's keys get wrong: keys of pods or other meshes, places, spelling, values.
 
     Args:
         manifest: the Namespace.
-        system: the mesh's.
+        mesh: whose injector.
     """
+    system = mesh.system
     metadata = manifest.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
     labels, found = known.get("labels"), known.get("annotations")
-    enrolled = isinstance(labels, dict) and system.monitored_by_label in labels
+    labels = labels if isinstance(labels, dict) else {}
+    enrolled = system.monitored_by_label in labels or watched(labels, mesh)
+    yield from of_namespace(known, system)
+    yield from _other_label(labels, mesh)
     annotations = found if isinstance(found, dict) else {}
     for key, value in annotations.items():
         prefix, slash, name = key.partition("/") if isinstance(key, str) else ("", "", "")
@@ -138,6 +149,19 @@ def namespace(manifest: Mapping[str, Any], system: System) -> Iterator[Finding]:
             ours = system.annotation(name)
             if ours in namespace_keys(system) and annotations.get(ours) != value:
                 yield _other_mesh(key, system, fix=f"Write {ours}.")
+
+
+def _other_label(labels: Mapping[str, Any], mesh: MeshView) -> Iterator[Finding]:
+    ours = mesh.system.monitored_by_label
+    for key in sorted({known.monitored_by_label for known in SYSTEMS.values()} - {ours}):
+        if labels.get(key) == mesh.name and ours not in labels:
+            yield finding(
+                "label-other-mesh",
+                f"label {key}: this mesh is {mesh.system.title}, whose webhook asks for {ours}",
+                path=f"metadata.labels.{key}",
+                value=key,
+                fix=f"Write {ours}.",
+            )
 
 
 def _of_namespace(key: str, value: object, system: System) -> Iterator[Finding]:

@@ -92,6 +92,27 @@ class Subject:
         """Whether the pod comes out of an earlier injection."""
         return self.mutation is not None and self.mutation.reinjected
 
+    @property
+    def carries(self) -> bool:
+        """Whether the pod has the mesh's containers already, a live pod for example."""
+        system = self.mesh.system
+        pairs = (
+            ("initContainers", system.init_container),
+            ("containers", system.sidecar_container),
+        )
+        return self.injected or all(
+            any(item.get("name") == name for _, item in self.items(part)) for part, name in pairs
+        )
+
+    @property
+    def controller(self) -> str:
+        """The kind of what controls the pod; "" for a pod that nothing controls."""
+        owners = self.metadata.get("ownerReferences")
+        for owner in owners if type(owners) is list else ():
+            if type(owner) is dict and owner.get("controller") is True:
+                return str(owner.get("kind"))
+        return ""
+
     def items(self, name: str) -> Iterator[tuple[str, Json]]:
         """The objects in a list of the specification, each with its path."""
         values = self.spec.get(name)

@@ -1,0 +1,140 @@
+"""What of an input is not looked at, and why: nothing disappears without a word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.workloads.objects import is_namespace, name_of, objects
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from fsm_stack.workloads.documents import Document
+    from fsm_stack.yaml.decode import Path
+
+_TEXT: Final = re.compile(r"^(?!\.\.\.\s*$)[ \t]*[^#\s]", re.MULTILINE)
+_HEAD: Final = re.compile(
+    r"^[\"']?(kind|apiVersion)[\"']?:[ \t]+[\"']?([^\s\"'#{]+)", re.MULTILINE
+)
+_METADATA: Final = re.compile(r"^metadata:[ \t]*\r?\n((?:[ \t]+.*\n?|\r?\n)+)", re.MULTILINE)
+_FLOW: Final = re.compile(r"^metadata:[ \t]*\{(.*)\}[ \t\r]*$", re.MULTILINE)
+_INNER_FLOW: Final = re.compile(r"\{[^{}]*\}")
+_FLOW_NAME: Final = re.compile(r"(?:^|,)[ \t]*(namespace|name):[ \t]+[\"']?([^\s\"',{}]+)")
+_FIRST: Final = re.compile(r"^[ \t]+(?=[^\s#])", re.MULTILINE)
+
+
+class Reason(StrEnum):
+    """Why something is passed over."""
+
+    NO_TEMPLATE = "no pod template"
+    NO_VERSION = "no apiVersion"
+    NO_KIND = "no kind"
+    NO_OBJECT = "no Kubernetes object"
+    NOT_RENDERED = "not rendered"
+
+    @property
+    def understood(self) -> bool:
+        """Whether the object is known, and does not concern the injector."""
+        return self is Reason.NO_TEMPLATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """One object, or one document, that is not looked at.
+
+    Attributes:
+        kind: as it says it; "" where it does not.
+        name: the object as a reference, ``Service/shop/web``, as far as it says it.
+        reason: why.
+        file: the stream's name.
+        line: where its document begins.
+    """
+
+    kind: str
+    name: str
+    reason: Reason
+    file: str
+    line: int
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain mapping, without empty parts."""
+        known = {"object": self.name, "reason": self.reason.value, "file": self.file}
+        return {key: value for key, value in known.items() if value} | {"line": self.line}
+
+
+def in_document(
+    document: Document, value: object, *, looked: Collection[Path] = ()
+) -> Iterator[Passed]:
+    """The objects of a decoded document that are not looked at.
+
+    Args:
+        document: where they are.
+        value: the document, decoded.
+        looked: the places of the workloads; Namespaces are looked at, too.
+    """
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        yield _passed(document, {}, Reason.NO_OBJECT)
+        return
+    items = value.get("items") if str(value.get("kind", "")).endswith("List") else None
+    for item in items if isinstance(items, list) else ():
+        if not isinstance(item, dict):
+            yield _passed(document, {}, Reason.NO_OBJECT)
+    for path, manifest in objects(value):
+        if path not in looked and not is_namespace(manifest):
+            yield _passed(document, manifest, _reason(manifest))
+
+
+def _reason(manifest: dict[str, Any]) -> Reason:
+    if not manifest.get("apiVersion"):
+        return Reason.NO_VERSION if manifest.get("kind") else Reason.NO_OBJECT
+    return Reason.NO_TEMPLATE if manifest.get("kind") else Reason.NO_KIND
+
+
+def _passed(document: Document, manifest: dict[str, Any], reason: Reason) -> Passed:
+    kind = manifest.get("kind")
+    return Passed(
+        kind=kind if isinstance(kind, str) else "",
+        name=str(name_of(manifest)) if manifest else "",
+        reason=reason,
+        file=document.file,
+        line=document.line,
+    )
+
+
+def unrendered(document: Document) -> Passed:
+    """A document that is a template's source."""
+    return _passed(document, _head(document.text), Reason.NOT_RENDERED)
+
+
+def unread(document: Document) -> Iterator[Passed]:
+    """The same of a document that is not worth decoding: no word in it is a workload's."""
+    if not _TEXT.search(document.text):
+        return
+    if document.form == "yaml" and (manifest := _head(document.text)):
+        yield _passed(document, manifest, _reason(manifest))
+        return
+    try:
+        value = document.load()
+    except InputError:
+        yield _passed(document, {}, Reason.NO_OBJECT)
+        return
+    yield from in_document(document, value)
+
+
+def _head(text: str) -> dict[str, Any]:
+    """Kind, version, namespace and name of an object in YAML's block style."""
+    found: dict[str, Any] = dict(_HEAD.findall(text))
+    if not found:
+        return {}
+    if flow := _FLOW.search(text):
+        found["metadata"] = dict(_FLOW_NAME.findall(_INNER_FLOW.sub("", flow[1])))
+    elif (block := _METADATA.search(text)) and (first := _FIRST.search(block[1])):
+        key = rf"^{first[0]}(namespace|name):[ \t]+[\"']?([^\s\"'#{{]+)"
+        found["metadata"] = dict(re.findall(key, block[1], re.MULTILINE))
+    return found

@@ -1,0 +1,98 @@
+"""inject, lint and annotate say what they did not look at, and end with 2 where that is all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .test_workloads import WEB, run, web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+__all__ = ["run", "web"]  # fixtures
+
+EMPTY = "fsm-stack: error: the input is empty: expected Kubernetes objects, YAML or JSON\n"
+NOTHING = "fsm-stack: error: nothing could be looked at\n"
+VERBS = [("lint",), ("inject",), ("inject", "--explain"), ("annotate", "--hold")]
+ROLLOUT = WEB.replace("apps/v1", "argoproj.io/v1alpha1").replace("Deployment", "Rollout")
+
+
+@pytest.mark.parametrize("words", VERBS)
+@pytest.mark.parametrize("text", ["", "# a comment\n---\n"])
+def test_an_empty_input_is_no_clean_one(
+    run: Callable[..., Result], words: tuple[str, ...], text: str
+) -> None:
+    result = run(words[0], "dev", "-f", "-", *words[1:], stdin=text)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(EMPTY)
+
+
+@pytest.mark.parametrize("words", VERBS)
+def test_a_document_without_version_is_named(
+    run: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    text = WEB.partition("---")[0].replace("apiVersion: apps/v1\n", "")
+    result = run(words[0], "dev", "-f", "-", *words[1:], stdin=text)
+    assert result.exit_code == 2
+    assert "note: passed over, no apiVersion: <stdin>:1 Deployment/shop/web\n" in result.stderr
+    assert result.stderr.endswith(NOTHING)
+
+
+@pytest.mark.parametrize("words", VERBS)
+def test_a_templates_source_is_to_be_rendered_first(
+    run: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    text = WEB.replace("namespace: shop", "namespace: {{ .Values.place }}")
+    result = run(words[0], "dev", "-f", "-", *words[1:], stdin=text)
+    assert result.exit_code == 2 if words[0] != "lint" else 1  # lint looks at the Service, too
+    said = result.stdout if words[0] == "lint" else result.stderr
+    assert "<stdin>:5: " in said
+    assert "{{ .Values.place }} is not rendered: render the template first" in said
+
+
+def test_where_every_namespace_is_a_placeholder_nothing_was_looked_at(
+    run: Callable[..., Result],
+) -> None:
+    text = WEB.partition("---")[0].replace("namespace: shop", "namespace: $PLACE")
+    result = run("lint", "dev", "-f", "-", stdin=text)
+    assert (result.exit_code, result.stderr.endswith(NOTHING)) == (2, True)
+    assert "metadata.namespace: $PLACE is not rendered: render it first" in result.stdout
+
+
+def test_an_operators_object_is_looked_at_and_its_place_said(run: Callable[..., Result]) -> None:
+    result = run("lint", "dev", "-f", "-", stdin=ROLLOUT)
+    assert result.exit_code == 1
+    assert "stands on the Rollout, where nobody reads it" in result.stdout
+    assert result.stderr == (
+        "note: 1 Rollout: the pod template is at spec.template\n"
+        "note: passed over, no pod template: 1 Service\n"
+        "2 objects, 1 finding, 1 passed over\n"
+    )
+    patched = run("annotate", "dev", "-f", "-", "--hold", stdin=ROLLOUT)
+    assert 'hold-application-until-proxy-starts: "enabled"' in patched.stdout
+    assert patched.stderr.endswith("2 objects, 1 workload, 1 passed over\n")
+
+
+def test_programs_read_what_was_passed_over(run: Callable[..., Result]) -> None:
+    text = f"{ROLLOUT}---\nkind: Pod\n"
+    plain = json.loads(run("lint", "dev", "-f", "-", "-o", "json", stdin=text).stdout)
+    assert plain["summary"] == {"objects": 3, "workloads": 1, "findings": 1, "passedOver": 2}
+    assert plain["podTemplates"] == [{"kind": "Rollout", "path": "spec.template", "count": 1}]
+    assert plain["passedOver"] == [
+        {"object": "Service/web", "reason": "no pod template", "file": "<stdin>", "line": 19},
+        {"object": "Pod/(unnamed)", "reason": "no apiVersion", "file": "<stdin>", "line": 23},
+    ]
+    report = json.loads(run("lint", "dev", "-f", "-", "-o", "sarif", stdin=text).stdout)
+    notes = report["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert [note["message"]["text"] for note in notes] == [
+        "1 Rollout: the pod template is at spec.template",
+        "passed over, no pod template: 1 Service",
+        "passed over, no apiVersion: <stdin>:23 Pod/(unnamed)",
+    ]
+    given = json.loads(run("inject", "dev", "-f", "-", "-o", "json", stdin=text).stdout)
+    assert [item["object"] for item in given["passedOver"]] == ["Service/web", "Pod/(unnamed)"]

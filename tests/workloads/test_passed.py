@@ -1,0 +1,105 @@
+"""What is not looked at is named, and what is not rendered is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from fsm_stack.workloads.documents import NotRenderedError
+
+from .test_stream import context, outcomes
+
+SERVICE = """\
+# the shop's
+apiVersion: v1
+kind: Service
+metadata:
+  labels: {app: web}
+  name: web
+  namespace: shop
+spec:
+  selector: {name: other}
+"""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {containers: [{name: web, image: example.com/web:1}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "passed"),
+    [
+        (POD, []),
+        ("# nothing but a comment\n", []),
+        ("", []),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", []),
+        (SERVICE, [("Service/shop/web", "no pod template", 1)]),
+        (SERVICE.replace("\n", "\r\n"), [("Service/shop/web", "no pod template", 1)]),
+        (f"---\n{SERVICE}---\n{POD}", [("Service/shop/web", "no pod template", 2)]),
+        (
+            "apiVersion: v1\nkind: Service\n"
+            "metadata: {labels: {name: no}, name: web, namespace: shop}\n",
+            [("Service/shop/web", "no pod template", 1)],
+        ),
+        ("kind: Service\nmetadata:\n  labels: {}\n", [("Service/(unnamed)", "no apiVersion", 1)]),
+        (POD.replace("apiVersion: v1\n", ""), [("Pod/shop/web", "no apiVersion", 1)]),
+        (POD.replace("kind: Pod\n", ""), [("shop/web", "no kind", 1)]),
+        ("containers\n", [("", "no Kubernetes object", 1)]),
+        ("just text\n", [("", "no Kubernetes object", 1)]),
+        ("replicas: 3\nimage: x\n", [("(unnamed)", "no Kubernetes object", 1)]),
+        (
+            '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}',
+            [("Service/a", "no pod template", 1)],
+        ),
+        (
+            '{"apiVersion": "v1", "kind": "List", "items": ['
+            '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}, 7]}',
+            [("", "no Kubernetes object", 1), ("Secret/a", "no pod template", 1)],
+        ),
+    ],
+)
+def test_what_is_passed_over_is_named(text: str, passed: list[tuple[str, str, int]]) -> None:
+    found = [item for outcome in outcomes(text) for item in outcome.passed]
+    assert [(item.name, item.reason, item.line) for item in found] == passed
+
+
+def test_a_templates_source_ends_the_writing_and_is_a_finding_of_the_check() -> None:
+    text = f"{POD}---\n{POD.replace('name: web', 'name: {{ .Values.name }}')}---\n{POD}"
+    with pytest.raises(NotRenderedError, match=r"^web.yaml:8: \{\{ .Values.name \}\} is not"):
+        outcomes(text)
+    found = outcomes(text, context(keep_going=True, write=False))
+    assert [item.id for item in found[1].findings()] == ["not-rendered"]
+    assert found[1].findings()[0].place.line == 8
+    assert [outcome.looked for outcome in found] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "severity"),
+    [
+        (("namespace: shop", "namespace: $PLACE"), "error"),
+        (("namespace: shop", 'namespace: "{{ .Values.place }}"'), "error"),
+        (("name: web,", "name: '${NAME}',"), "warning"),
+        (("web:1", "web:$TAG"), "warning"),
+        (
+            ("namespace: shop", "namespace: shop, annotations: {flomesh.io/metrics: $(M)}"),
+            "error",
+        ),
+    ],
+)
+def test_a_placeholder_is_said_where_it_decides(change: tuple[str, str], severity: str) -> None:
+    (only,) = outcomes(POD.replace(*change))
+    found = [item.severity for item in only.findings() if item.id == "not-rendered"]
+    assert found == [severity]
+    assert only.unsure == (severity == "error")
+
+
+def test_a_dollar_or_a_brace_elsewhere_is_the_users() -> None:
+    """Commands expand variables, and Vault's annotations hold templates."""
+    text = POD.replace(
+        "namespace: shop",
+        "namespace: shop, annotations: {vault.hashicorp.com/agent-inject-template-a: "
+        "'{{ with secret }}'}",
+    ).replace("image:", "command: [echo, $HOME, $(POD_IP)], image:")
+    (only,) = outcomes(text)
+    assert "not-rendered" not in {item.id for item in only.findings()}
