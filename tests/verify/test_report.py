@@ -28,8 +28,8 @@ def test_a_clean_report_is_one_line_a_check() -> None:
         "",
     ]
     assert text[5:7] == [
-        "mesh",
-        "  ok      the MeshConfig is in the control plane's namespace [cluster-mesh-config]",
+        "next pod",
+        "  ok      every pod that restarts now will start [next-pod]",
     ]
     assert len([line for line in text if line.startswith("  ok ")]) == len(CHECKS) - 1
     assert text[-1] == f"{len(CHECKS)} checks: {len(CHECKS) - 1} passed, 1 not applicable"
