@@ -231,7 +231,7 @@ RULES: Final = (
         severity="error",
         title="the release's Pipy scripts are not vendored",
         why="The controller's init container unpacks them: without them the controller does not start.",
-        fix="fsm-stack vendor fsm-<version>.tgz",
+        fix="Fetch the release's chart archive, as docs/install.md says; then: fsm-stack vendor fsm-<version>.tgz",
         acceptable=False,
     ),
     Rule(

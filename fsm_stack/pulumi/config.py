@@ -18,6 +18,7 @@ from fsm_stack.project.project import read_text
 from fsm_stack.project.release_asset import load_asset
 from fsm_stack.pulumi.engine_config import EngineConfig, engine_config
 from fsm_stack.pulumi.guard import said
+from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import FsmStack
 from fsm_stack.settings.stack_file import from_engine
 
@@ -123,7 +124,7 @@ def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderRe
         ProviderArgs,
     )
 
-    taken = {_argument(key): key for key in _configured(config)}
+    taken = {python_name(key): key for key in _configured(config)}
     for name in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
         key = f"{PROVIDER_PROJECT}:{taken[name]}"
         raise InputError(
@@ -171,12 +172,8 @@ def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[st
     for key, value in values.items():
         known = _value(key, value)
         secret = f"{PROVIDER_PROJECT}:{key}" in config.secret_keys
-        arguments[_argument(key)] = pulumi.Output.secret(known) if secret else known
+        arguments[python_name(key)] = pulumi.Output.secret(known) if secret else known
     return arguments
-
-
-def _argument(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
 
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401  # text, a truth value, or a mapping

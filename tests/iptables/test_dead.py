@@ -134,4 +134,6 @@ def test_time_grows_with_the_rules(name: str) -> None:
         return process_time() - start
 
     seconds(100)  # imports and caches
-    assert seconds(1_000) < 9 * seconds(250)
+    # The least of three: what else the machine does only adds to it.
+    long, short = (min(seconds(count) for _ in range(3)) for count in (1_000, 250))
+    assert long < 9 * short

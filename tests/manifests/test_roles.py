@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.manifests.rights import granted, recorded, requested
-from tests.manifests.stacks import bundle_of
+from tests.manifests.stacks import bundle_of, named
 
 PAGE = Path(__file__).parents[2] / "docs/permissions.md"
+RIGHTS = Path(__file__).parent / "rights.txt"
+ROLES = (
+    ("ClusterRole", "fsm"),
+    ("ClusterRole", "fsm-leader-election-role"),
+    ("Role", "fsm-mesh-config-role"),
+)
 SLICES = ("discovery.k8s.io", "endpointslices")
 
 
@@ -64,3 +70,21 @@ def test_each_right_that_was_never_used_has_a_reason_on_the_page() -> None:
         assert row, f"docs/permissions.md: no row for {verb} of {resource} in {group or 'core'}"
         explained.add(row)
     assert set(rows) - explained == set()
+
+
+def test_the_rights_are_these_and_no_others() -> None:
+    """Read a difference of the file before you take it over: it is what FSM's programs may do."""
+    shown = []
+    for kind, name in ROLES:
+        shown.append(f"{kind} {name}")
+        verbs: dict[tuple[str, str], set[str]] = {}
+        for rule in named({}, kind, name).object["rules"]:
+            assert rule.keys() == {"apiGroups", "resources", "verbs"}
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    verbs.setdefault((group, resource), set()).update(rule["verbs"])
+        shown += [
+            f"  {group or 'core'} {resource}: {' '.join(sorted(allowed))}"
+            for (group, resource), allowed in sorted(verbs.items())
+        ]
+    assert shown == RIGHTS.read_text(encoding="utf-8").splitlines()

@@ -3,7 +3,7 @@ package main
 
 import "github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/provider"
 
-// Version is stamped by the build; the provider refuses to serve without one.
+// Version is what the provider calls itself; it refuses to serve without one.
 var Version = "4.34.0"
 
 func main() {
