@@ -142,6 +142,9 @@ class Finding:
         return {key: value for key, value in parts.items() if value is not None}
 
 
+_UNTOLD: Final = frozenset({"secret-value"})
+
+
 def finding(  # the one constructor that looks the severity up
     rule_id: str,
     message: str,
@@ -161,7 +164,8 @@ def finding(  # the one constructor that looks the severity up
         id=known.id,
         message=message,
         place=Place(path=path),
-        value=None if value is None else str(value),
+        # What is refused because it is a secret is told to nobody.
+        value=None if value is None or rule_id in _UNTOLD else str(value),
         fix=fix,
         severity=severity or Severity(known.severity),
     )
