@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings.finding import sarif
+from fsm_stack.findings.finding import sarif, without_user
 from fsm_stack.settings.stack_file import from_engine, load_text
 
 from .loading import TODAY, found, said, settings
@@ -355,3 +355,21 @@ def test_of_very_many_problems_the_first_hundred_are_told(kind: str) -> None:
         f"{count - 100} more problems from here on, which are not told",
         104,
     )
+
+
+def test_a_password_in_an_address_is_told_to_nobody() -> None:
+    text = (
+        "config:\n  fsm-stack:images: {registry: 'me:hunter2@registry.example.com/x'}\n"
+        "  fsm-stack:certificateProvider: {kind: vault, vault: {host: 'me:hunter2@vault', "
+        "tokenSecret: {name: a, key: b}}}\n"
+    )
+    loaded = load_text(text, file="Pulumi.t.yaml", today=TODAY)
+    assert {item.place.path for item in loaded.findings} >= {
+        "images.registry", "certificateProvider.vault.host"
+    }  # fmt: skip
+    assert "hunter2" not in repr(loaded.findings)
+
+
+def test_a_digest_is_no_password() -> None:
+    text = f"team/app:1.2@sha256:{'a' * 64}"
+    assert without_user(f"https://me:pw@host/{text}") == f"https://host/{text}"
