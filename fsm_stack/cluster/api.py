@@ -218,7 +218,7 @@ class Cluster:
     def _refusal(self, path: str, code: int, content: bytes) -> Refused:
         try:
             message = str(json.loads(content)["message"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             message = f"{path}: HTTP status {code}"
         if code == _UNAUTHORIZED:
             raise CouldNotCheckError(

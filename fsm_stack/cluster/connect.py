@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.cluster.api import Answer, Cluster
 from fsm_stack.cluster.kubeconfig import read_kubeconfig
 from fsm_stack.errors import CouldNotCheckError, InputError
+from fsm_stack.findings.finding import without_user
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _cluster(
 ) -> Cluster:
     import urllib3  # noqa: PLC0415  # the client's own transport
 
-    server = str(settings.host).rstrip("/")
+    server = without_user(str(settings.host).rstrip("/"))  # which no request would send
     if not server.startswith(("https://", "http://")):
         raise InputError(
             f"context {context}: its cluster's server is {server!r}, expected https://HOST:PORT"

@@ -10,6 +10,7 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -168,6 +169,18 @@ class Finding:
         return {key: value for key, value in parts.items() if value is not None}
 
 
+_UNTOLD: Final = frozenset({"secret-value"})
+
+
+# The @ of a digest follows a tag, not a password.
+_USER: Final = re.compile(r"[^\s/@'\":]+:[^\s/@'\"]*@(?!sha256:)")
+
+
+def without_user(text: str) -> str:
+    """Text without the user and password of the URLs in it: people save and paste what we print."""
+    return _USER.sub("", text) if "@" in text else text
+
+
 def finding(  # the one constructor that looks the severity up
     rule_id: str,
     message: str,
@@ -185,10 +198,11 @@ def finding(  # the one constructor that looks the severity up
     known = rule(rule_id)
     return Finding(
         id=known.id,
-        message=message,
+        message=without_user(message),
         place=Place(path=path),
-        value=None if value is None else str(value),
-        fix=fix,
+        # What is refused because it is a secret is told to nobody.
+        value=None if value is None or rule_id in _UNTOLD else without_user(str(value)),
+        fix=without_user(fix),
         severity=severity or Severity(known.severity),
     )
 

@@ -8,6 +8,14 @@ from fsm_stack.findings.rule import Rule
 
 RULES: Final = (
     Rule(
+        id="more-problems",
+        severity="error",
+        title="more problems than are told",
+        why="The file has more values that cannot be used; each would be one more line.",
+        fix="Mend those that are told, and validate again.",
+        acceptable=False,
+    ),
+    Rule(
         id="unknown-key",
         severity="error",
         title="a key that no setting has",

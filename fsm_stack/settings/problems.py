@@ -110,7 +110,7 @@ def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     return []
 
 
-def _location(error: ErrorDetails, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
+def location(error: ErrorDetails, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
     """The error's path in the file: pydantic's, without steps that the file does not have."""
     path: list[str | int] = []
     current = data
@@ -127,23 +127,19 @@ def _location(error: ErrorDetails, data: Any) -> Path:  # noqa: ANN401  # decode
     return tuple(path)
 
 
-def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[Path, Finding]:  # noqa: ANN401
-    """One of pydantic's errors as a finding.
+def to_finding(error: ErrorDetails, path: Path, model: type[BaseModel]) -> Finding:
+    """One of pydantic's errors as a finding with its path, without file and line.
 
     Args:
         error: from ``ValidationError.errors()``.
-        data: the input that was validated.
+        path: where it is, see :func:`location`.
         model: the root model, for the keys that exist.
-
-    Returns:
-        The path in the input, and the finding with that path but without file and line.
     """
-    path = _location(error, data)
     kind, value = error["type"], error.get("input")
     context = error.get("ctx", {})
     text = path_text(path)
     if kind in all_rules():
-        return path, finding(
+        return finding(
             kind,
             str(context.get("message", error["msg"])),
             path=text,
@@ -151,9 +147,9 @@ def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
             fix=str(context.get("fix", "")),
         )
     if kind == "extra_forbidden":
-        return path, _unknown_key(path, model)
+        return _unknown_key(path, model)
     if kind == "missing":
-        return path, finding("missing-key", f"expected {text}, got nothing", path=text)
+        return finding("missing-key", f"expected {text}, got nothing", path=text)
     if kind in _WORDS:
         fix = ""
         if kind in {"tuple_type", "list_type"} and value is not None:
@@ -165,8 +161,8 @@ def to_finding(error: ErrorDetails, data: Any, model: type[BaseModel]) -> tuple[
         scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
         got = f"{type_name(value)} {shown(value)}" if scalar else shown(value)
         message = f"expected {_WORDS[kind]}, got {got}"
-        return path, finding("wrong-type", message, path=text, value=value, fix=fix)
-    return path, finding(
+        return finding("wrong-type", message, path=text, value=value, fix=fix)
+    return finding(
         "invalid-value", _expectation(kind, context, error["msg"], value), path=text, value=value
     )
 

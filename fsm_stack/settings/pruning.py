@@ -68,7 +68,9 @@ class Pruned:
         if isinstance(target, list) and isinstance(last, int) and last < len(target):
             place = self.original(tuple(parents))
             self._gone.add(self.original(path))
-            self._kept.setdefault(place, list(range(len(target)))).pop(last)
+            if place not in self._kept:
+                self._kept[place] = list(range(len(target)))
+            self._kept[place].pop(last)
             del target[last]
             return True
         if isinstance(target, dict) and last in target:

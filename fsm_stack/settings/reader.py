@@ -13,16 +13,19 @@ from fsm_stack.findings.finding import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.problems import keys_at, nearest, to_finding, type_name
+from fsm_stack.settings.problems import keys_at, location, nearest, to_finding, type_name
 from fsm_stack.settings.pruning import Pruned
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from fsm_stack.yaml.places import Document, Path
 
 PROJECT: Final = "fsm-stack"
+# So many problems of one kind of reading are told one by one: nobody reads more of them.
+TOLD_MAX: Final = 100
 
 # Keys of a stack file that are the engine's own. Source: pulumi/pulumi sdk workspace.ProjectStack.
 _ENGINE_KEYS: Final = frozenset(
@@ -85,6 +88,7 @@ class Reader:
         self.prefix = prefix
         self.findings: list[Finding] = []
         self.file_keys: dict[str, str] = {}
+        self._unread: set[str] = set()  # paths whose text has no one meaning
 
     def report(self, rule_id: str, path: Path, message: str, fix: str) -> None:
         """Add a finding at a settings path."""
@@ -94,13 +98,18 @@ class Reader:
     def placed(self, path: Path, item: Finding) -> Finding:
         """The finding at a settings path, with the place that the file gives it."""
         of_key = item.id in {"unknown-key", "duplicate-key"}
+        line, column = self._spot(path, of_key=of_key)
+        return item.at(file=self.document.file, line=line or None, column=column or None)
+
+    def _spot(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
+        """Line and column of a settings path; 0 where the file has none."""
         if self.prefix:
             step = str(path[0]) if path else ""
             in_file: Path = (*self.prefix, self.file_keys.get(step, step), *path[1:])
         else:
             in_file = path
         spot = self.document.place(in_file if path else self.prefix, of_key=of_key)
-        return item.at(file=self.document.file, line=spot.line, column=spot.column)
+        return (spot.line or 0, spot.column or 0)
 
     def settings_of_file(self) -> dict[str, Any]:
         """The project's own config keys, without their prefix."""
@@ -211,8 +220,14 @@ class Reader:
     def load(self, data: dict[str, Any], today: date) -> Loaded:
         """Validate, check, and put every finding at its place."""
         prefix = f"config.{PROJECT}:"
-        for item in self.document.findings:
-            self.findings.append(item.at(path=item.place.path.removeprefix(prefix)))
+        unread = [
+            item.at(path=item.place.path.removeprefix(prefix)) for item in self.document.findings
+        ]
+        self._unread = {item.place.path for item in unread}
+        self.findings += unread[:TOLD_MAX]
+        if len(unread) > TOLD_MAX:
+            more = finding("more-problems", _untold(len(unread) - TOLD_MAX))
+            self.findings.append(replace(more, place=unread[TOLD_MAX].place))
         pruned = Pruned(data)
         settings, usable = self._validate(pruned)
         if settings is not None:
@@ -241,17 +256,33 @@ class Reader:
                 found[placed] = None
         self.findings.extend(found)
 
-    def _unreadable(self, item: Finding) -> bool:
-        """Whether the text itself is wrong there: what follows from it is noise.
+    def _take(self, error: ValidationError, pruned: Pruned) -> list[Path]:
+        """Report what validation found; returns every path that is to be taken away.
 
-        A secret in place of a mapping is emptied: the keys that it then lacks follow from it.
+        What follows from a text that is wrong itself is noise: a secret in place of a mapping is
+        emptied, and lacks keys then. Of very many problems the first ones are told.
         """
-        path = item.place.path
-        return any(
-            path == other.place.path
-            or (other.id == "secret-value" and path.startswith(f"{other.place.path}."))
-            for other in self.findings
-        )
+        said = self._unread | {item.place.path for item in self.findings}
+        secret = {item.place.path for item in self.findings if item.id == "secret-value"}
+        details = error.errors(include_url=False, include_context=True)
+        paths = [location(detail, pruned.data) for detail in details]
+        news = []
+        for path, detail in zip(paths, details, strict=True):
+            there = pruned.original(path)
+            text = path_text(there)
+            if text not in said and not any(parent in secret for parent in _parents(text)):
+                news.append((there, text, path, detail))
+                said.add(text)
+        if len(news) > TOLD_MAX:
+            news.sort(key=lambda one: self._spot(one[0]))
+        for there, text, path, detail in news[:TOLD_MAX]:
+            item = to_finding(detail, path, StackSettings)
+            message = item.message.replace(path_text(path), text)
+            self.findings.append(self.placed(there, replace(item.at(path=text), message=message)))
+        for there, text, *_ in news[TOLD_MAX : TOLD_MAX + 1]:
+            more = finding("more-problems", _untold(len(news) - TOLD_MAX), path=text)
+            self.findings.append(self.placed(there, more))
+        return paths
 
     def _validate(self, pruned: Pruned) -> tuple[StackSettings | None, bool]:
         """The settings; those of the rest where values are unusable, to check it too."""
@@ -264,18 +295,19 @@ class Reader:
                 )
             except ValidationError as error:
                 usable = False
-                paths: list[Path] = []
-                for detail in error.errors(include_url=False, include_context=True):
-                    path, item = to_finding(detail, pruned.data, StackSettings)
-                    there = pruned.original(path)
-                    message = item.message.replace(path_text(path), path_text(there))
-                    item = replace(item.at(path=path_text(there)), message=message)
-                    placed = self.placed(there, item)
-                    if not self._unreadable(placed):
-                        self.findings.append(placed)
-                    paths.append(path)
-                if not pruned.remove(paths):
+                if not pruned.remove(self._take(error, pruned)):
                     return None, False
             else:
                 return settings, usable
         return None, False
+
+
+def _untold(count: int) -> str:
+    return f"{count} more problems from here on, which are not told"
+
+
+def _parents(path: str) -> Iterator[str]:
+    """``a`` and ``a.b`` of ``a.b.c``."""
+    for index, character in enumerate(path):
+        if character == ".":
+            yield path[:index]

@@ -174,3 +174,9 @@ def test_a_damaged_file_is_told(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(InputError) as caught:
         connect(kubeconfig=file)
     assert str(caught.value).startswith(message)
+
+
+def test_a_password_in_the_servers_address_is_left_out(tmp_path: Path) -> None:
+    """A snapshot saves the address, and errors name it."""
+    file = written(tmp_path / "config", server="https://me:hunter2@127.0.0.1:1")
+    assert connect(kubeconfig=file).server == "https://127.0.0.1:1"

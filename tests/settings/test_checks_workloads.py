@@ -66,6 +66,9 @@ TOLERATIONS = [
     ({"operator": "Equal", "value": "b"}, ""),
     ({"value": "b"}, ""),
     ({"key": "a b", "operator": "Exists"}, ".key"),
+    ({"key": "a..b/c", "operator": "Exists"}, ".key"),
+    ({"key": "a", "operator": "Equal", "value": "a b"}, ".value"),
+    ({"key": "a", "value": "-"}, ".value"),
     ({"key": "a", "effect": "NoSchedule", "tolerationSeconds": 3}, ".tolerationSeconds"),
 ]
 
@@ -93,6 +96,7 @@ def test_a_toleration_that_kubernetes_takes(toleration: dict[str, Any]) -> None:
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 EXPRESSION = {"key": "a", "operator": "In", "values": ["b"]}
+FIELD = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
 ZONE = {"topologyKey": "zone"}
 MISFITS = [
     ({"nodeAfinity": {}}, "unknown-key", "nodeAfinity"),
@@ -162,6 +166,108 @@ def test_an_affinity_of_another_shape_is_told(
     assert [item[:2] for item in found(data)] == [(rule, f"components.controller.affinity.{path}")]
 
 
+def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("term", "below"),
+    [
+        ({"matchExpressions": [{"key": "a", "operator": "In"}]}, "matchExpressions[0].values"),
+        ({"matchExpressions": [expression("a", "NotIn")]}, "matchExpressions[0].values"),
+        ({"matchExpressions": [expression("a", "Exists", "b")]}, "matchExpressions[0].values"),
+        ({"matchExpressions": [expression("a", "Gt", "1", "2")]}, "matchExpressions[0].values"),
+        ({"matchExpressions": [expression("a b", "In", "b")]}, "matchExpressions[0].key"),
+        ({"matchExpressions": [expression("a..b/c", "In", "b")]}, "matchExpressions[0].key"),
+        ({"matchExpressions": [expression("a", "In", "b c")]}, "matchExpressions[0].values[0]"),
+        ({"matchFields": [EXPRESSION]}, "matchFields[0].key"),
+        ({"matchFields": [expression("metadata.name", "Exists")]}, "matchFields[0].operator"),
+        ({"matchFields": [expression("metadata.name", "In", "a", "b")]}, "matchFields[0].values"),
+    ],
+)
+def test_a_node_term_that_kubernetes_refuses(term: dict[str, Any], below: str) -> None:
+    """Its types are right; the API server looks at keys, values and how many there are."""
+    affinity = {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [term]}}}
+    path = f"components.controller.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[0].{below}"
+    data = {"components": {"controller": {"affinity": affinity}}}
+    assert [item[:2] for item in found(data)] == [("invalid-value", path)]
+
+
+@pytest.mark.parametrize(
+    ("term", "below"),
+    [
+        ({"topologyKey": "a b"}, "topologyKey"),
+        ({**ZONE, "namespaces": ["A"]}, "namespaces[0]"),
+        ({**ZONE, "labelSelector": {"matchLabels": {"a": "b c"}}}, "labelSelector.matchLabels.a"),
+        (
+            {**ZONE, "namespaceSelector": {"matchExpressions": [expression("a", "In")]}},
+            "namespaceSelector.matchExpressions[0].values",
+        ),
+    ],
+)
+def test_a_pod_term_that_kubernetes_refuses(term: dict[str, Any], below: str) -> None:
+    data = {"components": {"controller": {"affinity": {"podAffinity": {REQUIRED: [term]}}}}}
+    path = f"components.controller.affinity.podAffinity.{REQUIRED}[0].{below}"
+    assert [item[:2] for item in found(data)] == [("invalid-value", path)]
+
+
+@pytest.mark.parametrize(
+    ("resources", "below"),
+    [
+        ({"limits": {"example.com/gpu": "0.5"}}, ["limits.example.com/gpu"]),
+        ({"requests": {"example.com/gpu": "1"}}, ["requests.example.com/gpu"]),
+        (
+            {"limits": {"example.com/gpu": "2"}, "requests": {"example.com/gpu": "1"}},
+            ["requests.example.com/gpu"],
+        ),
+        ({"limits": {"example.com/gpu": "2"}, "requests": {"example.com/gpu": "2"}}, []),
+        ({"limits": {"example.com/gpu": "2"}}, []),
+    ],
+)
+def test_a_device_is_counted_and_reserved_as_a_whole(
+    resources: dict[str, Any], below: list[str]
+) -> None:
+    data = {"components": {"controller": {"resources": resources}}}
+    path = "components.controller.resources"
+    assert [item[:2] for item in found(data)] == [
+        ("invalid-value", f"{path}.{part}") for part in below
+    ]
+
+
+def test_the_prefix_of_a_labels_key_is_a_domain() -> None:
+    data = {"components": {"controller": {"nodeSelector": {"a..b/c": "v"}}}}
+    (item,) = found(data)
+    assert (item[0], item[2]) == (
+        "invalid-value",
+        "expected a label's key such as name or example.com/name, got 'a..b/c'",
+    )
+    assert found({"components": {"controller": {"nodeSelector": {"a.b-c.d/e": "v"}}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("10.0.0.1", True),
+        ("jaeger.tools.svc", True),
+        ("fd00::1", True),
+        ("10.0.0.1:6060", False),
+        ("jaeger:9411", False),
+    ],
+)
+def test_an_address_has_no_port(address: str, taken: bool) -> None:  # noqa: FBT001  # pytest's way
+    """FSM appends the port of the setting beside it: jaeger:9411:9411 is nowhere."""
+    for data, path in (
+        ({"repoServer": {"ipaddr": address}}, "repoServer.ipaddr"),
+        ({"observability": {"tracing": {"address": address}}}, "observability.tracing.address"),
+    ):
+        refused = [item for item in found(data) if item[:2] == ("invalid-value", path)]
+        assert [item[2] for item in refused] == (
+            []
+            if taken
+            else [f"expected a host name or address, without protocol and port, got {address!r}"]
+        )
+
+
 def test_a_whole_affinity_is_taken() -> None:
     term = {
         "labelSelector": {"matchLabels": {"app": "x"}, "matchExpressions": [EXPRESSION]},
@@ -173,7 +279,7 @@ def test_a_whole_affinity_is_taken() -> None:
     affinity = {
         "nodeAffinity": {
             REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [EXPRESSION]}]},
-            PREFERRED: [{"weight": 1, "preference": {"matchFields": [EXPRESSION]}}],
+            PREFERRED: [{"weight": 1, "preference": {"matchFields": [FIELD]}}],
         },
         "podAffinity": pods,
         "podAntiAffinity": pods,

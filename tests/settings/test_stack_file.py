@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+from time import process_time
+
 import pytest
 
 from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.findings.finding import sarif, without_user
 from fsm_stack.settings.stack_file import from_engine, load_text
 
 from .loading import TODAY, found, said, settings
@@ -316,3 +320,56 @@ def test_text_of_a_file_does_not_reach_the_terminal_raw() -> None:
     (line,) = said('config:\n  fsm-stack:mesh:\n    "na\\e[2Jme\\u202e": x\n')
     assert line.isprintable()
     assert "na\\x1b[2Jme\\u202e" in line
+
+
+def test_a_secret_that_is_refused_is_told_to_nobody() -> None:
+    text = (
+        "config:\n  fsm-stack:observability:\n    remoteLogging:\n"
+        "      authorization: 'Basic dG9wc2VjcmV0'\n"
+    )
+    loaded = load_text(text, file="Pulumi.t.yaml", today=TODAY)
+    assert [item.id for item in loaded.findings] == ["secret-value"]
+    assert "dG9wc2VjcmV0" not in repr(loaded)
+    assert "dG9wc2VjcmV0" not in json.dumps(sarif(loaded.findings))
+
+
+@pytest.mark.parametrize("kind", ["values", "keys", "scalars"])
+def test_of_very_many_problems_the_first_hundred_are_told(kind: str) -> None:
+    """Time is about linear: 32,000 bad ports took half a minute, as many unknown keys two."""
+    count = 8000
+    body = {
+        "values": "    outboundPortExclusionList:\n" + '    - "x"\n' * count,
+        "keys": "    outboundPortExclusionList: []\n"
+        + "".join(f"    no{n}: 1\n" for n in range(count)),
+        "scalars": "    outboundPortExclusionList:\n" + "    - 0x_\n" * count,
+    }[kind]
+    started = process_time()
+    found = load_text(
+        f"config:\n  fsm-stack:traffic:\n{body}", file="Pulumi.t.yaml", today=TODAY
+    ).findings
+    assert process_time() - started < 5  # seconds; less than half a one on the machine it is from
+    *told, last = [item for item in found if item.id != "no-settings"]
+    assert [item.place.line for item in told] == list(range(4, 104))
+    assert (last.id, last.message, last.place.line) == (
+        "more-problems",
+        f"{count - 100} more problems from here on, which are not told",
+        104,
+    )
+
+
+def test_a_password_in_an_address_is_told_to_nobody() -> None:
+    text = (
+        "config:\n  fsm-stack:images: {registry: 'me:hunter2@registry.example.com/x'}\n"
+        "  fsm-stack:certificateProvider: {kind: vault, vault: {host: 'me:hunter2@vault', "
+        "tokenSecret: {name: a, key: b}}}\n"
+    )
+    loaded = load_text(text, file="Pulumi.t.yaml", today=TODAY)
+    assert {item.place.path for item in loaded.findings} >= {
+        "images.registry", "certificateProvider.vault.host"
+    }  # fmt: skip
+    assert "hunter2" not in repr(loaded.findings)
+
+
+def test_a_digest_is_no_password() -> None:
+    text = f"team/app:1.2@sha256:{'a' * 64}"
+    assert without_user(f"https://me:pw@host/{text}") == f"https://host/{text}"

@@ -9,7 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.components import LABEL_KEY, LABEL_VALUE
+from fsm_stack.settings.checks.selectors import refused_selectors
+from fsm_stack.settings.models.base import LABEL_KEY
+from fsm_stack.settings.models.components import EXTENDED_RESOURCE, LABEL_VALUE
 from fsm_stack.settings.problems import nearest, type_name
 from fsm_stack.units import amount
 
@@ -129,9 +131,7 @@ def _unknown(key: str, known: list[str], path: Path) -> tuple[Path, Finding]:
 # Source: k8s.io/kubernetes pkg/apis/core/helper, IsStandardContainerResourceName.
 _STANDARD: Final = ("cpu", "ephemeral-storage", "memory")
 _HUGE_PAGES: Final = re.compile(r"hugepages-[0-9]+(Ki|Mi|Gi)")
-_EXTENDED: Final = re.compile(
-    r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
+_EXTENDED: Final = re.compile(EXTENDED_RESOURCE)
 
 # Labels that select the pods, or that other objects find them by: never a user's.
 _OWN_LABELS: Final = (
@@ -161,21 +161,35 @@ def _resources(settings: StackSettings) -> Iterator[tuple[Path, Resources]]:
 
 
 def resources(settings: StackSettings, _today: date) -> Found:
-    """Names that no container may ask for, and requests above their limits."""
+    """Names that no container may ask for, and amounts that do not go together.
+
+    Source: k8s.io/kubernetes pkg/apis/core/validation, ValidateResourceRequirements.
+    """
     for path, wanted in _resources(settings):
         for side in ("limits", "requests"):
-            for name in getattr(wanted, side):
+            for name, text in getattr(wanted, side).items():
                 if not _is_resource(name):
                     yield _unknown_resource((*path, side, name), name)
+                elif _EXTENDED.fullmatch(name) and (amount(text) or 0) % 1:
+                    message = f"expected a whole number, since it is counted, got {text}"
+                    yield at((*path, side, name), "invalid-value", message, value=text)
         for name, text in wanted.requests.items():
             limit = wanted.limits.get(name)
-            if limit is not None and (amount(text) or 0) > (amount(limit) or 0):
+            if not _overcommits(name) and (limit is None or amount(text) != amount(limit)):
+                message = f"expected the limit, {limit or 'which is missing'}, got {text}"
+                yield at((*path, "requests", name), "invalid-value", message, value=text)
+            elif limit is not None and (amount(text) or 0) > (amount(limit) or 0):
                 message = f"expected at most the limit {limit}, got {text}"
                 yield at((*path, "requests", name), "invalid-value", message, value=text)
 
 
 def _is_resource(name: str) -> bool:
     return bool(name in _STANDARD or _HUGE_PAGES.fullmatch(name) or _EXTENDED.fullmatch(name))
+
+
+def _overcommits(name: str) -> bool:
+    """Whether pods may ask for less than their limit of it."""
+    return name in _STANDARD
 
 
 def _unknown_resource(path: Path, name: str) -> tuple[Path, Finding]:
@@ -221,6 +235,9 @@ def tolerations(settings: StackSettings, _today: date) -> Found:
                     f"expected a taint's key such as example.com/name, got {toleration.key!r}"
                 )
                 yield at((*path, "key"), "invalid-value", message, value=toleration.key)
+            if not exists and re.fullmatch(LABEL_VALUE, toleration.value or "") is None:
+                message = f"expected a taint's value, as of a label, got {toleration.value!r}"
+                yield at((*path, "value"), "invalid-value", message, value=toleration.value)
             if exists and toleration.value:
                 message = "expected no value with operator Exists"
                 yield at((*path, "value"), "invalid-value", message, value=toleration.value)
@@ -244,10 +261,12 @@ def pull_secrets(settings: StackSettings, _today: date) -> Found:
 
 
 def affinity(settings: StackSettings, _today: date) -> Found:
-    """Keys and types that Kubernetes' Affinity does not have."""
+    """Keys and types that Kubernetes' Affinity does not have, and values that it refuses."""
     for key, component in _components(settings):
         if component.affinity is not None:
-            yield from misfits(component.affinity, AFFINITY, ("components", key, "affinity"))
+            path: Path = ("components", key, "affinity")
+            odd = list(misfits(component.affinity, AFFINITY, path))
+            yield from odd or refused_selectors(component.affinity, path)
 
 
 CHECKS: Final = (resources, pod_labels, codebase, tolerations, pull_secrets, affinity)

@@ -17,11 +17,19 @@ IPV4_ADDRESS: Final = rf"^{IPV4}$"
 # Source: k8s.io/apimachinery pkg/util/validation, DNS-1123 label and subdomain.
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+# Source: k8s.io/apimachinery pkg/util/validation, IsQualifiedName.
+DOMAIN: Final = DNS_NAME.strip("^$")
+LABEL_NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LABEL_KEY: Final = rf"^({DOMAIN}/)?{LABEL_NAME}$"
 # Source: distribution/reference, the grammar of registry, repository, tag and digest.
 REGISTRY: Final = r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 IMAGE_NAME: Final = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
+# Whoever writes HOST:PORT has a setting of its own for the port; colons are IPv6's.
+HOST_NAME: Final = (
+    r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7})$"
+)
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
@@ -30,11 +38,13 @@ EXPECTED: Final = {
     IPV4_ADDRESS: "an IPv4 address such as 10.96.0.1",
     DNS_LABEL: "lower-case letters, digits and '-', with a letter or digit at both ends",
     DNS_NAME: "lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
+    LABEL_KEY: "a label's key such as name or example.com/name",
     REGISTRY: "a registry and path such as registry.example.com:5000/team, without https://",
     IMAGE_NAME: "an image's name, without registry, tag and digest",
     TAG: "a tag of letters, digits, '_', '.' and '-'; a digest has a key of its own",
     DIGEST: "sha256: and 64 digits from 0 to f",
     UID: "the 36 characters of a UID, as in 01234567-89ab-cdef-0123-456789abcdef",
+    HOST_NAME: "a host name or address, without protocol and port",
     HOST: "a host name or address, without protocol and port",
     KUBERNETES_VERSION: 'a Kubernetes version such as "1.34", in quotes',
 }

@@ -6,13 +6,18 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from fsm_stack.settings.models.base import DnsName, Model, Positive
+from fsm_stack.settings.models.base import (
+    DOMAIN,
+    LABEL_KEY,
+    LABEL_NAME,
+    DnsName,
+    Model,
+    Positive,
+)
 from fsm_stack.units import Quantity
 
-# Source: k8s.io/apimachinery pkg/util/validation, IsQualifiedName.
-LABEL_KEY: Final = (
-    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-)
+# Source: k8s.io/kubernetes pkg/apis/core/helper, IsExtendedResourceName.
+EXTENDED_RESOURCE: Final = rf"^{DOMAIN}/{LABEL_NAME}$"
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=317)]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"

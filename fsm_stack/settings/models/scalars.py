@@ -46,9 +46,7 @@ SmallPort = Annotated[
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 # A host name or an address; the alphabet has no blank and no shell syntax.
-HostName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?$", max_length=253)
-]
+HostName = Annotated[str, StringConstraints(pattern=base.HOST_NAME, max_length=253)]
 # A path in a URL, with a query where a collector wants one.
 UrlPath = Annotated[
     str,
