@@ -51,13 +51,18 @@ Fates = dict["Verdict", tuple["Region", ...]]
 
 def _fates(rules: RulesSource) -> Fates:
     """Each verdict that occurs, with its regions: to the sidecar first, untouched last."""
+    from fsm_stack.errors import InputError
     from fsm_stack.iptables.packet import Untouched, redirected_to, sent_to
     from fsm_stack.iptables.rule import Dnat, Redirect
     from fsm_stack.iptables.sets.coverage import coverage as every_fate
+    from fsm_stack.iptables.sets.diagram import TooComplexError
     from fsm_stack.iptables.sets.reach import where
 
     ruleset = rules.loadable()
-    fates = every_fate(ruleset)
+    try:
+        fates = every_fate(ruleset)
+    except TooComplexError as error:
+        raise InputError(f"{rules.name}: {error}; ask about one connection with trace") from None
     verdicts: list[Verdict] = []
     for step in ruleset.steps:
         if isinstance(step.rule.target, Redirect):

@@ -10,8 +10,7 @@ import gc
 import os
 import sys
 from importlib import import_module
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import click
 
@@ -200,22 +199,10 @@ def cli(ctx: click.Context) -> None:
         ctx.color = False
 
 
-def _run_no_plugins() -> None:
-    """Run none of pydantic's plugins, which are others' code and 25 ms of looking for them.
-
-    Its switch spares the search. Its loader, which would read the switch, imports half of it
-    beforehand (``importlib.metadata``, ``email``), so a loader of nothing stands in.
-    """
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    loader: Any = ModuleType("pydantic.plugin._loader")
-    loader.get_plugins = tuple
-    sys.modules.setdefault(loader.__name__, loader)
-
-
 def main() -> None:
     """The console script. A defect of ours is told from a finding: traceback, exit code 3."""
     gc.set_threshold(_COLLECT_AFTER)
-    _run_no_plugins()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # others' code: none is run
     for stream in (sys.stdout, sys.stderr):
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
     try:

@@ -40,7 +40,7 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     """Print, in batches, the commands that restart the owners of stale pods. It runs none of them.
 
     A pod is stale when it has other rules or images than the injector would give it now, or no
-    sidecar.
+    sidecar. An owner whose next pod would not start is left out, with what to mend first.
     """
     from fsm_stack.cluster.session import context_of
     from fsm_stack.snapshot.snapshot import Part
@@ -53,7 +53,7 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     emit(restart_json(context, found), lines(context, found, batch=batch))
     if found.unknown or {Part.PODS, Part.NAMESPACES} & context.snapshot.not_read.keys():
         click.get_current_context().exit(COULD_NOT_CHECK)
-    leave(failed=bool(found.owners or found.later))
+    leave(failed=bool(found.owners or found.refused or found.stopped or found.later))
 
 
 @click.command(cls=Verb, short_help="Save what checks read of a cluster, for a look elsewhere.")

@@ -8,11 +8,13 @@ impersonation. Source: client-go, clientcmd loader.go and client_config.go.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fsm_stack.errors import InputError
 from fsm_stack.project.project import did_you_mean
+from fsm_stack.yaml.decode import DecodeError, TooMuchError, decode_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +82,7 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         file: its path; None: those of ``KUBECONFIG``, or ``~/.kube/config``.
 
     Raises:
-        InputError: it is no YAML.
+        InputError: it is no YAML, or too much.
         OSError, ValueError, TypeError, KeyError, AttributeError: it is damaged.
         ConfigException: the library's, the same.
     """
@@ -88,8 +90,11 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
     from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
 
     library: Any = kube_config  # its functions have no types
+    named = file or library.KUBE_CONFIG_DEFAULT_LOCATION
+    for path in str(named).split(library.ENV_KUBECONFIG_PATH_SEPARATOR):
+        _require_bounded(Path(path).expanduser())
     try:
-        merged = library.KubeConfigMerger(file or library.KUBE_CONFIG_DEFAULT_LOCATION)
+        merged = library.KubeConfigMerger(named)
     except YAMLError as error:
         raise InputError(f"kubeconfig: not YAML: {str(error).strip().splitlines()[0]}") from error
     documents = [merged.config_files[path] for path in merged.paths]
@@ -99,6 +104,22 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         users=_named(documents, "users", "user"),
         current=next(filter(None, currents), ""),
     )
+
+
+def _require_bounded(path: Path) -> None:
+    """Refuse what the library's reader would expand without end; the rest is its own to judge.
+
+    Raises:
+        InputError: aliases or merge keys repeat too much, or it is nested too deep.
+    """
+    if not path.is_file():
+        return
+    try:
+        decode_yaml(path.read_text(encoding="utf-8"))
+    except TooMuchError as error:
+        raise InputError(f"kubeconfig: {path}:{error.line + 1}: {error.problem}") from None
+    except DecodeError:
+        return
 
 
 def _named(documents: list[Json], part: str, key: str) -> dict[str, Json]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.connect import connect
 from fsm_stack.cluster.decode import resting
@@ -29,9 +30,11 @@ from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
 from fsm_stack.verify.commands import harmless
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
+from fsm_stack.workloads.documents import object_at, split
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fsm_stack.cluster.subject import Subject
     from fsm_stack.iptables.read.text import Reading
@@ -91,22 +94,14 @@ def declared(request: Request) -> Expected | None:
 
 
 def _rendered(request: Request) -> Expected:
-    import yaml  # noqa: PLC0415  # only for --against
-
     directory = request.against or Path()
     tree = read_tree(directory)
-    objects = []
-    for name, content in tree.files.items():
-        if name.endswith((".yaml", ".yml", ".json")):
-            try:
-                found = list(yaml.safe_load_all(content))
-            except yaml.YAMLError as error:
-                place = str(error).splitlines()[-1].strip()
-                raise InputError(f"{directory}/{name}: not YAML: {place}") from None
-            objects += [
-                item for item in found if isinstance(item, dict) and item.get("kind")
-                and isinstance(item.get("metadata"), dict)
-            ]  # fmt: skip
+    objects = [
+        item
+        for name, content in tree.files.items()
+        if name.endswith((".yaml", ".yml", ".json"))
+        for item in _manifests(f"{directory}/{name}", content)
+    ]
     names = {item["metadata"].get("name") for item in objects if item["kind"] == "MeshConfig"}
     known = [one for one in SYSTEMS.values() if one.mesh_config_name in names]
     if not known:
@@ -116,6 +111,30 @@ def _rendered(request: Request) -> Expected:
     chosen = system(request.system) if request.system else known[0]
     applicable = str(directory) if "kustomization.yaml" in tree.files else ""
     return of_files(objects, system=chosen, title=str(directory), directory=applicable)
+
+
+def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
+    """The objects of a rendered file.
+
+    Raises:
+        InputError: it cannot be decoded, or an object's kind or name is no text.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: expected UTF-8 text ({error.reason})") from None
+    for document in split(io.StringIO(text), file=file):
+        item = document.load()
+        if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict):
+            continue
+        for path in (("kind",), ("metadata", "name"), ("metadata", "namespace")):
+            found = object_at(item, path[:-1]).get(path[-1])
+            if found is not None and not isinstance(found, str):
+                line, _ = document.places().get(path, (document.line, 1))
+                what = f"expected text as {path_text(path)}"
+                raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
+        if item.get("kind"):
+            yield item
 
 
 def context_of(request: Request, *, progress: Callable[[int], None] | None = None) -> Context:

@@ -6,7 +6,7 @@ pod's annotations. Large JSON is read an object at a time.
 
 from __future__ import annotations
 
-import json
+import io
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,8 @@ from fsm_stack.project.files import FileError
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.describe import looks_like_description, read_annotations, read_description
 from fsm_stack.snapshot.snapshot import Assembly
-from fsm_stack.yaml.decode import DecodeError, decode_yaml
+from fsm_stack.workloads.documents import split
+from fsm_stack.yaml.decode import JSON, DecodeError, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +35,6 @@ _BETWEEN: Final = re.compile(r"[ \t\r\n,]*")
 # What kubectl writes starts with one of these keys; a log of JSON lines does not.
 _KUBECTL_JSON: Final = re.compile(r'\{\s*"(?:apiVersion|kind|items|metadata)"\s*:')
 _KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|metadata):")
-_SEPARATOR: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,7 +116,7 @@ def _told(shown: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise InputError(f"{shown}: expected UTF-8 text ({error.reason})") from None
-    except RecursionError:
+    except (RecursionError, DecodeError):
         raise InputError(f"{shown}: nested too deep") from None
     except OSError as error:
         raise FileError(f"cannot read {shown}: {error.strerror or error}") from error
@@ -140,13 +140,8 @@ def _read_objects(text: str, stream: IO[str], shown: str, known: Known) -> bool:
 def _read_yaml(text: str, shown: str, known: Known) -> None:
     if len(text) > _OBJECT_MAX:
         raise InputError(f"{shown}: YAML of more than {_OBJECT_MAX} characters: expected JSON")
-    for document in _SEPARATOR.split(text):
-        if not document.strip():
-            continue
-        try:
-            item = decode_yaml(document)
-        except DecodeError as error:
-            raise InputError(f"{shown}: {error.problem}") from None
+    for document in split(io.StringIO(text), file=shown):
+        item = document.load()
         if isinstance(item, dict):
             _take_whole(item, shown, known)
 
@@ -215,14 +210,13 @@ def _take_all(items: Iterable[Any], kind: str, shown: str, known: Known) -> None
 
 def _stream(buffer: str, stream: IO[str], shown: str) -> Iterator[Any]:
     """The objects of a list, without holding the whole list."""
-    decoder = json.JSONDecoder()
     position = 0
     while True:
         position = _BETWEEN.match(buffer, position).end()  # type: ignore[union-attr]  # it may be empty
         if position < len(buffer) and buffer[position] == "]":
             return
         try:
-            item, position = decoder.raw_decode(buffer, position)
+            item, position = JSON.raw_decode(buffer, position)
         except ValueError as error:
             more = stream.read(_CHUNK)
             if not more or len(buffer) - position > _OBJECT_MAX:
@@ -234,7 +228,7 @@ def _stream(buffer: str, stream: IO[str], shown: str) -> Iterator[Any]:
 
 def _decoded(text: str, shown: str) -> Json:
     try:
-        item = json.loads(text)
+        item = decode_json(text)
     except ValueError as error:
         raise InputError(f"{shown}: damaged or cut off JSON: {error}") from None
     if not isinstance(item, dict):

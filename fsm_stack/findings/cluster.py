@@ -23,6 +23,21 @@ def _rule(rule_id: str, title: str, why: str, fix: str, **more: object) -> Rule:
 
 RULES: Final = (
     _rule(
+        "next-pod",
+        "pods that are made now will not start",
+        "The injector checks neither the MeshConfig nor the template: pods that run keep the rules of before, and the next ones get a script that iptables refuses.",
+        "Correct what is named before anything restarts.",
+        hazard=("H1", "H2", "H3", "H4", "H5", "H6"),
+        source="iptables 1.8.9, seen in the kernel",
+    ),
+    _rule(
+        "cluster-mesh-config-content",
+        "a key of the MeshConfig stands where nobody reads it",
+        "The API server keeps it, the injector ignores it: what it declares has no effect.",
+        "Move it to the section where it is read.",
+        source="flomesh-io/fsm pkg/apis/config",
+    ),
+    _rule(
         "cluster-mesh-config",
         "the MeshConfig is not there",
         "Injector and controller run with zero values: no exclusion counts.",

@@ -26,6 +26,18 @@ RULES: Final = (
         source=_SEEN,
     ),
     Rule(
+        id="too-complex",
+        severity="warning",
+        title="rules that cannot be compared with one another",
+        why=(
+            "Which rules are dead, and whether the sidecar's own traffic comes back to it, was not "
+            "looked for: no injector writes so many kinds of rules, and the work has no bound."
+        ),
+        fix="Ask about single connections with `fsm-stack trace --script`; merge rules that differ "
+        "in one value only.",
+        source="computed from the rules",
+    ),
+    Rule(
         id="dead-rule",
         severity="warning",
         title="a rule that no packet can reach",
@@ -89,7 +101,7 @@ RULES: Final = (
         id="jump-depth",
         severity="error",
         title="jumps are nested too deep",
-        why="nf_tables follows 16 jumps and refuses more; the pod does not start.",
+        why="nf_tables follows 15 jumps below a hook and refuses more; the pod does not start.",
         fix="Merge chains.",
         source="Linux nf_tables.h, NFT_JUMP_STACK_SIZE",
     ),
@@ -111,9 +123,9 @@ RULES: Final = (
     Rule(
         id="invalid-chain-name",
         severity="error",
-        title="a chain's name is too long",
-        why="iptables takes at most 28 characters and stops; the pod does not start.",
-        fix="Shorten the name.",
+        title="a chain's name is too long, or a target's",
+        why="iptables takes at most 28 characters, and none of ACCEPT, DROP, RETURN and QUEUE; it stops, and the pod does not start.",
+        fix="Choose another name.",
         source=_SEEN,
     ),
     Rule(
@@ -137,8 +149,8 @@ RULES: Final = (
         severity="error",
         title="a match that the packet's hook cannot answer",
         why=(
-            "Entering packets have no owner and no outgoing interface, leaving ones no incoming one: "
-            "the kernel refuses the rule, or the two back ends disagree about it."
+            "Entering packets have no owner, and iptables takes no outgoing interface in PREROUTING "
+            "and no incoming one in OUTPUT: the rules do not load, and the pod does not start."
         ),
         fix="Use a chain of its own for each direction.",
         source=_SEEN,

@@ -26,6 +26,7 @@ from fsm_stack.well_known import (
     SIDECAR_UID,
     STARTUP_PROBE_PORT,
 )
+from fsm_stack.yaml.write import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ class Piece:
 
     def text(self) -> str:
         """The container as JSON."""
-        return self._joined(self._template.json)
+        return self._joined(self._template.json, _encode_any)
 
     def yaml_item(self, dump: Callable[[Mapping[str, Any]], str], pad: str) -> str:
         """The container as an item of a YAML sequence, without the last line's end.
@@ -91,16 +92,15 @@ class Piece:
         if not template.yaml:
             holes = [MARK] * (len(template.json) - 1)
             item = dump({"x": [template.make(*holes)]}).partition("\n")[2].rstrip("\n")
-            # JSON's escapes are YAML's: the marks have put double quotes around the holes.
-            template.yaml = tuple(item.split(MARK))
-        return pad + self._joined(template.yaml).replace("\n", f"\n{pad}")
+            template.yaml = tuple(item.split(MARK))  # the marks put double quotes around holes
+        return pad + self._joined(template.yaml, quoted).replace("\n", f"\n{pad}")
 
-    def _joined(self, texts: Sequence[str]) -> str:
+    def _joined(self, texts: Sequence[str], quote: Callable[[str], str]) -> str:
         if not self._holes:
             return texts[0]
         parts = [texts[0]]
         for hole, text in zip(self._holes, texts[1:], strict=True):
-            parts.append(_encode_any(hole)[1:-1])  # ASCII, which YAML's quotes take, too
+            parts.append(quote(hole)[1:-1])
             parts.append(text)
         return "".join(parts)
 

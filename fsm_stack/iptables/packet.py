@@ -78,7 +78,9 @@ def verdict_text(verdict: Verdict) -> str:
             return f"to the {verdict.listener} listener ({verdict.port})"
         case Rewritten():
             address = verdict.address or "the same address"
-            return f"rewritten to {address}" + (f":{verdict.port}" if verdict.port else "")
+            return f"rewritten to {address}" + (
+                f":{verdict.port}" if verdict.port is not None else ""
+            )
         case Untouched():
             return "untouched"
         case _:

@@ -188,7 +188,9 @@ def _cluster_binding(settings: StackSettings, name: str, role: str) -> dict[str,
 def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     """The ServiceAccount, its cluster role and binding, leader election, and the mesh config role.
 
-    ``fsm-mesh-config-role`` is bound by nobody upstream: it is there for people to bind.
+    The chart binds ``fsm-mesh-config-role`` to nobody. The controller binds it to the accounts of
+    gateways that it makes, and people may.
+
     Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, leader-election-*.yaml,
     fsm-mesh-config-role.yaml.
     """

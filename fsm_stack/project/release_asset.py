@@ -203,12 +203,16 @@ def _member(files: dict[str, bytes], name: str, limit: int, shown: str) -> bytes
 
 
 def _version(chart: bytes, shown: str) -> str:
-    import yaml  # noqa: PLC0415  # loading a vendored asset needs none
+    # Loading a vendored asset needs none.
+    from fsm_stack.yaml.decode import DecodeError, decode_yaml  # noqa: PLC0415
 
     try:
-        document = yaml.safe_load(chart)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        document = decode_yaml(chart.decode())
+    except UnicodeDecodeError as error:
         raise InputError(f"{shown}: Chart.yaml: not YAML: {error}") from error
+    except DecodeError as error:
+        place = f"Chart.yaml:{error.line + 1}"
+        raise InputError(f"{shown}: {place}: not YAML: {error.problem}") from error
     chart_is = document if isinstance(document, dict) else {}
     if chart_is.get("name") != CHART_NAME:
         found = chart_is.get("name")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,10 +113,32 @@ def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
 
 
 def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
-    """The Kubernetes provider of the stack: as configured, for the cluster of the settings."""
-    from pulumi_kubernetes import Provider  # noqa: PLC0415  # only a stack without errors needs it
+    """The Kubernetes provider of the stack: as configured, for the cluster of the settings.
 
+    Raises:
+        InputError: the provider has no such setting, or another context is configured.
+    """
+    from pulumi_kubernetes import (  # noqa: PLC0415  # only a stack without errors needs it
+        Provider,
+        ProviderArgs,
+    )
+
+    taken = {_argument(key): key for key in _configured(config)}
+    for name in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
+        key = f"{PROVIDER_PROJECT}:{taken[name]}"
+        raise InputError(
+            f"{key}: the Kubernetes provider {version('pulumi_kubernetes')} has no such setting"
+        )
     return Provider(PROVIDER, **provider_arguments(config, settings))
+
+
+def _configured(config: EngineConfig) -> dict[str, str]:
+    """What the config says to the provider, by the keys of its schema."""
+    return {
+        key.partition(":")[2]: value
+        for key, value in config.values.items()
+        if key.partition(":")[0] == PROVIDER_PROJECT
+    }
 
 
 def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[str, Any]:
@@ -130,11 +154,7 @@ def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[st
     Raises:
         InputError: the config and the settings name two contexts.
     """
-    found = {
-        key.partition(":")[2]: value
-        for key, value in config.values.items()
-        if key.partition(":")[0] == PROVIDER_PROJECT
-    }
+    found = _configured(config)
     context = settings.cluster.context
     if context is not None and found.get("context", context) != context:
         raise InputError(

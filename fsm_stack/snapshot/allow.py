@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.program_pod import program_of
@@ -27,7 +28,7 @@ _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token
 def _spec(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
     """A MeshConfig's sections; a list that is none is left out, as its CRD would refuse it."""
     sections = _settings(mapping(value))
-    kept = {key: item for key, item in sections.items() if isinstance(item, dict)}
+    kept = {key: item for key, item in sections.items() if isinstance(item, dict) or key in KEYS}
     traffic = kept.get("traffic", {})
     for key in [key for key in traffic if key.endswith("List")]:
         if not isinstance(traffic[key], list):

@@ -31,10 +31,11 @@ def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str)
         name: the mesh's.
         namespace: the control plane's.
     """
-    return mesh_view(system, _deciding(spec), environment={}, name=name, namespace=namespace)
+    return mesh_view(system, deciding(spec), environment={}, name=name, namespace=namespace)
 
 
-def _deciding(spec: object) -> Json:
+def deciding(spec: object) -> Json:
+    """What of a MeshConfig's ``spec`` decides a script; fields of another type are absent."""
     known = mapping(spec)
     sidecar, traffic = mapping(known.get("sidecar")), mapping(known.get("traffic"))
     return {

@@ -15,6 +15,9 @@ from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.mend import mend_first
+from fsm_stack.verify.next_pod import in_vain
+from fsm_stack.verify.programs.program import then
 
 if TYPE_CHECKING:
     from fsm_stack.lists import InterceptLists
@@ -57,12 +60,21 @@ def _differs(script: str, lists: InterceptLists) -> bool:
 def restart_of(pod: Pod, context: Context, *, place: str = "", names: tuple[str, ...] = ()) -> str:
     """The command that makes a pod anew, by what its owner does on a restart.
 
+    Where the pod that it makes would not start, what has to be mended comes first.
+
     Args:
         pod: which.
         context: what was read of its owner.
         place: of the kubeconfig, for commands that are kept.
         names: more pods of the same owner.
     """
+    again = _again(pod, context, place, names)
+    if again and in_vain(pod, context):
+        return then(mend_first(pod, context), again)
+    return again
+
+
+def _again(pod: Pod, context: Context, place: str, names: tuple[str, ...]) -> str:
     plain, owner = restart(pod, place), pod.owner
     if owner is None:
         return plain
@@ -93,4 +105,4 @@ def remedy(pod: Pod, script: str | None, context: Context) -> str:
     """What gives a pod the declared rules."""
     first = before_restart(pod, script, context)
     again = restart_of(pod, context)
-    return f"{first}, then: {again}" if first else again
+    return again if again.startswith(first) else then(first, again)

@@ -165,7 +165,8 @@ def restart_json(context: Context, listed: RestartList) -> dict[str, Any]:
     return _source(context) | {
         "pods": sum(len(one.pods) for one in listed.owners),
         "owners": [one.as_json() for one in listed.owners],
-        "first": [harmless(what) for what in (*listed.broken, *listed.later)],
+        "refused": [one.as_json() for one in listed.refused],
+        "first": [harmless(what) for what in (*listed.stopped, *listed.broken, *listed.later)],
         "notCompared": [harmless(why) for why in listed.unknown],
         "notRead": not_read,
     }

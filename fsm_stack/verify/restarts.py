@@ -15,6 +15,8 @@ from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.mend import mend_first, mend_mesh, stopped
+from fsm_stack.verify.next_pod import in_vain
 from fsm_stack.verify.remedy import before_restart, on_delete, restart_of
 
 if TYPE_CHECKING:
@@ -57,17 +59,50 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """One owner whose restart is not advised: its next pods would not start, or not redirect.
+
+    Attributes:
+        namespace: of its pods.
+        owner: ``Deployment web``, or ``Pod x`` for a pod of its own.
+        pods: names of those that are stale.
+        why: what a restart would end in.
+        first: what has to be mended before.
+    """
+
+    namespace: str
+    owner: str
+    pods: tuple[str, ...]
+    why: str
+    first: str
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain mapping."""
+        return {
+            "namespace": harmless(self.namespace),
+            "owner": harmless(self.owner),
+            "pods": [harmless(name) for name in self.pods],
+            "why": harmless(self.why),
+            "first": harmless(self.first, limit=1000),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestartList:
     """Who has to restart, and of which pods nothing is known.
 
     Attributes:
         owners: with at least one stale pod each.
+        refused: likewise, and a restart of theirs cannot work.
+        stopped: why no pod at all may be restarted, and what to mend; empty: nothing does.
         later: what has to be done before a restart would help, and for how many pods.
         broken: what keeps new pods from the injector: a restart would lose pods, or their sidecar.
         unknown: reasons for which a pod could not be compared, each once.
     """
 
     owners: tuple[Restart, ...]
+    refused: tuple[Refused, ...] = ()
+    stopped: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -76,6 +111,7 @@ class RestartList:
 def restarts(context: Context) -> RestartList:
     """Every owner with a pod that has no sidecar, or other rules or images than it would get."""
     groups: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
+    vain: dict[tuple[str, str], list[tuple[Pod, str]]] = {}
     unknown: dict[str, None] = {}
     later: Counter[str] = Counter()
     for pod in context.pods:
@@ -92,10 +128,14 @@ def restarts(context: Context) -> RestartList:
             first = meant_for(pod, context)[1] or first
         if old:
             why, first = old, first or images_first(context)
-        if why and first:
+        if not why:
+            continue
+        owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
+        if end := in_vain(pod, context):
+            vain.setdefault((pod.namespace, owner), []).append((pod, end))
+        elif first:
             later[first] += 1
-        elif why:
-            owner = f"{pod.owner.kind} {pod.owner.name}" if pod.owner else f"Pod {pod.name}"
+        else:
             groups.setdefault((pod.namespace, owner), []).append((pod, why))
     place = context.snapshot.source.kubectl_context
     owners = tuple(
@@ -111,6 +151,17 @@ def restarts(context: Context) -> RestartList:
     )
     return RestartList(
         owners=owners,
+        refused=tuple(
+            Refused(
+                namespace=namespace,
+                owner=owner,
+                pods=tuple(pod.name for pod, _ in stale),
+                why=stale[0][1],
+                first=mend_first(stale[0][0], context),
+            )
+            for (namespace, owner), stale in sorted(vain.items())
+        ),
+        stopped=(why, mend_mesh(context)) if (why := stopped(context)) else (),
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
         broken=_broken(context) if owners else (),
         unknown=tuple(unknown),
@@ -185,11 +236,28 @@ def _wait(pod: Pod, context: str) -> str:
     )
 
 
+def _refused(refused: tuple[Refused, ...], said: tuple[str, ...]) -> Iterator[str]:
+    """Owners that are left out, below what has to be mended first for them."""
+    by_first: dict[str, list[Refused]] = {}
+    for one in refused:
+        by_first.setdefault(one.first, []).append(one)
+    for first, owners in by_first.items():
+        yield f"# not to be restarted: {counted(len(owners), 'owner')}"
+        for one in owners:
+            yield f"#   {harmless(one.owner)} -n {harmless(one.namespace)}: {harmless(one.why)}"
+        if first not in said:
+            yield f"# first: {harmless(first, limit=1000)}"
+
+
 def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]:
     """The commands as a shell script, a batch at a time, each waited for."""
     source, owners = context.snapshot.source, listed.owners
     yield f"# context {harmless(source.context)}, server {harmless(source.server) or 'none asked'}"
     yield f"# stack {harmless(context.expected.title)} ({context.system.name})"
+    if listed.stopped:
+        why, first = listed.stopped
+        yield f"# {harmless(why)}"
+        yield f"# first: {harmless(first, limit=1000)}"
     for first in listed.later:
         yield f"# first: {harmless(first)}, a restart alone does not give the declared rules"
     for reason in listed.broken:
@@ -198,12 +266,12 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
         yield f"# not compared: {harmless(reason)}"
     for part, reason in context.snapshot.not_read.items():
         yield f"# {part.value} {harmless(reason)}"
+    yield from _refused(listed.refused, listed.stopped)
     pods = sum(len(one.pods) for one in owners)
     have = "have" if pods != 1 else "has"
-    yield (
-        f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {have} other rules or "
-        "images than the injector would give now"
-    )
+    differ = f"{have} other rules or images than the injector would give now"
+    what = "can be restarted now" if listed.refused or listed.stopped else differ
+    yield f"# {counted(pods, 'pod')} of {counted(len(owners), 'owner')} {what}"
     for start in range(0, len(owners), batch):
         group = owners[start : start + batch]
         yield ""

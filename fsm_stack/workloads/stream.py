@@ -194,7 +194,7 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     changed = [item for item in seen if context.write and item.preview.mutation is not None]
     try:
         text = _written(document, value, changed, context) if changed else document.source
-    except (TypeError, ValueError) as error:  # a date as key, an infinite number
+    except (TypeError, ValueError) as error:  # a key of more than 1000 characters
         problem = f"expected what JSON can say: {error}"
         raise document.error(DecodeError(problem)) from None
     return replace(result, text=text, seen=_with_places(document, seen))

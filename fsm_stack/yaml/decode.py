@@ -1,32 +1,38 @@
 """One Kubernetes document's text to JSON types, at a bounded cost.
 
 Composing YAML is recursive, in C: a deep document would end the whole process. So what looks deep
-is counted first, event by event.
+is counted first, event by event. What JSON cannot say (bytes, sets, infinity) is an error with its
+line, here and nowhere else.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from pydantic_core import from_json
 
 if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, Node
+    from yaml.nodes import MappingNode, Node, ScalarNode
 
 Path = tuple[str | int, ...]
 
 MAX_DEPTH: Final = 100  # a pod template in a list has 20
 # An alias may repeat what it names, but not beyond what a document could spell out.
 MAX_VALUES: Final = 200_000
+# Of a number's text: Kubernetes' longest has 20 digits, a float of 64 bits 24 characters.
+_NUMBER_MAX: Final = 100
 _MARKED_MAX: Final = 1 << 20  # places are found in documents up to this size
 _TOO_DEEP: Final = (
     f"expected a Kubernetes document, this one is nested too deep (more than {MAX_DEPTH} levels)"
 )
 # What else can nest deeper than this: lines that begin far to the right, and runs of indicators.
 _FLOW_MAX: Final = 50
+_TAG: Final = "tag:yaml.org,2002:"
+_STR: Final = f"{_TAG}str"
+_MERGE: Final = f"{_TAG}merge"
 _DEEP_LINE: Final = re.compile(r"^ {60}|(?:[-?:][ \t]+){30}", re.MULTILINE)
 
 
@@ -44,24 +50,120 @@ class DecodeError(Exception):
         super().__init__(problem)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes' tools read it: a date is text, a key stands once."""
+class TooMuchError(DecodeError):
+    """A document that nests too deep, or that aliases and merges make too large."""
 
-    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # PyYAML's signature
-        own = node.value  # merged keys come into another list
-        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        if len(found) != len(node.value):
-            self._check_unique(own)
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes' tools read it: a date is text; a key is text, and stands once.
+
+    Source: sigs.k8s.io/yaml, yaml.go, convertToJSONableObject.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._most = MAX_VALUES + len(stream)
+        self._merged = 0
+        self._flat: set[int] = set()
+
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  # PyYAML's signature
+        if not isinstance(node, yaml.MappingNode):  # the text says !!map of something else
+            raise _no_json(node)
+        self.flatten_mapping(node)
+        return {
+            self._key(key_node): self.construct_object(value_node, deep=deep)
+            for key_node, value_node in node.value
+        }
+
+    def _key(self, node: Node) -> str:
+        """A key as text; null, a list and an object are none."""
+        if node.tag in (_STR, _MERGE):
+            return str(node.value)
+        key = self.construct_object(node, deep=True)
+        if isinstance(key, bool):
+            return str(key).lower()
+        if isinstance(key, str | int | float):
+            return str(key)
+        raise _no_document("a key is no text", node.start_mark.line)
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        """Put what ``<<`` names in its place, once a node, and within the document's budget."""
+        if id(node) in self._flat:
+            return
+        self._flat.add(id(node))  # before its parents: it may be one of them
+        own: dict[str, tuple[Node, Node]] = {}
+        parents: list[Node] = []
+        for pair in node.value:
+            key = self._key(pair[0])
+            if key in own:
+                line = pair[0].start_mark.line
+                raise DecodeError(f"expected each key once, got {key!r} again", line=line)
+            own[key] = pair
+            if pair[0].tag == _MERGE:
+                merged = pair[1]
+                parents = merged.value if isinstance(merged, yaml.SequenceNode) else [merged]
+        if parents:
+            node.value = [pair for pair in own.values() if pair[0].tag != _MERGE]
+            node.value = [*self._pairs(parents), *node.value]
+
+    def _pairs(self, parents: list[Node]) -> list[tuple[Node, Node]]:
+        """Keys and values of what is merged; of equal keys the last one counts."""
+        found: list[tuple[Node, Node]] = []
+        for parent in reversed(parents):
+            line = parent.start_mark.line
+            if not isinstance(parent, yaml.MappingNode):
+                raise _no_document("expected a mapping behind '<<'", line)
+            self.flatten_mapping(parent)
+            self._merged += 1 + len(parent.value)
+            if self._merged > self._most:
+                most = f"expected at most {self._most} values"
+                raise TooMuchError(f"its merge keys repeat too much: {most}", line=line)
+            found += parent.value
         return found
 
-    def _check_unique(self, own: list[tuple[Node, Node]]) -> None:
-        seen: set[Any] = set()
-        for key_node, _ in own:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line
-                raise DecodeError(f"expected each key once, got {key!r} again", line=line)
-            seen.add(key)
+    def refuse(self, node: Node) -> None:
+        """Bytes, sets, dates."""
+        raise _no_json(node)
+
+    def construct_yaml_null(self, node: ScalarNode) -> None:
+        self._require_tag(node)
+
+    def construct_yaml_bool(self, node: ScalarNode) -> bool:
+        self._require_tag(node)
+        return bool(super().construct_yaml_bool(node))
+
+    def construct_yaml_int(self, node: ScalarNode) -> int:
+        self._require_tag(node)
+        try:
+            return int(super().construct_yaml_int(node))
+        except ValueError:  # "0x_" looks like a number
+            raise _no_json(node) from None
+
+    def construct_yaml_float(self, node: ScalarNode) -> float:
+        self._require_tag(node)
+        value = float(super().construct_yaml_float(node))
+        if not isfinite(value):
+            raise _no_json(node)
+        return value
+
+    def _require_tag(self, node: Node) -> None:
+        """Refuse text that is not what its tag says, ``!!bool 5``, and endless numbers."""
+        if not isinstance(node, yaml.ScalarNode) or len(node.value) > _NUMBER_MAX:
+            raise _no_json(node)
+        known = self.resolve(yaml.ScalarNode, node.value, (True, False))
+        if known != node.tag and (known, node.tag) != (f"{_TAG}int", f"{_TAG}float"):
+            raise _no_json(node)
+
+
+def _kind(node: Node) -> str:
+    return "mapping" if isinstance(node, yaml.MappingNode) else "list"
+
+
+def _no_json(node: Node) -> DecodeError:
+    shown = str(node.value)[:40] if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
+    tag = node.tag.replace(_TAG, "!!")
+    problem = f"expected what JSON can say, got {tag} {shown}"
+    return DecodeError(problem, line=node.start_mark.line)
 
 
 # go-yaml, which kubectl reads with, knows no numbers to the base 60 either: 12:30 is text.
@@ -71,10 +173,45 @@ _Loader.yaml_implicit_resolvers = {
         if tag.endswith((":int", ":float"))
         else (tag, pattern)
         for tag, pattern in known
-        if not tag.endswith(":timestamp")
+        if not tag.endswith((":timestamp", ":value"))
     ]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+for _name in ("null", "bool", "int", "float"):
+    _Loader.add_constructor(f"{_TAG}{_name}", getattr(_Loader, f"construct_yaml_{_name}"))
+for _name in ("binary", "omap", "pairs", "set", "timestamp", "value"):
+    _Loader.add_constructor(f"{_TAG}{_name}", _Loader.refuse)
+_Loader.add_constructor(_MERGE, _Loader.construct_yaml_str)  # "<<" that is a value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # it adds
+        raise ValueError(f"expected each key once, got {again!r} again")
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text) if len(text) <= _NUMBER_MAX else None
+    if value is None or not isfinite(value):
+        raise ValueError(f"expected a number that JSON can say, got {text[:40]}")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _NUMBER_MAX:
+        raise ValueError(f"expected a number of at most {_NUMBER_MAX} digits")
+    return int(text)
+
+
+# JSON that every reader reads alike: each key once, no NaN, no numbers of thousands of digits.
+JSON: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_number, parse_float=_number, parse_int=_integer
+)
 
 
 def decode_json(text: str) -> Any:  # noqa: ANN401  # decoded JSON
@@ -82,15 +219,12 @@ def decode_json(text: str) -> Any:  # noqa: ANN401  # decoded JSON
 
     Raises:
         DecodeError: it is nested too deep.
-        ValueError: it is no JSON; it may be YAML in flow style.
+        ValueError: it is no JSON, or a key stands twice; it may be YAML in flow style.
     """
     try:
-        return from_json(text)  # half of json's time
-    except ValueError:  # json takes deeper values and half a surrogate pair; its errors are known
-        try:
-            return json.loads(text)
-        except RecursionError:
-            raise DecodeError(_TOO_DEEP) from None
+        return JSON.decode(text)
+    except RecursionError:
+        raise too_deep() from None
 
 
 def decode_yaml(text: str) -> Any:  # noqa: ANN401  # decoded YAML
@@ -109,12 +243,8 @@ def decode_yaml(text: str) -> Any:  # noqa: ANN401  # decoded YAML
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position)
         raise _no_document(str(error).splitlines()[0], line) from None
-    except ValueError as error:  # a number of more digits than Python reads
-        raise _no_document(str(error).splitlines()[0]) from None
     except RecursionError:
-        raise DecodeError(_TOO_DEEP) from None
-    except TypeError:  # a key that is a list or an object
-        raise _no_document("a key is no text") from None
+        raise too_deep() from None
     if "*" in text:
         _check_aliases(value, MAX_VALUES + len(text))
     return value
@@ -124,9 +254,9 @@ def _no_document(problem: str, line: int = 0) -> DecodeError:
     return DecodeError(f"expected YAML or JSON: {problem}", line=line)
 
 
-def too_deep() -> DecodeError:
-    """The error of a value that was decoded, and is still too deep to be worked on."""
-    return DecodeError(_TOO_DEEP)
+def too_deep() -> TooMuchError:
+    """The error of what is too deep to be decoded, or to be worked on."""
+    return TooMuchError(_TOO_DEEP)
 
 
 def _check_depth(text: str) -> None:
@@ -137,7 +267,7 @@ def _check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise DecodeError(_TOO_DEEP)
+                raise TooMuchError(_TOO_DEEP, line=event.start_mark.line)  # type: ignore[union-attr]  # stubs doubt it
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -149,9 +279,9 @@ def _check_aliases(value: object, most: int) -> None:
         item, depth = stack.pop()
         budget -= 1
         if depth > MAX_DEPTH:
-            raise DecodeError(_TOO_DEEP)
+            raise too_deep()
         if budget < 0:
-            raise DecodeError(f"its aliases repeat too much: expected at most {most} values")
+            raise TooMuchError(f"its aliases repeat too much: expected at most {most} values")
         if isinstance(item, dict):
             stack.extend((child, depth + 1) for child in item.values())
         elif isinstance(item, list):

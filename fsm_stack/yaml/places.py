@@ -25,6 +25,7 @@ MAX_VALUES: Final = 50_000  # of a converted document; an alias bomb has more
 MAX_DEPTH: Final = 40
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOLVER: Final = yaml.SafeLoader("")  # of a text that names no type
 _STR: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _PLAIN_TAGS: Final = frozenset(
@@ -134,8 +135,10 @@ def _convert(node: Node, path: Path, document: Document, *, depth: int) -> Any: 
     document.marks.setdefault(path, _mark(node))
     document.values += 1
     if document.values > MAX_VALUES:
+        line, column = _mark(node)
         raise InputError(
-            f"{document.file}: expected at most {MAX_VALUES} values, aliases expanded"
+            f"{document.file}:{line}:{column}: expected at most {MAX_VALUES} values, aliases "
+            "expanded"
         )
     if depth > MAX_DEPTH:
         line, column = _mark(node)
@@ -182,7 +185,10 @@ def _tagged(node: ScalarNode, text: str) -> bool:
     """Whether the text itself names a type, which only some readers honour."""
     if node.style:
         return bool(node.tag != _STR)
-    return node.tag == _STR and not isinstance(old_scalar(text), str)
+    if node.tag == _STR:
+        return not isinstance(old_scalar(text), str)
+    resolved = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # stubs lack it
+    return bool(node.tag != resolved)
 
 
 def _mapping(node: MappingNode, path: Path, document: Document, *, depth: int) -> dict[str, Any]:
@@ -196,7 +202,8 @@ def _mapping(node: MappingNode, path: Path, document: Document, *, depth: int) -
             for parent in parents:
                 found = _convert(parent, path, document, depth=depth + 1)
                 if isinstance(found, dict):
-                    merged = {**found, **merged}
+                    for key, value in found.items():
+                        merged.setdefault(key, value)
                 else:
                     _report(document, "wrong-type", path, "expected a mapping behind '<<'")
             continue

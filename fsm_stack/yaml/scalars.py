@@ -28,6 +28,7 @@ _GO_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]
 _GO_INT: Final = re.compile(
     r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]+|0|[1-9][0-9]*)"
 )
+_LATE_SIGN: Final = re.compile(r"(0b)[-+][01]+|0o[-+][0-7]+")
 _OLD_INT: Final = re.compile(
     r"[-+]?(0b[0-1_]+|0[0-7_]+|(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)"
 )
@@ -49,6 +50,8 @@ class Unclear:
 
 def _go_int(text: str) -> int | None:
     plain = text.replace("_", "")
+    if late := _LATE_SIGN.fullmatch(plain):  # yaml.v3 hands ParseInt what follows the prefix
+        return int(plain[2:], 2 if late[1] else 8)
     match = _GO_INT.fullmatch(plain)
     if match is None:
         return None
@@ -77,7 +80,8 @@ def go_scalar(text: str) -> Scalar | Unclear:
         number = _go_int(text)
         if number is not None:
             return number if abs(number) <= _EXACT else Unclear("a number too large to be exact")
-        plain = text.replace("_", "")
+        # A point comes first: yaml.v3 hands the text to ParseFloat as it stands.
+        plain = text if text[0] == "." else text.replace("_", "")
         if _GO_FLOAT.fullmatch(plain) and isfinite(float(plain)):
             return _json_number(float(plain))
     return text

@@ -144,6 +144,11 @@ def _line(value: str) -> str:
         and not _NUMBER_LIKE.fullmatch(value)
     ):
         return value
+    return quoted(value)
+
+
+def quoted(value: str) -> str:
+    """Text in double quotes. JSON's escapes are YAML's but for pairs of surrogates."""
     return _UNPRINTABLE.sub(_escape, json.dumps(value, ensure_ascii=False))
 
 

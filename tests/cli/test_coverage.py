@@ -118,6 +118,18 @@ inbound
     )
 
 
+@pytest.mark.parametrize(("count", "more"), [(6, ""), (7, " and 1 more"), (8, " and 2 more")])
+def test_six_ports_are_shown_and_the_others_counted(
+    covered: Run, project: Path, count: int, more: str
+) -> None:
+    ports = [str(port) for port in range(80, 80 + 2 * count, 2)]
+    script = project / "rules"
+    script.write_text(f"-A OUTPUT -p tcp -m multiport --dports {','.join(ports)} -j REDIRECT "
+                      "--to-ports 15001\n")  # fmt: skip
+    shown = covered("--script", str(script)).stdout
+    assert f"      port {', '.join(ports[:6])}{more}\n" in shown
+
+
 @pytest.mark.requirement("C4", "C37")
 def test_dns_of_osm_edge_is_sent_elsewhere(covered: Run) -> None:
     data = document(covered("edge", "-o", "json"))

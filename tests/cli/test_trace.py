@@ -322,7 +322,7 @@ def imported(project: Path, *arguments: str, script: str = "") -> tuple[str, str
     ("arguments", "heavy"),
     [
         (("--script", "-"), ("pydantic", "jinja2", "yaml", "pulumi")),
-        (("prod",), ("jinja2", "pulumi", "kubernetes", "importlib.metadata")),
+        (("prod",), ("jinja2", "pulumi", "kubernetes")),
     ],
     ids=["script", "stack"],
 )

@@ -65,6 +65,27 @@ def test_of_several_files_the_first_current_context_counts(tmp_path: Path) -> No
     assert read_kubeconfig(files).chosen(None) == "x"
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("a0: &a0 {k: 1}\n" + "".join(
+            f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 10)
+        ), ":12: its merge keys repeat too much: expected at most 200"),
+        ("a: " + "[" * 200 + "\n", ":7: expected a Kubernetes document, this one is nested"),
+    ],
+    ids=["merge keys", "depth"],
+)  # fmt: skip
+def test_a_file_that_would_be_read_without_end_is_refused(
+    tmp_path: Path, more: str, problem: str
+) -> None:
+    """The client's library expands whatever a file says."""
+    file = written(tmp_path / "config")
+    file.write_text(file.read_text() + more)
+    with pytest.raises(InputError) as caught:
+        read_kubeconfig(str(file))
+    assert str(caught.value).startswith(f"kubeconfig: {file}{problem}")
+
+
 def test_a_context_that_is_named_needs_no_current_one(tmp_path: Path) -> None:
     """Careful people have none, so that no command goes to a cluster by mistake."""
     file = written(tmp_path / "config", current="")

@@ -103,6 +103,8 @@ def test_lower_case_is_made_rune_by_rune() -> None:
         ("1.10e2", "1.10e2"),
         ("0.000000001Ki", "1024n"),
         ("0.0001n", "1n"),
+        ("1.5n", "2n"),  # rounded up, as every amount below a nano
+        ("1000000000.1n", "1000000001n"),
         ("1e-30", "1e-9"),
         ("1e30", "1e30"),
         ("1000E", "1"),  # beyond exa Go forgets the suffix

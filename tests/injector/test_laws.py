@@ -188,6 +188,10 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
+MERGE_BOMB = "a: &a {k: 1, l: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 9)}]}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
 @pytest.mark.parametrize(
@@ -198,18 +202,22 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
             "x:1: its aliases repeat too much: expected at most 200",
         ),
         (
+            f"kind: Pod\napiVersion: v1\n{MERGE_BOMB}",
+            "x:8: its merge keys repeat too much: expected at most 200",
+        ),
+        (
             "kind: Pod\na: &a [*a]\n",
             "x:1: expected a Kubernetes document, this one is nested too deep",
         ),
         (
             "# Pod\n" + "[" * 100_000,
-            "x:1: expected a Kubernetes document, this one is nested too deep",
+            "x:2: expected a Kubernetes document, this one is nested too deep",
         ),
         (
             "# Pod\n" + "- " * 100_000 + "a",
-            "x:1: expected a Kubernetes document, this one is nested",
+            "x:2: expected a Kubernetes document, this one is nested",
         ),
-        ("# Pod\n" + "{a: " * 5_000, "x:1: expected a Kubernetes document, this one is nested"),
+        ("# Pod\n" + "{a: " * 5_000, "x:2: expected a Kubernetes document, this one is nested"),
         (
             '{"kind": "Pod", "a": ' + '{"a":' * 90_000,
             "x:1: expected a Kubernetes document, this one",
@@ -217,20 +225,21 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("kind: Pod\na: !!python/object:os.system x\n", "x:2: expected YAML or JSON"),
         ("kind: Pod\n{1: 2}: 3\n", "x:"),
         ("kind: Pod\na: \0\n", "x:2: expected YAML or JSON"),
-        ("kind: Pod\na: " + '[ "]", ' * 100_000, "x:1: expected a Kubernetes document, this one"),
+        ("kind: Pod\na: " + '[ "]", ' * 100_000, "x:2: expected a Kubernetes document, this one"),
         (
             "kind: Pod\n" + "".join(" " * depth + "a:\n" for depth in range(600)),
-            "x:1: expected a Kubernetes document, this one is nested",
+            "x:102: expected a Kubernetes document, this one is nested",
         ),
         ("kind: Pod\na: 1\na: 2\n", "x:3: expected each key once, got 'a' again"),
-        (f"kind: Pod\na: {'1' * 9000}\n", "x:1: expected YAML or JSON: Exceeds the limit"),
+        (f"kind: Pod\na: {'1' * 9000}\n", "x:2: expected what JSON can say, got !!int 1111"),
         (
             "kind: Pod\napiVersion: v1\nspec: {1: .inf, containers: [{name: a}]}\n",
-            "x:1: expected what JSON can say",
+            "x:3: expected what JSON can say, got !!float .inf",
         ),
     ],
     ids=[
         "bomb",
+        "merged bomb",
         "circle",
         "brackets",
         "dashes",

@@ -9,6 +9,7 @@ import pytest
 from fsm_stack.findings.finding import Severity
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.lint import lint, lint_reading
+from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import InterceptLists
@@ -117,10 +118,12 @@ BROKEN_RULES = {
         ["-A OUTPUT -j NOWHERE"],
         "chain OUTPUT: jumps to NOWHERE, which is not declared",
     ),
-    "jump-loop": (["-N X", "-A X -j X"], "chain X: reaches itself by jumps"),
+    "jump-loop": (["-N X", "-A OUTPUT -j X", "-A X -j X"], "chain X: reaches itself by jumps"),
     "jump-depth": (
-        [f"-N C{n}" for n in range(18)] + [f"-A C{n} -j C{n + 1}" for n in range(17)],
-        "jumps are nested 17 deep: expected at most 16",
+        [f"-N C{n}" for n in range(16)]
+        + ["-A OUTPUT -j C0"]
+        + [f"-A C{n} -j C{n + 1}" for n in range(15)],
+        "jumps are nested 16 deep: the nft back end takes at most 15",
     ),
     "unused-chain": (["-N X", REDIRECT], "chain X: nothing jumps to it"),
     "duplicate-chain": (["-N X", "-N X"], "chain X: declared twice"),
@@ -142,7 +145,11 @@ BROKEN_RULES = {
     ),
     "invalid-port": (
         ["-A OUTPUT -p tcp -j REDIRECT --to-ports 70000"],
-        "REDIRECT to port 70000: expected 1 to 65535",
+        "REDIRECT to port 70000: expected 0 to 65535",
+    ),
+    "invalid-cidr": (
+        ["-A OUTPUT ! -d 0.0.0.0/0 -p tcp -j RETURN"],
+        "range '! 0.0.0.0/0': the nft back end refuses what matches nothing",
     ),
     "doubled-jump": (
         ["-N X", "-A OUTPUT -p tcp -j X", "-A OUTPUT -p tcp -j X", "-A X -j RETURN"],
@@ -167,11 +174,12 @@ def test_faults_of_a_dump_are_found(finding_id: str) -> None:
 
 def test_a_hook_as_a_target_and_other_wrong_hooks_are_found() -> None:
     text = (
-        "-N X\n-A OUTPUT -j X\n-A X -i lo -j RETURN\n-A X -j OUTPUT\n-A PREROUTING -o lo -j RETURN"
+        "-N X\n-A OUTPUT -j X\n-A OUTPUT -i lo -j RETURN\n-A X -j OUTPUT\n"
+        "-A PREROUTING -o lo -j RETURN"
     )
     messages = {item.message for item in lint(read(text).ruleset)}
     assert {
-        "chain X: matches an incoming interface, which leaving packets do not have",
+        "chain OUTPUT: matches an incoming interface, which leaving packets do not have",
         "chain PREROUTING: matches an outgoing interface, which entering packets do not have",
         "chain X: jumps to OUTPUT, which is a hook",
     } <= messages
@@ -199,6 +207,79 @@ def test_ten_thousand_rules_are_checked_in_time() -> None:
     start = process_time()
     assert all(item.id == "duplicate-rule" for item in lint(ruleset))
     assert process_time() - start < 30  # seconds; 4 on the machine it is from
+
+
+@pytest.mark.parametrize("name", ["ACCEPT", "DROP", "RETURN", "QUEUE"])
+def test_no_chain_has_the_name_of_a_target(name: str) -> None:
+    """Seen with both back ends; iptables-restore makes chains of the other targets' names."""
+    text = f"*nat\n:{name} - [0:0]\n-A OUTPUT -p tcp --dport 1 -j RETURN\nCOMMIT\n"
+    found = [item.message for item in lint(read(text).ruleset) if item.severity is Severity.ERROR]
+    assert found == [f"chain {name}: it is the name of a target"]
+    assert not any(refusals(read(text.replace(f":{name}", ":LOG")).ruleset))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":C - [0:0]\n-A C -p tcp -j C\n",
+        ":A - [0:0]\n:B - [0:0]\n-A A -j B\n-A B -j A\n",
+        "".join(f":C{n} - [0:0]\n" for n in range(400))
+        + "".join(f"-A C{n} -j C{n + 1}\n" for n in range(399)),
+        "".join(f":C{n} - [0:0]\n" for n in range(15))
+        + "-A OUTPUT -p tcp -j C0\n"
+        + "".join(f"-A C{n} -j C{n + 1}\n" for n in range(14)),
+        ":C - [0:0]\n-A C -p tcp -j REDIRECT --to-port 0\n",
+        ":C - [0:0]\n-A OUTPUT -p tcp -j C\n-A C -i eth0 -p tcp -j RETURN\n",
+        ":C - [0:0]\n-A PREROUTING -p tcp -j C\n-A C ! -o eth0 -p tcp -j RETURN\n",
+        "-A OUTPUT -p ipv6-icmp -j RETURN\n",
+        "-A OUTPUT -p tcp --dport 5 -m multiport --dports 5,6 -j RETURN\n",
+    ],
+    ids=["loop", "two", "deep", "fifteen", "port 0", "in", "out", "ipv6-icmp", "two ports"],
+)
+def test_what_both_back_ends_take_loads(text: str) -> None:
+    """Only what packets can enter is followed; each was loaded with both back ends."""
+    ruleset = read(f"*nat\n{text}COMMIT\n").ruleset
+    assert not any(refusals(ruleset))
+    assert {item.id for item in lint(ruleset)} <= {
+        "unused-chain", "intercepts-nothing", "dead-rule"
+    }  # fmt: skip
+
+
+def test_a_match_of_the_other_hooks_interface_is_dead() -> None:
+    rules = (
+        "-N A\n-A OUTPUT -p tcp -j A\n-A A -i eth0 -p tcp -j RETURN\n"
+        "-A A ! -i eth0 -p tcp --dport 1 -j RETURN\n"
+    )
+    found = [item for item in lint(read(rules).ruleset) if item.id == "dead-rule"]
+    assert [item.message for item in found] == [
+        "A rule 1, -i eth0 -p tcp -j RETURN, is never reached: no packet that enters A matches it"
+    ]
+
+
+def unlike(count: int) -> str:
+    """Rules that each limit four things: what is left after each has more and more corners."""
+    rules = "".join(
+        f"-A X -p tcp -d 11.0.{n}.0/24 ! --dport {100 + 7 * n}:{103 + 7 * n} -m owner "
+        f"! --uid-owner {n} -j {'REDIRECT --to-port 15001' if n % 2 else 'RETURN'}\n"
+        for n in range(count)
+    )
+    return f"-N X\n-A OUTPUT -p tcp -j X\n{rules}"
+
+
+@pytest.mark.parametrize("count", [100, 200])
+def test_rules_that_differ_in_everything_are_given_up_in_time(count: int) -> None:
+    """A pod may bring any script; the kernel loads these."""
+    ruleset = read(unlike(count)).ruleset
+    start = process_time()
+    found = lint(ruleset)
+    assert process_time() - start < 10  # seconds; 1 on the machine it is from, 20 and more without
+    assert [(item.id, item.message) for item in found] == [
+        ("too-complex", f"{count + 1} rules differ too much from one another")
+    ]
+
+
+def test_a_few_rules_that_differ_in_everything_are_compared() -> None:
+    assert [item.id for item in lint(read(unlike(5)).ruleset)] == ["sidecar-loop"]
 
 
 def test_a_clean_dump_has_no_findings() -> None:

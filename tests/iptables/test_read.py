@@ -274,3 +274,33 @@ def test_a_rule_that_only_looks_like_an_injectors_has_no_reason_of_it() -> None:
     assert {step.rule.why.text for step in reading.ruleset.steps} == {
         "not a rule of any known injector"
     }
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("-A OUTPUT -p tcp --dport 5 --dport 6 -j RETURN", "'--dport' twice in one rule"),
+        (
+            "-A OUTPUT -p tcp -m multiport --dports 5,6 --dport 5 -j RETURN",
+            "'--dport' twice in one rule",
+        ),
+    ],
+)
+def test_a_second_port_match_is_refused(rule: str, problem: str) -> None:
+    """Behind -m multiport, getopt takes --dport for --dports; seen with both back ends."""
+    with pytest.raises(RuleSyntaxError, match=problem):
+        read(rule)
+
+
+def test_behind_multiport_dport_is_short_for_dports() -> None:
+    short, full = (
+        read(f"-A OUTPUT -p tcp -m multiport {option} 5 -j RETURN").ruleset
+        for option in ("--dport", "--dports")
+    )
+    assert short == full
+
+
+def test_a_command_makes_no_chain_with_the_name_of_a_target() -> None:
+    """iptables-restore does, of all but the four standard ones."""
+    with pytest.raises(RuleSyntaxError, match="'LOG' is a target: expected the name of a chain"):
+        read("iptables -t nat -N LOG")

@@ -21,6 +21,7 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.sets.reach import reach
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 
@@ -208,3 +209,57 @@ def test_the_sidecar_goes_on_over_the_interface_that_was_asked_about() -> None:
     """A second network has rules of its own."""
     found = walk(replace(out("10.1.2.3"), interface="net1"))
     assert [one.packet.interface for one in found.passes] == ["net1", "net1"]
+
+
+def branching(depth: int, last: str) -> str:
+    """Chains of which each jumps to the next one four times."""
+    names = "".join(f"-N C{n}\n" for n in range(depth))
+    jumps = "".join(f"-A C{n} -p tcp -j C{n + 1}\n" * 4 for n in range(depth - 1))
+    return f"{names}-A OUTPUT -p tcp -j C0\n{jumps}-A C{depth - 1} -p tcp --dport 1 -j {last}\n"
+
+
+def test_a_chain_is_walked_once_however_many_jumps_lead_to_it() -> None:
+    """Paths would be four times as many with each chain: a thousand million of them."""
+    found = trace(read(branching(15, "RETURN")).ruleset, out("10.1.2.3"))
+    (only,) = found.passes
+    assert found.verdict == Untouched()
+    assert len(only.hops) == 1 + 14 * 4 + 1
+    assert [hop.number for hop in only.hops if hop.chain == "C13"] == [1, 2, 3, 4]
+
+
+def test_who_decided_is_the_rule_that_sent_the_packet_back_the_last_time_too() -> None:
+    found = trace(read(branching(3, "RETURN")).ruleset, out("10.1.2.3", 1))
+    assert found.decided_by is not None
+    assert (found.decided_by.chain, found.decided_by.number) == ("C2", 1)
+
+
+def test_a_chain_that_decides_the_first_time_ends_the_walk() -> None:
+    found = trace(read(branching(3, "REDIRECT --to-ports 15003")).ruleset, out("10.1.2.3", 1))
+    assert found.verdict == INBOUND
+    assert [hop.chain for hop in found.passes[0].hops] == ["OUTPUT", "C0", "C1", "C2"]
+
+
+@pytest.mark.parametrize(
+    ("match", "redirected"),
+    [
+        ("-i lo", False),
+        ("! -i lo", True),
+        ("-i +", True),
+        ("! -i e+", True),
+        ("! -i +", False),
+        ("-i e+", False),
+    ],
+)
+def test_below_output_the_incoming_interface_has_no_name(match: str, redirected: bool) -> None:  # noqa: FBT001  # pytest's way
+    """Seen in the kernel with both back ends."""
+    rules = f"-N A\n-A OUTPUT -p tcp -j A\n-A A {match} -p tcp -j REDIRECT --to-ports 15003\n"
+    ruleset = read(rules).ruleset
+    assert (trace(ruleset, out("10.1.2.3")).verdict == INBOUND) is redirected
+    assert bool(reach(ruleset)) is redirected
+
+
+def test_a_redirection_to_port_0_says_so() -> None:
+    """The kernel takes it; nothing can listen there."""
+    rules = "-A OUTPUT -p tcp --dport 80 -j REDIRECT --to-ports 0\n"
+    verdict = trace(read(rules).ruleset, out("10.1.2.3", 80)).verdict
+    assert verdict_text(verdict) == "rewritten to 127.0.0.1:0"

@@ -33,6 +33,8 @@ def changes(lists: InterceptLists) -> list[str]:
          ["outboundPortExclusionList: 3 entries become 2: 7070, 6379"]),
         (InterceptLists(inbound_ports=(15010, 8080)),
          ["inboundPortExclusionList: 2 entries become 1: 8080"]),
+        (InterceptLists(inbound_ports=(15904, 15903, 8080, 15902, 15901, 15010)),
+         ["inboundPortExclusionList: 6 entries become 1: 8080"]),
         (InterceptLists(interfaces=("veth0", "veth+", "veth0")),
          ["networkInterfaceExclusionList: 3 entries become 1: veth+"]),
         (InterceptLists(excluded_ranges=("0.0.0.0/0",), outbound_ports=(80,),

@@ -34,6 +34,45 @@ NOT_WRITTEN = {
 }
 
 
+def test_the_definition_around_the_schema() -> None:
+    """Source: flomesh-io/fsm cmd/fsm-bootstrap/crds/config.flomesh.io_meshconfigs.yaml."""
+    crd = mesh_config_crd()
+    [version] = crd["spec"].pop("versions")
+    schema = version.pop("schema")["openAPIV3Schema"]
+    schema["properties"].pop("spec")
+    assert schema == {
+        "type": "object",
+        "description": "MeshConfig holds the mesh-wide settings of FSM.",
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+        },
+        "required": ["spec"],
+    }
+    assert version == {"name": "v1alpha3", "served": True, "storage": True}
+    assert crd == {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "meshconfigs.config.flomesh.io",
+            "labels": {"app.kubernetes.io/name": "flomesh.io"},
+        },
+        "spec": {
+            "group": "config.flomesh.io",
+            "names": {
+                "kind": "MeshConfig",
+                "listKind": "MeshConfigList",
+                "plural": "meshconfigs",
+                "shortNames": ["meshconfig"],
+                "singular": "meshconfig",
+            },
+            "scope": "Namespaced",
+            "conversion": {"strategy": "None"},
+        },
+    }
+
+
 def spec_schema() -> dict[str, Any]:
     return dict(mesh_config_schema()["properties"]["spec"])
 

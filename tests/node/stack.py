@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import tarfile
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,21 @@ class Stack:
     def shell(self, command: str, *, given: str = "", check: bool = True) -> str:
         """A line as documents and findings print it, in the project's folder."""
         path = f"{_kubectl().parent}:{os.environ['PATH']}"
-        done = subprocess.run(
-            ["bash", "-c", command], input=given, capture_output=True, text=True, check=False,
-            cwd=self.project, timeout=COMMAND_SECONDS,
-            env={"PATH": path, "KUBECONFIG": str(self.api.kubeconfig), "HOME": str(self.project)},
-        )  # fmt: skip
+
+        def run() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                ["bash", "-c", command], input=given, capture_output=True, text=True, check=False,
+                cwd=self.project, timeout=COMMAND_SECONDS,
+                env={
+                    "PATH": path, "KUBECONFIG": str(self.api.kubeconfig),
+                    "HOME": str(self.project),
+                },
+            )  # fmt: skip
+
+        done = run()
+        if "within the past second" in done.stderr:  # kubectl's own word: two restarts in one
+            time.sleep(1)
+            done = run()
         assert done.returncode == 0 or not check, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 

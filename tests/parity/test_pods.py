@@ -12,11 +12,10 @@ import yaml
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.injector.admission import admit
 from fsm_stack.injector.decision import NamespaceView, namespace_view
-from fsm_stack.injector.go_values import stored_quantity
 from fsm_stack.injector.mesh import MeshView, mesh_view
-from fsm_stack.injector.pod_fields import METADATA_FIELDS, container_fields, spec_fields
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.systems import SYSTEMS, System, system
+from fsm_stack.systems import SYSTEMS, system
+from tests.parity.same_pod import meaning
 from tests.recordings import recordings
 
 if TYPE_CHECKING:
@@ -77,58 +76,6 @@ def readable(secret: dict[str, Any], envoy: bool) -> bool:  # noqa: FBT001
     return isinstance(found, dict) or not envoy
 
 
-def without_noise(pod: Any, known: System) -> Any:
-    """A pod without what encoding it through Kubernetes' types adds, drops or rewrites."""
-    pod = _compact(pod)
-    pod.pop("status", None)
-    spec = pod.get("spec", {})
-    if pod.get("kind", "Pod") != "Pod":
-        return pod
-    pod["metadata"] = {k: v for k, v in pod.get("metadata", {}).items() if k in METADATA_FIELDS}
-    pod["spec"] = {
-        key: item
-        for key, item in spec.items()
-        if key in spec_fields(known) and (key not in OMITTED or item)
-    }
-    for container in _containers(spec):
-        for key in set(container) - container_fields(known):
-            del container[key]
-        for kind, amounts in container.get("resources", {}).items():
-            container["resources"][kind] = {k: stored_quantity(str(v)) for k, v in amounts.items()}
-        if not container.get("resources"):
-            container.pop("resources", None)
-        for probe in (v for k, v in container.items() if k.endswith("Probe")):
-            http = probe.get("httpGet", {})
-            if http.get("path") == "":
-                del http["path"]
-        for variable in container.get("env", ()):
-            if variable.get("value") == "":
-                del variable["value"]
-    return pod
-
-
-def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    names = ("containers", "initContainers", "ephemeralContainers")
-    return [container for name in names for container in spec.get(name) or ()]
-
-
-def _compact(value: Any) -> Any:
-    """Without null fields, zero numbers and an empty list or object that nothing fills."""
-    if isinstance(value, dict):
-        return {
-            key: _compact(item)
-            for key, item in value.items()
-            if item is not None and (item != 0 or isinstance(item, bool) or key in KEPT_ZERO)
-        }
-    if isinstance(value, list):
-        return [_compact(item) for item in value]
-    return value
-
-
-KEPT_ZERO = {"runAsUser"}  # a pointer in Go's types: 0 is a value
-OMITTED = {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"}  # where false or ""
-
-
 def answered(given: dict[str, Any], mesh: MeshView) -> tuple[Decision, Mutation | None] | Refusal:
     envoy = mesh.sidecar_kind == "envoy"
     try:
@@ -166,9 +113,7 @@ def test_the_recorded_admission_is_answered_again(name: str, row: dict[str, Any]
     if mutation is None:
         return
     assert json.loads(mutation.text()) == mutation.plain()
-    assert without_noise(mutation.plain(), mesh.system) == without_noise(
-        expected["pod"], mesh.system
-    )
+    assert meaning(mutation.plain(), mesh.system) == meaning(expected["pod"], mesh.system)
     made = [secret["name"] for secret in expected["secrets"]]
     assert ([mutation.secret] if mutation.secret else []) == made
     for secret in expected["secrets"]:

@@ -148,7 +148,7 @@ def test_an_archive_that_is_not_the_release_is_refused(
 
 def test_a_chart_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
     content = pack(files=GOOD | {"fsm/Chart.yaml": b"a: [" * 3000})
-    assert refusal(tmp_path, content).startswith("fsm-1.5.1.tgz: Chart.yaml: not YAML: ")
+    assert refusal(tmp_path, content).startswith("fsm-1.5.1.tgz: Chart.yaml:1: not YAML: ")
 
 
 def test_the_version_that_the_user_names_counts_most(tmp_path: Path) -> None:

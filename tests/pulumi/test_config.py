@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -171,6 +172,18 @@ def test_the_providers_config_is_honoured() -> None:
         "kube_client_settings": {"qps": 50},
         "enable_config_map_mutable": False,
     }
+
+
+def test_a_setting_that_the_provider_does_not_have_is_told_without_a_traceback(
+    engine: Any,
+) -> None:
+    with pytest.raises(pulumi.RunError):
+        engine(GOOD | {"kubernetes:contxt": "dev"})
+    (error,) = (text for level, text in engine.recorder.log if level == "ERROR")
+    assert re.fullmatch(
+        r"kubernetes:contxt: the Kubernetes provider [0-9.]+ has no such setting", error
+    )
+    assert engine.recorder.names() == []
 
 
 def test_a_secret_kubeconfig_stays_a_secret(engine: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fsm_stack.lists import InterceptLists
-from fsm_stack.redirection.scopes import config_map_data, redirection, settings_digest
+from fsm_stack.redirection.scopes import config_map_data, listed, redirection, settings_digest
 from tests.settings.loading import settings
 
 GUIDE = {
@@ -74,6 +74,14 @@ EOF
 @pytest.mark.requirement("C1", "C7", "C9", "C10", "C11", "C18", "C20")
 def test_the_mesh_script_is_the_injectors() -> None:
     assert redirection(settings(GUIDE)).mesh.script == MESH_SCRIPT
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(4, "1, 2, 3, 4"), (5, "1, 2, 3, 4 and 1 more"), (6, "1, 2, 3, 4 and 2 more")],
+)
+def test_four_values_are_shown_and_the_others_counted(count: int, text: str) -> None:
+    assert listed(range(1, count + 1)) == text
 
 
 @pytest.mark.requirement("C18")

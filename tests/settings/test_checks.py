@@ -62,6 +62,19 @@ def test_mesh_and_profile_count_together() -> None:
     ]
 
 
+def test_a_profile_without_ports_of_its_own_has_no_part_in_the_meshs_sixteen() -> None:
+    """One mistake is one finding, where it was made."""
+    data = traffic(outboundPortExclusionList=[*PORTS, 16])
+    data["annotationProfiles"] = {
+        "api": {"inboundPortExclusionList": [8080]},
+        "redis": {"outboundPortExclusionList": [6379]},
+    }
+    assert [path for _, path, _ in found(data)] == [
+        "annotationProfiles.redis.outboundPortExclusionList",
+        "traffic.outboundPortExclusionList",
+    ]
+
+
 @pytest.mark.requirement("C32")
 def test_host_bits_are_a_warning_with_the_fix() -> None:
     """H7: 255 more addresses than meant."""

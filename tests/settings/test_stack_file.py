@@ -141,7 +141,11 @@ def test_a_scalar_that_readers_see_differently_is_refused(
     ]
 
 
-@pytest.mark.parametrize("text", ["!!int '8080'", "!!str 8080", "!!bool 'true'"])
+@pytest.mark.parametrize(
+    "text",
+    ["!!int '8080'", "!!str 8080", "!!bool 'true'", "!!bool 5", "!!null 5", "!!value 5",
+     "!!float 5"],
+)  # fmt: skip
 def test_a_scalar_with_a_tag_is_refused(text: str) -> None:
     """Some readers honour tags, some do not."""
     tag = text.partition(" ")[0]

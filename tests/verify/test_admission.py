@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from fsm_stack.verify.check import Status
 from .world import World, world
 
 CHECK = "cluster-webhook-rules"
+WEBHOOK = ("MutatingWebhookConfiguration", "", "fsm-webhook-fsm")
 
 
 def entry(mesh: World) -> dict[str, Any]:
@@ -128,6 +130,30 @@ def test_what_the_api_server_fills_in_is_no_drift_and_no_fault() -> None:
         rule["scope"] = "*"
     assert mesh.outcome(CHECK).findings == ()
     assert mesh.outcome("cluster-webhook-drift").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "default", "other"),
+    [
+        ("timeoutSeconds", 10, 7),
+        ("matchPolicy", "Equivalent", "Exact"),
+        ("reinvocationPolicy", "Never", "IfNeeded"),
+    ],
+)
+def test_a_field_that_is_not_declared_drifts_only_from_the_api_servers_default(
+    field: str, default: object, other: object
+) -> None:
+    """Files that somebody else writes may leave it out; the server then fills it in."""
+    mesh = world()
+    declared = copy.deepcopy(mesh.known.objects[WEBHOOK])
+    declared["webhooks"][0].pop(field, None)
+    mesh.known = replace(mesh.known, objects={**mesh.known.objects, WEBHOOK: declared})
+    entry(mesh)[field] = default
+    assert mesh.messages("cluster-webhook-drift") == []
+    entry(mesh)[field] = other
+    assert mesh.messages("cluster-webhook-drift") == [
+        f"webhooks[0].{field} differs from what is declared"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,22 @@ def test_a_right_taken_away_is_named_with_its_resource() -> None:
     assert found.fix == f"{FORCED}."
 
 
+@pytest.mark.parametrize(("lost", "more"), [(5, ""), (6, "; and 1 more"), (7, "; and 2 more")])
+def test_five_kinds_of_rights_are_named_and_the_others_counted(lost: int, more: str) -> None:
+    """Each is one that no other rule of the declared role grants."""
+    mesh = world()
+    key = ("ClusterRole", "", "fsm")
+    declared = copy.deepcopy(mesh.known.objects[key])
+    own = [{"apiGroups": ["example.com"], "resources": [f"r{n}"], "verbs": ["get", f"v{n}"]}
+           for n in range(lost)]  # fmt: skip
+    mesh.known = replace(
+        mesh.known,
+        objects={**mesh.known.objects, key: {**declared, "rules": [*declared["rules"], *own]}},
+    )
+    named = "; ".join(f"get, v{n} of r{n}.example.com" for n in range(5))
+    assert mesh.messages("cluster-rights") == [f"it lacks {named}{more}"]
+
+
 def test_rules_written_otherwise_give_the_same_rights() -> None:
     mesh = world()
     role = mesh.the("ClusterRole", "fsm")

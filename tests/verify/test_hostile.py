@@ -121,6 +121,8 @@ def test_context_and_server_of_a_file_are_shown_harmlessly() -> None:
         ("plain", "plain"),
         ("\u4e2d\u6587", "\u4e2d\u6587"),
         ("a\tb", "a\\tb"),
+        ("x" * 300, "x" * 300),
+        ("x" * 301, "x" * 300 + "... (1 more characters)"),
         ("x" * 302, "x" * 300 + "... (2 more characters)"),
         (5, "5"),
     ],

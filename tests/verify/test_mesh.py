@@ -245,6 +245,9 @@ def test_an_empty_ca_bundle_refuses_every_pod_and_both_ways_out_are_named() -> N
     [
         (certificate(end="260601000000Z"), "caBundle: expired at 2026-06-01 00:00 UTC"),
         (certificate(start="270101000000Z"), "caBundle: not valid before 2027-01-01 00:00 UTC"),
+        # Two digits from 50 on are of the last century. Source: RFC 5280, 4.1.2.5.1.
+        (certificate(start="491231235900Z"), "caBundle: not valid before 2049-12-31 23:59 UTC"),
+        (certificate(end="500101000000Z"), "caBundle: expired at 1950-01-01 00:00 UTC"),
         ("%%%", "caBundle: it is no base64"),
         ("aGVsbG8=", "caBundle: it holds no PEM certificate"),
     ],

@@ -631,6 +631,19 @@ def test_whether_an_annotation_lasts_is_unknown_without_the_owner() -> None:
     )
 
 
+def test_a_script_whose_rules_cannot_be_compared_is_one_finding_of_its_pod() -> None:
+    """Else the script of one pod stops the check of a whole mesh."""
+    mesh = world()
+    rules = "".join(
+        f"-A FSM_PROXY_OUTBOUND -p tcp -d 11.0.{n}.0/24 ! --dport {n}00:{n}03 -m owner "
+        f"! --uid-owner {n} -j {'REDIRECT --to-port 15001' if n % 2 else 'RETURN'}\n"
+        for n in range(1, 99)
+    )
+    last = "-A FSM_PROXY_OUTBOUND -d 127.0.0.1/32"
+    change_script(mesh, last, f"{rules}{last}")
+    assert mesh.messages("pod-script") == ["118 rules differ too much from one another"]
+
+
 def test_a_script_of_any_size_is_refused_before_it_is_read() -> None:
     mesh = world()
     mesh.the("Pod")["spec"]["initContainers"][0]["args"] = ["-c", "x" * 2_000_000]

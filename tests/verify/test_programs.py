@@ -344,6 +344,19 @@ def test_a_right_that_is_missing_is_named_from_the_log() -> None:
     assert found.value == FORBIDDEN
 
 
+@pytest.mark.parametrize(("count", "more"), [(2, ", and 1 more"), (3, ", and 2 more")])
+def test_the_first_missing_right_is_named_and_the_others_counted(count: int, more: str) -> None:
+    mesh = broken({"waiting": {"reason": "CrashLoopBackOff"}},
+                  last={"terminated": {"exitCode": 1}}, restarts=4)  # fmt: skip
+    resources = ("endpointslices", "nodes", "pods")[:count]
+    mesh.objects.append(
+        log("\n".join(FORBIDDEN.replace("endpointslices", name) for name in resources))
+    )
+    assert only(mesh).message.partition("may not ")[2] == (
+        f"list endpointslices.discovery.k8s.io in the whole cluster{more}"
+    )
+
+
 def test_a_right_that_the_stack_declares_comes_back_by_applying_it() -> None:
     mesh = forbidden()
     declared = mesh.known.objects["ClusterRole", "", "fsm"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Report, Status, run_checks
 from fsm_stack.verify.checks import CHECKS
@@ -26,8 +28,8 @@ def test_a_clean_report_is_one_line_a_check() -> None:
         "",
     ]
     assert text[5:7] == [
-        "mesh",
-        "  ok      the MeshConfig is in the control plane's namespace [cluster-mesh-config]",
+        "next pod",
+        "  ok      every pod that restarts now will start [next-pod]",
     ]
     assert len([line for line in text if line.startswith("  ok ")]) == len(CHECKS) - 1
     assert text[-1] == f"{len(CHECKS)} checks: {len(CHECKS) - 1} passed, 1 not applicable"
@@ -45,6 +47,20 @@ def test_a_finding_has_its_place_its_reason_what_was_seen_and_a_fix() -> None:
         "        fix:  kubectl logs web-7f9c5d-x2x -c sidecar -n shop",
     ]
     assert text[-1] == "1 check: 0 passed, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("count", "last"), [(10, None), (11, "      and 1 more; --output json has all")]
+)
+def test_ten_findings_of_a_check_are_shown_and_the_eleventh_is_counted(
+    count: int, last: str | None
+) -> None:
+    mesh = world()
+    pod = mesh.the("Pod")
+    pod["metadata"]["annotations"] = {f"flomesh.io/a{number}": "" for number in range(count)}
+    text = list(lines(report(mesh, "pod-annotation-effect")))
+    assert sum("pod shop/web-7f9c5d-x2x: " in line for line in text) == 10
+    assert next((line for line in text if "more; --output" in line), None) == last
 
 
 def test_many_findings_are_cut_in_text_and_whole_in_json() -> None:

@@ -71,3 +71,26 @@ def test_what_is_accepted_is_what_the_cli_reads(text: str, value: Scalar) -> Non
 )
 def test_what_the_engine_would_change_is_refused(text: str, what: str) -> None:
     assert agreed(text) == Unclear(what)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".6085_", ".6085_"),
+        ("._5", "._5"),
+        (".5e3", 500),
+        ("0b-11", -3),
+        ("0b+11", 3),
+        ("0o-17", -15),
+        ("-0b-11", "-0b-11"),
+        ("0b-12", "0b-12"),
+        ("1_.5", 1.5),
+    ],
+)
+def test_odd_numbers_are_read_as_yaml_v3_reads_them(text: str, value: Scalar) -> None:
+    """A text that begins with a point keeps its underscores; a prefix may come before the sign.
+
+    Source: gopkg.in/yaml.v3 resolve.go.
+    """
+    read = go_scalar(text)
+    assert (type(read), read) == (type(value), value)

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_stack.yaml.write import dump
+from fsm_stack.yaml.write import dump, quoted
 
 LINES = st.lists(st.text(" \tabc:#-|>'\"é\\", max_size=6), min_size=1, max_size=5).map("\n".join)
 TEXT = (
@@ -130,3 +130,9 @@ def test_what_is_no_json_is_refused(value: Any, error: type[Exception], message:
     with pytest.raises(error) as caught:
         dump(value)
     assert str(caught.value).startswith(message)
+
+
+def test_text_in_quotes_has_no_pairs_of_surrogates() -> None:
+    r"""JSON may write an emoji as \ud83d\ude00; YAML's readers refuse the halves."""
+    assert quoted('a😀\u0007"\\ud83d') == '"a😀\\u0007\\"\\\\ud83d"'
+    assert yaml.safe_load(quoted("😀\\ud83d\ufffe")) == "😀\\ud83d\ufffe"

@@ -101,8 +101,9 @@ def differences(reading: Reading, declared: InterceptLists) -> Iterator[Finding]
 
 
 def _compare_ports(what: str, declared: Sequence[int], found: Sequence[int]) -> Iterator[Finding]:
-    missing = [port for port in dict.fromkeys(declared) if port not in found]
-    extra = [port for port in dict.fromkeys(found) if port not in declared]
+    wanted, there = dict.fromkeys(declared), dict.fromkeys(found)
+    missing = [port for port in wanted if port not in there]
+    extra = [port for port in there if port not in wanted]
     if missing:
         ports = ", ".join(map(str, missing))
         yield finding("missing-rule", f"{what} {ports}: the script has no rule for them",
@@ -115,12 +116,13 @@ def _compare_ports(what: str, declared: Sequence[int], found: Sequence[int]) -> 
 def _compare_entries(
     what: str, declared: Sequence[str], found: Sequence[str]
 ) -> Iterator[Finding]:
-    for entry in dict.fromkeys(declared):
-        if entry not in found:
+    wanted, there = dict.fromkeys(declared), dict.fromkeys(found)
+    for entry in wanted:
+        if entry not in there:
             yield finding("missing-rule", f"{what} {entry}: the script has no rule for it",
                           value=entry)  # fmt: skip
-    for entry in dict.fromkeys(found):
-        if entry not in declared:
+    for entry in there:
+        if entry not in wanted:
             yield finding("undeclared-entry", f"{what} {entry}: not declared", value=entry)
 
 

@@ -24,6 +24,7 @@ from fsm_stack.iptables.rule import (
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.dead import dead_rules
+from fsm_stack.iptables.sets.diagram import TooComplexError
 from fsm_stack.iptables.sets.ranges import canonical, has_host_bits, ipv4_range, looks_like_ipv6
 from fsm_stack.iptables.sets.reach import Traffic, child_at, where
 from fsm_stack.well_known import ADMIN_PORT, RESERVED_PORTS, SIDECAR_UID
@@ -52,7 +53,11 @@ def lint(ruleset: Ruleset, *, dead: bool = True) -> tuple[Finding, ...]:
     found = [item for check in CHECKS for item in check(ruleset)]
     if not any(refusals(ruleset)):
         checks = [check for check in MEANING_CHECKS if dead or check is not unreachable]
-        found += [item for check in checks for item in check(ruleset)]
+        try:
+            found += [item for check in checks for item in check(ruleset)]
+        except TooComplexError:
+            message = f"{len(ruleset.steps)} rules differ too much from one another"
+            found.append(finding("too-complex", message))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """What iptables or the kernel refuses to load: rules, and chains that lead in circles.
 
-Every refusal was seen with iptables 1.8.9, both back ends. A rule set with one is not simulated:
-the kernel installs nothing of it.
+Every refusal was seen with iptables 1.8.9; one of the nft back end alone says so. A rule set with
+one is not simulated: the kernel installs nothing of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fsm_stack.iptables.rule import (
     BUILT_IN_CHAINS,
     OUTPUT,
     PREROUTING,
+    STANDARD_TARGETS,
     Destination,
     DestinationPort,
     InInterface,
@@ -29,7 +30,7 @@ from fsm_stack.iptables.rule import (
     UidOwner,
     kernel_order,
 )
-from fsm_stack.iptables.sets.ranges import ipv4_range, looks_like_ipv6
+from fsm_stack.iptables.sets.ranges import IPV4_END, ipv4_range, looks_like_ipv6
 from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def _left(graph: Mapping[str, set[str]]) -> list[str]:
 
 # Source: iptables 1.8.9, "must be under 29 chars"; XT_EXTENSION_MAXNAMELEN.
 CHAIN_NAME_MAX: Final = 28
-# Source: Linux nf_tables.h, NFT_JUMP_STACK_SIZE; the other back end has no limit.
-JUMP_DEPTH_MAX: Final = 16
+# Source: Linux nf_tables.h, NFT_JUMP_STACK_SIZE is 16 with the hook; the other back end has no
+# limit.
+JUMP_DEPTH_MAX: Final = 15
 # 4294967295 is refused: it stands for "no user".
 UID_MAX: Final = (1 << 32) - 2
 SHELL_SYNTAX: Final = frozenset("$`\\\"'|&;<>(){}*?[]~#! \t\n\r\v\f")
@@ -173,8 +175,11 @@ def refusals(ruleset: Ruleset) -> Iterator[Refusal]:
     yield from _chain_refusals(ruleset)
     yield from _jump_refusals(ruleset)
     for step in ruleset.steps:
-        if isinstance(target := step.rule.target, Redirect) and not 1 <= target.port <= PORT_MAX:
-            message = f"REDIRECT to port {target.port}: expected 1 to {PORT_MAX}"
+        if isinstance(target := step.rule.target, Redirect) and not 0 <= target.port <= PORT_MAX:
+            message = f"REDIRECT to port {target.port}: expected 0 to {PORT_MAX}"
+            yield Refusal(id="invalid-port", message=message, chain=step.chain, rule=step.rule)
+        if sum(isinstance(match, DestinationPort) for match in step.rule.matches) > 1:
+            message = "a second port in one rule: expected one --dport, or a multiport list"
             yield Refusal(id="invalid-port", message=message, chain=step.chain, rule=step.rule)
         for match in step.rule.matches:
             for finding_id, message, value in match_refusals(match):
@@ -190,6 +195,9 @@ def _chain_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
             yield Refusal(
                 id="duplicate-chain", message=f"chain {name}: declared twice", chain=name
             )
+        if name in STANDARD_TARGETS:
+            message = f"chain {name}: it is the name of a target"
+            yield Refusal(id="invalid-chain-name", message=message, chain=name)
         if len(name.encode()) > CHAIN_NAME_MAX:
             message = f"chain {name}: expected at most {CHAIN_NAME_MAX} characters"
             yield Refusal(id="invalid-chain-name", message=message, chain=name)
@@ -228,9 +236,12 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
             rule=step.rule,
             value=target.chain,
         )
-    looping, depth = loops_and_depth(jumps_of(ruleset))
+    jumps = jumps_of(ruleset)
+    inside = beyond(jumps, {PREROUTING, OUTPUT})  # only what packets can enter is looked at
+    looping, depth = loops_and_depth({name: jumps[name] for name in jumps if name in inside})
     if depth > JUMP_DEPTH_MAX:
-        message = f"jumps are nested {depth} deep: expected at most {JUMP_DEPTH_MAX}"
+        most = f"the nft back end takes at most {JUMP_DEPTH_MAX}"
+        message = f"jumps are nested {depth} deep: {most}"
         yield Refusal(id="jump-depth", message=message)
     for chain in looping:
         yield Refusal(
@@ -239,17 +250,18 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
 
 
 def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
-    """Matches that a hook cannot answer: an owner inbound, the other direction's interface."""
-    jumps = jumps_of(ruleset)
-    entered = {hook: beyond(jumps, {hook}) for hook in (PREROUTING, OUTPUT)}
+    """Matches that a hook cannot answer: an owner inbound, the other direction's interface.
+
+    The interface is looked for in the hook itself only; below it matches as if it had no name.
+    """
+    inbound = beyond(jumps_of(ruleset), {PREROUTING})
     for step in ruleset.steps:
         for match in step.rule.matches:
-            inbound, outbound = (step.chain in entered[hook] for hook in (PREROUTING, OUTPUT))
-            if inbound and isinstance(match, UidOwner):
+            if step.chain in inbound and isinstance(match, UidOwner):
                 what = "matches an owner, which entering packets do not have"
-            elif inbound and isinstance(match, OutInterface):
+            elif step.chain == PREROUTING and isinstance(match, OutInterface):
                 what = "matches an outgoing interface, which entering packets do not have"
-            elif outbound and isinstance(match, InInterface):
+            elif step.chain == OUTPUT and isinstance(match, InInterface):
                 what = "matches an incoming interface, which leaving packets do not have"
             else:
                 continue
@@ -262,6 +274,9 @@ def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:
     match match:
         case Source() | Destination():
             yield from _range_refusals(match.cidr)
+            if match.negated and ipv4_range(match.cidr) == (0, IPV4_END):
+                message = f"range '! {match.cidr}': the nft back end refuses what matches nothing"
+                yield ("invalid-cidr", message, match.cidr)
         case InInterface() | OutInterface():
             yield from _interface_refusals(match.name)
         case DestinationPort():

@@ -57,7 +57,7 @@ from fsm_stack.well_known import SIDECAR_UID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.iptables.packet import Verdict
+    from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
 
 LOOPBACK: Final = "lo"
@@ -146,16 +146,15 @@ def _one_pass(
             decided_by=None,
             why="not intercepted: IPv6, and the rules are in the IPv4 table only",
         )
-    hops: list[Hop] = []
     hook = OUTPUT if packet.direction == "outbound" else PREROUTING
-    verdict = _walk(chains, hook, packet, hops)
-    decided = next((hop for hop in reversed(hops) if hop.matched), None)
+    walk = _Walk(chains, packet)
+    verdict, decided = walk.through(hook)
     if isinstance(verdict, Rewritten) and verdict.address == "$POD_IP":
         verdict = replace(verdict, address=pod.address or verdict.address)
     return Pass(
         title=title,
         packet=packet,
-        hops=tuple(hops),
+        hops=tuple(walk.hops),
         verdict=verdict or Untouched(),
         decided_by=decided,
         why=decided.rule.why.text if decided else _no_rule(packet),
@@ -168,32 +167,54 @@ def _no_rule(packet: Packet) -> str:
     return f"not intercepted: {packet.protocol.upper()}, and only TCP is redirected"
 
 
-def _walk(
-    chains: Mapping[str, tuple[Rule, ...]], chain: str, packet: Packet, hops: list[Hop]
-) -> Verdict | None:
-    """The verdict of a chain; None: it returned, or ended without one."""
-    for number, rule in enumerate(chains[chain], start=1):
-        failed = next((match for match in rule.matches if not _holds(match, packet)), None)
-        hops.append(Hop(chain=chain, number=number, rule=rule, failed=failed))
-        if failed is not None:
-            continue
-        target = rule.target
-        match target:
-            case Return():
-                return None
-            case Accept():
-                return Untouched()
-            case Redirect():
-                return redirected_to(target.port)
-            case Dnat():
-                return sent_to(target.to)
-            case Jump():
-                verdict = _walk(chains, target.chain, packet, hops)
-                if verdict is not None:
-                    return verdict
-            case _:
-                assert_never(target)
-    return None
+class _Walk:
+    """One packet's way; every chain is walked once, since the second time would be the same.
+
+    Attributes:
+        hops: every rule tried. A chain that gave the packet back already is not listed again.
+    """
+
+    def __init__(self, chains: Mapping[str, tuple[Rule, ...]], packet: Packet) -> None:
+        self._chains, self._packet = chains, packet
+        self._returned: dict[str, Hop | None] = {}
+        self.hops: list[Hop] = []
+
+    def through(self, chain: str) -> tuple[Verdict | None, Hop | None]:
+        """The verdict of a chain, None: it gave the packet back; and the last rule that held."""
+        last: Hop | None = None
+        for number, rule in enumerate(self._chains[chain], start=1):
+            failed = next((one for one in rule.matches if not _holds(one, self._packet)), None)
+            hop = Hop(chain=chain, number=number, rule=rule, failed=failed)
+            self.hops.append(hop)
+            if failed is not None:
+                continue
+            last = hop
+            target = rule.target
+            match target:
+                case Return():
+                    return (None, last)
+                case Accept():
+                    return (Untouched(), last)
+                case Redirect():
+                    return (redirected_to(target.port), last)
+                case Dnat():
+                    return (sent_to(target.to), last)
+                case Jump():
+                    verdict, inner = self._beyond(target.chain)
+                    last = inner or last
+                    if verdict is not None:
+                        return (verdict, last)
+                case _:
+                    assert_never(target)
+        return (None, last)
+
+    def _beyond(self, chain: str) -> tuple[Verdict | None, Hop | None]:
+        if chain in self._returned:
+            return (None, self._returned[chain])
+        verdict, last = self.through(chain)
+        if verdict is None:
+            self._returned[chain] = last
+        return (verdict, last)
 
 
 def _holds(match: Match, packet: Packet) -> bool:
@@ -208,8 +229,10 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
             return _from(match, packet)
         case Destination():
             return _inside(match.cidr, packet.destination)
-        case InInterface() | OutInterface():
-            return interface_matches(match.name, packet.interface)
+        case InInterface():
+            return interface_matches(match.name, _interface(packet, "inbound"))
+        case OutInterface():
+            return interface_matches(match.name, _interface(packet, "outbound"))
         case DestinationPort():
             return match.ports.bounds[0] <= packet.port <= match.ports.bounds[1]
         case Multiport():
@@ -218,6 +241,11 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
             return match.bounds[0] <= packet.uid <= match.bounds[1]
         case _:
             assert_never(match)
+
+
+def _interface(packet: Packet, direction: Direction) -> str:
+    """The interface of a direction: a packet has none of the other one."""
+    return packet.interface if packet.direction == direction else ""
 
 
 def _bounds(match: Multiport) -> list[tuple[int, int]]:

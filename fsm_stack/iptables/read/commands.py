@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fsm_stack.iptables.read.rule import read_rule
+from fsm_stack.iptables.read.rule import TARGET_NAMES, read_rule
 from fsm_stack.iptables.read.tokens import AND, Problem, chain_name, number, words_of
 from fsm_stack.iptables.rule import BUILT_IN_CHAINS, OUTPUT, PREROUTING, Append, Insert, Ruleset
 
@@ -103,7 +103,10 @@ class CommandReader:
     def _declare(self, operation: list[Word]) -> None:
         if len(operation) != 2:  # noqa: PLR2004  # -N CHAIN
             raise operation[-1].error("expected -N and one chain")
-        self._chains.append(chain_name(operation[1]))
+        name = chain_name(operation[1])
+        if self._programs and name in TARGET_NAMES:
+            raise operation[1].error(f"{name!r} is a target: expected the name of a chain")
+        self._chains.append(name)
 
 
 def policy(operation: list[Word]) -> None:

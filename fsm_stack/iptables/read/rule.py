@@ -12,6 +12,7 @@ from fsm_stack.iptables.read.tokens import (
     ports_in,
 )
 from fsm_stack.iptables.rule import (
+    STANDARD_TARGETS,
     Accept,
     Destination,
     DestinationPort,
@@ -43,10 +44,12 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Match, Target
 
 _WITH_PORTS: Final = ("tcp", "udp")
-# Targets that this package does not model; a chain cannot have such a name.
+# Targets that this package does not model.
 _FOREIGN_TARGETS: Final = frozenset(
     ("DROP", "REJECT", "QUEUE", "LOG", "MASQUERADE", "SNAT", "NETMAP", "MARK", "TPROXY", "NFQUEUE")
 )
+# No chain is made with such a name by a command; iptables-restore refuses the first four only.
+TARGET_NAMES: Final = STANDARD_TARGETS | _FOREIGN_TARGETS | {"REDIRECT", "DNAT"}
 
 
 class RuleReader:
@@ -167,6 +170,10 @@ class RuleReader:
 
     def port(self, option: Word) -> None:
         """``--dport N`` or ``--dport N:M``."""
+        own = "port" in self._seen or self._modules.intersection(_WITH_PORTS)
+        if "multiport" in self._modules and not own:  # getopt takes it for --dports, cut short
+            self.multiport(option)
+            return
         self._once(option, "port")
         self._require_ports(option)
         word = self._take("a port")

@@ -26,6 +26,7 @@ from fsm_stack.iptables.rule import (
     UidOwner,
 )
 from fsm_stack.iptables.sets.diagram import AXES, Diagrams, Node, same
+from fsm_stack.iptables.sets.hooks import seen_from
 from fsm_stack.iptables.sets.ranges import (
     complement,
     interface_interval,
@@ -72,13 +73,15 @@ def coverage(ruleset: Ruleset) -> Coverage:
 
     Raises:
         NotLoadableError: iptables would refuse the rules.
+        TooComplexError: they differ too much from one another.
     """
     chains = require_loadable(ruleset)
-    builder = Diagrams()
+    builder = Diagrams(rules=len(ruleset.steps))
     done: dict[str, Node] = {}
     hooks = {}
     for hook in (OUTPUT, PREROUTING):
-        chain = chain_diagram(builder, chains, hook, done)
+        seen = seen_from(chains, hook)
+        chain = chain_diagram(builder, seen, hook, done if seen is chains else {})
         hooks[hook] = builder.convert(_finally, chain)
     return Coverage(hooks[OUTPUT], hooks[PREROUTING])
 

@@ -6,7 +6,7 @@ A dump may have tens of thousands of rules that differ in their destination only
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from fsm_stack.iptables.sets.coverage import (
     rule_limits,
 )
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams
+from fsm_stack.iptables.sets.hooks import entered, seen_from
 from fsm_stack.iptables.sets.ranges import IPV4_END, intersection
 
 if TYPE_CHECKING:
@@ -145,15 +146,35 @@ class Dead:
 
 
 def dead_rules(chains: Mapping[str, tuple[Rule, ...]]) -> Iterator[Dead]:
-    """Every rule that no packet entering its chain can reach.
+    """Every rule that no packet entering its chain can reach, of the chains that some enter.
 
     What enters a chain is what the rules that jump to it let in: only packets that a chain gets
     count.
 
     Args:
         chains: of a loadable rule set, in the kernel's order.
+
+    Raises:
+        TooComplexError: they differ too much from one another.
     """
-    entering, answers = _entering(chains), _Answers(chains, Diagrams(), {})
+    by_hook = [entered(chains, hook) for hook in (PREROUTING, OUTPUT)]
+    seen: dict[str, tuple[Rule, ...]] = {}
+    for hook, inside in zip((PREROUTING, OUTPUT), by_hook, strict=True):
+        mine = seen_from(chains, hook)
+        for name in inside:
+            if mine is not chains and mine[name] != chains[name] and by_hook[0] & by_hook[1]:
+                return  # a chain may be another one to each hook's packets
+            seen[name] = mine[name]
+    own = {id(new): old for name, rules in seen.items()
+           for new, old in zip(rules, chains[name], strict=True)}  # fmt: skip
+    for dead in _dead(seen):
+        cover = own[id(dead.covered_by)] if dead.covered_by else None
+        yield replace(dead, rule=own[id(dead.rule)], covered_by=cover)
+
+
+def _dead(chains: Mapping[str, tuple[Rule, ...]]) -> Iterator[Dead]:
+    builder = Diagrams(rules=sum(map(len, chains.values())))
+    entering, answers = _entering(chains), _Answers(chains, builder, {})
     for name, rules in chains.items():
         if rules:
             yield from _dead_in_chain(answers, name, rules, entering.get(name, []))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import InputError
 from fsm_stack.iptables.sets.ranges import IPV4_END
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ AXES: Final[tuple[tuple[str, Any, Any], ...]] = (
 )
 LEVELS: Final = len(AXES)
 
+# Work is counted in intervals of nodes. An injector's script takes 7,000 in all; rules that differ
+# in their destination only take about 200 each.
+_WORK: Final = 1_000_000
+_WORK_A_RULE: Final = 1_000
+
 Interval = tuple[Any, Any]
 Value = Any
+
+
+class TooComplexError(InputError):
+    """Rules that differ so much from one another that comparing them has no end in sight."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +55,27 @@ class Node:
 
 
 class Diagrams:
-    """Builds and combines diagrams; equal parts of one builder are the same object."""
+    """Builds and combines diagrams; equal parts of one builder are the same object.
 
-    def __init__(self) -> None:
+    Args:
+        rules: how many there are to look at: so much more work is allowed.
+    """
+
+    def __init__(self, *, rules: int = 0) -> None:
+        self._left = _WORK + _WORK_A_RULE * rules
         self._known: dict[tuple[Any, ...], Node] = {}
         self._values: dict[Hashable, Hashable] = {}
         self._constants: dict[tuple[int, Hashable], Any] = {}
 
     def node(self, starts: Sequence[Any], children: Sequence[Any]) -> Node:
-        """The node with these intervals, touching ones with the same child joined."""
+        """The node with these intervals, touching ones with the same child joined.
+
+        Raises:
+            TooComplexError: the builder has worked enough.
+        """
+        self._left -= len(starts)
+        if self._left < 0:
+            raise TooComplexError("the rules differ too much from one another to be compared")
         kept_starts, kept = [starts[0]], [children[0]]
         last = children[0]
         for start, child in zip(starts, children, strict=True):

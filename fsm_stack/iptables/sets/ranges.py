@@ -30,6 +30,7 @@ PROTOCOLS: Final = {
     "gre": 47,
     "esp": 50,
     "ah": 51,
+    "ipv6-icmp": 58,
     "icmpv6": 58,
     "sctp": 132,
     "udplite": 136,

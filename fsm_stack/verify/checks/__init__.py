@@ -13,6 +13,7 @@ from fsm_stack.verify.checks import (
     kernel,
     mesh,
     namespaces,
+    next_pods,
     owners,
     pods,
     rules,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
+    *next_pods.START_CHECKS,
     *mesh.CHECKS,
+    *next_pods.CONTENT_CHECKS,
     *control_plane.CHECKS,
     *declared.RIGHT_CHECKS,
     *declared.SERVICE_CHECKS,

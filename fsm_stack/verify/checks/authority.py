@@ -143,7 +143,7 @@ def authority(context: Context) -> Iterator[Finding]:
             "caBundle is not the authority that the control plane's validating webhook has: they "
             "share one, so the API server refuses new pods of the mesh, or changes of policies",
             place=place(item),
-            fix=f"{restart(context, context.system.controller_name)} ; {again}",
+            fix=f"{restart(context, context.system.controller_name)}, then: {again}",
         )
     if unread := context.snapshot.unread(Part.VALIDATING):
         raise NotRun(f"whether it is the control plane's authority is unknown: {unread}")

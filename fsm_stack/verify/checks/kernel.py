@@ -31,10 +31,10 @@ from fsm_stack.verify.checks.each import (
     ran_to_its_end,
     reading_of,
     require_sidecar,
-    restart,
 )
 from fsm_stack.verify.checks.rules import script_of
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.remedy import restart_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,9 @@ def in_kernel(context: Context) -> Iterator[Finding]:
         raise NotRun(f"--rules is of one pod, and {len(context.pods)} were asked about")
     (pod,) = context.pods
     for item in doubled_jumps(live.ruleset):
-        yield replace(item.at(path=place(pod)), fix=restart(pod))
-    yield from _compared(_loaded(pod, context), live.ruleset, pod)
+        yield replace(item.at(path=place(pod)), fix=restart_of(pod, context))
+    for item in _compared(_loaded(pod, context), live.ruleset, pod):
+        yield replace(item, fix=restart_of(pod, context))
 
 
 def _suspected(context: Context) -> Iterator[Finding]:
@@ -154,7 +155,6 @@ def _differs(
         place=place(pod),
         evidence=f"-A {chain} {rule_text(rule)}",
         severity=severity,
-        fix=restart(pod),
     )
 
 

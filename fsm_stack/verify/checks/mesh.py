@@ -66,7 +66,7 @@ def present(context: Context) -> Iterator[Finding]:
 def lists(context: Context) -> Iterator[Finding]:
     """The five lists hold what is declared, by meaning: order and repetition do not matter."""
     item = live(context)
-    wanted = _declared_lists(context)
+    wanted = declared_lists(context)
     has = mapping(mapping(item.get("spec")).get("traffic"))
     for name in KEYS:
         if name not in wanted:
@@ -85,11 +85,16 @@ def lists(context: Context) -> Iterator[Finding]:
             f"{name} {' and '.join(parts)}{written}",
             place=f"{place(context)} spec.traffic.{name}",
             evidence=f"declared {wanted[name]}, live {has.get(name) or []}",
-            fix=_fix(context, item, name, wanted[name]),
+            fix=list_fix(context, item, name, wanted[name]),
         )
 
 
-def _declared_lists(context: Context) -> Json:
+def declared_lists(context: Context) -> Json:
+    """The five lists that the MeshConfig should have: declared, or as the stack recorded them.
+
+    Raises:
+        NotApplicable: nothing tells.
+    """
     if context.expected.declared:
         traffic = (context.expected.settings or {}).get("traffic") or {}
         return {name: traffic.get(name) or [] for name in KEYS}
@@ -110,7 +115,8 @@ def _entries(values: object) -> list[str]:
     return list(dict.fromkeys(canonical(text) or text for text in texts))
 
 
-def _fix(context: Context, item: Json, name: str, values: list[object]) -> str:
+def list_fix(context: Context, item: Json, name: str, values: list[object]) -> str:
+    """What gives a list of the cluster's MeshConfig these values, or declares what it has."""
     if context.expected.origin != "stack":
         return _patch(context, name, values)
     return f"{apply(context, item, f'spec.traffic.{name}')}, or declare what it has."

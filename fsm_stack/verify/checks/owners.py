@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def _read(context: Context) -> Mapping[Key, Json]:
+def owners_of_mesh(context: Context) -> Mapping[Key, Json]:
     """The owners that matter: of the asked pods, and those that have none.
 
     Raises:
@@ -54,11 +54,11 @@ def _read(context: Context) -> Mapping[Key, Json]:
 def complete(context: Context) -> Iterator[Finding]:
     """Every owner in the mesh has its pods, and could make new ones."""
     looked, unread = 0, ""
-    for key, item in _read(context).items():
+    for key, item in owners_of_mesh(context).items():
         template = (item.get("spec") or {}).get("template") or {}
         annotations = (template.get("metadata") or {}).get("annotations") or {}
         host_network = (template.get("spec") or {}).get("hostNetwork") is True
-        decision = _decision(context, key[1], annotations, host_network=host_network)
+        decision = decided(context, key[1], annotations, host_network=host_network)
         if decision is None:
             unread = unread or f"namespace {key[1]} was not read"
         elif decision.outcome == "leave":
@@ -74,9 +74,10 @@ def complete(context: Context) -> Iterator[Finding]:
         raise NotApplicable("no owner here makes pods of the mesh")
 
 
-def _decision(
+def decided(
     context: Context, namespace: str, annotations: Json, *, host_network: bool
 ) -> Decision | None:
+    """What the injector decides of such a pod; None: its namespace was not read."""
     known, mesh = context.namespaces.get(namespace), context.expected.mesh
     if known is None:
         return None
@@ -160,7 +161,7 @@ def _place(key: Key) -> str:
 def misplaced(context: Context) -> Iterator[Finding]:
     """No redirection annotation stands on an owner instead of its pod template."""
     known = pod_keys(context.system)
-    for (kind, namespace, name), item in _read(context).items():
+    for (kind, namespace, name), item in owners_of_mesh(context).items():
         metadata = item.get("metadata") or {}
         template = ((item.get("spec") or {}).get("template") or {}).get("metadata") or {}
         there = template.get("annotations") or {}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 _HOST_BITS: Final = "host-bits"
+_TOO_COMPLEX: Final = "too-complex"
 _NO_RULES: Final = "missing-rule"
 
 
@@ -67,7 +68,7 @@ def _faults(script: str) -> tuple[Finding, ...]:
     return tuple(
         item
         for item in lint_reading(reading, dead=False)
-        if item.severity is Severity.ERROR or item.id == _HOST_BITS
+        if item.severity is Severity.ERROR or item.id in (_HOST_BITS, _TOO_COMPLEX)
     )
 
 

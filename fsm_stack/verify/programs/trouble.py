@@ -129,7 +129,7 @@ def _unscheduled(pod: ProgramPod, one: Program) -> Trouble:
     return Trouble(id="program-unschedulable", why=why, evidence=message, fix=fix)
 
 
-def stuck(one: Program, context: Context) -> Trouble | None:
+def stuck(one: Program, _context: Context) -> Trouble | None:
     """A rollout that does not end, or pods that are missing: nothing tells more."""
     if one.runs and not one.timed_out:
         return None
@@ -154,11 +154,11 @@ def stuck(one: Program, context: Context) -> Trouble | None:
         evidence=evidence,
         fix=command("kubectl", "describe", "deployment", one.name, "-n", one.namespace)
         if one.unread or one.pods
-        else _unmade(one, context),
+        else _unmade(one),
     )
 
 
-def _unmade(one: Program, _context: Context) -> str:
+def _unmade(one: Program) -> str:
     return (
         "Let kube-controller-manager run, which makes the pods; then look again: "
         f"{command('kubectl', 'get', 'pods', '-n', one.namespace)}"
