@@ -30,7 +30,8 @@ from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
 from fsm_stack.verify.commands import harmless
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
-from fsm_stack.workloads.documents import object_at, split
+from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.objects import object_at
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
