@@ -7,6 +7,7 @@ what a pod printed.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ MESH: Final = "mesh"
 # A script of 15 ports and 1,000 ranges has 60 kB; a dump of a whole node some hundred.
 SCRIPT_MAX: Final = 4 * 1024 * 1024
 _MESSAGE_MAX: Final = 240
+# A Kubernetes object, in JSON or in YAML.
+_OBJECT: Final = re.compile(r"\s*\{|(?:\s*(?:#.*|---)\n)*[\"']?(?:apiVersion|kind|items)[\"']?:\s")
 _DESCRIPTION: Final = "Init Containers:"
 
 
@@ -161,8 +164,9 @@ def _no_profile(name: str, known: tuple[str, ...]) -> str:
 def of_script(path: str, system: str | None = None) -> RulesSource:
     """A script or a dump: every text that :func:`fsm_stack.iptables.read.text.read` takes.
 
-    The output of ``kubectl describe pod`` is taken too; the script is then that of the system's
-    init container, whose name is the profile's and never guessed.
+    The output of ``kubectl describe pod`` is taken too, and a pod in JSON or YAML; the script is
+    then that of the system's init container, whose name is the profile's and never guessed. Of an
+    object, lines are the script's own.
 
     Args:
         path: a file; ``-`` is standard input.
@@ -178,6 +182,11 @@ def of_script(path: str, system: str | None = None) -> RulesSource:
     systems = (SYSTEMS[system],) if system else tuple(SYSTEMS.values())
     try:
         script = _script(text, systems)
+        if _OBJECT.match(text):
+            from fsm_stack.project.pod_script import init_script  # noqa: PLC0415  # with YAML
+
+            name, script = init_script(text, shown, systems)
+            shown = f"{shown} ({name})"
         reading = read(script)
     except RuleSyntaxError as error:
         problem = _printable(str(error).partition(": ")[2])

@@ -75,6 +75,8 @@ def _indent(line: Line) -> int:
 
 Dialect = Literal["restore", "save", "listing", "commands"]
 _COMMANDS = ("iptables", "iptables-legacy", "iptables-nft")
+# What other commands' output begins with.
+_LISTINGS = {"Chain": "the output of iptables -L", "table": "the output of nft list"}
 _BYTE_ORDER_MARK = "\ufeff"
 _RESTORES = tuple(f"{name}-restore" for name in _COMMANDS)
 
@@ -126,6 +128,11 @@ def read(text: str) -> Reading:
         return _reading(CommandReader(lines, programs=_COMMANDS).read())
     if head in ("-P", "-N", "-A", "-I"):
         return _reading(CommandReader(lines, programs=()).read())
+    if head in _LISTINGS:
+        raise first.error(
+            f"this is {_LISTINGS[head]}, which does not have the rules in full: run iptables-save "
+            "-t nat, or iptables -t nat -S, in the pod's network namespace, and give its output"
+        )
     raise first.error(
         f"{head!r}: expected iptables-restore, iptables, *nat, or a line of iptables -S"
     )
