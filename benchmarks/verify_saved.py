@@ -133,7 +133,7 @@ def run(path: Path) -> tuple[float, float, int]:
         [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
     )
     wall, used = time.monotonic() - start, _children() - before
-    found = re.search(r"and (\d+) more", done.stdout)
+    found = re.search(r"\n {4}and (\d+) more; --output", done.stdout)
     memory = int(done.stderr.split()[-1]) / 1024
     return min(wall, used) if used else wall, memory, int(found[1]) + 10 if found else 0
 

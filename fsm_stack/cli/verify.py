@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _OUTPUT: Final = "fsm_stack.output"
 _POLL_SECONDS: Final = 2.0
+_COLORS: Final = {
+    "FAILED": "red", "error:": "red", "warned": "yellow", "warning:": "yellow", "info:": "blue",
+    "NOT RUN": "yellow",
+}  # fmt: skip
 _ERASE: Final = "\r\x1b[K"  # ECMA-48: to the start of the line, erase it
 WORDS: Final = "[STACK] [POD | KIND/NAME]"
 
@@ -79,6 +83,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--wait", type=click.FloatRange(0), default=0, metavar="SECONDS",
               help="Ask again until every check passes, for so long.")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Show every check, those that passed, too.")
 @click.option(
     "-o",
     "--output",
@@ -92,7 +97,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @project_option
 def verify(
     words: tuple[str, ...], *, why: str | None, redirected: bool, only: tuple[str, ...],
-    wait: float, output: str, fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
+    wait: float, every: bool, output: str, fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
 ) -> None:  # fmt: skip
     """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
 
@@ -108,8 +113,11 @@ def verify(
         _explain(request, why, redirected=redirected)
     if redirected:
         raise click.UsageError("--redirected: expected --why IP:PORT with it")
+    from time import monotonic
+
+    start = monotonic()
     report = _report(request, _chosen(only), wait, fail_on)
-    _emit(report, output)
+    _emit(report, output, took=monotonic() - start, every=every)
     finish(report, fail_on)
 
 
@@ -200,10 +208,19 @@ def _explain(request: Request, destination: str, *, redirected: bool) -> None:
     leave(failed=answer.cause != "as-declared")
 
 
-def _emit(report: Report, output: str) -> None:
-    from fsm_stack.verify.report import as_json, lines, sarif
+def _emit(report: Report, output: str, *, took: float, every: bool) -> None:
+    from fsm_stack.verify.report import all_lines, as_json, lines, sarif
 
-    emit(sarif(report) if output == "sarif" else as_json(report), lines(report))
+    shown = all_lines(report, took=took) if every else lines(report, took=took)
+    emit(sarif(report) if output == "sarif" else as_json(report), map(_colored, shown))
+
+
+def _colored(line: str) -> str:
+    """A line with its first word of severity in the colour that ``lint`` gives it."""
+    for word, color in _COLORS.items():
+        if line.lstrip(" ").startswith(word):
+            return line.replace(word, click.style(word, fg=color), 1)
+    return line
 
 
 def finish(report: Report, fail_on: str) -> None:

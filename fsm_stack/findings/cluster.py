@@ -32,7 +32,7 @@ RULES: Final = (
     ),
     _rule(
         "cluster-mesh-config-content",
-        "a key of the MeshConfig stands where nobody reads it",
+        "the MeshConfig's lists do not load or redirect, or stand where nobody reads them",
         "The API server keeps it, the injector ignores it: what it declares has no effect.",
         "Move it to the section where it is read.",
         source="flomesh-io/fsm pkg/apis/config",

@@ -11,14 +11,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings import finding as writer
+from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.finding import Severity
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.commands import counted, harmless
+from fsm_stack.verify.problems import commands, problems, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.verify.check import Context, Outcome, Report
+    from fsm_stack.verify.check import Check, Context, Outcome, Report
+    from fsm_stack.verify.problems import Problem
     from fsm_stack.verify.restarts import RestartList
     from fsm_stack.verify.why import Why
 
@@ -32,6 +36,11 @@ _WORDS: Final = {
     Status.NOT_APPLICABLE: "-",
 }
 _WIDTH: Final = 8
+_SEVERE: Final = {
+    Severity.ERROR: "FAILED",
+    Severity.WARNING: "warned",
+    Severity.INFO: "noted",
+}
 
 
 def safe(item: Finding) -> Finding:
@@ -60,13 +69,74 @@ def head(context: Context) -> list[str]:
     return lines
 
 
-def lines(report: Report, *, shown: int = _SHOWN) -> Iterator[str]:
-    """The report for people.
+def lines(report: Report, *, took: float | None = None) -> Iterator[str]:
+    """The report for people: the verdict, each problem once, what to run; the rest is counted.
+
+    Args:
+        report: the answers.
+        took: seconds.
+    """
+    known = problems(report)
+    yield harmless(verdict(report, known), limit=_COMMAND_MAX)
+    yield from head(report.context)
+    for problem in known:
+        yield ""
+        yield from _problem(problem)
+    if partly := _by_reason(report):
+        yield ""
+        yield from partly
+    yield ""
+    yield _summed(report, took)
+    if todo := commands(report, known):
+        yield ""
+        yield "run, in order:"
+        yield from (f"  {harmless(one, limit=_COMMAND_MAX)}" for one in todo[:_SHOWN])
+        if (more := len(todo) - _SHOWN) > 0:
+            yield f"  # and {more} more: fsm-stack restart-list prints restarts in batches"
+
+
+def _problem(problem: Problem) -> Iterator[str]:
+    word = _SEVERE[problem.severity].ljust(_WIDTH)
+    yield f"{word}{problem.title} [{problem.check.id}]"
+    for root in problem.roots[:_SHOWN]:
+        yield from _finding(root.finding, "    ")
+        for check_id, titles in groupby(root.hence, key=lambda pair: pair[0]):
+            messages = [harmless(item.message) for _, item in titles]
+            others = f"; and {len(messages) - 1} more" if len(messages) > 1 else ""
+            yield f"      hence {check_id}: {messages[0]}{others}"
+    if (more := len(problem.roots) - _SHOWN) > 0:
+        yield f"    and {more} more; --output json has all"
+
+
+def _by_reason(report: Report) -> list[str]:
+    """Checks that did not run, or looked at a part only: those with one reason in one line."""
+    reasons: dict[tuple[str, str], list[Check]] = {}
+    for one in report.outcomes:
+        if not one.complete:
+            word = "NOT RUN" if one.status is Status.NOT_RUN else "in part"
+            reasons.setdefault((word, one.why), []).append(one.check)
+    shown = []
+    for (word, reason), checks in reasons.items():
+        why = harmless(reason, limit=_COMMAND_MAX)
+        alone = f"{checks[0].title} [{checks[0].id}]: {why}"
+        several = f"{why}: {', '.join(check.id for check in checks)}"
+        shown.append(f"{word.ljust(_WIDTH)}{alone if len(checks) == 1 else several}")
+    return shown
+
+
+def _summed(report: Report, took: float | None) -> str:
+    return summary(report) + ("" if took is None else f"; took {took:.1f} s")
+
+
+def all_lines(report: Report, *, shown: int = _SHOWN, took: float | None = None) -> Iterator[str]:
+    """The report for people, every check with all that it found.
 
     Args:
         report: the answers.
         shown: findings of one check; the others are counted.
+        took: seconds.
     """
+    yield harmless(verdict(report, problems(report)), limit=_COMMAND_MAX)
     yield from head(report.context)
     for group, outcomes in groupby(report.outcomes, key=lambda outcome: outcome.check.group):
         yield ""
@@ -74,21 +144,28 @@ def lines(report: Report, *, shown: int = _SHOWN) -> Iterator[str]:
         for outcome in outcomes:
             yield from _outcome(outcome, shown)
     yield ""
-    yield summary(report)
+    yield _summed(report, took)
 
 
 def _outcome(outcome: Outcome, shown: int) -> Iterator[str]:
     why = f": {harmless(outcome.why, limit=_COMMAND_MAX)}" if outcome.why else ""
     word = _WORDS[outcome.status].ljust(_WIDTH)
-    yield f"  {word}{outcome.check.title} [{outcome.check.id}]{why}"
-    for item in map(safe, outcome.findings[:shown]):
-        yield f"      {item.severity}: {item.place.path}: {item.message} [{item.id}]"
-        if item.value:
-            yield f"        seen: {item.value}"
-        if item.fix:
-            yield f"        fix:  {item.fix}"
+    wrong = outcome.status in {Status.FAILED, Status.WARNED}
+    title = rule(outcome.check.id).title if wrong else outcome.check.title
+    yield f"  {word}{title} [{outcome.check.id}]{why}"
+    for item in outcome.findings[:shown]:
+        yield from _finding(item, "      ")
     if (more := len(outcome.findings) - shown) > 0:
         yield f"      and {more} more; --output json has all"
+
+
+def _finding(given: Finding, before: str) -> Iterator[str]:
+    item = safe(given)
+    yield f"{before}{item.severity}: {item.place.path}: {item.message} [{item.id}]"
+    if item.value:
+        yield f"{before}  seen: {item.value}"
+    if item.fix:
+        yield f"{before}  fix:  {item.fix}"
 
 
 def summary(report: Report) -> str:
@@ -111,6 +188,7 @@ def summary(report: Report) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """Plain values, all findings."""
     return _source(report.context) | {
+        "verdict": harmless(verdict(report, problems(report)), limit=_COMMAND_MAX),
         "pods": len(report.context.pods),
         "complete": report.complete,
         "checks": [

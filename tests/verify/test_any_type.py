@@ -17,7 +17,7 @@ from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import of_cluster
-from fsm_stack.verify.report import as_json, lines, sarif
+from fsm_stack.verify.report import all_lines, as_json, lines, sarif
 from fsm_stack.verify.restarts import restarts
 from fsm_stack.verify.why import explain
 
@@ -61,7 +61,8 @@ def look(mesh: World) -> None:
     """Everything that reads a snapshot: checks, reports, restarts, why, anonymous copies."""
     context = mesh.context()
     report = Report(context=context, outcomes=run_checks(context, CHECKS))
-    assert len(list(lines(report))) > len(CHECKS)
+    assert list(lines(report))[-1]
+    assert len(list(all_lines(report))) > len(CHECKS)
     json.dumps([as_json(report), sarif(report)])
     restarts(context)
     if len(context.pods) == 1:

@@ -130,9 +130,9 @@ def test_what_a_shortened_description_leaves_out_is_not_counted_as_passed(projec
     assert "1 check: 0 passed, 1 not run" in result.output
 
 
-def test_every_report_names_context_server_and_stack_first(project: Path) -> None:
+def test_every_report_names_context_server_and_stack_below_the_verdict(project: Path) -> None:
     result = ports(project, "osm")
-    assert result.output.splitlines()[:3] == [
+    assert result.output.splitlines()[1:4] == [
         "context files",
         "server  osm-ports.describe.txt, osm.annotations.txt",
         "stack   osm, Pulumi.osm.yaml (osm)",

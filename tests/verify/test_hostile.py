@@ -11,7 +11,7 @@ import pytest
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.commands import command, harmless
-from fsm_stack.verify.report import as_json, lines, sarif
+from fsm_stack.verify.report import all_lines, as_json, lines, sarif
 from fsm_stack.verify.restarts import lines as restart_lines
 from fsm_stack.verify.restarts import restarts
 
@@ -34,7 +34,7 @@ def printed(mesh: World) -> str:
     known = report(mesh)
     plain = json.dumps(as_json(known), ensure_ascii=False)
     scanned = json.dumps(sarif(known), ensure_ascii=False)
-    return "\n".join([*lines(known), plain, scanned])
+    return "\n".join([*lines(known), *all_lines(known), plain, scanned])
 
 
 def restart_script(mesh: World) -> list[str]:
@@ -111,8 +111,8 @@ def test_context_and_server_of_a_file_are_shown_harmlessly() -> None:
     source = replace(known.context.snapshot.source, context=ESCAPE, server=HIDDEN)
     snapshot = replace(known.context.snapshot, source=source)
     shown = "\n".join(lines(replace(known, context=replace(known.context, snapshot=snapshot))))
-    assert shown.splitlines()[0] == r"context \x1b]0;owned\x07\x1b[2J"
-    assert shown.splitlines()[1] == r"server  \u202e\u200b\x9b"
+    assert shown.splitlines()[1] == r"context \x1b]0;owned\x07\x1b[2J"
+    assert shown.splitlines()[2] == r"server  \u202e\u200b\x9b"
 
 
 @pytest.mark.parametrize(

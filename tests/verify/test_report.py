@@ -7,7 +7,7 @@ import pytest
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Report, Status, run_checks
 from fsm_stack.verify.checks import CHECKS
-from fsm_stack.verify.report import as_json, lines, sarif, summary
+from fsm_stack.verify.report import all_lines, as_json, lines, sarif, summary
 
 from .world import World, check, world
 
@@ -18,16 +18,29 @@ def report(mesh: World, *only: str) -> Report:
     return Report(context=context, outcomes=run_checks(context, chosen))
 
 
-def test_a_clean_report_is_one_line_a_check() -> None:
-    text = list(lines(report(world())))
-    assert text[:5] == [
+def test_a_clean_report_is_its_verdict_and_a_count() -> None:
+    assert list(lines(report(world()), took=1.25)) == [
+        "all is well; 1 of 1 pod fine",
+        "context test",
+        "server  https://127.0.0.1:6443",
+        "stack   dev (fsm)",
+        "asked   pod/web-7f9c5d-x2x -n shop: 1 pod",
+        "",
+        f"{len(CHECKS)} checks: {len(CHECKS) - 1} passed, 1 not applicable; took 1.2 s",
+    ]
+
+
+def test_every_check_is_one_line_where_all_are_asked_for() -> None:
+    text = list(all_lines(report(world())))
+    assert text[:6] == [
+        "all is well; 1 of 1 pod fine",
         "context test",
         "server  https://127.0.0.1:6443",
         "stack   dev (fsm)",
         "asked   pod/web-7f9c5d-x2x -n shop: 1 pod",
         "",
     ]
-    assert text[5:7] == [
+    assert text[6:8] == [
         "next pod",
         "  ok      every pod that restarts now will start [next-pod]",
     ]
@@ -39,14 +52,22 @@ def test_a_finding_has_its_place_its_reason_what_was_seen_and_a_fix() -> None:
     mesh = world()
     mesh.the("Pod")["status"]["containerStatuses"][1]["ready"] = False
     text = list(lines(report(mesh, "pod-ready")))
-    start = next(index for index, line in enumerate(text) if line.startswith("  FAILED"))
-    assert text[start:-2] == [
-        "  FAILED  the sidecar and every counted container are ready [pod-ready]",
-        "      error: pod shop/web-7f9c5d-x2x: the sidecar is not ready: running [pod-ready]",
-        "        seen: READY 1/2, status Running",
-        "        fix:  kubectl logs web-7f9c5d-x2x -c sidecar -n shop",
+    assert text[0] == (
+        "1 problem: a container of an injected pod is not ready (pod shop/web-7f9c5d-x2x); 0 of 1 "
+        "pod fine"
+    )
+    start = next(index for index, line in enumerate(text) if line.startswith("FAILED"))
+    assert text[start:] == [
+        "FAILED  a container of an injected pod is not ready [pod-ready]",
+        "    error: pod shop/web-7f9c5d-x2x: the sidecar is not ready: running [pod-ready]",
+        "      seen: READY 1/2, status Running",
+        "      fix:  kubectl logs web-7f9c5d-x2x -c sidecar -n shop",
+        "",
+        "1 check: 0 passed, 1 failed",
+        "",
+        "run, in order:",
+        "  kubectl --context test logs web-7f9c5d-x2x -c sidecar -n shop",
     ]
-    assert text[-1] == "1 check: 0 passed, 1 failed"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +89,8 @@ def test_many_findings_are_cut_in_text_and_whole_in_json() -> None:
     pod = mesh.the("Pod")
     pod["metadata"]["annotations"] = {f"flomesh.io/a{number}": "" for number in range(25)}
     known = report(mesh, "pod-annotation-effect")
-    assert "      and 15 more; --output json has all" in list(lines(known))
+    assert "    and 15 more; --output json has all" in list(lines(known))
+    assert "      and 15 more; --output json has all" in list(all_lines(known))
     assert len(as_json(known)["checks"][0]["findings"]) == 25
 
 
