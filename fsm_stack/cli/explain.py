@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, output_option
+from fsm_stack.cli.verb import Verb, emit, leave, output_option
 from fsm_stack.errors import InputError
 from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.findings.finding import harmless
 from fsm_stack.project.project import did_you_mean
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.catalogue import Rule
 
 _WIDTH = 80
+_TEXT_MAX = 4 * 1024 * 1024
 
 
 class FindingId(click.ParamType[str]):
@@ -41,20 +44,61 @@ class FindingId(click.ParamType[str]):
 
 
 @click.command(cls=Verb, short_help="Say what a finding means and how to mend it.")
-@click.argument("finding_id", type=FindingId(), required=False, metavar="[ID]")
+@click.argument("finding_id", type=FindingId(), required=False, metavar="[ID | FILE | -]")
 @output_option
 def explain(finding_id: str | None) -> None:
     """Say what a finding means, why it matters and how to mend it.
 
     ID is a finding's id, such as too-many-ports, or a hazard's, such as H1, which may have several
     findings. Without ID, every finding is listed.
+
+    FILE, or - for standard input, holds a log of an init container, events or an error of the API
+    server: what each known line of it comes from, and the remedy. Exit code 1: none is known.
     """
+    if finding_id is not None and _is_text(finding_id):
+        _explain_text(finding_id)
     if finding_id is None:
         rules = tuple(all_rules().values())
         emit([_plain(known) for known in rules], _list(rules))
     else:
         rules = _meant(finding_id)
         emit([_plain(known) for known in rules], "\n".join(map(_text, rules)).splitlines())
+
+
+def _is_text(name: str) -> bool:
+    """Whether a word names a text to explain; an id of the catalogue never does."""
+    return name == "-" or (name not in all_rules() and Path(name).is_file())
+
+
+def _explain_text(name: str) -> None:
+    from fsm_stack.verify.causes import causes, telling_line
+
+    text = _read(name)
+    known = tuple(causes(text))
+    plain = [{"means": one.means, "fix": one.fix, "line": harmless(one.line)} for one in known]
+    lines = [
+        line
+        for one in known
+        for line in (
+            f"cause: {harmless(one.means)}",
+            f"  seen: {harmless(one.line, limit=None)}",
+            f"  fix:  {harmless(one.fix, limit=None)}",
+        )
+    ]
+    said = harmless(telling_line(text, None)) or "nothing"
+    emit(plain, lines or [f"no known cause; what tells most: {said}"])
+    leave(failed=not known)
+
+
+def _read(name: str) -> str:
+    import sys
+
+    from fsm_stack.project.files import read_file
+
+    if name == "-":
+        return sys.stdin.read(_TEXT_MAX)
+    content = read_file(Path(name), limit=_TEXT_MAX)
+    return (content or b"").decode(errors="replace")
 
 
 def _meant(name: str) -> tuple[Rule, ...]:

@@ -129,6 +129,11 @@ class Context:
     def _troubles(self) -> dict[str, Trouble | None]:
         return {}
 
+    @cached_property
+    def memory(self) -> dict[str, str]:
+        """Texts that are the same for every pod, and take long to find: by their names."""
+        return {}
+
     @property
     def named(self) -> bool:
         """Whether a pod or an owner was asked about, not the mesh or a namespace."""

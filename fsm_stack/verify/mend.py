@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # With it a pod starts, and nothing of it is redirected.
 _STARTS: Final = frozenset({"excludes-everything"})
 _NO_OWN: Final[dict[str, str]] = {}
+_MENDED: Final = "mend_mesh"
 _WITH_TEMPLATE: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -52,6 +53,12 @@ def mesh_stops(context: Context) -> str:
 
 def mend_mesh(context: Context) -> str:
     """What gives the cluster's MeshConfig lists that load, and redirect."""
+    if _MENDED not in context.memory:
+        context.memory[_MENDED] = _mend_mesh(context)
+    return context.memory[_MENDED]
+
+
+def _mend_mesh(context: Context) -> str:
     declared = context.expected.mesh
     if context.expected.declared and not (
         why_not(_NO_OWN, declared) or redirects_nothing(_NO_OWN, declared)

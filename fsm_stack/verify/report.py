@@ -48,7 +48,7 @@ def safe(item: Finding) -> Finding:
     return replace(
         item,
         message=harmless(item.message),
-        value=None if item.value is None else harmless(item.value),
+        value=None if item.value is None else harmless(item.value, limit=_COMMAND_MAX),
         fix=harmless(item.fix, limit=_COMMAND_MAX),
         place=replace(item.place, path=harmless(item.place.path)),
     )

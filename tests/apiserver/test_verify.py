@@ -215,6 +215,11 @@ def image(api: Api, name: str) -> None:
     api.patch(INJECTOR, {"spec": {"template": {"spec": {"containers": [container]}}}})
 
 
+def template(api: Api, ports: str | None) -> None:
+    annotations = {"flomesh.io/outbound-port-exclusion-list": ports}
+    api.patch(OWNER, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
+
+
 def leads_to(api: Api, target: int) -> None:
     (port,) = api.get(SERVICE)["spec"]["ports"]
     api.patch(SERVICE, {"spec": {"ports": [port | {"targetPort": target}]}})
@@ -236,6 +241,14 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
     "cluster-lists": (
         lambda a: traffic(a, outboundPortExclusionList=[6379]),
         lambda a: traffic(a, outboundPortExclusionList=[6379, 7070]),
+    ),
+    "next-pod": (
+        lambda a: template(a, ",".join(map(str, range(9000, 9014)))),  # and two of the mesh
+        lambda a: template(a, None),
+    ),
+    "cluster-mesh-config-content": (
+        lambda a: traffic(a, outboundIPRangeExclusionList=["0.0.0.0/0"]),
+        lambda a: again(a, MESH_CONFIG),
     ),
     "cluster-mesh-config-drift": (
         lambda a: traffic(a, enableEgress=not a.get(MESH_CONFIG)["spec"]["traffic"]["enableEgress"]),

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from fsm_stack.cli.main import cli
 from fsm_stack.findings.catalogue import all_rules
 
 from .conftest import document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Run
 
 
@@ -55,3 +60,30 @@ def test_an_unknown_id_is_answered_with_the_nearest(run: Run, name: str, message
     result = run("explain", name)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"fsm-stack: error: {name!r}: no such finding or hazard{message}\n"
+
+
+LOG = "modprobe: x\niptables-restore v1.8.7 (legacy): iptables-restore: unable to initialize table 'nat'\n"
+
+
+def test_a_pasted_log_is_explained(tmp_path: Path) -> None:
+    wanted = [
+        "cause: the node's kernel has no nat table for this iptables back end, or the container "
+        "may not use it",
+        "  seen: iptables-restore v1.8.7 (legacy): iptables-restore: unable to initialize table "
+        "'nat'",
+        "  fix:  Load iptable_nat (or nf_tables and nft_chain_nat) on the node, or set "
+        "sidecar.enablePrivilegedInitContainer.",
+    ]
+    (tmp_path / "log.txt").write_text(LOG)
+    for word, given in (("-", LOG), (str(tmp_path / "log.txt"), "")):
+        result = CliRunner().invoke(cli, ["explain", word], input=given)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.splitlines() == wanted
+    result = CliRunner().invoke(cli, ["explain", "-", "-o", "json"], input=LOG)
+    assert [sorted(one) for one in json.loads(result.stdout)] == [["fix", "line", "means"]]
+
+
+def test_a_text_without_a_known_cause_is_no_success() -> None:
+    result = CliRunner().invoke(cli, ["explain", "-"], input="all is well\n")
+    assert result.exit_code == 1
+    assert result.stdout == "no known cause; what tells most: all is well\n"

@@ -10,8 +10,8 @@ from network import BACKENDS, Backend, Network
 from test_hazards import REFUSED, every_way, script
 
 from fsm_stack.iptables.read.text import read
+from fsm_stack.verify.causes import cause, telling_line
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.checks.init import cause, telling_line
 from tests.verify.world import DEV, World, world
 
 if TYPE_CHECKING:

@@ -137,6 +137,8 @@ def _first(known: PodRefusal, key: Key, context: Context) -> str:
         return known.first or f"Make what it names in namespace {key[1]}"
     if known.answers:
         return "Correct what the injector names in its pod template"
+    if known.network:
+        return known.first
     why = context.trouble(context.system.injector_name)
     return why.fix if why else restart(context)
 

@@ -23,6 +23,7 @@ class PodRefusal:
         subject: what refuses it, by its name; empty: it has none.
         answers: a webhook said no; False where it does not answer.
         known: the words are known.
+        network: the API server does not reach a server that may well run.
     """
 
     means: str
@@ -30,6 +31,7 @@ class PodRefusal:
     subject: str = ""
     answers: bool = True
     known: bool = True
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class _Kind:
         first: what to do.
         nameless: the name where the words have none.
         answers: a webhook said no; False where it does not answer.
+        network: the API server does not reach a server that may well run.
     """
 
     says: re.Pattern[str]
@@ -49,11 +52,19 @@ class _Kind:
     first: str = ""
     nameless: str = ""
     answers: bool = True
+    network: bool = False
 
 
 # Source: Kubernetes, plugin/pkg/admission/resourcequota, policy/podsecurity, limitranger,
 # serviceaccount and priority, and apiserver's admission/plugin/webhook.
 _KINDS: Final = (
+    _Kind(
+        says=re.compile(r"failed quota: ([\w.-]+): must specify "),
+        means="ResourceQuota {it} of namespace {place} asks for requests and limits of every "
+        "container, and the mesh's have none",
+        first="Set sidecar.resources and sidecar.initResources, or make a LimitRange with "
+        "defaults in namespace {place}",
+    ),
     _Kind(
         says=re.compile(
             r"exceeded quota: ([\w.-]+)|failed quota: ([\w.-]+)|insufficient quota to match"
@@ -77,10 +88,53 @@ _KINDS: Final = (
         first="Make priority class {it}, or name another one in priorityClassName",
     ),
     _Kind(
+        says=re.compile(
+            r'failed calling webhook "([^"]+)".*'
+            r"(?:context deadline exceeded|i/o timeout|Client\.Timeout|no route to host)"
+        ),
+        means="the API server does not reach webhook {it} in time, and without it no pod is made",
+        first="Let the API server connect to port 9090 of the injector's pods: a firewall rule "
+        "from the control plane to the nodes, or a NetworkPolicy",
+        answers=False,
+        network=True,
+    ),
+    _Kind(
+        says=re.compile(r'failed calling webhook "([^"]+)".*no such host'),
+        means="the API server cannot resolve the Service of webhook {it}, and without it no pod "
+        "is made",
+        first="Let the API server reach Services of the cluster: its egress (konnectivity) or DNS",
+        answers=False,
+        network=True,
+    ),
+    _Kind(
+        says=re.compile(r'failed calling webhook "([^"]+)".*x509: '),
+        means="the API server does not trust the certificate of webhook {it}",
+        first="Restart the injector, which writes its authority when it starts",
+        answers=False,
+    ),
+    _Kind(
+        says=re.compile(r'failed calling webhook "([^"]+)".*no endpoints available'),
+        means="no ready pod stands behind webhook {it}, and without it no pod is made",
+        first="Let the injector run: its Deployment, its pods' events and logs",
+        answers=False,
+    ),
+    _Kind(
+        says=re.compile(r'failed calling webhook "([^"]+)".*connection refused'),
+        means="nothing listens where webhook {it} should, and without it no pod is made",
+        first="Let the injector run: its Deployment, its pods' events and logs",
+        answers=False,
+    ),
+    _Kind(
         says=re.compile(r'failed calling webhook "([^"]+)"'),
         means="webhook {it} does not answer, and without it no pod is made",
         first="Let the server of webhook {it} run",
         answers=False,
+    ),
+    _Kind(
+        says=re.compile(r'admission webhook "([^"]+)" denied.*(?:GKE Warden|autogke)'),
+        means="GKE Autopilot refuses what the init container needs: webhook {it}",
+        first="Let the cluster admit NET_ADMIN: gcloud container clusters update CLUSTER "
+        "--workload-policies=allow-net-admin",
     ),
     _Kind(
         says=re.compile(r'admission webhook "([^"]+)" denied'),
@@ -119,5 +173,6 @@ def pod_refusal(message: str, namespace: str, *, of_mesh: bool = False) -> PodRe
             first=kind.first.format_map(words),
             subject=name,
             answers=kind.answers,
+            network=kind.network,
         )
     return PodRefusal(means="the API server refuses its pods", known=False)
