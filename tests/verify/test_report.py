@@ -71,7 +71,7 @@ def test_a_finding_has_its_place_its_reason_what_was_seen_and_a_fix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "last"), [(10, None), (11, "      and 1 more; --output json has all")]
+    ("count", "last"), [(10, None), (11, "    and 1 more; --output json has all")]
 )
 def test_ten_findings_of_a_check_are_shown_and_the_eleventh_is_counted(
     count: int, last: str | None
