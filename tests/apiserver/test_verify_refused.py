@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .client import eventually
-from .test_verify import BUNDLE, NAMESPACE, answers, expected, ref, verify
+from .test_verify import BUNDLE, NAMESPACE, SERVICE, answers, expected, ref, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,14 @@ DEPLOYMENT = ref("Deployment", "refused", "demo", "apps/v1")
 
 @pytest.fixture
 def refusing(controlled_api: Api) -> Iterator[Api]:
-    """The namespace and the webhook of the dev environment; no injector is behind it."""
+    """The namespace and the webhook of the dev environment; no injector is behind it.
+
+    Nor is a Service: else the API server would look for the injector at the address that another
+    test gave its endpoints, outside of this machine.
+    """
     known = expected()
+    if controlled_api.exists(SERVICE):
+        controlled_api.delete(SERVICE)
     controlled_api.apply(dict(known.objects["Namespace", "", "demo"]))
     hook = json.loads(json.dumps(known.objects[HOOK, "", known.webhook]))
     hook["webhooks"][0]["clientConfig"]["caBundle"] = BUNDLE
