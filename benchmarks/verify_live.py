@@ -31,7 +31,7 @@ from tests.apiserver.apiserver import NotInstalledError, serve  # noqa: E402  # 
 if TYPE_CHECKING:
     from tests.apiserver.client import Api
 
-GOAL = 2.0
+GOAL = 2.2
 PODS = 10_000
 PAGE = 500
 WRITERS = 4
