@@ -45,7 +45,7 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     from fsm_stack.cluster.session import context_of
     from fsm_stack.snapshot.snapshot import Part
     from fsm_stack.verify.report import restart_json
-    from fsm_stack.verify.restarts import lines, restarts
+    from fsm_stack.verify.restarting.restarts import lines, restarts
 
     context = context_of(request_of(words, options), progress=progress)
     clear_progress()

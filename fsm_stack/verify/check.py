@@ -14,9 +14,9 @@ from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply
 from fsm_stack.verify.enrolment import as_declared
-from fsm_stack.verify.injected import injecting_mesh
 from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import redirecting_mesh
+from fsm_stack.verify.restarting.injected import injecting_mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Check, Context, Outcome, Report
     from fsm_stack.verify.problems import Problem
-    from fsm_stack.verify.restarts import RestartList
+    from fsm_stack.verify.restarting.restarts import RestartList
     from fsm_stack.verify.why import Why
 
 _SHOWN: Final = 10

@@ -18,7 +18,7 @@ from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import of_cluster
 from fsm_stack.verify.report import all_lines, as_json, lines, sarif
-from fsm_stack.verify.restarts import restarts
+from fsm_stack.verify.restarting.restarts import restarts
 from fsm_stack.verify.why import explain
 
 from .world import DEV, World, world

@@ -7,7 +7,7 @@ import pytest
 from fsm_stack.snapshot.describe import looks_like_description, read_description
 from fsm_stack.snapshot.snapshot import Assembly, Source
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.restarts import restarts
+from fsm_stack.verify.restarting.restarts import restarts
 
 from .world import DEV, World, expected, pod_json, world
 

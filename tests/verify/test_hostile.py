@@ -12,8 +12,8 @@ from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.commands import command, harmless
 from fsm_stack.verify.report import all_lines, as_json, lines, sarif
-from fsm_stack.verify.restarts import lines as restart_lines
-from fsm_stack.verify.restarts import restarts
+from fsm_stack.verify.restarting.restarts import lines as restart_lines
+from fsm_stack.verify.restarting.restarts import restarts
 
 from .world import DEV, World, expected, pod_json, world
 

@@ -8,7 +8,7 @@ import pytest
 
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.restarts import restarts
+from fsm_stack.verify.restarting.restarts import restarts
 
 from .world import World, managed, world
 

@@ -11,7 +11,7 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Context, Status, run_checks
 from fsm_stack.verify.expected import of_cluster
 from fsm_stack.verify.report import restart_json
-from fsm_stack.verify.restarts import lines, restarts
+from fsm_stack.verify.restarting.restarts import lines, restarts
 
 from .world import DEV, NOW, World, check, expected, pod_json, world
 

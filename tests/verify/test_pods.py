@@ -11,7 +11,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.iptables.read.text import read
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.restarts import restarts
+from fsm_stack.verify.restarting.restarts import restarts
 
 from .world import DEV, World, expected, pod_json, world
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fsm_stack.verify.restarts import lines, restarts
+from fsm_stack.verify.restarting.restarts import lines, restarts
 from fsm_stack.verify.why import explain
 
 from .world import DEV, World, expected, pod_json, world

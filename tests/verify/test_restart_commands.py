@@ -9,7 +9,7 @@ import pytest
 from fsm_stack.snapshot.objects import Owner, owner_of
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.report import restart_json
-from fsm_stack.verify.restarts import lines, restarts
+from fsm_stack.verify.restarting.restarts import lines, restarts
 
 from .world import DEV, World, expected, pod_json, world
 

@@ -10,8 +10,8 @@ from fsm_stack.snapshot.programs import programs_of
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.commands import apply
-from fsm_stack.verify.injected import release
 from fsm_stack.verify.programs.program import program
+from fsm_stack.verify.restarting.injected import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.mesh import live, place
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import kubectl
-from fsm_stack.verify.mend import (
+from fsm_stack.verify.mesh_lists import strays
+from fsm_stack.verify.restarting.mend import (
     live_findings,
     mend_first,
     mend_list,
@@ -22,8 +23,7 @@ from fsm_stack.verify.mend import (
     mesh_stops,
     stopped,
 )
-from fsm_stack.verify.mesh_lists import strays
-from fsm_stack.verify.next_pod import next_mesh, together, why_not
+from fsm_stack.verify.restarting.next_pod import next_mesh, together, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,9 +15,9 @@ from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.commands import counted, harmless, kubectl
-from fsm_stack.verify.mend import mend_first, mend_mesh, stopped
-from fsm_stack.verify.next_pod import in_vain
-from fsm_stack.verify.remedy import before_restart, on_delete, restart_of
+from fsm_stack.verify.restarting.mend import mend_first, mend_mesh, stopped
+from fsm_stack.verify.restarting.next_pod import in_vain
+from fsm_stack.verify.restarting.remedy import before_restart, on_delete, restart_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

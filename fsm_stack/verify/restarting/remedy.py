@@ -15,9 +15,9 @@ from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.commands import kubectl
-from fsm_stack.verify.mend import mend_first
-from fsm_stack.verify.next_pod import in_vain
 from fsm_stack.verify.programs.program import then
+from fsm_stack.verify.restarting.mend import mend_first
+from fsm_stack.verify.restarting.next_pod import in_vain
 
 if TYPE_CHECKING:
     from fsm_stack.lists import InterceptLists

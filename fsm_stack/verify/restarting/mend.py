@@ -12,7 +12,7 @@ from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
 from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.mesh_lists import TRAFFIC, list_findings
-from fsm_stack.verify.next_pod import next_mesh, redirects_nothing, why_not
+from fsm_stack.verify.restarting.next_pod import next_mesh, redirects_nothing, why_not
 
 if TYPE_CHECKING:
     from typing import Any
