@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.apiserver.client import eventually
+
 from .workloads import is_ready, ready_count
 
 if TYPE_CHECKING:
     from .stack import Stack
+    from .workloads import Json
 
 pytestmark = pytest.mark.node
 
@@ -18,10 +21,22 @@ READY = {"fsm-bootstrap": (1, 1), "fsm-controller": (2, 2), "fsm-injector": (1, 
 
 
 def test_every_program_is_scheduled_and_ready(stack: Stack) -> None:
-    """They ask the API server for what the real ones ask for, as the rendered account."""
-    pods = stack.api.list("v1", "Pod", namespace=CONTROL_PLANE)
+    """They ask the API server for what the real ones ask for, as the rendered account.
+
+    The pods of an earlier rollout may still be ending, and are none of it.
+    """
+
+    def current() -> list[Json]:
+        found = stack.api.list("v1", "Pod", namespace=CONTROL_PLANE)
+        return [one for one in found if "deletionTimestamp" not in one["metadata"]]
+
+    def ready() -> list[Json] | None:
+        pods = current()
+        return pods if all(is_ready(one) for one in pods) else None
+
+    pods = eventually("every pod is ready", ready, seconds=60)
     assert {one["metadata"]["labels"]["app"]: ready_count(one) for one in pods} == READY
-    assert all(is_ready(one) for one in pods)
+    assert len(pods) == len(READY)
     assert {one["spec"]["serviceAccountName"] for one in pods} == {"fsm"}
 
 
