@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import system_option
+from fsm_stack.cli.options import draw, svg_option, system_option
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -18,6 +18,8 @@ from fsm_stack.cli.verb import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.judge.expect import FoundLists
     from fsm_stack.project.rules_source import RulesSource
@@ -33,9 +35,10 @@ _DIALECTS: Final = {
 @click.command(cls=Verb, short_help="Say what a script or a dump of rules means.")
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE|-")
 @system_option
+@svg_option("Also draw the chains into FILE.")
 @fail_on_option
 @output_option
-def read(file: str, *, system: str | None, fail_on: str) -> None:
+def read(file: str, *, system: str | None, svg: Path | None, fail_on: str) -> None:
     """Say what a script or a dump of rules means: whose it is, what it excludes, what is wrong.
 
     FILE is an init container's script, iptables-save, iptables -S, chained iptables commands, or
@@ -47,6 +50,8 @@ def read(file: str, *, system: str | None, fail_on: str) -> None:
 
     source = of_script(file, system)
     findings = source.placed(lint_reading(source.reading))
+    if svg is not None:
+        draw(source, svg, title=f"{source.name}: chains")
     emit(_plain(source, findings), _lines(source, findings))
     leave(failed=stops(findings, fail_on))
 

@@ -214,7 +214,7 @@ PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "
 @click.option("--resolves-to", type=Address(),
               help="Where the sidecar connects to for it: a service's endpoint.")  # fmt: skip
 @click.option("--all-rules", is_flag=True, help="Show the rules that did not apply, too.")
-@svg_option
+@svg_option("Also draw its way through the chains into FILE.")
 @output_option
 def trace(
     stack: str | None,

@@ -1,0 +1,339 @@
+"""All traffic in three lanes: through the sidecar, around it, and never looked at.
+
+A lane holds blocks: an entry of a stack by its own name, or what a rule that every script has
+does. Which packet is in which lane is computed from the rules, as
+:mod:`fsm_stack.iptables.sets.coverage` does, together with the rule that decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fsm_stack.iptables.packet import (
+    Rewritten,
+    protocol_number,
+    verdict_text,
+)
+from fsm_stack.iptables.reasons import Reason
+from fsm_stack.iptables.rule import (
+    Destination,
+    DestinationPort,
+    InInterface,
+    Multiport,
+    OutInterface,
+    Return,
+    Rule,
+)
+from fsm_stack.iptables.rule_text import match_text
+from fsm_stack.iptables.sets import region as words
+from fsm_stack.iptables.sets.coverage import rule_limits
+from fsm_stack.iptables.sets.decisions import HOOKS, LANES
+from fsm_stack.iptables.sets.diagram import AXES
+from fsm_stack.iptables.sets.ranges import canonical, intersection, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from fsm_stack.iptables.packet import Direction
+    from fsm_stack.iptables.rule import Match
+    from fsm_stack.iptables.sets.decisions import Decisions, Fate, Group, LaneName
+    from fsm_stack.iptables.sets.region import Intervals, Region
+
+ALL: Final = {name: ((first, end),) for name, first, end in AXES}
+TCP: Final = protocol_number("tcp")
+_ONLY_TCP: Final = ((TCP, TCP + 1),)
+_NOT_TCP: Final = ((0, TCP), (TCP + 1, 256))
+# Rules of every script that say what becomes of all that the lists do not name.
+_MAIN: Final = frozenset({
+    Reason.INTERCEPT_OUTBOUND, Reason.INTERCEPT_INBOUND, Reason.NOT_INCLUDED, Reason.UNKNOWN,
+})  # fmt: skip
+# So many entries of one rule stand by name; the others share one block.
+ENTRIES_SHOWN: Final = 12
+
+# Short names of what every script does; its reason stands below.
+_NAMES: Final = {
+    Reason.INTERCEPT_OUTBOUND: "all other TCP",
+    Reason.INTERCEPT_INBOUND: "all other TCP",
+    Reason.NOT_INCLUDED: "every other address",
+    Reason.SELF_CALL: "the pod calls itself",
+    Reason.APP_LOOPBACK: "loopback",
+    Reason.SIDECAR: "the sidecar itself",
+    Reason.LOCALHOST: "localhost",
+    Reason.DNS: "DNS",
+    Reason.POD_IP: "the sidecar hands over",
+    Reason.HOOK_OUTBOUND: "no rule decides",
+    Reason.HOOK_INBOUND: "no rule decides",
+}
+
+
+class Note(Protocol):
+    """What a stack says of one of its entries."""
+
+    @property
+    def reason(self) -> str:
+        """Why; empty when nobody said."""
+
+    @property
+    def owner(self) -> str:
+        """Who answers for it; empty when nobody does."""
+
+    @property
+    def until(self) -> date | None:
+        """Its last day."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether that day is past."""
+
+    @property
+    def path(self) -> str:
+        """Where it is in the stack file."""
+
+
+# Notes by the list's key and the canonical value, as fsm_stack.redirection.origins has them.
+Notes = Mapping[tuple[str, str], "Sequence[Note]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of a lane.
+
+    Attributes:
+        name: the entry's value, or what the part is.
+        reason: why it is there.
+        owner: of the entry, and its end.
+        own: whether the lists made it, not the script that every pod has.
+        minor: whether every pod has it and it takes no application's traffic out of the mesh.
+        named: whether a stack file stands behind it, which has reasons and owners to give.
+        context: what else limits it: protocol, interface, uid, source.
+        addresses: its destinations.
+        ports: its ports.
+        mark: ``new`` or ``gone`` in a comparison; ``dead``: another rule takes all of it;
+            ``expired``: past its end; else empty.
+    """
+
+    name: str
+    reason: str
+    owner: str = ""
+    own: bool = False
+    minor: bool = False
+    named: bool = False
+    context: str = ""
+    addresses: Intervals = ALL["destination"]
+    ports: Intervals = ALL["port"]
+    mark: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        to = to_text(self.addresses, self.ports)
+        parts = [self.name, self.reason, self.owner, self.context, to]
+        return ", ".join(part for part in parts if part)
+
+
+def to_text(addresses: Intervals, ports: Intervals) -> str:
+    """``to 10.0.0.0/8 port any but 80``; empty for everything."""
+    parts = []
+    if addresses != ALL["destination"]:
+        parts.append(f"to {words.addresses_text(addresses)}")
+    if ports != ALL["port"]:
+        parts.append(f"port {words.numbers_text(ports)}")
+    return " ".join(parts)
+
+
+# The blocks of each lane of each direction.
+Lanes = dict["Direction", dict["LaneName", tuple[Block, ...]]]
+
+
+def lanes(known: Decisions, notes: Notes | None = None) -> Lanes:
+    """The blocks of every lane.
+
+    Args:
+        known: from :func:`decisions`.
+        notes: what the stack says of its entries; None: no stack stands behind the rules.
+    """
+    found: Lanes = {}
+    for direction, hook in HOOKS.items():
+        blocks: dict[LaneName, list[Block]] = {name: [] for name in LANES}
+        fates = known.fates(direction)
+        for fate in fates:
+            blocks[fate.lane].extend(_blocks(known, direction, fate, notes))
+        alive = {fate.group for fate in fates}
+        for number, group in enumerate(known.groups):
+            if group.hook == hook and group.why.entries_of and number not in alive:
+                blocks["bypass"].extend(_entries(group, "bypass", (), notes))
+        blocks["unseen"].append(
+            Block(name="IPv6", reason="the rules are in the IPv4 table only", minor=True)
+        )
+        found[direction] = {
+            name: tuple(sorted(row, key=lambda block: (not block.own, block.minor)))
+            for name, row in blocks.items()
+        }
+    return found
+
+
+def _blocks(
+    known: Decisions, direction: Direction, fate: Fate, notes: Notes | None
+) -> Iterator[Block]:
+    regions = known.regions(direction, fate)
+    if fate.group is None:
+        for region in regions:
+            block = replace(_of_region(region), minor=region.protocols == _NOT_TCP)
+            yield replace(block, name=_protocols(region), reason="no rule looks at it")
+        return
+    group = known.groups[fate.group]
+    if group.why.entries_of is not None:
+        yield from _entries(group, fate.lane, regions, notes)
+        return
+    name = _NAMES.get(group.why) or _matches(group)
+    reason = group.why.text
+    if isinstance(fate.verdict, Rewritten):
+        reason = f"{reason}; {verdict_text(fate.verdict)}"
+    if group.why in _MAIN:
+        for region in regions:
+            yield replace(_of_region(region), name=name, reason=reason)
+        return
+    parts = [_of_region(region) for region in regions]
+    block = replace(parts[0], name=name, reason=reason, minor=True)
+    if len(parts) > 1:
+        where = " or ".join(part.text for part in parts)
+        block = Block(name=name, reason=reason, minor=True, context=where)
+    yield block
+
+
+def _protocols(region: Region) -> str:
+    if region.protocols == _NOT_TCP:
+        return "all that is not TCP"
+    if region.protocols == ALL["protocol"]:
+        return "every protocol"
+    return words.protocols_text(region.protocols)
+
+
+def _matches(group: Group) -> str:
+    rule = group.rules[0]
+    texts = [match_text(match) for match in rule.matches if match_text(match) != "-p tcp"]
+    ports = [match.ports for match in rule.matches if isinstance(match, DestinationPort)]
+    if len(texts) == len(ports) == len(group.rules) == 1:
+        return f"port {ports[0]}"
+    more = f" and {len(group.rules) - 1:,} more rules" if len(group.rules) > 1 else ""
+    return (" ".join(texts) or "all TCP") + more
+
+
+def context(region: Region) -> str:
+    """What limits a region apart from destinations and ports, as far as it is not ordinary.
+
+    Ordinary is TCP; outbound it is a process of the pod that connects out of the pod.
+    """
+    parts = []
+    if region.protocols not in (_ONLY_TCP, ALL["protocol"], _NOT_TCP):
+        parts.append(words.protocols_text(region.protocols))
+    if not _ordinary(region):
+        if region.interfaces != ALL["interface"]:
+            parts.append(f"via {words.interfaces_text(region.interfaces)}")
+        if region.uids != ALL["uid"]:
+            parts.append(f"uid {words.uids_text(region.uids)}")
+    if region.sources != ALL["source"]:
+        parts.append(f"from {words.addresses_text(region.sources)}")
+    return ", ".join(parts)
+
+
+def _ordinary(region: Region) -> bool:
+    """Whether it holds what most connections are: over ``eth0``, by a process of the pod."""
+    return _holds(region.interfaces, "eth0") and _holds(region.uids, 0)
+
+
+def _holds(intervals: Intervals, point: Any) -> bool:  # noqa: ANN401  # of any axis
+    return any(start <= point and (stop is None or point < stop) for start, stop in intervals)
+
+
+def _of_region(region: Region) -> Block:
+    return Block(
+        name="", reason="", context=context(region),
+        addresses=region.destinations, ports=region.ports,
+    )  # fmt: skip
+
+
+def _entries(
+    group: Group, lane: LaneName, regions: Sequence[Region], notes: Notes | None
+) -> Iterator[Block]:
+    """One block an entry; past the first dozen they share one.
+
+    What an entry sends to the sidecar is drawn without what others take out of it before.
+    """
+    every = [(value, match) for rule in group.rules for value, match in _values(rule)]
+    for value, match in every[:ENTRIES_SHOWN]:
+        block = _entry(group.why, value, match, notes)
+        alive = [part for region in regions if (part := _within(block, region)) is not None]
+        if lane == "sidecar":
+            yield from alive
+        else:
+            yield block if alive else replace(block, mark="dead")
+    if rest := every[ENTRIES_SHOWN:]:
+        yield Block(
+            name=f"and {len(rest):,} more", reason=group.why.text, own=True,
+            context=context_of_more(rest),
+            addresses=_union(rest, "destination"), ports=_union(rest, "port"),
+        )  # fmt: skip
+
+
+def context_of_more(rest: Sequence[tuple[str, Match]]) -> str:
+    """Interfaces limit neither addresses nor ports: the first of them are named."""
+    names = [value for value, match in rest if isinstance(match, InInterface | OutInterface)]
+    return f"via {', '.join(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""  # noqa: PLR2004
+
+
+def _values(rule: Rule) -> Iterator[tuple[str, Match]]:
+    """The entries that a rule was made from, each as a match of its own."""
+    for match in rule.matches:
+        if isinstance(match, Destination):
+            yield (canonical(match.cidr) or match.cidr, match)
+        elif isinstance(match, Multiport):
+            for ports in match.ports:
+                yield (str(ports), DestinationPort(ports=ports))
+        elif isinstance(match, DestinationPort):
+            yield (str(match.ports), match)
+        elif isinstance(match, InInterface | OutInterface):
+            yield (match.name, match)
+
+
+def _extent(match: Match) -> dict[str, Intervals]:
+    limits = rule_limits(Rule(matches=(match,), target=Return())) or {}
+    return {axis: tuple(intervals) for axis, intervals in limits.items()}
+
+
+def _union(entries: Sequence[tuple[str, Match]], axis: str) -> Intervals:
+    spans = [span for _, match in entries for span in _extent(match).get(axis, ())]
+    return tuple(merged(spans)) or ALL[axis]
+
+
+def _entry(why: Reason, value: str, match: Match, notes: Notes | None) -> Block:
+    assert why.entries_of is not None  # noqa: S101  # the caller's branch
+    extent = _extent(match)
+    told = (notes or {}).get((why.entries_of.key, value), [])
+    prefix = "port " if isinstance(match, DestinationPort) else ""
+    interface = isinstance(match, InInterface | OutInterface)
+    return Block(
+        name=f"interface {value}" if interface else prefix + value,
+        reason="; ".join(dict.fromkeys(note.reason for note in told if note.reason)),
+        owner=", ".join(dict.fromkeys(_owner(note) for note in told if _owner(note))),
+        own=True,
+        named=bool(told),
+        addresses=extent.get("destination", ALL["destination"]),
+        ports=extent.get("port", ALL["port"]),
+        mark="expired" if any(note.expired for note in told) else "",
+    )
+
+
+def _owner(note: Note) -> str:
+    end = f"until {note.until}" if note.until else ""
+    return ", ".join(part for part in (note.owner, end) if part)
+
+
+def _within(block: Block, region: Region) -> Block | None:
+    """The part of an entry's block that is in a region; None: nothing."""
+    addresses = tuple(intersection(block.addresses, region.destinations))
+    ports = tuple(intersection(block.ports, region.ports))
+    return replace(block, addresses=addresses, ports=ports) if addresses and ports else None
