@@ -16,13 +16,13 @@ from fsm_stack.iptables.packet import (
     protocol_number,
     verdict_text,
 )
-from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
     InInterface,
     Multiport,
     OutInterface,
+    Reason,
     Return,
     Rule,
 )

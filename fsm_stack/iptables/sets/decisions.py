@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fsm_stack.iptables.packet import Direction
-    from fsm_stack.iptables.reasons import Reason
-    from fsm_stack.iptables.rule import Rule, Ruleset
+    from fsm_stack.iptables.rule import Reason, Rule, Ruleset
     from fsm_stack.iptables.sets.diagram import Node
     from fsm_stack.iptables.sets.region import Region
 
