@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -15,9 +15,10 @@ from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import ToListener, protocol_number
-from fsm_stack.iptables.picture.draw import fitted, lanes_svg, wrapped
-from fsm_stack.iptables.picture.lanes import lanes
+from fsm_stack.iptables.picture.draw import Move, lanes_svg
+from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.picture.scales import addresses, ports
+from fsm_stack.iptables.picture.svg import fitted, wrapped
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
 from fsm_stack.iptables.sets.decisions import decisions
@@ -211,6 +212,40 @@ def test_no_entry_without_an_owner_goes_unsaid() -> None:
     assert texts(svg, "blockname") == ["all other TCP", "port 443", "all other TCP"]
     assert "no reason given" in texts(svg, "note")
     assert texts(svg, "owner") == ["no owner"]
+
+
+def test_what_changes_lanes_is_seen_first() -> None:
+    before = lanes(decisions(intercept(InterceptLists(outbound_ports=(6379, 9092)), FSM)))
+    after = lanes(decisions(intercept(InterceptLists(outbound_ports=(443, 6379)), FSM)))
+    both = compared(before, after)
+    own = [block for block in both["outbound"]["bypass"] if block.own]
+    marks = [(block.name, block.mark) for block in own]
+    assert marks == [("port 443", "new"), ("port 6379", ""), ("port 9092", "gone")]
+    moves = [
+        Move(before="sidecar", after="bypass", block=replace(own[0], name="TCP 443")),
+        Move(before="bypass", after="sidecar", block=replace(own[2], name="TCP 9092")),
+        Move(before="bypass", after="bypass", block=replace(own[1], name="TCP 6379")),
+    ]
+    svg = drawn(both, moves=moves)
+    assert texts(svg, "section") == [
+        "3 changes", "Outbound: the pod connects", "Inbound: a client connects",
+    ]  # fmt: skip
+    assert texts(svg, "marktext") == [
+        "leaves the mesh", "enters the mesh", "goes elsewhere", "new", "gone",
+    ]  # fmt: skip
+    assert texts(svg, "blockname")[:3] == ["TCP 443", "TCP 9092", "TCP 6379"]
+    assert texts(svg, "note")[:2] == [
+        "through the sidecar → bypasses the sidecar",
+        "bypasses the sidecar → through the sidecar",
+    ]
+
+
+def test_a_change_without_effect_says_that_nothing_changes() -> None:
+    same = lanes(decisions(intercept(InterceptLists(outbound_ports=(443,)), FSM)))
+    svg = drawn(compared(same, same), moves=[])
+    assert texts(svg, "section")[0] == "Nothing changes"
+    assert texts(svg, "note")[0] == "No connection changes lanes."
+    assert texts(svg, "marktext") == []
 
 
 @given(st.lists(st.tuples(st.integers(0, IPV4_END - 1), st.integers(1, 1 << 20)), max_size=30))

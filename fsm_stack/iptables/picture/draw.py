@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings.finding import harmless
 from fsm_stack.iptables.picture.scales import addresses, ports
+from fsm_stack.iptables.picture.svg import (
+    BOLD,
+    MONO,
+    Group,
+    plain,
+    px,
+    width_of,
+    wrapped,
+)
 from fsm_stack.iptables.sets.decisions import HOOKS, LANES
-from fsm_stack.templating import render
+from fsm_stack.templating import render, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,12 +33,6 @@ _PADDING: Final = 16
 _LINE: Final = 21
 _ROW_GAP: Final = 11
 _BAR: Final = 20
-_LINES_MAX: Final = 3
-# Widths of a character as shares of the font's size.
-_SANS: Final = 0.53
-_BOLD: Final = 0.6
-_MONO: Final = 0.61
-_WIDE: Final = 1.0
 
 _TITLES: Final[dict[Direction, str]] = {
     "outbound": "Outbound: the pod connects",
@@ -44,65 +44,39 @@ LANE_TITLES: Final[dict[LaneName, str]] = {
     "unseen": "Never looked at",
 }
 _MARKS: Final = {
-    "new": "new", "gone": "gone", "dead": "without effect", "expired": "past its end",
-}  # fmt: skip
+    "new": "new",
+    "gone": "gone",
+    "dead": "without effect",
+    "expired": "past its end",
+    "leaves": "leaves the mesh",
+    "enters": "enters the mesh",
+    "turns": "goes elsewhere",
+}
+_KINDS: Final[dict[tuple[LaneName, LaneName], str]] = {
+    ("sidecar", "bypass"): "leaves",
+    ("sidecar", "unseen"): "leaves",
+    ("bypass", "sidecar"): "enters",
+    ("unseen", "sidecar"): "enters",
+}
 _LEGEND: Final = (
     "Computed from every rule, nothing is sampled. Addresses and ports stand in order on "
     "logarithmic scales; one alone is drawn wide enough to be seen."
 )
 
 
-@dataclass(slots=True)
-class Group:
-    """Shapes and texts that belong together; all texts are escaped."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Traffic that another thing happens to than before.
 
-    kind: str
-    title: str = ""
-    rects: list[dict[str, object]] = field(default_factory=list)
-    texts: list[dict[str, object]] = field(default_factory=list)
-    paths: list[dict[str, object]] = field(default_factory=list)
+    Attributes:
+        before: its lane.
+        after: its lane now; the same one: it is sent elsewhere.
+        block: which traffic, why, and whose entry it is.
+    """
 
-    def rect(self, kind: str, box: tuple[float, float, float, float], r: float) -> None:
-        """A rectangle with round corners."""
-        x, y, width, height = map(_px, box)
-        self.rects.append(
-            {"kind": kind, "x": x, "y": y, "width": width, "height": height, "r": _px(r)}
-        )
-
-    def text(self, kind: str, x: float, y: float, text: str, *, after: str = "") -> None:
-        """A line of text; its class says which end stands at x. ``after`` follows it, lighter."""
-        rest = [plain(after)] if after else []
-        place = {"x": _px(x), "y": _px(y)}
-        self.texts.append({"kind": kind, "text": plain(text), "after": rest, **place})
-
-    def path(self, kind: str, path: str) -> None:
-        """A line."""
-        self.paths.append({"kind": kind, "d": path})
-
-
-def _px(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
-
-
-def plain(text: str) -> str:
-    """What a file or a cluster says, as text of an SVG."""
-    return escape(harmless(text))
-
-
-def width_of(text: str, size: float, share: float = _SANS) -> float:
-    """About how wide a text is, rather too much than too little."""
-    wide = sum(1 for one in text if unicodedata.east_asian_width(one) in "WF")
-    return size * (wide * _WIDE + (len(text) - wide) * share)
-
-
-def fitted(text: str, size: float, width: float, share: float = _SANS) -> str:
-    """The text, or as much of its beginning as has room."""
-    text = harmless(text, limit=None)
-    if width_of(text, size, share) <= width:
-        return text
-    while text and width_of(f"{text}…", size, share) > width:
-        text = text[: min(len(text) - 1, int(width / size / share) + 1)]
-    return f"{text.rstrip()}…"
+    before: LaneName
+    after: LaneName
+    block: Block
 
 
 def lanes_svg(
@@ -111,7 +85,9 @@ def lanes_svg(
     title: str,
     subtitle: str = "",
     named: Iterable[tuple[str, str]] = (),
+    moves: Sequence[Move] | None = None,
     width: int = WIDTH,
+    styled: bool = True,
 ) -> str:
     """All traffic in lanes, as a whole SVG document.
 
@@ -120,23 +96,36 @@ def lanes_svg(
         title: the heading.
         subtitle: whose rules these are.
         named: names and CIDRs to point out on the axis of addresses.
+        moves: what changes lanes, drawn first; None: nothing is compared.
         width: in pixels; below 600 the bars stand below the texts.
+        styled: whether it has its style sheet with it; a page that holds several has it once.
     """
-    page = _Page(lanes, list(named), width)
+    page = _Page([*_shown(lanes), *(move.block for move in moves or ())], list(named), width)
     page.head(title, subtitle)
+    if moves is not None:
+        page.moves(moves)
     for direction in HOOKS:
         page.direction(direction, lanes[direction])
     page.foot(_LEGEND)
     return render(
-        "iptables/lanes.svg.j2", groups=page.groups, width=width, height=_px(page.y),
-        title=plain(title),
+        "iptables/lanes.svg.j2", groups=page.groups, width=width, height=px(page.y),
+        title=plain(title), sheets=[style_sheet()] if styled else [],
     )  # fmt: skip
+
+
+def style_sheet() -> str:
+    """The style of every picture of lanes, light and dark."""
+    return text("iptables/lanes.css")
+
+
+def _shown(lanes: Lanes) -> list[Block]:
+    return [block for rows in lanes.values() for row in rows.values() for block in row]
 
 
 class _Page:
     """What is drawn so far, from top to bottom."""
 
-    def __init__(self, lanes: Lanes, named: list[tuple[str, str]], width: int) -> None:
+    def __init__(self, blocks: list[Block], named: list[tuple[str, str]], width: int) -> None:
         self.groups: list[Group] = []
         self.y = 0.0
         self._width = width
@@ -147,17 +136,16 @@ class _Page:
         self._text_end = self._right if self._narrow else start - 24
         gap = 22
         share = 0.58 * (self._right - start - gap)
-        shown = {
-            block.addresses for rows in lanes.values() for row in rows.values() for block in row
-        }
-        self._addresses = addresses(shown, named, left=start, width=share)
+        self._addresses = addresses(
+            {block.addresses for block in blocks}, named, left=start, width=share
+        )
         self._ports = ports(left=start + share + gap, width=self._right - start - gap - share)
 
     def head(self, title: str, subtitle: str) -> None:
         """The heading."""
         group = Group("head")
         self.y = 14
-        for line in wrapped(title, 24, self._room, share=_BOLD):
+        for line in wrapped(title, 24, self._room, share=BOLD):
             self.y += 30
             group.text("heading", self._left, self.y, line)
         self.y += 4
@@ -167,10 +155,10 @@ class _Page:
         self.y += 14
         self.groups.append(group)
 
-    def foot(self, text: str) -> None:
+    def foot(self, told: str) -> None:
         """What to know, at the end."""
         group = Group("foot")
-        for line in wrapped(text, 13, self._room):
+        for line in wrapped(told, 13, self._room):
             self.y += 19
             group.text("tick", self._left, self.y, line)
         self.y += 20
@@ -178,17 +166,35 @@ class _Page:
 
     def direction(self, name: Direction, rows: dict[LaneName, tuple[Block, ...]]) -> None:
         """A direction's axes and lanes."""
+        self._section(_TITLES[name])
+        for lane in LANES:
+            self._lane(lane, rows[lane])
+
+    def moves(self, moves: Sequence[Move]) -> None:
+        """What changes lanes."""
+        count = len(moves)
+        self._section("Nothing changes" if not moves else f"{count} change{'s'[: count > 1]}")
+        panel = self._open("moves")
+        for move in moves:
+            kind = _KINDS.get((move.before, move.after), "turns")
+            way = f"{LANE_TITLES[move.before].lower()} → {LANE_TITLES[move.after].lower()}"
+            told = ", ".join(part for part in (way, move.block.context) if part)
+            self._block(replace(move.block, mark=kind, context=told), kind)
+        if not moves:
+            self._note(panel, "No connection changes lanes.")
+        self._close(panel)
+
+    def _section(self, title: str) -> None:
+        """A heading, and the axes beside it."""
         group = Group("head")
         self.y += 34
-        group.text("section", self._left, self.y, _TITLES[name])
+        group.text("section", self._left, self.y, title)
         self.y += 46 if self._narrow else 16
         top = self.y
         self._axis(group, self._addresses, "addresses")
         self._axis(group, self._ports, "ports")
         self.groups.append(group)
         self.y = top + 32
-        for lane in LANES:
-            self._lane(lane, rows[lane])
 
     def _axis(self, group: Group, axis: Axis, title: str) -> None:
         group.text("axistitle", axis.scale.left, self.y - 24, title)
@@ -200,7 +206,7 @@ class _Page:
             free = self._label(group, tick, free, self.y + 10, "tick")
         y = self.y + 17
         right = axis.scale.left + axis.scale.width
-        group.path("axis", f"M{_px(axis.scale.left)} {y}H{_px(right)}")
+        group.path("axis", f"M{px(axis.scale.left)} {y}H{px(right)}")
         for tick in (*axis.ticks, *axis.names):
             kind = "known" if tick in axis.names else "axis"
             group.rect(kind, (tick.left, y - 2, max(2.0, tick.right - tick.left), 4), 1)
@@ -215,22 +221,34 @@ class _Page:
         return middle + half + 6
 
     def _lane(self, name: LaneName, blocks: Sequence[Block]) -> None:
-        panel = Group(f"lane {name}")
-        self.groups.append(panel)
-        top = self.y
-        self.y += 27
+        panel = self._open(f"lane {name}")
+        self.y += 17
         _glyph(panel, name, self._left, self.y - 5)
         panel.text("lanename", self._left + 78, self.y, LANE_TITLES[name])
         self.y += 10
         for block in blocks:
             self._small(block, name) if block.minor else self._block(block, name)
         if not blocks:
-            self.y += _LINE
-            panel.text("note", self._left, self.y, "nothing")
+            self._note(panel, "nothing")
+        self._close(panel)
+
+    def _note(self, panel: Group, told: str) -> None:
+        self.y += _LINE
+        panel.text("note", self._left, self.y, told)
+
+    def _open(self, kind: str) -> Group:
+        self._top = self.y
+        self.y += 10
+        panel = Group(kind)
+        self.groups.append(panel)
+        return panel
+
+    def _close(self, panel: Group) -> None:
+        """Draw what stands behind all that was drawn since the panel was opened."""
         self.y += 14
-        back = Group(panel.kind)
-        back.rect("panel", (_MARGIN, top, self._width - 2 * _MARGIN, self.y - top), 10)
-        back.rect("edge", (_MARGIN, top, 5, self.y - top), 2.5)
+        back, height = Group(panel.kind), self.y - self._top
+        back.rect("panel", (_MARGIN, self._top, self._width - 2 * _MARGIN, height), 10)
+        back.rect("edge", (_MARGIN, self._top, 5, height), 2.5)
         self.groups.insert(self.groups.index(panel), back)
         self.y += 10
 
@@ -239,7 +257,7 @@ class _Page:
         group = Group(f"row {lane} minor", plain(block.text))
         self.y += _LINE
         told = ", ".join(part for part in (block.reason, block.context) if part)
-        used = width_of(block.name, 14, _BOLD) + 8
+        used = width_of(block.name, 14, BOLD) + 8
         first, *more = wrapped(told, 14, self._room, first=self._room - used)
         group.text("minor", self._left, self.y, block.name, after=first)
         for line in more:
@@ -247,22 +265,24 @@ class _Page:
             group.text("minor", self._left, self.y, "", after=line)
         self.groups.append(group)
 
-    def _block(self, block: Block, lane: LaneName) -> None:
+    def _block(self, block: Block, lane: str) -> None:
         """An entry, or all that no entry names: two lines of text, two bars."""
         group = Group(f"row {lane} {block.mark}".rstrip(), plain(block.text))
         self.y += _ROW_GAP
         room = self._text_end - self._left
         top = self.y
-        name = fitted(block.name, 16, room, _MONO)
+        *above, name = wrapped(block.name, 16, room, share=MONO) or [""]
+        for line in above:
+            group.text("blockname", self._left, top + 15, line)
+            top += _LINE
         group.text("blockname", self._left, top + 15, name)
-        start = self._left + width_of(name, 16, _MONO) + 12
+        start = self._left + width_of(name, 16, MONO) + 12
         label = _MARKS.get(block.mark, "")
-        if label:
-            wide = width_of(label, 13, _BOLD) + 14
-            if start + wide <= self._text_end:
-                group.rect("mark", (start - 2, top, wide, 20), 10)
-                group.text("marktext middle", start - 2 + wide / 2, top + 14.5, label)
-                start += wide + 8
+        wide = width_of(label, 13, BOLD) + 14
+        if label and start + wide <= self._text_end:
+            group.rect("mark", (start - 2, top, wide, 20), 10)
+            group.text("marktext middle", start - 2 + wide / 2, top + 14.5, label)
+            start += wide + 8
         owner = block.owner or ("no owner" if block.named else "")
         lines = [block.context, block.reason or ("no reason given" if block.named else "")]
         if owner and width_of(owner, 15) <= self._text_end - start:
@@ -270,7 +290,7 @@ class _Page:
         else:
             lines.append(owner)
         self.y = top + 15
-        for line in (part for text in lines for part in wrapped(text, 15, room)):
+        for line in (part for told in lines for part in wrapped(told, 15, room)):
             self.y += _LINE - 1
             group.text("note", self._left, self.y, line)
         self.y += 5
@@ -282,25 +302,6 @@ class _Page:
                 group.rect(kind, (piece.x, bar, piece.width, _BAR), min(4, piece.width / 3))
         self.y = max(self.y, bar + _BAR)
         self.groups.append(group)
-
-
-def wrapped(
-    text: str, size: float, width: float, *, first: float | None = None, share: float = _SANS
-) -> list[str]:
-    """The text in lines; the first may have less room. At most three, the rest is cut."""
-    lines: list[str] = []
-    left = text
-    room = width if first is None else first
-    while left and len(lines) < _LINES_MAX - 1:
-        words, line = left.split(" "), ""
-        while words and width_of(f"{line} {words[0]}".strip(), size, share) <= room:
-            line = f"{line} {words.pop(0)}".strip()
-        if not line and room == width:  # one word that is too long
-            break
-        lines.append(line)
-        left = " ".join(words)
-        room = width
-    return [*lines, fitted(left, size, room, share)] if left else lines
 
 
 def _glyph(group: Group, lane: LaneName, x: float, y: float) -> None:

@@ -175,6 +175,37 @@ def lanes(known: Decisions, notes: Notes | None = None) -> Lanes:
     return found
 
 
+def compared(before: Lanes, after: Lanes) -> Lanes:
+    """The lanes after a change: entries that are new there are marked, those that went stand too.
+
+    Args:
+        before: the lanes of the first side.
+        after: those of the second.
+    """
+    return {
+        direction: {name: _compared(before[direction][name], rows[name]) for name in rows}
+        for direction, rows in after.items()
+    }
+
+
+def _compared(before: Sequence[Block], after: Sequence[Block]) -> tuple[Block, ...]:
+    known = {(block.name, block.context) for block in before if block.own}
+    kept = {(block.name, block.context) for block in after if block.own}
+    marked = (
+        replace(block, mark="new")
+        if block.own and (block.name, block.context) not in known
+        else block
+        for block in after
+    )
+    gone = (
+        replace(block, mark="gone")
+        for block in before
+        if block.own and (block.name, block.context) not in kept
+    )
+    every = (*marked, *gone)
+    return tuple(sorted(every, key=lambda block: (not block.own, block.minor)))
+
+
 def _blocks(
     known: Decisions, direction: Direction, fate: Fate, notes: Notes | None
 ) -> Iterator[Block]:
