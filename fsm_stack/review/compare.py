@@ -12,7 +12,7 @@ from fsm_stack.review.risk import RISKS, highest
 from fsm_stack.review.rules import rules_changes
 from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
 from fsm_stack.review.words import Known, known_of
-from fsm_stack.settings.models.profiles import METADATA_RANGES
+from fsm_stack.settings.models.stack import METADATA_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

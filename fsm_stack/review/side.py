@@ -16,7 +16,7 @@ from fsm_stack.iptables.read.text import Reading, read
 from fsm_stack.iptables.script import script
 from fsm_stack.lists import LISTS, InterceptLists, merged
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.lower import intercept_lists
+from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.redirection.scopes import MESH, redirection
 from fsm_stack.settings.accepting import Bypass, bypasses
 from fsm_stack.settings.effective import profile_lists

@@ -16,7 +16,7 @@ from fsm_stack.iptables.sets.ranges import (
 )
 from fsm_stack.iptables.sets.region import length
 from fsm_stack.review.model import set_text
-from fsm_stack.settings.models.profiles import METADATA_RANGES, PRESETS
+from fsm_stack.settings.models.stack import METADATA_RANGES, PRESETS
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
