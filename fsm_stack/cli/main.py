@@ -40,6 +40,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Say what a finding means and how to mend it.",
             ),
             Entry(
+                "diff",
+                "fsm_stack.cli.diff:diff",
+                "Say what a change does to traffic, rule by rule.",
+            ),
+            Entry(
                 "bypasses",
                 "fsm_stack.cli.lists:bypasses",
                 "List what bypasses the mesh: why, whose, until when.",

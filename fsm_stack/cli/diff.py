@@ -1,0 +1,129 @@
+"""``fsm-stack diff``: what a change does to traffic, said before it is merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fsm_stack.cli.verb import StackName, Verb, leave, project_option, stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.review.intent import Intent
+    from fsm_stack.review.model import Review
+    from fsm_stack.review.side import Side
+
+
+@click.command(cls=Verb, short_help="Say what a change does to traffic, rule by rule.")
+@click.argument("words", nargs=-1, type=StackName(), metavar="STACK|FILE [STACK|FILE]")
+@click.option("--against", metavar="REVISION|PATH",
+              help="Compare a STACK with a Git revision, a rendered tree, a saved MeshConfig, a "
+              "patch of one, or a script.")  # fmt: skip
+@click.option("--fsm-version", metavar="VERSION",
+              help="Compare a STACK with itself on another FSM release.")  # fmt: skip
+@click.option("--profile", metavar="NAME",
+              help="Whose script --against FILE is.  [default: of pods without one]")  # fmt: skip
+@click.option("--expect", "expected", multiple=True, metavar="CHANGE",
+              help="The change that is meant, as in 'bypass tcp 443 to 203.0.113.0/24'; anything "
+              "else stops. May be repeated.")  # fmt: skip
+@click.option("--fail-on", type=click.Choice(["low", "medium", "high"]),
+              default="medium", show_default=True,
+              help="Exit with 1 for changes of this risk and above.")  # fmt: skip
+@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown", "sarif"]),
+              default="text", show_default=True,
+              help="For people, programs, a pull request, or code scanning.")  # fmt: skip
+@project_option
+def diff(
+    words: tuple[str, ...],
+    *,
+    fail_on: str,
+    output: str,
+    **options: Any,  # noqa: ANN401  # of the two sides
+) -> None:
+    """Say what a change does: to traffic, rules, Kubernetes objects and settings.
+
+    Every connection whose fate differs is told, and none besides: the rules of both sides are
+    compared for all packets at once.
+
+    \b
+    fsm-stack diff dev --against main         the work tree with a Git revision
+    fsm-stack diff dev prod                   two environments
+    fsm-stack diff dev --against patch.json   what a patch by hand would do
+    fsm-stack diff old.sh new.sh              two scripts or dumps
+    fsm-stack diff prod --against main --expect 'bypass tcp 443 to 203.0.113.0/24'
+
+    Exit codes: 0 nothing at or above --fail-on, 1 something is, or what was declared is not what
+    happens; 2 bad input.
+    """
+    from fsm_stack.review.model import Level
+
+    found = _review(words, **options)
+    level = Level(fail_on)
+    stream([_text(found, output, level)])
+    leave(failed=found.stops(level))
+
+
+def _text(found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
+    import json
+
+    if output == "json":
+        return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
+    from fsm_stack.review import report
+
+    if output == "markdown":
+        return report.markdown(found, fail_on=fail_on)
+    if output == "sarif":
+        from fsm_stack.findings.finding import sarif
+
+        return json.dumps(sarif(report.findings_of(found)), indent=2) + "\n"
+    return "".join(f"{line}\n" for line in report.text_lines(found))
+
+
+def _review(
+    words: tuple[str, ...],
+    *,
+    against: str | None,
+    fsm_version: str | None,
+    profile: str | None,
+    expected: tuple[str, ...],
+    project_dir: Path,
+) -> Review:
+    from datetime import UTC, datetime
+
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.review.compare import Comparison
+    from fsm_stack.review.intent import intent
+
+    if profile is not None and against is None:
+        raise click.UsageError("--profile: expected --against FILE, whose script it is")
+    intents = [intent(text, "--expect") for text in expected]
+    sides = Sides(start=project_dir, today=datetime.now(UTC).date())
+    before, after, declared = _sides(sides, words, against, fsm_version, profile)
+    return Comparison(before, after, [*intents, *declared]).review()
+
+
+def _sides(
+    sides: Sides,
+    words: tuple[str, ...],
+    against: str | None,
+    fsm_version: str | None,
+    profile: str | None,
+) -> tuple[Side, Side, list[Intent]]:
+    """The two sides, and the changes that their commits declare."""
+    others = [one for one in (against, fsm_version) if one is not None]
+    if len(words) == 2 and not others:  # noqa: PLR2004  # two sides
+        return sides.word(words[0]), sides.word(words[1]), []
+    if len(words) != 1 or len(others) != 1:
+        raise click.UsageError(
+            "expected two STACKs or FILEs, or one STACK with --against or --fsm-version"
+        )
+    if fsm_version is not None:
+        own = sides.word(words[0])
+        return own, sides.with_version(own, fsm_version), []
+    own = sides.word(words[0])
+    found = sides.against(words[0], own, str(against), scope=profile or "mesh")
+    declared = sides.declared(found.commit) if found.commit else []
+    return (found.side, own, declared) if found.first else (own, found.side, declared)
