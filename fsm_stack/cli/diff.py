@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fsm_stack.cli.options import svg_option
 from fsm_stack.cli.verb import StackName, Verb, leave, project_option, stream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.project.sides import Sides
+    from fsm_stack.review.compare import Comparison
     from fsm_stack.review.intent import Intent
     from fsm_stack.review.model import Review
     from fsm_stack.review.side import Side
@@ -32,15 +34,18 @@ if TYPE_CHECKING:
 @click.option("--fail-on", type=click.Choice(["low", "medium", "high"]),
               default="medium", show_default=True,
               help="Exit with 1 for changes of this risk and above.")  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown", "sarif"]),
+@click.option("-o", "--output",
+              type=click.Choice(["text", "json", "markdown", "html", "sarif"]),
               default="text", show_default=True,
-              help="For people, programs, a pull request, or code scanning.")  # fmt: skip
+              help="For people, programs, pull requests, a browser, code scanning.")  # fmt: skip
+@svg_option("Also draw what moves, and the lanes after it, into FILE.")
 @project_option
 def diff(
     words: tuple[str, ...],
     *,
     fail_on: str,
     output: str,
+    svg: Path | None,
     **options: Any,  # noqa: ANN401  # of the two sides
 ) -> None:
     """Say what a change does: to traffic, rules, Kubernetes objects and settings.
@@ -60,17 +65,31 @@ def diff(
     """
     from fsm_stack.review.model import Level
 
-    found = _review(words, **options)
+    both = _comparison(words, **options)
+    found = both.review()
     level = Level(fail_on)
-    stream([_text(found, output, level)])
+    if svg is not None:
+        _draw(both, found, svg, options["profile"])
+    stream([_text(both, found, output, level)])
     leave(failed=found.stops(level))
 
 
-def _text(found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
+def _draw(both: Comparison, found: Review, file: Path, profile: str | None) -> None:
+    from fsm_stack.project.files import write_file
+    from fsm_stack.review.page import change_svg
+
+    write_file(file, change_svg(both, found, profile or "mesh").encode())
+
+
+def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
     import json
 
     if output == "json":
         return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
+    if output == "html":
+        from fsm_stack.review.page import html_page
+
+        return html_page(both, found)
     from fsm_stack.review import report
 
     if output == "markdown":
@@ -82,7 +101,7 @@ def _text(found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a
     return "".join(f"{line}\n" for line in report.text_lines(found))
 
 
-def _review(
+def _comparison(
     words: tuple[str, ...],
     *,
     against: str | None,
@@ -90,7 +109,7 @@ def _review(
     profile: str | None,
     expected: tuple[str, ...],
     project_dir: Path,
-) -> Review:
+) -> Comparison:
     from datetime import UTC, datetime
 
     from fsm_stack.project.sides import Sides
@@ -102,7 +121,7 @@ def _review(
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     before, after, declared = _sides(sides, words, against, fsm_version, profile)
-    return Comparison(before, after, [*intents, *declared]).review()
+    return Comparison(before, after, [*intents, *declared])
 
 
 def _sides(

@@ -222,9 +222,9 @@ def test_what_changes_lanes_is_seen_first() -> None:
     marks = [(block.name, block.mark) for block in own]
     assert marks == [("port 443", "new"), ("port 6379", ""), ("port 9092", "gone")]
     moves = [
-        Move(before="sidecar", after="bypass", block=replace(own[0], name="TCP 443")),
-        Move(before="bypass", after="sidecar", block=replace(own[2], name="TCP 9092")),
-        Move(before="bypass", after="bypass", block=replace(own[1], name="TCP 6379")),
+        Move(kind="leaves", block=replace(own[0], name="TCP 443")),
+        Move(kind="enters", block=replace(own[2], name="TCP 9092")),
+        Move(kind="turns", way="here → there", block=replace(own[1], name="TCP 6379")),
     ]
     svg = drawn(both, moves=moves)
     assert texts(svg, "section") == [
@@ -234,9 +234,10 @@ def test_what_changes_lanes_is_seen_first() -> None:
         "leaves the mesh", "enters the mesh", "goes elsewhere", "new", "gone",
     ]  # fmt: skip
     assert texts(svg, "blockname")[:3] == ["TCP 443", "TCP 9092", "TCP 6379"]
-    assert texts(svg, "note")[:2] == [
-        "through the sidecar → bypasses the sidecar",
-        "bypasses the sidecar → through the sidecar",
+    assert texts(svg, "note")[:3] == [
+        "through the sidecar → bypasses it",
+        "bypasses the sidecar → through it",
+        "here → there",
     ]
 
 

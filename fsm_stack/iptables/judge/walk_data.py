@@ -6,6 +6,7 @@ compares numbers. The tests hold its walk to :func:`fsm_stack.iptables.judge.sim
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import require_loadable
@@ -39,6 +40,21 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry behind a rule.
+
+    Attributes:
+        text: in words.
+        ports: first and last of the ports that it is for, where its rule has others, too; None:
+            it is behind every packet of its rule.
+    """
+
+    text: str
+    ports: tuple[int, int] | None = None
+
+
 # What the walk has to know beside the rules.
 FACTS: Final[dict[str, Any]] = {
     "protocols": PROTOCOLS,
@@ -53,13 +69,13 @@ FACTS: Final[dict[str, Any]] = {
 
 
 def walk_data(
-    ruleset: Ruleset, entries: Callable[[Rule], list[str]] = lambda _: []
+    ruleset: Ruleset, entries: Callable[[Rule], list[Entry]] = lambda _: []
 ) -> dict[str, list[dict[str, Any]]]:
     """Each chain's rules in the kernel's order, as JSON values.
 
     Args:
         ruleset: rules that iptables can load.
-        entries: the stack's own entries behind a rule, in words.
+        entries: the stack's own entries behind a rule.
 
     Raises:
         NotLoadableError: iptables would refuse the rules.
@@ -70,7 +86,7 @@ def walk_data(
     }
 
 
-def _rule(rule: Rule, entries: list[str]) -> dict[str, Any]:
+def _rule(rule: Rule, entries: list[Entry]) -> dict[str, Any]:
     return {
         "matches": [
             {"text": match_text(match), "negated": match.negated, **_match(match)}
@@ -79,7 +95,7 @@ def _rule(rule: Rule, entries: list[str]) -> dict[str, Any]:
         "target": _target(rule.target),
         "text": rule_text(rule),
         "why": rule.why.text,
-        "entries": entries,
+        "entries": [{"text": one.text, "ports": one.ports} for one in entries],
     }
 
 

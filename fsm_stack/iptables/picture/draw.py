@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.iptables.picture.scales import addresses, ports
 from fsm_stack.iptables.picture.svg import (
@@ -52,11 +52,10 @@ _MARKS: Final = {
     "enters": "enters the mesh",
     "turns": "goes elsewhere",
 }
-_KINDS: Final[dict[tuple[LaneName, LaneName], str]] = {
-    ("sidecar", "bypass"): "leaves",
-    ("sidecar", "unseen"): "leaves",
-    ("bypass", "sidecar"): "enters",
-    ("unseen", "sidecar"): "enters",
+_WAYS: Final = {
+    "leaves": "through the sidecar → bypasses it",
+    "enters": "bypasses the sidecar → through it",
+    "turns": "goes another way",
 }
 _LEGEND: Final = (
     "Computed from every rule, nothing is sampled. Addresses and ports stand in order on "
@@ -69,13 +68,13 @@ class Move:
     """Traffic that another thing happens to than before.
 
     Attributes:
-        before: its lane.
-        after: its lane now; the same one: it is sent elsewhere.
+        kind: whether it leaves the mesh, enters it, or goes elsewhere than before.
+        way: from where to where, in words; empty: the kind says it.
         block: which traffic, why, and whose entry it is.
     """
 
-    before: LaneName
-    after: LaneName
+    kind: Literal["leaves", "enters", "turns"]
+    way: str = ""
     block: Block
 
 
@@ -176,10 +175,9 @@ class _Page:
         self._section("Nothing changes" if not moves else f"{count} change{'s'[: count > 1]}")
         panel = self._open("moves")
         for move in moves:
-            kind = _KINDS.get((move.before, move.after), "turns")
-            way = f"{LANE_TITLES[move.before].lower()} → {LANE_TITLES[move.after].lower()}"
-            told = ", ".join(part for part in (way, move.block.context) if part)
-            self._block(replace(move.block, mark=kind, context=told), kind)
+            told = (move.way or _WAYS[move.kind], move.block.context)
+            context = "; ".join(part for part in told if part)
+            self._block(replace(move.block, mark=move.kind, context=context), move.kind)
         if not moves:
             self._note(panel, "No connection changes lanes.")
         self._close(panel)
@@ -198,12 +196,8 @@ class _Page:
 
     def _axis(self, group: Group, axis: Axis, title: str) -> None:
         group.text("axistitle", axis.scale.left, self.y - 24, title)
-        free = axis.scale.left - 12
-        for tick in axis.names:
-            free = self._label(group, tick, free, self.y - 7, "name")
-        free = axis.scale.left - 12
-        for tick in axis.ticks:
-            free = self._label(group, tick, free, self.y + 10, "tick")
+        self._labels(group, axis.names, self.y - 7, "name")
+        self._labels(group, axis.ticks, self.y + 10, "tick")
         y = self.y + 17
         right = axis.scale.left + axis.scale.width
         group.path("axis", f"M{px(axis.scale.left)} {y}H{px(right)}")
@@ -211,14 +205,19 @@ class _Page:
             kind = "known" if tick in axis.names else "axis"
             group.rect(kind, (tick.left, y - 2, max(2.0, tick.right - tick.left), 4), 1)
 
-    def _label(self, group: Group, tick: Tick, free: float, y: float, kind: str) -> float:
-        """Write a label over its place when there is room; where the room then begins."""
-        half = width_of(tick.text, 13) / 2
-        middle = (tick.left + tick.right) / 2
-        if middle - half < free or middle + half > self._right + 4:
-            return free
-        group.text(f"{kind} middle", middle, y, tick.text)
-        return middle + half + 6
+    def _labels(self, group: Group, ticks: Sequence[Tick], y: float, kind: str) -> None:
+        """Write each label over its place, or beside it; one without room is left out."""
+        free = float("-inf")
+        ordered = sorted(ticks, key=lambda tick: tick.left)
+        stops = [*(tick.left for tick in ordered[1:]), self._right + 4]
+        for tick, stop in zip(ordered, stops, strict=False):
+            width = width_of(tick.text, 13)
+            middle = (tick.left + tick.right) / 2
+            for start in (middle - width / 2, tick.right - width, tick.left):
+                if start >= free and start + width <= max(stop, tick.right):
+                    group.text(kind, start, y, tick.text)
+                    free = start + width + 6
+                    break
 
     def _lane(self, name: LaneName, blocks: Sequence[Block]) -> None:
         panel = self._open(f"lane {name}")
@@ -279,7 +278,10 @@ class _Page:
         start = self._left + width_of(name, 16, MONO) + 12
         label = _MARKS.get(block.mark, "")
         wide = width_of(label, 13, BOLD) + 14
-        if label and start + wide <= self._text_end:
+        if label and start + wide > self._text_end:
+            top += _LINE + 2
+            start = self._left + 2
+        if label:
             group.rect("mark", (start - 2, top, wide, 20), 10)
             group.text("marktext middle", start - 2 + wide / 2, top + 14.5, label)
             start += wide + 8
