@@ -19,8 +19,10 @@ if (typeof document !== "undefined") {
     return made;
   };
 
-  // A number as it is typed; NaN: it is none, which the walk refuses by name.
-  const number = (id) => (/^[0-9]+$/.test(typed(id)) ? Number(typed(id)) : NaN);
+  const number = (id) => {
+    if (/^[0-9]{1,10}$/.test(typed(id))) return Number(typed(id));
+    throw new Error(`${id} '${typed(id)}': expected a number`);
+  };
 
   const bare = (address) => address.replace(/^\[(.*)\]$/, "$1");
 
@@ -71,17 +73,17 @@ if (typeof document !== "undefined") {
   function answerOf(script) {
     if (script.why) return { error: script.why };
     const inbound = typed("direction") === "inbound";
-    const packet = {
-      direction: typed("direction"),
-      destination: walk.onTheWire(bare(typed("address"))),
-      port: number("port"),
-      protocol: typed("protocol"),
-      source: bare(typed("source")),
-      interface: typed("interface"),
-      uid: inbound ? 0 : number("uid"),
-    };
     const pod = { address: bare(typed("pod")), interface: "eth0" };
     try {
+      const packet = {
+        direction: typed("direction"),
+        destination: walk.onTheWire(bare(typed("address"))),
+        port: number("port"),
+        protocol: typed("protocol"),
+        source: bare(typed("source")),
+        interface: typed("interface"),
+        uid: inbound ? 0 : number("uid"),
+      };
       return walk.trace(script.chains, packet, pod, inbound ? "" : bare(typed("resolves")));
     } catch (error) {
       return { error: error.message };

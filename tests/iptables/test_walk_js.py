@@ -6,15 +6,10 @@ The page runs in a browser; its walk is plain JavaScript without a document, so 
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
@@ -28,8 +23,8 @@ from fsm_stack.iptables.sets.ranges import dotted, on_the_wire
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.templating import text
+from tests.scripting import in_browser, in_node
 
-NODE = shutil.which("node")
 DOCUMENTS = Path(__file__).parent / "documents"
 # Reads cases from standard input, writes the answers: the page's walk, and nothing else of it.
 DRIVER = """
@@ -61,16 +56,8 @@ process.stdout.write(JSON.stringify({...first, differ}));
 
 def run(cases: dict[str, Any], *mutants: str) -> dict[str, Any]:
     """The answers of the page's walk, and whether each mutant of it answers otherwise."""
-    if NODE is None:
-        reason = "needs Node.js (apt-get install nodejs), which runs the page's JavaScript"
-        assert not os.environ.get("CI"), reason
-        pytest.skip(reason)
     asked = json.dumps({**cases, "sources": [text("review/walk.js"), *mutants]})
-    done = subprocess.run(
-        [NODE, "-e", DRIVER], input=asked, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    answers: dict[str, Any] = json.loads(done.stdout)
+    answers: dict[str, Any] = json.loads(in_node(DRIVER, asked))
     return answers
 
 
@@ -251,3 +238,37 @@ def test_a_walk_that_differs_by_one_line_is_noticed() -> None:
         line for (line, _), seen in zip(MUTANTS, found["differ"], strict=True) if not seen
     ]
     assert unnoticed == []
+
+
+IN_BROWSER = """<!doctype html><pre id="out"></pre><script type="application/json" id="in">%s</script>
+<script>%s
+const {facts, scripts, traces, expected} = JSON.parse(document.getElementById("in").textContent);
+const walk = makeWalk(facts);
+const same = (one, two) => one === two || (
+  one !== null && two !== null && typeof one === "object" && typeof two === "object" &&
+  Object.keys(one).length === Object.keys(two).length &&
+  Object.keys(one).every((key) => same(one[key], two[key]))
+);
+const answer = ({script, packet, pod, resolvesTo}) => {
+  try {
+    return walk.trace(scripts[script], packet, pod, resolvesTo).passes.map((pass) => ({
+      title: pass.title, packet: pass.packet, why: pass.why,
+      text: walk.verdictText(pass.verdict), verdict: pass.verdict,
+      decided: pass.decidedBy && [pass.decidedBy.chain, pass.decidedBy.number],
+      hops: pass.hops.map((hop) => [hop.chain, hop.number, hop.failed]),
+    }));
+  } catch (error) {
+    return {error: error.message};
+  }
+};
+const equal = traces.filter((asked, index) => same(answer(asked), expected[index])).length;
+document.getElementById("out").textContent = `${equal} of ${traces.length} are the same`;
+</script>"""
+
+
+def test_a_browser_walks_as_node_does(tmp_path: Path) -> None:
+    sample = Sample(3_000)
+    data = json.dumps({**sample.cases, "expected": sample.expected}).replace("<", "\\u003c")
+    file = tmp_path / "walk.html"
+    file.write_text(IN_BROWSER % (data, text("review/walk.js")), encoding="utf-8")
+    assert "3000 of 3000 are the same" in in_browser(file)
