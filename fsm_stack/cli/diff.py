@@ -102,7 +102,10 @@ def _review(
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     before, after, declared = _sides(sides, words, against, fsm_version, profile)
-    return Comparison(before, after, [*intents, *declared]).review()
+    compared = Comparison(
+        before, after, intents=[*intents, *declared], shared=sides.policy().contracts
+    )
+    return compared.review()
 
 
 def _sides(

@@ -14,11 +14,19 @@ from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, did_you_mean, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.redirection.scopes import MESH
+from fsm_stack.review.contracts import Placed
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
 from fsm_stack.review.patch import patched_spec
-from fsm_stack.review.side import Side, of_objects, of_script, of_settings, of_spec
-from fsm_stack.settings.stack_file import load_mapping, load_text
+from fsm_stack.review.side import (
+    Side,
+    of_objects,
+    of_script,
+    of_settings,
+    of_spec,
+    place_text,
+)
+from fsm_stack.settings.stack_file import load_mapping, load_policy, load_text
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.places import read_yaml
 
@@ -28,9 +36,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.project.project import Project
+    from fsm_stack.settings.models.policy import Environments
     from fsm_stack.settings.reader import Loaded
 
 Json = dict[str, Any]
+POLICY_FILE: Final = "fsm-stack.yaml"
 _SHORT: Final = 12
 _PROBLEMS_MAX: Final = 3
 _OF_OBJECTS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -215,6 +225,26 @@ class Sides:
         ordered = {MESH: scripts.pop(MESH), **dict(sorted(scripts.items()))}
         return of_objects(objects, ordered, SideName(title=shown, kind="rendered"), system=system)
 
+    def policy(self) -> Agreed:
+        """What the project's ``fsm-stack.yaml`` says; nothing where there is none.
+
+        Raises:
+            FindingsError: it does not validate.
+            InputError: it is no YAML.
+        """
+        if not self.stacks():
+            return Agreed()
+        path = self.project.directory / POLICY_FILE
+        if not path.is_file():
+            return Agreed()
+        shown = self.project.shown(path)
+        policy, place = load_policy(read_text(path, shown=shown), file=shown)
+        contracts = tuple(
+            Placed(contract=one, place=place_text(place(("contracts", index))))
+            for index, one in enumerate(policy.contracts)
+        )
+        return Agreed(contracts=contracts, environments=policy.environments)
+
     def declared(self, commit: str) -> list[Intent]:
         """The changes that the commits after one declare in their trailers.
 
@@ -249,6 +279,19 @@ class Sides:
             return Against(side=self.file(path, word, like=stack, scope=scope))
         side, commit = self.at(name, word)
         return Against(side=side, commit=commit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What binds every stack of a project.
+
+    Attributes:
+        contracts: of all stacks.
+        environments: what may differ between them; None: nobody said.
+    """
+
+    contracts: tuple[Placed, ...] = ()
+    environments: Environments | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.review.changes import object_changes, setting_changes
+from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.risk import RISKS, highest
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Held, Intent
-    from fsm_stack.review.model import Broken, Restarts
+    from fsm_stack.review.model import Restarts
     from fsm_stack.review.side import Side
     from fsm_stack.review.traffic import Pair
 
@@ -42,11 +44,20 @@ class Comparison:
         before: the first side.
         after: the second side.
         intents: what was declared beforehand.
+        shared: contracts that bind every stack of the project.
     """
 
-    def __init__(self, before: Side, after: Side, intents: Sequence[Intent] = ()) -> None:
+    def __init__(
+        self,
+        before: Side,
+        after: Side,
+        *,
+        intents: Sequence[Intent] = (),
+        shared: Sequence[Placed] = (),
+    ) -> None:
         self.before, self.after = before, after
         self.intents = intents
+        self.contracts = contracts_of(after, shared) if after.name.kind == "stack" else ()
         self.fates = Fates()
         self.known = _known(before, after)
         self.pairs, self.notes = _compared(before, after)
@@ -58,11 +69,20 @@ class Comparison:
         """The ranges behind the names of contracts and declared changes."""
         return places_of(self.after if self.after.settings is not None else self.before)
 
+    @property
+    def prover(self) -> Prover:
+        """What proves the second side's contracts, beside the first side."""
+        return Prover(
+            side=self.after,
+            fates=self.fates,
+            known=self.known,
+            places=self.places,
+            before=self.before,
+        )
+
     def review(
         self,
         *,
-        broken: tuple[Broken, ...] = (),
-        contracts: int = 0,
         restarts: Restarts | None = None,
         notes: Iterable[str] = (),
     ) -> Review:
@@ -97,8 +117,8 @@ class Comparison:
             undecided=undecided,
             expected=() if held is None else held.expected,
             collateral=() if held is None else held.collateral,
-            broken=broken,
-            contracts=contracts,
+            broken=self.prover.broken(self.contracts),
+            contracts=len(self.contracts),
             restarts=restarts,
             assumptions=self._assumptions(),
             notes=(*self.notes, *notes),

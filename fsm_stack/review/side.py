@@ -252,3 +252,10 @@ def mesh_of(side: Side, name: str, namespace: str) -> MeshView | None:
 def json_text(value: object) -> str:
     """A value as one line of JSON."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def place_text(place: Place) -> str:
+    """``Pulumi.dev.yaml:12``; empty without a file."""
+    if not place.file:
+        return ""
+    return f"{place.file}:{place.line}" if place.line else place.file

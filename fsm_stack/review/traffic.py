@@ -25,7 +25,6 @@ from fsm_stack.iptables.sets.ranges import (
 from fsm_stack.iptables.sets.region import length, region_text
 from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.changes import place_text
 from fsm_stack.review.model import (
     Decision,
     Effect,
@@ -35,6 +34,7 @@ from fsm_stack.review.model import (
     Witness,
 )
 from fsm_stack.review.risk import of_shift
+from fsm_stack.review.side import place_text
 from fsm_stack.review.words import (
     Known,
     names,
