@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,11 +10,11 @@ import click
 from fsm_stack.cli.verb import StackName, Verb, leave, project_option, stream
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fsm_stack.project.sides import Sides
+    from fsm_stack.review.compare import Comparison
     from fsm_stack.review.intent import Intent
     from fsm_stack.review.model import Review
+    from fsm_stack.review.pods import Pods
     from fsm_stack.review.side import Side
 
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
               "patch of one, or a script.")  # fmt: skip
 @click.option("--fsm-version", metavar="VERSION",
               help="Compare a STACK with itself on another FSM release.")  # fmt: skip
+@click.option("--workloads", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Manifests, kubectl get -o json, or a saved snapshot: say which pods have to "
+              "restart, in waves. May be repeated.")  # fmt: skip
 @click.option("--profile", metavar="NAME",
               help="Whose script --against FILE is.  [default: of pods without one]")  # fmt: skip
 @click.option("--expect", "expected", multiple=True, metavar="CHANGE",
@@ -89,6 +93,7 @@ def _review(
     fsm_version: str | None,
     profile: str | None,
     expected: tuple[str, ...],
+    workloads: tuple[Path, ...],
     project_dir: Path,
 ) -> Review:
     from datetime import UTC, datetime
@@ -105,7 +110,45 @@ def _review(
     compared = Comparison(
         before, after, intents=[*intents, *declared], shared=sides.policy().contracts
     )
-    return compared.review()
+    return compared.review(pods=_pods(compared, workloads))
+
+
+def _pods(compared: Comparison, files: tuple[Path, ...]) -> Pods | None:
+    """Every workload of some files, folded as it is read."""
+    if not files:
+        return None
+    from fsm_stack.cluster.snapshot_file import read_path
+    from fsm_stack.cluster.snapshot_forms import Passing
+    from fsm_stack.snapshot.snapshot import NO_CONTEXT
+
+    pods = compared.pods()
+    if pods is None:
+        raise click.UsageError("--workloads: expected a STACK on one side at least")
+    for path in files:
+        passing = Passing(pods.add)
+        pods.cluster = ""
+        if context := _context_of(path):
+            pods.cluster = "" if context in NO_CONTEXT else context
+        read_path(path, passing)
+    return pods
+
+
+def _context_of(path: Path) -> str:
+    """The context in the first line of a saved snapshot; empty: it is none."""
+    import json
+
+    from fsm_stack.cluster.snapshot_forms import HEAD
+    from fsm_stack.project.files import told
+
+    with told("read", path), path.open("rb") as stream:
+        start = stream.readline(1 << 16)
+    if not start.startswith(f'{{"{HEAD}"'.encode()):
+        return ""
+    try:
+        head = json.loads(start)
+    except ValueError:
+        return ""
+    return str(head.get("context") or "")
 
 
 def _sides(

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.intent import held_to, marked
-from fsm_stack.review.model import Layer, Level, Review
+from fsm_stack.review.model import Layer, Level, Restarts, Review
+from fsm_stack.review.pods import Pods
+from fsm_stack.review.restarts import meshes, restarts, rule
 from fsm_stack.review.risk import RISKS, highest
 from fsm_stack.review.rules import rules_changes
 from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Held, Intent
-    from fsm_stack.review.model import Restarts
+    from fsm_stack.review.model import TrafficChange
     from fsm_stack.review.side import Side
     from fsm_stack.review.traffic import Pair
 
@@ -80,12 +82,12 @@ class Comparison:
             before=self.before,
         )
 
-    def review(
-        self,
-        *,
-        restarts: Restarts | None = None,
-        notes: Iterable[str] = (),
-    ) -> Review:
+    def pods(self) -> Pods | None:
+        """What collects workloads for :meth:`review`; None: a side does not say its MeshConfig."""
+        views = meshes(self)
+        return None if views is None else Pods(views[1])
+
+    def review(self, *, pods: Pods | None = None, notes: Iterable[str] = ()) -> Review:
         """Everything that differs, in one value.
 
         Raises:
@@ -119,12 +121,18 @@ class Comparison:
             collateral=() if held is None else held.collateral,
             broken=self.prover.broken(self.contracts),
             contracts=len(self.contracts),
-            restarts=restarts,
+            restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
             notes=(*self.notes, *notes),
             findings=_new_findings(self.before, self.after),
         )
         return replace(found, headline=_headline(found))
+
+    def _restarts(self, changes: Sequence[TrafficChange], pods: Pods | None) -> Restarts:
+        views = meshes(self)
+        if pods is None or views is None:
+            return Restarts(rule=rule(self, changes))
+        return restarts(self, changes, pods, views)
 
     def _held(self) -> Held | None:
         if not self.intents:
@@ -171,7 +179,7 @@ def _headline(found: Review) -> str:
 
 def places_of(side: Side) -> dict[str, Sequence[str]]:
     """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
-    found: dict[str, Sequence[str]] = {"metadata": tuple(METADATA_RANGES.values())}
+    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
     if side.settings is not None:
         cluster = side.settings.cluster
         found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}

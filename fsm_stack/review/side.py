@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Place
-from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.read.text import Reading, read
 from fsm_stack.iptables.script import script
 from fsm_stack.lists import LISTS, InterceptLists, merged
@@ -24,6 +23,7 @@ from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.settings.reader import nowhere
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.review.model import SideName
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
@@ -153,7 +152,7 @@ def of_spec(spec: Json, name: SideName, *, like: Side) -> Side:
         like: the stack that it is compared with.
     """
     system = like.system or SYSTEMS["fsm"]
-    mesh = mesh_view(system, spec, environment={})
+    mesh = redirecting_mesh(system, spec, name="", namespace="")
     settings = like.settings
     profiles = () if settings is None else sorted(settings.annotation_profiles)
     pods = {one: profile_lists(settings, one) for one in profiles} if settings else {}
@@ -240,13 +239,6 @@ def key_of(item: Json) -> Key:
         str(known.get("namespace") or ""),
         str(known.get("name") or ""),
     )
-
-
-def mesh_of(side: Side, name: str, namespace: str) -> MeshView | None:
-    """The side's mesh as an injector sees it, as far as redirection goes; None: unknown."""
-    if side.spec is None or side.system is None:
-        return None
-    return mesh_view(side.system, side.spec, environment={}, name=name, namespace=namespace)
 
 
 def json_text(value: object) -> str:
