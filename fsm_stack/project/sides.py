@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import Severity
+from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.project.files import decoded, read_tree
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, did_you_mean, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.redirection.scopes import MESH
+from fsm_stack.review.changes import setting_changes, unlisted
 from fsm_stack.review.contracts import Placed
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
@@ -25,6 +26,7 @@ from fsm_stack.review.side import (
     of_settings,
     of_spec,
     place_text,
+    placed,
 )
 from fsm_stack.settings.stack_file import load_mapping, load_policy, load_text
 from fsm_stack.systems import SYSTEMS
@@ -305,6 +307,38 @@ class Against:
     def first(self) -> bool:
         """Whether it is what was before: all but a patch, which is what would be after."""
         return self.side.name.kind != "patch"
+
+
+def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:
+    """The reference stack, and what every other one differs in without being listed.
+
+    Raises:
+        InputError: nobody said what may differ, there is no such reference, or a stack does not
+            validate.
+    """
+    agreed = sides.policy().environments
+    if agreed is None:
+        raise InputError(
+            f"--all-stacks: expected {POLICY_FILE} with environments: a reference, and mayDiffer"
+        )
+    known = sides.stacks()
+    for name in (agreed.reference, *(one for item in agreed.may_differ for one in item.stacks)):
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+            raise InputError(f"{POLICY_FILE}: {name!r}: no such stack{hint}")
+    reference = sides.stack(agreed.reference)
+    found = []
+    for name in known:
+        if name == agreed.reference:
+            continue
+        side = sides.stack(name)
+        for change in unlisted(setting_changes(reference, side), agreed, name):
+            there = change.before or "nothing"
+            message = f"{name} has {change.after or 'nothing'}, {agreed.reference} has {there}"
+            place = placed(change.after_place or side.name.file)
+            item = finding("environment-differs", message, path=change.path)
+            found.append(item.at(file=place.file, line=place.line))
+    return agreed.reference, tuple(found)
 
 
 def _data(text: str, shown: str) -> Any:  # noqa: ANN401  # decoded

@@ -12,9 +12,10 @@ from fsm_stack.review.side import json_text, place_text
 from fsm_stack.well_known import PRESET_CONFIG_MAP, REDIRECTION_CONFIG_MAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fsm_stack.review.side import Key, Side
+    from fsm_stack.settings.models.policy import Environments
     from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
@@ -175,6 +176,27 @@ def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
         case ("enrolledNamespaces", _, "sidecarInjection") if now is not True:
             return risk("namespace-leaves")
     return None
+
+
+def unlisted(
+    changes: Iterable[SettingChange], environments: Environments, stack: str
+) -> tuple[SettingChange, ...]:
+    """The changes between the reference and a stack that nobody listed as allowed.
+
+    Notes for people, and the order of entries, may differ always.
+    """
+    allowed = [
+        one.path for one in environments.may_differ if not one.stacks or stack in one.stacks
+    ]
+    return tuple(
+        change
+        for change in changes
+        if not change.inert and not any(_below(change.path, path) for path in allowed)
+    )
+
+
+def _below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith((f"{parent}.", f"{parent}["))
 
 
 def object_changes(before: Side, after: Side) -> tuple[ObjectChange, ...]:

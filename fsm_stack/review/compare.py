@@ -10,12 +10,11 @@ from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Restarts, Review
 from fsm_stack.review.pods import Pods
-from fsm_stack.review.restarts import meshes, restarts, rule
+from fsm_stack.review.restarts import meshes, restarts, rule, with_workloads
 from fsm_stack.review.risk import RISKS, highest
 from fsm_stack.review.rules import rules_changes
 from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
-from fsm_stack.review.words import Known, known_of
-from fsm_stack.settings.models.stack import METADATA_RANGES
+from fsm_stack.review.words import Known, known_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,13 +68,12 @@ class Comparison:
     @property
     def places(self) -> Mapping[str, Sequence[str]]:
         """The ranges behind the names of contracts and declared changes."""
-        return places_of(self.after if self.after.settings is not None else self.before)
+        return places_of(self.after.settings or self.before.settings)
 
-    @property
-    def prover(self) -> Prover:
-        """What proves the second side's contracts, beside the first side."""
+    def _prover(self, pods: Pods | None) -> Prover:
+        """What proves the second side's contracts, for given workloads, too."""
         return Prover(
-            side=self.after,
+            side=self.after if pods is None else with_workloads(self.after, pods),
             fates=self.fates,
             known=self.known,
             places=self.places,
@@ -119,7 +117,7 @@ class Comparison:
             undecided=undecided,
             expected=() if held is None else held.expected,
             collateral=() if held is None else held.collateral,
-            broken=self.prover.broken(self.contracts),
+            broken=self._prover(pods).broken(self.contracts),
             contracts=len(self.contracts),
             restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
@@ -177,17 +175,6 @@ def _headline(found: Review) -> str:
     )
 
 
-def places_of(side: Side) -> dict[str, Sequence[str]]:
-    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
-    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
-    if side.settings is not None:
-        cluster = side.settings.cluster
-        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
-        if cluster.api_server is not None:
-            found["api-server"] = (f"{cluster.api_server.address}/32",)
-    return found
-
-
 def _known(before: Side, after: Side) -> Known:
     return known_of(after.settings or before.settings)
 
@@ -229,4 +216,4 @@ def _new_findings(before: Side, after: Side) -> tuple[Finding, ...]:
     )
 
 
-__all__ = ["NEW_PODS", "RISKS", "Comparison", "places_of", "scopes_text"]
+__all__ = ["NEW_PODS", "RISKS", "Comparison", "scopes_text"]

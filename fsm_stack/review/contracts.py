@@ -22,8 +22,10 @@ from fsm_stack.iptables.sets.region import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import Broken, EntryLine, Witness
+from fsm_stack.review.restarts import with_workloads
 from fsm_stack.review.side import place_text
 from fsm_stack.review.traffic import (
+    Fates,
     Unreadable,
     decision,
     entry_line,
@@ -31,7 +33,14 @@ from fsm_stack.review.traffic import (
     scopes_text,
     traffic_of,
 )
-from fsm_stack.review.words import packet_of, packet_text, question_text, subject
+from fsm_stack.review.words import (
+    known_of,
+    packet_of,
+    packet_text,
+    places_of,
+    question_text,
+    subject,
+)
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT
 
 if TYPE_CHECKING:
@@ -41,8 +50,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.sets.difference import Shift
     from fsm_stack.iptables.sets.reach import Traffic
     from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.review.pods import Pods
     from fsm_stack.review.side import Side
-    from fsm_stack.review.traffic import Fates
     from fsm_stack.review.words import Known
     from fsm_stack.settings.models.policy import Contract
 
@@ -198,12 +207,11 @@ def _entries(side: Side, scopes: Sequence[str], shift: Shift) -> tuple[EntryLine
     return tuple(entry_line(item, side, later=True) for item in found or included)
 
 
-def dropped(before: Sequence[Placed], after: Sequence[Placed]) -> tuple[Placed, ...]:
-    """The contracts that only the first side has."""
-    kept = {_terms(one) for one in after}
-    return tuple(one for one in before if _terms(one) not in kept)
-
-
-def _terms(placed: Placed) -> object:
-    one = placed.contract
-    return (one.traffic, one.verdict, frozenset(one.except_profiles))
+def prover_of(side: Side, pods: Pods | None = None) -> Prover:
+    """What proves the contracts of one stack, for given workloads, too."""
+    return Prover(
+        side=side if pods is None else with_workloads(side, pods),
+        fates=Fates(),
+        known=known_of(side.settings),
+        places=places_of(side.settings),
+    )

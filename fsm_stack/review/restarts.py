@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.lists import interception
@@ -28,6 +28,16 @@ _OWNERS_SHOWN: Final = 20
 _DIGITS: Final = 16
 
 
+def mesh_of_side(side: Side) -> MeshView | None:
+    """A stack's mesh, as far as scripts go; None: it is no stack."""
+    settings = side.settings
+    if settings is None:
+        return None
+    return redirecting_mesh(
+        settings.profile, side.spec, name=settings.mesh_name, namespace=settings.namespace
+    )
+
+
 def meshes(compared: Comparison) -> tuple[MeshView, MeshView] | None:
     """Both sides' meshes, as far as scripts go; None: a side does not say its MeshConfig."""
     first = compared.after if compared.after.settings is not None else compared.before
@@ -42,6 +52,29 @@ def meshes(compared: Comparison) -> tuple[MeshView, MeshView] | None:
         if side.spec is not None
     ]
     return (found[0], found[1]) if len(found) == len((compared.before, compared.after)) else None
+
+
+def with_workloads(side: Side, pods: Pods) -> Side:
+    """The side with a scope for each way in which given workloads carry lists of their own.
+
+    Workloads that carry what a profile does are that profile's pods.
+    """
+    settings, view = side.settings, mesh_of_side(side)
+    if settings is None or view is None or side.no_scripts:
+        return side
+    owners = pods.finished(enrolled(settings, mesh_of(settings)))
+    scripts = dict(side.scripts)
+    known = set(scripts.values())
+    found: dict[str, list[str]] = {}
+    for owner in owners:
+        for carried, _ in owner.next():
+            made = _side(pods.annotations(carried), view).scripts.get(MESH)
+            if made is not None and made not in known:
+                found.setdefault(made, []).append(owner.title)
+    for text, titles in found.items():
+        more = len(set(titles)) - 1
+        scripts[titles[0] + (f" and {more} more" if more else "")] = text
+    return replace(side, scripts=scripts)
 
 
 def rule(compared: Comparison, changes: Sequence[TrafficChange]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.manifests.manifest import Manifest
     from fsm_stack.review.model import SideName
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
@@ -101,13 +102,21 @@ def of_settings(
     today: date,
     place: Callable[[Path], Place] = nowhere,
     findings: Iterable[Finding] = (),
+    objects: bool = True,
 ) -> Side:
-    """The side that a stack declares; the release's own scripts are no matter here."""
-    assets = settings.release_assets.model_copy(update={"source": "omit"})
-    without = settings.model_copy(update={"release_assets": assets})
-    manifests = bundle(without, redirection(settings))
-    objects = {manifest.key: dict(manifest.object) for manifest in manifests}
-    spec = next((one["spec"] for key, one in objects.items() if key[0] == _MESH_CONFIG), None)
+    """The side that a stack declares; the release's own scripts are no matter here.
+
+    Args:
+        settings: the stack.
+        name: what it is called.
+        today: for entries with an end.
+        place: where a path of the settings stands.
+        findings: what the checks say of it.
+        objects: make its Kubernetes objects, too; without them its scripts are all there is.
+    """
+    manifests = _manifests(settings) if objects else ()
+    made = {manifest.key: dict(manifest.object) for manifest in manifests}
+    spec = next((one["spec"] for key, one in made.items() if key[0] == _MESH_CONFIG), None)
     mode = effective_mode(settings.traffic.interception_mode, settings.system)
     no_scripts = ""
     if mode is not None and not settings.profile.intercepts(mode):
@@ -121,13 +130,19 @@ def of_settings(
         settings=settings,
         place=place,
         entries=bypasses(settings, today),
-        objects=objects,
+        objects=made if objects else None,
         patched=frozenset(manifest.key for manifest in manifests if manifest.patch),
         spec=spec,
         system=settings.profile,
         no_scripts=no_scripts,
         findings=tuple(findings),
     )
+
+
+def _manifests(settings: StackSettings) -> tuple[Manifest, ...]:
+    assets = settings.release_assets.model_copy(update={"source": "omit"})
+    without = settings.model_copy(update={"release_assets": assets})
+    return bundle(without, redirection(settings))
 
 
 def _scripts(settings: StackSettings) -> dict[str, str]:
@@ -251,3 +266,9 @@ def place_text(place: Place) -> str:
     if not place.file:
         return ""
     return f"{place.file}:{place.line}" if place.line else place.file
+
+
+def placed(text: str) -> Place:
+    """The place that :func:`place_text` told."""
+    file, _, line = text.rpartition(":")
+    return Place(file=file, line=int(line)) if line.isdecimal() else Place(file=text or None)

@@ -284,13 +284,19 @@ def scopes_text(scopes: Sequence[str], every: Sequence[str], *, offered: bool = 
     missing = [name for name in every if name not in scopes]
     if not missing:
         return " on every pod"
-    named = [name for name in scopes if name != MESH]
-    if MESH not in scopes:
-        return f" on pods of profile {', '.join(named)}"
-    if len(missing) < len(scopes):
-        return f" on every pod but those of profile {', '.join(missing)}"
-    others = f" and of profile {', '.join(named)}" if named else ""
-    return f" on pods without a profile{others}"
+    if len(missing) < len(scopes) and MESH in scopes:
+        return f" on every pod but those {_of(missing)}"
+    return f" on pods {_of(scopes)}"
+
+
+def _of(scopes: Sequence[str]) -> str:
+    """``without a profile``, ``of profile batch``, ``of Deployment shop/web``."""
+    profiles = [name for name in scopes if name != MESH and "/" not in name]
+    found = ["without a profile"] if MESH in scopes else []
+    if profiles:
+        found.append(f"of profile {', '.join(profiles)}")
+    found += [f"of {name}" for name in scopes if "/" in name]
+    return " and ".join(found)
 
 
 def _regions(group: Sequence[tuple[Pair, Shift]]) -> tuple[ScopeRegion, ...]:

@@ -109,6 +109,17 @@ def known_of(settings: StackSettings | None) -> Known:
     )
 
 
+def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
+    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
+    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
+    if settings is not None:
+        cluster = settings.cluster
+        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
+        if cluster.api_server is not None:
+            found["api-server"] = (f"{cluster.api_server.address}/32",)
+    return found
+
+
 def _preset(name: str) -> str:
     return PRESETS[name].rpartition(",")[0]
 
