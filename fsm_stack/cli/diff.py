@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from fsm_stack.cli.options import svg_option
-from fsm_stack.cli.verb import StackName, Verb, leave, project_option, stream
+from fsm_stack.cli.verb import (
+    StackName,
+    Verb,
+    leave,
+    project_option,
+    stacks_argument,
+    stream,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.compare import Comparison
     from fsm_stack.review.intent import Intent
-    from fsm_stack.review.model import Review
+    from fsm_stack.review.model import Broken, Review
+    from fsm_stack.review.pods import Pods
     from fsm_stack.review.side import Side
 
 
@@ -26,8 +35,14 @@ if TYPE_CHECKING:
               "patch of one, or a script.")  # fmt: skip
 @click.option("--fsm-version", metavar="VERSION",
               help="Compare a STACK with itself on another FSM release.")  # fmt: skip
+@click.option("--workloads", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Manifests, kubectl get -o json, or a saved snapshot: say which pods have to "
+              "restart, in waves. May be repeated.")  # fmt: skip
 @click.option("--profile", metavar="NAME",
               help="Whose script --against FILE is.  [default: of pods without one]")  # fmt: skip
+@click.option("--all-stacks", is_flag=True,
+              help="Compare every stack with the reference of fsm-stack.yaml; what it does not "
+              "list as allowed to differ is a finding.")  # fmt: skip
 @click.option("--expect", "expected", multiple=True, metavar="CHANGE",
               help="The change that is meant, as in 'bypass tcp 443 to 203.0.113.0/24'; anything "
               "else stops. May be repeated.")  # fmt: skip
@@ -46,6 +61,7 @@ def diff(
     fail_on: str,
     output: str,
     svg: Path | None,
+    all_stacks: bool,
     **options: Any,  # noqa: ANN401  # of the two sides
 ) -> None:
     """Say what a change does: to traffic, rules, Kubernetes objects and settings.
@@ -58,6 +74,7 @@ def diff(
     fsm-stack diff dev prod                   two environments
     fsm-stack diff dev --against patch.json   what a patch by hand would do
     fsm-stack diff old.sh new.sh              two scripts or dumps
+    fsm-stack diff --all-stacks               what may differ between environments
     fsm-stack diff prod --against main --expect 'bypass tcp 443 to 203.0.113.0/24'
 
     Exit codes: 0 nothing at or above --fail-on, 1 something is, or what was declared is not what
@@ -65,20 +82,46 @@ def diff(
     """
     from fsm_stack.review.model import Level
 
-    both = _comparison(words, **options)
-    found = both.review()
+    if all_stacks:
+        if svg is not None:
+            raise click.UsageError("--svg: expected two sides to draw, not --all-stacks")
+        _environments(words, output, **options)
+    both, found = _review(words, **options)
     level = Level(fail_on)
     if svg is not None:
-        _draw(both, found, svg, options["profile"])
+        from fsm_stack.project.files import write_file
+        from fsm_stack.review.page import change_svg
+
+        write_file(svg, change_svg(both, found, options["profile"] or "mesh").encode())
     stream([_text(both, found, output, level)])
     leave(failed=found.stops(level))
 
 
-def _draw(both: Comparison, found: Review, file: Path, profile: str | None) -> None:
-    from fsm_stack.project.files import write_file
-    from fsm_stack.review.page import change_svg
+def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoReturn:  # noqa: ANN401
+    """Every stack against the reference: what may differ is listed, the rest is a finding."""
+    import json
+    from datetime import UTC, datetime
 
-    write_file(file, change_svg(both, found, profile or "mesh").encode())
+    from fsm_stack.cli.verb import finding_lines
+    from fsm_stack.findings.finding import sarif
+    from fsm_stack.project.sides import Sides, environment_findings
+
+    project_dir = options.pop("project_dir")
+    if words or any(options.values()):
+        raise click.UsageError("--all-stacks: expected no STACK and no other side")
+    if output in {"markdown", "html"}:
+        raise click.UsageError("--all-stacks: expected --output text, json or sarif")
+    sides = Sides(start=project_dir, today=datetime.now(UTC).date())
+    reference, found = environment_findings(sides)
+    if output == "sarif":
+        stream([json.dumps(sarif(found), indent=2) + "\n"])
+    elif output == "json":
+        plain = {"reference": reference, "findings": [item.as_json() for item in found]}
+        stream([json.dumps(plain, indent=2, ensure_ascii=False) + "\n"])
+    else:
+        end = f"{len(found)} differences from {reference} are not listed as allowed"
+        stream(f"{line}\n" for line in (*finding_lines(found), end))
+    leave(failed=bool(found))
 
 
 def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
@@ -101,15 +144,16 @@ def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  #
     return "".join(f"{line}\n" for line in report.text_lines(found))
 
 
-def _comparison(
+def _review(
     words: tuple[str, ...],
     *,
     against: str | None,
     fsm_version: str | None,
     profile: str | None,
     expected: tuple[str, ...],
+    workloads: tuple[Path, ...],
     project_dir: Path,
-) -> Comparison:
+) -> tuple[Comparison, Review]:
     from datetime import UTC, datetime
 
     from fsm_stack.project.sides import Sides
@@ -121,7 +165,52 @@ def _comparison(
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     before, after, declared = _sides(sides, words, against, fsm_version, profile)
-    return Comparison(before, after, [*intents, *declared])
+    compared = Comparison(
+        before, after, intents=[*intents, *declared], shared=sides.policy().contracts
+    )
+    return compared, compared.review(pods=_pods(compared, workloads))
+
+
+def _pods(compared: Comparison, files: tuple[Path, ...]) -> Pods | None:
+    if not files:
+        return None
+    pods = compared.pods()
+    if pods is None:
+        raise click.UsageError("--workloads: expected a STACK on one side at least")
+    return _filled(pods, files)
+
+
+def _filled(pods: Pods, files: tuple[Path, ...]) -> Pods:
+    """Every workload of some files, folded as it is read."""
+    from fsm_stack.cluster.snapshot_file import read_path
+    from fsm_stack.cluster.snapshot_forms import Passing
+    from fsm_stack.snapshot.snapshot import NO_CONTEXT
+
+    for path in files:
+        passing = Passing(pods.add)
+        pods.cluster = ""
+        if context := _context_of(path):
+            pods.cluster = "" if context in NO_CONTEXT else context
+        read_path(path, passing)
+    return pods
+
+
+def _context_of(path: Path) -> str:
+    """The context in the first line of a saved snapshot; empty: it is none."""
+    import json
+
+    from fsm_stack.cluster.snapshot_forms import HEAD
+    from fsm_stack.project.files import told
+
+    with told("read", path), path.open("rb") as stream:
+        start = stream.readline(1 << 16)
+    if not start.startswith(f'{{"{HEAD}"'.encode()):
+        return ""
+    try:
+        head = json.loads(start)
+    except ValueError:
+        return ""
+    return str(head.get("context") or "")
 
 
 def _sides(
@@ -146,3 +235,68 @@ def _sides(
     found = sides.against(words[0], own, str(against), scope=profile or "mesh")
     declared = sides.declared(found.commit) if found.commit else []
     return (found.side, own, declared) if found.first else (own, found.side, declared)
+
+
+@click.command(cls=Verb, short_help="Prove traffic contracts for every connection.")
+@stacks_argument
+@click.option("--workloads", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Prove them for these workloads, too. May be repeated.")  # fmt: skip
+@click.option("-o", "--output", type=click.Choice(["text", "json", "sarif"]), default="text",
+              show_default=True, help="For people, programs, or code scanning.")  # fmt: skip
+@project_option
+def contracts(
+    stacks: tuple[str, ...], *, workloads: tuple[Path, ...], output: str, project_dir: Path
+) -> None:
+    """Prove the contracts of STACKs, and those of fsm-stack.yaml, for every connection.
+
+    A contract that some pod does not keep is told with the entry that breaks it and one connection
+    that does otherwise. Without a STACK every stack is looked at.
+
+    \b
+    fsm-stack contracts
+    fsm-stack contracts prod --workloads manifests.yaml
+
+    Exit codes: 0 all kept, 1 some are not, 2 bad input.
+    """
+    import json
+
+    from fsm_stack.cli.verb import finding_lines
+    from fsm_stack.findings.finding import sarif
+    from fsm_stack.review.report import broken_finding
+
+    proved = list(_proved(stacks, workloads, project_dir))
+    found = [broken_finding(one) for _, _, broken in proved for one in broken]
+    if output == "sarif":
+        stream([json.dumps(sarif(found), indent=2) + "\n"])
+    elif output == "json":
+        from fsm_stack.review.model import plain
+
+        told = [{"stack": stack, "contracts": count, "broken": plain(broken)}
+                for stack, count, broken in proved]  # fmt: skip
+        stream([json.dumps({"stacks": told}, indent=2, ensure_ascii=False) + "\n"])
+    else:
+        ends = [f"{stack}: {count} contracts, {len({one.contract for one in broken})} not kept"
+                for stack, count, broken in proved]  # fmt: skip
+        stream(f"{line}\n" for line in (*finding_lines(found), *ends))
+    leave(failed=bool(found))
+
+
+def _proved(
+    stacks: tuple[str, ...], workloads: tuple[Path, ...], project_dir: Path
+) -> Iterator[tuple[str, int, tuple[Broken, ...]]]:
+    """Each stack, the number of its contracts, and what is not kept."""
+    from datetime import UTC, datetime
+
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.review.contracts import contracts_of, prover_of
+    from fsm_stack.review.pods import Pods
+    from fsm_stack.review.restarts import mesh_of_side
+
+    sides = Sides(start=project_dir, today=datetime.now(UTC).date())
+    shared = sides.policy().contracts
+    for name in sides.project.chosen(stacks, everything=not stacks):
+        side = sides.stack(name)
+        known = contracts_of(side, shared)
+        mesh = mesh_of_side(side)
+        pods = _filled(Pods(mesh), workloads) if workloads and mesh is not None else None
+        yield name, len(known), prover_of(side, pods).broken(known)

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings.finding import without_user
 from fsm_stack.review.model import FieldChange, ObjectChange, Risk, SettingChange, What
 from fsm_stack.review.risk import risk
-from fsm_stack.review.side import json_text
+from fsm_stack.review.side import json_text, place_text
 from fsm_stack.well_known import PRESET_CONFIG_MAP, REDIRECTION_CONFIG_MAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from fsm_stack.findings.finding import Place
     from fsm_stack.review.side import Key, Side
+    from fsm_stack.settings.models.policy import Environments
     from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
 ABSENT: Final = object()
 _NOTES: Final = frozenset({"reason", "owner", "until", "description"})
 # What names an item of a list, in the settings and in Kubernetes objects.
-_KEYS: Final = ("value", "name", "containerPort", "port", "mountPath", "uid")
+_KEYS: Final = ("value", "name", "traffic", "containerPort", "port", "mountPath", "uid")
 _EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 _HIDDEN: Final = '"(hidden)"'
 # Fields that Kubernetes refuses to change: the object is deleted and made anew.
@@ -113,7 +113,7 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
             after=None if now is ABSENT else without_user(json_text(now_alone)),
             before_place="" if was is ABSENT else _placed(before, path, one),
             after_place="" if now is ABSENT else _placed(after, path, two),
-            note=path[-1] in _NOTES or path[0] == "accept",
+            note=path[-1] in _NOTES or path[0] in ("accept", "contracts"),
         )
         found.append(replace(change, risk=_setting_risk(path, what, now)))
     return tuple(found)
@@ -146,13 +146,6 @@ def _placed(side: Side, path: Path, data: Json) -> str:
     return place_text(place) if place.line else ""
 
 
-def place_text(place: Place) -> str:
-    """``Pulumi.dev.yaml:12``; empty without a file."""
-    if not place.file:
-        return ""
-    return f"{place.file}:{place.line}" if place.line else place.file
-
-
 def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
     """The path with the places of list items in place of their names."""
     found: list[str | int] = []
@@ -174,6 +167,8 @@ def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
             return risk("policy-off")
         case ("traffic", "enableEgress") if now is True:
             return risk("egress-opens")
+        case ("contracts", *_) if what in ("removed", "changed"):
+            return risk("contract-dropped")
         case ("system",):
             return risk("system-changes")
         case ("enrolledNamespaces", _) if what == "removed":
@@ -181,6 +176,27 @@ def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
         case ("enrolledNamespaces", _, "sidecarInjection") if now is not True:
             return risk("namespace-leaves")
     return None
+
+
+def unlisted(
+    changes: Iterable[SettingChange], environments: Environments, stack: str
+) -> tuple[SettingChange, ...]:
+    """The changes between the reference and a stack that nobody listed as allowed.
+
+    Notes for people, and the order of entries, may differ always.
+    """
+    allowed = [
+        one.path for one in environments.may_differ if not one.stacks or stack in one.stacks
+    ]
+    return tuple(
+        change
+        for change in changes
+        if not change.inert and not any(_below(change.path, path) for path in allowed)
+    )
+
+
+def _below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith((f"{parent}.", f"{parent}["))
 
 
 def object_changes(before: Side, after: Side) -> tuple[ObjectChange, ...]:

@@ -6,20 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.review.changes import object_changes, setting_changes
+from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.intent import held_to, marked
-from fsm_stack.review.model import Layer, Level, Review
+from fsm_stack.review.model import Layer, Level, Restarts, Review
+from fsm_stack.review.pods import Pods
+from fsm_stack.review.restarts import meshes, restarts, rule, with_workloads
 from fsm_stack.review.risk import RISKS, highest
 from fsm_stack.review.rules import rules_changes
 from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
-from fsm_stack.review.words import Known, known_of
-from fsm_stack.settings.models.stack import METADATA_RANGES
+from fsm_stack.review.words import Known, known_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Held, Intent
-    from fsm_stack.review.model import Broken, Restarts
+    from fsm_stack.review.model import TrafficChange
     from fsm_stack.review.side import Side
     from fsm_stack.review.traffic import Pair
 
@@ -42,11 +45,20 @@ class Comparison:
         before: the first side.
         after: the second side.
         intents: what was declared beforehand.
+        shared: contracts that bind every stack of the project.
     """
 
-    def __init__(self, before: Side, after: Side, intents: Sequence[Intent] = ()) -> None:
+    def __init__(
+        self,
+        before: Side,
+        after: Side,
+        *,
+        intents: Sequence[Intent] = (),
+        shared: Sequence[Placed] = (),
+    ) -> None:
         self.before, self.after = before, after
         self.intents = intents
+        self.contracts = contracts_of(after, shared) if after.name.kind == "stack" else ()
         self.fates = Fates()
         self.known = _known(before, after)
         self.pairs, self.notes = _compared(before, after)
@@ -56,16 +68,24 @@ class Comparison:
     @property
     def places(self) -> Mapping[str, Sequence[str]]:
         """The ranges behind the names of contracts and declared changes."""
-        return places_of(self.after if self.after.settings is not None else self.before)
+        return places_of(self.after.settings or self.before.settings)
 
-    def review(
-        self,
-        *,
-        broken: tuple[Broken, ...] = (),
-        contracts: int = 0,
-        restarts: Restarts | None = None,
-        notes: Iterable[str] = (),
-    ) -> Review:
+    def _prover(self, pods: Pods | None) -> Prover:
+        """What proves the second side's contracts, for given workloads, too."""
+        return Prover(
+            side=self.after if pods is None else with_workloads(self.after, pods),
+            fates=self.fates,
+            known=self.known,
+            places=self.places,
+            before=self.before,
+        )
+
+    def pods(self) -> Pods | None:
+        """What collects workloads for :meth:`review`; None: a side does not say its MeshConfig."""
+        views = meshes(self)
+        return None if views is None else Pods(views[1])
+
+    def review(self, *, pods: Pods | None = None, notes: Iterable[str] = ()) -> Review:
         """Everything that differs, in one value.
 
         Raises:
@@ -97,14 +117,20 @@ class Comparison:
             undecided=undecided,
             expected=() if held is None else held.expected,
             collateral=() if held is None else held.collateral,
-            broken=broken,
-            contracts=contracts,
-            restarts=restarts,
+            broken=self._prover(pods).broken(self.contracts),
+            contracts=len(self.contracts),
+            restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
             notes=(*self.notes, *notes),
             findings=_new_findings(self.before, self.after),
         )
         return replace(found, headline=_headline(found))
+
+    def _restarts(self, changes: Sequence[TrafficChange], pods: Pods | None) -> Restarts:
+        views = meshes(self)
+        if pods is None or views is None:
+            return Restarts(rule=rule(self, changes))
+        return restarts(self, changes, pods, views)
 
     def _held(self) -> Held | None:
         if not self.intents:
@@ -149,17 +175,6 @@ def _headline(found: Review) -> str:
     )
 
 
-def places_of(side: Side) -> dict[str, Sequence[str]]:
-    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
-    found: dict[str, Sequence[str]] = {"metadata": tuple(METADATA_RANGES.values())}
-    if side.settings is not None:
-        cluster = side.settings.cluster
-        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
-        if cluster.api_server is not None:
-            found["api-server"] = (f"{cluster.api_server.address}/32",)
-    return found
-
-
 def _known(before: Side, after: Side) -> Known:
     return known_of(after.settings or before.settings)
 
@@ -201,4 +216,4 @@ def _new_findings(before: Side, after: Side) -> tuple[Finding, ...]:
     )
 
 
-__all__ = ["NEW_PODS", "RISKS", "Comparison", "places_of", "scopes_text"]
+__all__ = ["NEW_PODS", "RISKS", "Comparison", "scopes_text"]

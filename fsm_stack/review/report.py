@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, Place, Severity, finding, harmless, without_user
+from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
 from fsm_stack.iptables.sets.region import region_text
 from fsm_stack.review.compare import NEW_PODS
 from fsm_stack.review.model import Level
+from fsm_stack.review.side import placed
 from fsm_stack.templating import render
 from fsm_stack.verify.commands import counted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsm_stack.review.model import (
+        Broken,
         EntryLine,
         FieldChange,
         ObjectChange,
@@ -330,18 +332,25 @@ def findings_of(found: Review) -> Iterator[Finding]:
     if found.expected:
         for one in found.collateral:
             yield _placed(finding("change-not-declared", one.sentence), one.entries)
-    for broken in found.broken:
-        message = f"{broken.contract}: {broken.said}; witness {broken.witness.packet}"
-        yield _placed(finding("contract-broken", message), broken.entries)
+    yield from map(broken_finding, found.broken)
     for why in found.undecided:
         yield finding("change-undecided", why)
     yield from found.findings
+
+
+def broken_finding(broken: Broken) -> Finding:
+    """A contract that is not kept, at the entry that breaks it, else at the contract."""
+    message = f"{broken.contract}: {broken.said}; witness {broken.witness.packet}"
+    item = _placed(finding("contract-broken", message), broken.entries)
+    if item.place.file:
+        return item
+    place = placed(broken.place)
+    return item.at(file=place.file, line=place.line, path="contracts")
 
 
 def _placed(item: Finding, entries: Sequence[EntryLine]) -> Finding:
     entry = next((one for one in entries if one.side == "after"), None)
     if entry is None or not entry.place:
         return item
-    file, _, line = entry.place.rpartition(":")
-    place = Place(file=file, line=int(line), path=entry.path) if line.isdigit() else Place()
+    place = placed(entry.place)
     return item.at(file=place.file, line=place.line, path=entry.path)

@@ -50,6 +50,7 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     "namespace-leaves": (Level.MEDIUM, "new pods of a namespace get no sidecar"),
     "object-replaced": (Level.MEDIUM, "Kubernetes deletes the object and makes it anew"),
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),
+    "contract-dropped": (Level.MEDIUM, "nothing holds the mesh to this contract any more"),
     "system-changes": (Level.HIGH, "another mesh takes the place of this one"),
     "port-bypasses": (Level.LOW, "a port bypasses the mesh to some addresses outside the cluster"),
     "comes-back": (Level.LOW, "connections that bypassed the mesh go through the sidecar"),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Place
-from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.read.text import Reading, read
 from fsm_stack.iptables.script import script
 from fsm_stack.lists import LISTS, InterceptLists, merged
@@ -24,6 +23,7 @@ from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.settings.reader import nowhere
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.manifests.manifest import Manifest
     from fsm_stack.review.model import SideName
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
@@ -102,13 +102,21 @@ def of_settings(
     today: date,
     place: Callable[[Path], Place] = nowhere,
     findings: Iterable[Finding] = (),
+    objects: bool = True,
 ) -> Side:
-    """The side that a stack declares; the release's own scripts are no matter here."""
-    assets = settings.release_assets.model_copy(update={"source": "omit"})
-    without = settings.model_copy(update={"release_assets": assets})
-    manifests = bundle(without, redirection(settings))
-    objects = {manifest.key: dict(manifest.object) for manifest in manifests}
-    spec = next((one["spec"] for key, one in objects.items() if key[0] == _MESH_CONFIG), None)
+    """The side that a stack declares; the release's own scripts are no matter here.
+
+    Args:
+        settings: the stack.
+        name: what it is called.
+        today: for entries with an end.
+        place: where a path of the settings stands.
+        findings: what the checks say of it.
+        objects: make its Kubernetes objects, too; without them its scripts are all there is.
+    """
+    manifests = _manifests(settings) if objects else ()
+    made = {manifest.key: dict(manifest.object) for manifest in manifests}
+    spec = next((one["spec"] for key, one in made.items() if key[0] == _MESH_CONFIG), None)
     mode = effective_mode(settings.traffic.interception_mode, settings.system)
     no_scripts = ""
     if mode is not None and not settings.profile.intercepts(mode):
@@ -122,13 +130,19 @@ def of_settings(
         settings=settings,
         place=place,
         entries=bypasses(settings, today),
-        objects=objects,
+        objects=made if objects else None,
         patched=frozenset(manifest.key for manifest in manifests if manifest.patch),
         spec=spec,
         system=settings.profile,
         no_scripts=no_scripts,
         findings=tuple(findings),
     )
+
+
+def _manifests(settings: StackSettings) -> tuple[Manifest, ...]:
+    assets = settings.release_assets.model_copy(update={"source": "omit"})
+    without = settings.model_copy(update={"release_assets": assets})
+    return bundle(without, redirection(settings))
 
 
 def _scripts(settings: StackSettings) -> dict[str, str]:
@@ -153,7 +167,7 @@ def of_spec(spec: Json, name: SideName, *, like: Side) -> Side:
         like: the stack that it is compared with.
     """
     system = like.system or SYSTEMS["fsm"]
-    mesh = mesh_view(system, spec, environment={})
+    mesh = redirecting_mesh(system, spec, name="", namespace="")
     settings = like.settings
     profiles = () if settings is None else sorted(settings.annotation_profiles)
     pods = {one: profile_lists(settings, one) for one in profiles} if settings else {}
@@ -242,13 +256,19 @@ def key_of(item: Json) -> Key:
     )
 
 
-def mesh_of(side: Side, name: str, namespace: str) -> MeshView | None:
-    """The side's mesh as an injector sees it, as far as redirection goes; None: unknown."""
-    if side.spec is None or side.system is None:
-        return None
-    return mesh_view(side.system, side.spec, environment={}, name=name, namespace=namespace)
-
-
 def json_text(value: object) -> str:
     """A value as one line of JSON."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def place_text(place: Place) -> str:
+    """``Pulumi.dev.yaml:12``; empty without a file."""
+    if not place.file:
+        return ""
+    return f"{place.file}:{place.line}" if place.line else place.file
+
+
+def placed(text: str) -> Place:
+    """The place that :func:`place_text` told."""
+    file, _, line = text.rpartition(":")
+    return Place(file=file, line=int(line)) if line.isdecimal() else Place(file=text or None)

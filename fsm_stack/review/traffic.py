@@ -25,7 +25,6 @@ from fsm_stack.iptables.sets.ranges import (
 from fsm_stack.iptables.sets.region import length, region_text
 from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.changes import place_text
 from fsm_stack.review.model import (
     Decision,
     Effect,
@@ -35,6 +34,7 @@ from fsm_stack.review.model import (
     Witness,
 )
 from fsm_stack.review.risk import of_shift
+from fsm_stack.review.side import place_text
 from fsm_stack.review.words import (
     Known,
     names,
@@ -284,13 +284,19 @@ def scopes_text(scopes: Sequence[str], every: Sequence[str], *, offered: bool = 
     missing = [name for name in every if name not in scopes]
     if not missing:
         return " on every pod"
-    named = [name for name in scopes if name != MESH]
-    if MESH not in scopes:
-        return f" on pods of profile {', '.join(named)}"
-    if len(missing) < len(scopes):
-        return f" on every pod but those of profile {', '.join(missing)}"
-    others = f" and of profile {', '.join(named)}" if named else ""
-    return f" on pods without a profile{others}"
+    if len(missing) < len(scopes) and MESH in scopes:
+        return f" on every pod but those {_of(missing)}"
+    return f" on pods {_of(scopes)}"
+
+
+def _of(scopes: Sequence[str]) -> str:
+    """``without a profile``, ``of profile batch``, ``of Deployment shop/web``."""
+    profiles = [name for name in scopes if name != MESH and "/" not in name]
+    found = ["without a profile"] if MESH in scopes else []
+    if profiles:
+        found.append(f"of profile {', '.join(profiles)}")
+    found += [f"of {name}" for name in scopes if "/" in name]
+    return " and ".join(found)
 
 
 def _regions(group: Sequence[tuple[Pair, Shift]]) -> tuple[ScopeRegion, ...]:

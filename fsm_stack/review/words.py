@@ -109,6 +109,17 @@ def known_of(settings: StackSettings | None) -> Known:
     )
 
 
+def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
+    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
+    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
+    if settings is not None:
+        cluster = settings.cluster
+        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
+        if cluster.api_server is not None:
+            found["api-server"] = (f"{cluster.api_server.address}/32",)
+    return found
+
+
 def _preset(name: str) -> str:
     return PRESETS[name].rpartition(",")[0]
 
@@ -202,7 +213,9 @@ def own_included(region: Region, known: Known) -> bool:
 def packet_of(region: Region, known: Known) -> Packet:
     """One packet of a region: an application's over eth0, to the cluster itself where that is."""
     own = intersection(region.destinations, known.own)
-    destination = _address(own[0] if own else region.destinations[0])
+    # A range rather than one address: what is left of a range without the API server starts so.
+    spots = sorted(own or region.destinations, key=lambda one: one[1] - one[0] <= 2)  # noqa: PLR2004
+    destination = _address(spots[0])
     protocols = [number for start, stop in region.protocols for number in range(start, stop)]
     number = 6 if 6 in protocols else 17 if 17 in protocols else protocols[0]  # noqa: PLR2004  # TCP, UDP
     outbound = region.direction == "outbound"

@@ -49,7 +49,7 @@ class Loaded:
         findings: all problems, by place; accepted ones are left out.
         accepted: findings that the stack takes on purpose.
         name: the file, or the stack, for messages.
-        place: where the file sets a path; the nearest parent that it has, for a default.
+        place: where the file sets a path; without a line where it does not.
     """
 
     settings: StackSettings | None
@@ -109,7 +109,10 @@ class Reader:
 
     def place_of(self, path: Path) -> Place:
         """Where the file sets a settings path; without a line where it says nothing of it."""
-        line, column = self._spot(path)
+        marks = self.document.marks
+        step = str(path[0]) if path else ""
+        there = (*self.prefix, self.file_keys.get(step, step), *path[1:]) in marks
+        line, column = self._spot(path) if there else (0, 0)
         file = self.document.file
         return Place(file=file, line=line or None, column=column or None, path=path_text(path))
 
