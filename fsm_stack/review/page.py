@@ -15,14 +15,14 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import harmless
+from fsm_stack.findings.finding import harmless, without_user
 from fsm_stack.iptables.judge.walk_data import FACTS, Entry, walk_data
 from fsm_stack.iptables.picture.draw import WIDTH, Move, lanes_svg, style_sheet
 from fsm_stack.iptables.picture.lanes import Block, compared, lanes
 from fsm_stack.iptables.sets.decisions import decisions
 from fsm_stack.redirection.origins import behind, declared_text, of_scope
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.compare import NEW_PODS
+from fsm_stack.review.report import Shape, view
 from fsm_stack.review.traffic import refused, scope_text
 from fsm_stack.templating import render, text
 
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Rule
     from fsm_stack.redirection.origins import Declared
     from fsm_stack.review.compare import Comparison
-    from fsm_stack.review.model import EntryLine, Review, TrafficChange
+    from fsm_stack.review.model import Review, TrafficChange
     from fsm_stack.review.side import Side
     from fsm_stack.review.traffic import Pair
 
 # The width of the picture on a telephone.
 NARROW: Final = 400
+# Items a section and characters a text.
+_ITEMS_MAX: Final = 1_000
+_CHARACTERS_MAX: Final = 2_000
 # So many scopes are drawn; the field answers for all of them.
 SCOPES_DRAWN: Final = 4
 _KINDS: Final[dict[str, Any]] = {
@@ -60,21 +63,11 @@ def html_page(compared_sides: Comparison, found: Review) -> str:
     """
     script = text("review/walk.js") + text("review/page.js")
     style = text("review/page.css") + style_sheet()
-    title = f"{found.before.title} → {found.after.title}"
     return render(
         "review/page.html.j2",
-        title=_safe(title),
-        headline=_safe(found.headline),
-        risk=found.risk.value,
-        changes=[_change(one) for one in found.traffic],
-        sections=[
-            {"title": title, "lines": [_safe(line) for line in lines]}
-            for title, lines in _sections(found)
-            if lines
-        ],
+        **view(found, _Html(plain=False, items=_ITEMS_MAX, characters=_CHARACTERS_MAX)),
+        kinds=[_KINDS[one.effect] for one in found.traffic],
         pictures=_pictures(compared_sides, found),
-        new_pods=NEW_PODS if found.traffic else "",
-        assumptions=[_safe(one) for one in found.assumptions],
         data=_data(compared_sides),
         script=script,
         style=style,
@@ -83,59 +76,25 @@ def html_page(compared_sides: Comparison, found: Review) -> str:
     )
 
 
-def _safe(told: object) -> str:
-    return escape(harmless(told, limit=2000))
+class _Html(Shape):
+    """Texts as HTML that nothing in them can end."""
+
+    def line(self, text: str) -> str:
+        """A sentence."""
+        return escape(harmless(without_user(text), limit=self.characters))
+
+    def code(self, text: str) -> str:
+        """Something to be read letter by letter."""
+        return f"<code>{self.line(text)}</code>"
+
+    def raw(self, text: str) -> str:
+        """A line of a preformatted block."""
+        return self.line(text)
 
 
 def _hash(source: str) -> str:
     """What a content security policy calls an inline script or style sheet."""
     return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"
-
-
-def _change(one: TrafficChange) -> dict[str, Any]:
-    return {
-        "sentence": _safe(one.sentence),
-        "kind": _KINDS[one.effect],
-        "level": one.risk.level.value,
-        "why": _safe(one.risk.why),
-        "meant": ["declared beforehand"] if one.meant else [],
-        "names": _safe(", ".join(one.names)),
-        "entries": [_safe(_entry_text(entry)) for entry in one.entries],
-        "witness": _safe(f"{one.witness.packet}: {one.before}, then {one.after}"),
-    }
-
-
-def _entry_text(entry: EntryLine) -> str:
-    verb = "added" if entry.side == "after" else "gone"
-    end = f"until {entry.until}" if entry.until else ""
-    notes = "; ".join(note for note in (entry.reason, entry.owner, end) if note)
-    place = f" ({entry.place})" if entry.place else ""
-    return f"{verb}: {entry.path} {entry.value}{place}" + (f": {notes}" if notes else "")
-
-
-def _sections(found: Review) -> list[tuple[str, list[str]]]:
-    """What else the review says, under headings; empty ones are left out by the caller."""
-    declared = [
-        f"{one.text}: {'happens' if one.happens else f'does not happen: {one.missing}'}"
-        for one in found.expected
-    ]
-    beside = [one.sentence for one in found.collateral] if found.expected else []
-    return [
-        ("Cannot be told", list(found.undecided)),
-        ("Contracts that break", [f"{one.contract}: {one.said}" for one in found.broken]),
-        ("Declared beforehand", declared),
-        ("Happens beside what was declared", beside),
-        ("Settings", [_setting(one) for one in found.settings]),
-        ("Objects", [f"{one.what}: {one.kind} {one.name}" for one in found.objects]),
-        ("Restarts", [found.restarts.rule] if found.restarts else []),
-        ("Notes", list(found.notes)),
-    ]
-
-
-def _setting(one: Any) -> str:  # noqa: ANN401  # a SettingChange
-    place = one.after_place or one.before_place
-    values = f"{one.before or 'nothing'} → {one.after or 'nothing'}"
-    return f"{one.path}: {values}" + (f" ({place})" if place else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +121,11 @@ def _pictures(both: Comparison, found: Review) -> list[Drawn]:
 def _drawn(both: Comparison, found: Review, pair: Pair) -> Drawn:
     name = scope_text(pair.name)
     if why := refused(*pair.before) or refused(*pair.after):
-        return Drawn(scope=_safe(name), why=_safe(why))
+        return Drawn(scope=escape(name), why=escape(harmless(why)))
     try:
         one, two = _lanes(*pair.before), _lanes(*pair.after)
     except InputError as error:  # rules that differ too much from one another
-        return Drawn(scope=_safe(name), why=_safe(error))
+        return Drawn(scope=escape(name), why=escape(harmless(error)))
     pictures = (
         (compared(one, two), "What changes", moves(found.traffic, pair.name)),
         (one, "Before", None),
@@ -182,7 +141,7 @@ def _drawn(both: Comparison, found: Review, pair: Pair) -> Drawn:
         )
         for drawn, title, moved in pictures
     )  # fmt: skip
-    return Drawn(scope=_safe(name), change=change, before=before, after=after)
+    return Drawn(scope=escape(name), change=change, before=before, after=after)
 
 
 def change_svg(both: Comparison, found: Review, scope: str = MESH) -> str:

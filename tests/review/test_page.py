@@ -136,7 +136,7 @@ def test_an_unchanged_stack_says_that_nothing_changes() -> None:
     source = page(both(PROD))
     assert "No connection changes lanes." in source
     assert "Nothing changes" in source
-    assert "Traffic that changes" not in source
+    assert "<h2>Traffic that changes" not in source
 
 
 def test_a_script_that_does_not_load_is_said_where_it_would_be_drawn() -> None:
