@@ -13,6 +13,7 @@ from functools import partial
 from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import harmless, without_user
@@ -24,10 +25,11 @@ from fsm_stack.redirection.origins import behind, declared_text, of_scope
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.report import Shape, view
 from fsm_stack.review.traffic import refused, scope_text
+from fsm_stack.review.words import packet_of
 from fsm_stack.templating import render, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fsm_stack.iptables.picture.lanes import Lanes
     from fsm_stack.iptables.rule import Rule
@@ -67,12 +69,32 @@ def html_page(compared_sides: Comparison, found: Review) -> str:
         "review/page.html.j2",
         **view(found, _Html(plain=False, items=_ITEMS_MAX, characters=_CHARACTERS_MAX)),
         kinds=[_KINDS[one.effect] for one in found.traffic],
+        asks=[escape(_fragment(compared_sides, one)) for one in found.traffic],
         pictures=_pictures(compared_sides, found),
-        data=_data(compared_sides),
+        data=_data(compared_sides, found.traffic),
         script=script,
         style=style,
         script_hash=_hash(script),
         style_hash=_hash(style),
+    )
+
+
+def _fragment(both: Comparison, change: TrafficChange) -> str:
+    """What asks the page's field about one packet of a change: the part of a link after ``#``."""
+    part = change.regions[0]
+    packet = packet_of(part.region, both.known)
+    names = [pair.name for pair in both.pairs]
+    return urlencode(
+        {
+            "address": packet.destination,
+            "port": packet.port,
+            "scope": names.index(part.scopes[0]),
+            "direction": packet.direction,
+            "protocol": packet.protocol,
+            "uid": packet.uid,
+            "interface": packet.interface,
+            "source": packet.source,
+        }
     )
 
 
@@ -209,7 +231,7 @@ def _named(both: Comparison) -> list[tuple[str, str]]:
     return [*pods, *(("services", cidr) for cidr in known.services)]
 
 
-def _data(both: Comparison) -> str:
+def _data(both: Comparison, changes: Sequence[TrafficChange]) -> str:
     """Both rule sets of every scope as JSON that no HTML parser reads anything else from."""
     scripts: list[dict[str, Any]] = []
     places: dict[str, int] = {}
@@ -230,7 +252,8 @@ def _data(both: Comparison) -> str:
         for pair in both.pairs
     ]
     titles = [harmless(both.before.name.title), harmless(both.after.name.title)]
-    data = {"facts": FACTS, "titles": titles, "scopes": scopes, "scripts": scripts}
+    first = _fragment(both, changes[0]) if changes else ""
+    data = {"facts": FACTS, "asked": first, "titles": titles, "scopes": scopes, "scripts": scripts}
     dumped = json.dumps(data, separators=(",", ":"), sort_keys=True)
     return dumped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 

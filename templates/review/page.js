@@ -121,9 +121,20 @@ if (typeof document !== "undefined") {
   Object.keys(data.facts.protocols).forEach((name) => field("protocol").append(option(name, name)));
   field("protocol").value = "tcp";
   // A link may ask: #address=10.0.0.8&port=6379&scope=1
-  for (const [id, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (field(id) && field(id).form === field("question")) field(id).value = value;
+  function ask(fragment) {
+    for (const [id, value] of new URLSearchParams(fragment)) {
+      if (field(id) && field(id).form === field("question")) field(id).value = value;
+    }
   }
+
+  ask(data.asked);
+  ask(location.hash.slice(1));
+  addEventListener("hashchange", () => {
+    if (!location.hash.includes("=")) return;
+    ask(location.hash.slice(1));
+    show();
+    field("ask").scrollIntoView();
+  });
   field("question").addEventListener("submit", (event) => event.preventDefault());
   field("question").addEventListener("input", show);
   show();

@@ -216,6 +216,11 @@ def _passes(side: Any, scope: str, packet: Packet) -> list[list[str]]:
     ("fragment", "answer", "cards"),
     [
         (
+            "",  # asks about the riskiest change
+            "It leaves the mesh: no mTLS, no policy",
+            ["to the outbound listener (15001)", "untouched"],
+        ),
+        (
             "#address=172.30.0.1&port=443",
             "It leaves the mesh: no mTLS, no policy",
             ["to the outbound listener (15001)", "untouched"],
