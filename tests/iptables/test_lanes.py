@@ -30,7 +30,8 @@ from fsm_stack.systems import FSM, OSM_EDGE
 from .strategies import lists, packets, systems
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.picture.lanes import Block, Lanes
+    from fsm_stack.iptables.picture.entries import Block
+    from fsm_stack.iptables.picture.lanes import Lanes
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -163,6 +164,18 @@ def test_the_change_alone_is_a_picture_of_its_own() -> None:
     assert "leaves the mesh" in said
     with pytest.raises(InputError, match="'nobody': expected a profile that both sides have"):
         change_svg(compared, compared.review(), "nobody")
+
+
+def test_the_picture_of_the_docs_is_of_the_committed_environment() -> None:
+    """docs/review.md shows port 443 added to dev."""
+    sides = Sides(start=ROOT, today=TODAY)
+    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    changed = text.replace("ortExclusionList: [6379, 7070]", "ortExclusionList: [6379, 7070, 443]")
+    after = sides.settings(changed, SideName(title="dev", kind="stack", file="Pulumi.dev.yaml"))
+    before = replace(sides.word("dev"), name=SideName(title="dev at main", kind="stack"))
+    compared = Comparison(before, after)
+    shown = (ROOT / "docs" / "pictures" / "change-dev.svg").read_text(encoding="utf-8")
+    assert shown == change_svg(compared, compared.review())
 
 
 ASK = """

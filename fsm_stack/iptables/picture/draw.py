@@ -10,6 +10,7 @@ from fsm_stack.iptables.picture.svg import (
     BOLD,
     MONO,
     Group,
+    glyph,
     plain,
     px,
     width_of,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fsm_stack.iptables.packet import Direction
-    from fsm_stack.iptables.picture.lanes import Block, Lanes
+    from fsm_stack.iptables.picture.entries import Block
+    from fsm_stack.iptables.picture.lanes import Lanes
     from fsm_stack.iptables.picture.scales import Axis, Tick
     from fsm_stack.iptables.sets.decisions import LaneName
 
@@ -222,7 +224,7 @@ class _Page:
     def _lane(self, name: LaneName, blocks: Sequence[Block]) -> None:
         panel = self._open(f"lane {name}")
         self.y += 17
-        _glyph(panel, name, self._left, self.y - 5)
+        glyph(panel, name, self._left, self.y - 5)
         panel.text("lanename", self._left + 78, self.y, LANE_TITLES[name])
         self.y += 10
         for block in blocks:
@@ -304,19 +306,3 @@ class _Page:
                 group.rect(kind, (piece.x, bar, piece.width, _BAR), min(4, piece.width / 3))
         self.y = max(self.y, bar + _BAR)
         self.groups.append(group)
-
-
-def _glyph(group: Group, lane: LaneName, x: float, y: float) -> None:
-    """An application's way: through a box, around it, and past it."""
-    end = x + 62
-    head = f"M{end - 6} {y - 4}L{end} {y}L{end - 6} {y + 4}"
-    ways = {
-        "sidecar": f"M{x + 5} {y}H{x + 22}M{x + 40} {y}H{end}",
-        "bypass": f"M{x + 5} {y}C{x + 16} {y} {x + 12} {y - 13} {x + 31} {y - 13}"
-                  f"S{x + 46} {y} {end} {y}",
-        "unseen": f"M{x + 5} {y}H{end}",
-    }  # fmt: skip
-    if lane != "unseen":
-        group.rect("sidecarbox", (x + 22, y - 8, 18, 16), 3)
-    group.rect("app", (x - 1, y - 5, 10, 10), 5)
-    group.path("way", ways[lane] + head)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import harmless
+
+if TYPE_CHECKING:
+    from fsm_stack.iptables.sets.decisions import LaneName
 
 # Widths of a character as shares of the font's size.
 SANS: Final = 0.53
@@ -88,3 +91,19 @@ def wrapped(
         left = " ".join(words)
         room = width
     return [*lines, fitted(left, size, room, share)] if left else lines
+
+
+def glyph(group: Group, lane: LaneName, x: float, y: float) -> None:
+    """An application's way: through a box, around it, and past it."""
+    end = x + 62
+    head = f"M{end - 6} {y - 4}L{end} {y}L{end - 6} {y + 4}"
+    ways = {
+        "sidecar": f"M{x + 5} {y}H{x + 22}M{x + 40} {y}H{end}",
+        "bypass": f"M{x + 5} {y}C{x + 16} {y} {x + 12} {y - 13} {x + 31} {y - 13}"
+                  f"S{x + 46} {y} {end} {y}",
+        "unseen": f"M{x + 5} {y}H{end}",
+    }  # fmt: skip
+    if lane != "unseen":
+        group.rect("sidecarbox", (x + 22, y - 8, 18, 16), 3)
+    group.rect("app", (x - 1, y - 5, 10, 10), 5)
+    group.path("way", ways[lane] + head)
