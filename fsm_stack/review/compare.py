@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
+from fsm_stack.review.fates import Fates, pairs, rules_changes
 from fsm_stack.review.intent import held_to, marked
-from fsm_stack.review.model import Layer, Level, Restarts, Review
-from fsm_stack.review.pods import Pods
-from fsm_stack.review.restarts import meshes, restarts, rule, with_workloads
+from fsm_stack.review.model import Layer, Level, Review
+from fsm_stack.review.outcome import Restarts
+from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
+from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import RISKS, highest
-from fsm_stack.review.rules import rules_changes
-from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
+from fsm_stack.review.traffic import scopes_text, traffic_changes
 from fsm_stack.review.words import Known, known_of, places_of
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.review.contracts import Placed
+    from fsm_stack.review.fates import Pair
     from fsm_stack.review.intent import Held, Intent
     from fsm_stack.review.model import TrafficChange
     from fsm_stack.review.side import Side
-    from fsm_stack.review.traffic import Pair
 
 NO_CNI: Final = (
     "iptables sees the address that the application dials: a CNI that rewrites service addresses "

@@ -24,8 +24,9 @@ from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.sets.decisions import decisions
 from fsm_stack.redirection.origins import behind, declared_text, of_scope
 from fsm_stack.redirection.scopes import MESH
+from fsm_stack.review.fates import refused
 from fsm_stack.review.report import Shape, view
-from fsm_stack.review.traffic import refused, scope_text
+from fsm_stack.review.traffic import scope_text
 from fsm_stack.review.words import packet_of
 from fsm_stack.templating import render, text
 
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Rule
     from fsm_stack.redirection.origins import Declared
     from fsm_stack.review.compare import Comparison
+    from fsm_stack.review.fates import Pair
     from fsm_stack.review.model import Review, TrafficChange
     from fsm_stack.review.side import Side
-    from fsm_stack.review.traffic import Pair
 
 # The width of the picture on a telephone.
 NARROW: Final = 400

@@ -35,6 +35,8 @@ _PADDING: Final = 16
 _LINE: Final = 21
 _ROW_GAP: Final = 11
 _BAR: Final = 20
+# So far a label may stand out of its axis.
+_OVER: Final = 8
 
 _TITLES: Final[dict[Direction, str]] = {
     "outbound": "Outbound: the pod connects",
@@ -198,20 +200,22 @@ class _Page:
 
     def _axis(self, group: Group, axis: Axis, title: str) -> None:
         group.text("axistitle", axis.scale.left, self.y - 24, title)
-        self._labels(group, axis.names, self.y - 7, "name")
-        self._labels(group, axis.ticks, self.y + 10, "tick")
-        y = self.y + 17
         right = axis.scale.left + axis.scale.width
+        self._labels(group, (axis.names, "name"), self.y - 7, right)
+        self._labels(group, (axis.ticks, "tick"), self.y + 10, right)
+        y = self.y + 17
         group.path("axis", f"M{px(axis.scale.left)} {y}H{px(right)}")
         for tick in (*axis.ticks, *axis.names):
             kind = "known" if tick in axis.names else "axis"
             group.rect(kind, (tick.left, y - 2, max(2.0, tick.right - tick.left), 4), 1)
 
-    def _labels(self, group: Group, ticks: Sequence[Tick], y: float, kind: str) -> None:
+    @staticmethod
+    def _labels(group: Group, named: tuple[Sequence[Tick], str], y: float, end: float) -> None:
         """Write each label over its place, or beside it; one without room is left out."""
+        ticks, kind = named
         free = float("-inf")
         ordered = sorted(ticks, key=lambda tick: tick.left)
-        stops = [*(tick.left for tick in ordered[1:]), self._right + 4]
+        stops = [*(tick.left for tick in ordered[1:]), end + _OVER]
         for tick, stop in zip(ordered, stops, strict=False):
             width = width_of(tick.text, 13)
             middle = (tick.left + tick.right) / 2
@@ -288,11 +292,15 @@ class _Page:
             group.text("marktext middle", start - 2 + wide / 2, top + 14.5, label)
             start += wide + 8
         owner = block.owner or ("no owner" if block.named else "")
-        lines = [block.context, block.reason or ("no reason given" if block.named else "")]
+        reason = block.reason or ("no reason given" if block.named else "")
+        lines = [block.context]
         if owner and width_of(owner, 15) <= self._text_end - start:
             group.text("owner end", self._text_end, top + 15, owner)
+            lines.append(reason)
+        elif reason and owner and width_of(f"{reason}, {owner}", 15) <= room:
+            lines.append(f"{reason}, {owner}")
         else:
-            lines.append(owner)
+            lines += [reason, owner]
         self.y = top + 15
         for line in (part for told in lines for part in wrapped(told, 15, room)):
             self.y += _LINE - 1
