@@ -21,7 +21,9 @@ from fsm_stack.iptables.picture.scales import addresses, ports
 from fsm_stack.iptables.picture.svg import fitted, wrapped
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
+from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.decisions import decisions
+from fsm_stack.iptables.sets.diagram import Diagrams
 from fsm_stack.iptables.sets.ranges import IPV4_END, address_number
 from fsm_stack.iptables.sets.reach import child_at
 from fsm_stack.lists import InterceptLists
@@ -32,6 +34,7 @@ from .strategies import lists, packets, systems
 if TYPE_CHECKING:
     from fsm_stack.iptables.picture.entries import Block
     from fsm_stack.iptables.picture.lanes import Lanes
+    from fsm_stack.systems import System
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -83,6 +86,60 @@ def test_a_packet_is_in_the_lane_and_of_the_rule_that_the_walk_says(data: st.Dat
         assert node.lane == ("sidecar" if isinstance(walked.verdict, ToListener) else "bypass")
         told = [rule for rule in applied if not isinstance(rule.target, Redirect | Dnat)]
         assert (told or applied)[-1] in known.groups[node.group].rules
+
+
+MATCHES = st.sampled_from((
+    "", "-d 10.0.0.0/8 ", "! -d 10.1.0.0/16 ", "-s 1.0.0.0/8 ", "--dport 80 ", "--dport 1:443 ",
+    "! --dport 443 ", "-m multiport --dports 53,443 ",
+))  # fmt: skip
+ENDS = ("RETURN", "ACCEPT", "REDIRECT --to-ports 15001", "DNAT --to-destination 10.9.9.9")
+
+
+@st.composite
+def foreign(draw: st.DrawFn) -> str:
+    """Chains that jump to later ones only, with rules that no injector writes."""
+    lines = ["-N A", "-N B", "-N C"]
+    for chain, later in (
+        ("OUTPUT", "ABC"),
+        ("PREROUTING", "AC"),
+        ("A", "BC"),
+        ("B", "C"),
+        ("C", ""),
+    ):
+        for _ in range(draw(st.integers(0, 4))):
+            target = draw(st.sampled_from((*ENDS, *later)))
+            lines.append(f"-A {chain} -p tcp {draw(MATCHES)}-j {target}")
+    return "\n".join(lines)
+
+
+@given(foreign())
+def test_of_foreign_rules_the_verdicts_are_those_of_coverage_and_all_is_drawn(script: str) -> None:
+    ruleset = read(script).ruleset
+    known = decisions(ruleset)
+    builder, right = Diagrams(), coverage(ruleset)
+    outbound, inbound = (
+        builder.convert(lambda fate: fate.verdict, known.diagrams[name])
+        for name in ("outbound", "inbound")
+    )
+    assert Coverage(outbound, inbound) == right
+    svg = drawn(lanes(known))
+    assert len([g for g in svg.iter(f"{SVG}g") if "lane" in g.attrib["class"].split()]) == 12
+
+
+@given(lists, systems, st.sampled_from((900, 400)))
+def test_every_policy_is_drawn_inside_of_the_page(
+    policy: InterceptLists, system: System, width: int
+) -> None:
+    ruleset = intercept(policy, system)
+    try:
+        svg = drawn(lanes(decisions(ruleset)), width=width)
+    except NotLoadableError:
+        return
+    for rect in svg.iter(f"{SVG}rect"):
+        left, wide = float(rect.get("x", "0")), float(rect.attrib["width"])
+        assert 0 <= left <= left + wide <= width
+    bottom = max(float(text.attrib["y"]) for text in svg.iter(f"{SVG}text"))
+    assert bottom < float(svg.attrib["height"])
 
 
 def test_entries_stand_by_name_and_the_script_s_own_rules_below() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from base64 import b64encode
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
+from fsm_stack.cli.main import cli
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, verdict_text
@@ -26,6 +29,9 @@ from fsm_stack.review.model import SideName
 from fsm_stack.review.page import change_svg, html_page
 from fsm_stack.review.side import of_script
 from tests.scripting import in_browser, in_node
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 28)
@@ -176,6 +182,35 @@ def test_the_picture_of_the_docs_is_of_the_committed_environment() -> None:
     compared = Comparison(before, after)
     shown = (ROOT / "docs" / "pictures" / "change-dev.svg").read_text(encoding="utf-8")
     assert shown == change_svg(compared, compared.review())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def diff(project: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["diff", "-C", str(project), *arguments])
+
+
+def test_diff_writes_the_page_and_draws_the_change(project: Path) -> None:
+    file = project / "change.svg"
+    result = diff(project, "dev", "prod", "-o", "html", "--svg", str(file))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("<!doctype html>\n")
+    assert result.stdout.endswith("</html>\n")
+    assert 'aria-label="dev → prod: pods without a profile"' in file.read_text(encoding="utf-8")
+
+
+def test_a_change_without_effect_is_drawn_and_passes(project: Path) -> None:
+    file = project / "change.svg"
+    result = diff(
+        project, "dev", str(project / "Pulumi.dev.yaml"), "-o", "html", "--svg", str(file)
+    )
+    assert result.exit_code == 0
+    assert "No connection changes lanes." in file.read_text(encoding="utf-8")
 
 
 ASK = """
