@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
-from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.iptables.judge.loadable import require_loadable
-from fsm_stack.iptables.packet import ToListener, Untouched, redirected_to, sent_to
-from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Accept, Dnat, Jump, Redirect, Return
-from fsm_stack.iptables.sets.coverage import OPEN, folded, matching
+from fsm_stack.iptables.packet import ToListener, Untouched
+from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Dnat, Jump, Redirect
+from fsm_stack.iptables.sets.coverage import (
+    OPEN,
+    RETURNED,
+    answer_of,
+    folded,
+    matching,
+    same_target_groups,
+)
 from fsm_stack.iptables.sets.diagram import AXES, Diagrams
 from fsm_stack.iptables.sets.hooks import seen_from
 from fsm_stack.iptables.sets.reach import Traffic
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fsm_stack.iptables.packet import Direction
-    from fsm_stack.iptables.rule import Reason, Rule, Ruleset
+    from fsm_stack.iptables.rule import Reason, Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Node
     from fsm_stack.iptables.sets.region import Region
 
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
 LaneName = Literal["sidecar", "bypass", "unseen"]
 LANES: Final[tuple[LaneName, ...]] = ("sidecar", "bypass", "unseen")
 HOOKS: Final[dict[Direction, str]] = {"outbound": OUTPUT, "inbound": PREROUTING}
-_RETURNED: Final = "returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +145,8 @@ class _Chains:
         """What a chain makes of every packet that enters it."""
         if name not in self._done:
             builder = self._builder
-            parts = [self._group(rules) for rules in _grouped(self._chains[name])]
+            groups = same_target_groups(self._chains[name], _target_and_reason)
+            parts = [self._group(tuple(rules)) for rules in groups]
             whole = folded(builder, _then, parts or [builder.constant(_UNDECIDED)])
             self._done[name] = builder.convert(_back, whole)
         return self._done[name]
@@ -154,23 +161,10 @@ class _Chains:
 
     def _answer(self, group: Group, number: int) -> Node:
         target = group.rules[0].target
-        constant = self._builder.constant
-        node: Node
-        match target:
-            case Return():
-                node = constant(Fate(_RETURNED, number))
-            case Accept():
-                node = constant(Fate(Untouched(), number))
-            case Redirect():
-                node = constant(Fate(redirected_to(target.port), number))
-            case Dnat():
-                node = constant(Fate(sent_to(target.to), number))
-            case Jump():
-                node = self._builder.convert(
-                    lambda fate: self._beyond(fate, number), self.chain(target.chain)
-                )
-            case _:
-                assert_never(target)
+        if isinstance(target, Jump):
+            inner = self.chain(target.chain)
+            return self._builder.convert(lambda fate: self._beyond(fate, number), inner)
+        node: Node = self._builder.constant(Fate(answer_of(target), number))
         return node
 
     def _beyond(self, fate: Fate, number: int) -> Fate:
@@ -183,14 +177,8 @@ class _Chains:
         return fate
 
 
-def _grouped(rules: tuple[Rule, ...]) -> list[tuple[Rule, ...]]:
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        if groups and (groups[-1][0].target, groups[-1][0].why) == (rule.target, rule.why):
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
-    return [tuple(group) for group in groups]
+def _target_and_reason(rule: Rule) -> tuple[Target, Reason]:
+    return (rule.target, rule.why)
 
 
 def _then(now: Fate, then: Fate) -> Fate:
@@ -201,4 +189,4 @@ def _then(now: Fate, then: Fate) -> Fate:
 
 
 def _back(fate: Fate) -> Fate:
-    return Fate(OPEN, fate.group) if fate.verdict == _RETURNED else fate
+    return Fate(OPEN, fate.group) if fate.verdict == RETURNED else fate
