@@ -169,9 +169,9 @@ def _review(
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     before, after, declared = _sides(sides, words, profile, **others)
-    compared = Comparison(
-        before, after, intents=[*intents, *declared], shared=agreed(sides).contracts
-    )
+    # What a project agreed on binds its stacks, not any file that is compared in its directory.
+    shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
+    compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
     return compared, compared.review(pods=_pods(compared, workloads))
 
 

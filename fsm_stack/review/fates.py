@@ -20,7 +20,7 @@ from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import RuleLine, RulesChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fsm_stack.iptables.rule import Match, Step
     from fsm_stack.iptables.sets.difference import Shift

@@ -233,7 +233,7 @@ def packet_of(region: Region, known: Known) -> Packet:
 def _address(interval: tuple[int, int]) -> int:
     """The first address that a host can have."""
     start, stop = interval
-    return start + 1 if stop - start > 2 else start  # noqa: PLR2004  # not the network's own
+    return start if start & 255 or stop - start < 3 else start + 1  # noqa: PLR2004
 
 
 def _port(ports: Intervals) -> int:

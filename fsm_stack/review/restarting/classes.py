@@ -186,7 +186,7 @@ def _told(
     before, after = (_side(annotations, view) for view in views)
     changes = _changes(compared, before, after)
     stops = after.no_scripts if after.no_scripts and not before.no_scripts else ""
-    if MESH in after.scripts:
+    if MESH in after.scripts and not (MESH in before.scripts and refused(before, MESH)):
         stops = refused(after, MESH)
     largest = sorted(found.owners.items(), key=lambda item: (-item[1], item[0]))
     differ = bool(changes) or (MESH in before.scripts) != (MESH in after.scripts)
