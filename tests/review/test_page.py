@@ -146,6 +146,17 @@ def test_an_unchanged_stack_says_that_nothing_changes() -> None:
     assert "<h2>Traffic that changes" not in source
 
 
+def test_without_scripts_there_is_nothing_to_draw_or_to_ask() -> None:
+    """A cluster whose nodes redirect has no init container: the page says so."""
+    stack = Sides(start=ROOT, today=TODAY).word("prod")
+    without = replace(stack, scripts={}, no_scripts="pods get no init container")
+    source = page(Comparison(stack, without))
+    assert "pods get no init container" in "".join(Elements(source).shown)
+    assert "<svg" not in source
+    data = json.loads(next(t for _, t in Elements(source).inside if t.startswith("{")))
+    assert (data["scopes"], data["scripts"]) == ([], [])
+
+
 def test_a_script_that_does_not_load_is_said_where_it_would_be_drawn() -> None:
     good = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-ports 15001\n"
     ports = ",".join(map(str, range(1, 17)))
