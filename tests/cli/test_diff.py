@@ -265,9 +265,7 @@ class TestEnvironments:
         assert done.exit_code == 1
         found = document(done)["findings"]
         assert {item["id"] for item in found} == {"environment-differs"}
-        assert {item["place"]["path"] for item in found} == {
-            "warmup.enable"
-        }
+        assert {item["place"]["path"] for item in found} == {"warmup.enable"}
 
     def test_a_reference_that_is_no_stack_is_bad_input(self, work: Reviewed) -> None:
         (work.directory / "fsm-stack.yaml").write_text("environments: {reference: prd}\n")
