@@ -168,11 +168,11 @@ def _review(
         raise click.UsageError("--profile: expected --against FILE, whose script it is")
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
-    before, after, declared = _sides(sides, words, profile, **others)
+    before, after, declared, notes = _sides(sides, words, profile, **others)
     # What a project agreed on binds its stacks, not any file that is compared in its directory.
     shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
     compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
-    return compared, compared.review(pods=_pods(compared, workloads))
+    return compared, compared.review(pods=_pods(compared, workloads), notes=notes)
 
 
 def _pods(compared: Comparison, files: tuple[Path, ...]) -> Pods | None:
@@ -227,12 +227,12 @@ def _sides(
     context: str | None,
     kubeconfig: Path | None,
     files: tuple[Path, ...],
-) -> tuple[Side, Side, list[Intent]]:
-    """The two sides, and the changes that their commits declare."""
+) -> tuple[Side, Side, list[Intent], tuple[str, ...]]:
+    """The two sides, the changes that their commits declare, and notes."""
     live = bool(context or kubeconfig or files)
     others = [one for one in (against, fsm_version, live or None) if one is not None]
     if len(words) == 2 and not others:  # noqa: PLR2004  # two sides
-        return sides.word(words[0]), sides.word(words[1]), []
+        return sides.word(words[0]), sides.word(words[1]), [], ()
     if len(words) != 1 or len(others) != 1:
         raise click.UsageError(
             "expected two STACKs or FILEs, or one STACK with --against, --fsm-version, --context "
@@ -240,12 +240,13 @@ def _sides(
         )
     own = sides.word(words[0])
     if fsm_version is not None:
-        return own, sides.with_version(own, fsm_version), []
+        return own, sides.with_version(own, fsm_version), [], ()
     if live:
-        return _live(own, context, kubeconfig, files), own, []
+        return _live(own, context, kubeconfig, files), own, [], ()
     found = sides.against(words[0], own, str(against), scope=profile or "mesh")
     declared = sides.declared(found.commit) if found.commit else []
-    return (found.side, own, declared) if found.first else (own, found.side, declared)
+    first, second = (found.side, own) if found.first else (own, found.side)
+    return first, second, declared, (found.note,) if found.note else ()
 
 
 def _live(

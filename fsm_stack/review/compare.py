@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.fates import Fates, pairs, rules_changes
@@ -122,7 +123,7 @@ class Comparison:
             contracts=len(self.contracts),
             restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
-            notes=(*self.notes, *notes),
+            notes=(*self.notes, *_images(self.before, self.after), *notes),
             findings=_new_findings(self.before, self.after),
         )
         return replace(found, headline=_headline(found))
@@ -199,6 +200,19 @@ def _layers(before: Side, after: Side, compared: Sequence[Pair]) -> tuple[Layer,
     if compared:
         found += ["rules", "traffic"]
     return tuple(found)
+
+
+def _images(before: Side, after: Side) -> Iterator[str]:
+    """What pods get beside their rules: running ones keep the old images until they restart."""
+    if before.settings is None or after.settings is None:
+        return
+    one, two = (mesh_of(side.settings) for side in (before, after) if side.settings is not None)
+    for what, old, new in (
+        ("sidecar", one.sidecar_image, two.sidecar_image),
+        ("init container", one.init_image, two.init_image),
+    ):
+        if old != new:
+            yield f"new pods get {what} {new}; running ones keep {old} until they restart"
 
 
 def _modes(before: Side, after: Side) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,12 +14,14 @@ from fsm_stack.iptables.packet import Packet, ToListener, Untouched
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.model import Level
-from fsm_stack.review.outcome import Broken
 from fsm_stack.review.restarting.classes import mesh_of_side
 from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.settings.stack_file import load_policy
 
 from .sides import review, side, traffic
+
+if TYPE_CHECKING:
+    from fsm_stack.review.outcome import Broken
 
 
 def contract(text: str, verdict: str = "always", *spared: str) -> dict[str, Any]:
@@ -186,7 +188,7 @@ addresses = st.sampled_from(["10.1.2.3", "10.200.0.1", "203.0.113.9", "9.9.9.9"]
     addresses,
     st.booleans(),
 )
-def test_a_packet_breaks_a_contract_exactly_where_its_regions_say_so(
+def test_a_packet_breaks_a_contract_exactly_where_its_regions_say_so(  # noqa: PLR0917  # drawn
     ports: list[int], ranges: list[str], text: str, verdict: str, port: int, address: str,
     inbound: bool,  # noqa: FBT001  # drawn
 ) -> None:  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from fsm_stack.injector.lists import interception
 from fsm_stack.review.compare import Comparison
-from fsm_stack.review.model import Review
 from fsm_stack.review.restarting.pods import Budget, Owner, Pods, selects
 from fsm_stack.review.restarting.waves import allowed, plan, unavailable
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 from .sides import side, traffic
+
+if TYPE_CHECKING:
+    from fsm_stack.review.model import Review
 
 PORTS = "flomesh.io/outbound-port-exclusion-list"
 INIT = {"initContainers": [{"name": "fsm-init"}]}

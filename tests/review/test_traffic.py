@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ from hypothesis import given
 from fsm_stack.iptables.sets.reach import changed
 from fsm_stack.review.fates import Fates, pairs, traffic_of
 from fsm_stack.review.model import Level, SideName
-from fsm_stack.review.risk import RISKS
 from fsm_stack.review.patch import patched_spec
+from fsm_stack.review.risk import RISKS
 from fsm_stack.review.side import of_script, of_settings, of_spec
 from fsm_stack.settings.stack_file import load_mapping
 from tests.property.strategies import stacks
@@ -78,7 +78,7 @@ def test_the_sentence_of_a_port() -> None:
             {"outboundIPRangeInclusionList": ["10.128.0.0/14", "172.30.0.0/16"]},
             "TCP to any but 10.128.0.0/14, 172.30.0.0/16 leaves the mesh on every pod: "
             "no mTLS, no policy",
-            "everything-bypasses",
+            "outside-bypasses",
             id="an inclusion",
         ),
     ],
@@ -146,7 +146,9 @@ def test_what_is_known_of_addresses_and_ports_is_told() -> None:
 
 
 class TestProfiles:
-    BATCH = {"batch": {"outboundIPRangeInclusionList": ["10.128.0.0/14"]}}
+    BATCH: ClassVar[dict[str, Any]] = {
+        "batch": {"outboundIPRangeInclusionList": ["10.128.0.0/14"]}
+    }
 
     def test_a_change_that_a_profile_does_not_see_names_the_others(self) -> None:
         before = side(annotationProfiles=self.BATCH)
