@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.redirection.scopes import Redirection
-    from fsm_stack.settings.models.cluster import EnrolledNamespace
+    from fsm_stack.settings.models.control_plane import EnrolledNamespace
     from fsm_stack.settings.models.stack import StackSettings
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.findings.workload import AROUND
 from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.workload import AROUND
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, container, found, mesh, namespace, pod, probe
 
