@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.manifests.crd import CRD_NAME
 from fsm_stack.manifests.manifest import CONTROLLER, INJECTOR
+from fsm_stack.manifests.mesh_config import CRD_NAME
 from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
