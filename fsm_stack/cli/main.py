@@ -172,7 +172,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Click's own, with "did you mean"."""
         if args and args[0] not in ENTRIES and not ctx.resilient_parsing:
-            from fsm_stack.project.project import did_you_mean
+            from fsm_stack.errors import did_you_mean
 
             ctx.fail(f"{args[0]!r}: no such command{did_you_mean(args[0], ENTRIES)}")
         return super().resolve_command(ctx, args)

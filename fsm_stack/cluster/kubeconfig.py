@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fsm_stack.errors import InputError
-from fsm_stack.project.project import did_you_mean
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.yaml.decode import DecodeError, TooMuchError, decode_yaml
 
 if TYPE_CHECKING:

@@ -152,11 +152,7 @@ def mesh_config_spec(
 
 
 def mesh_config_object(
-    spec: Mapping[str, Any],
-    *,
-    namespace: str,
-    system_name: str = FSM.name,
-    labels: Mapping[str, str] | None = None,
+    spec: Mapping[str, Any], *, namespace: str, system_name: str = FSM.name
 ) -> Json:
     """The MeshConfig object; its name is fixed for each system.
 
@@ -164,16 +160,12 @@ def mesh_config_object(
         spec: from :func:`mesh_config_spec`, or its counterpart for osm-edge and OSM.
         namespace: the control plane's namespace.
         system_name: ``fsm``, ``osm-edge`` or ``osm``.
-        labels: labels of the object; upstream's has none.
     """
     known = system(system_name)
-    metadata: Json = {"name": known.mesh_config_name, "namespace": namespace}
-    if labels:
-        metadata["labels"] = dict(labels)
     return {
         "apiVersion": known.mesh_config_api_version,
         "kind": "MeshConfig",
-        "metadata": metadata,
+        "metadata": {"name": known.mesh_config_name, "namespace": namespace},
         "spec": dict(spec),
     }
 

@@ -96,34 +96,22 @@ def _sidecar(section: Json) -> Json:
     return _TLS_DEFAULTS | _pick(section, _SIDECAR)
 
 
-def osm_edge_spec(
-    mesh: MeshSettings,
-    *,
-    sidecar_image: str = OSM_EDGE_PIPY_IMAGE,
-    init_image: str = "",
-    envoy_image: str = OSM_EDGE_ENVOY_IMAGE,
-) -> Json:
-    """The complete ``spec`` of osm-edge's MeshConfig.
+def osm_edge_spec(mesh: MeshSettings) -> Json:
+    """The complete ``spec`` of osm-edge's MeshConfig, without an init image: its injector has one.
 
-    Args:
-        mesh: the mesh's settings; what osm-edge does not have is left out, and
-            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
-        sidecar_image: of the Pipy driver, which is the default sidecar.
-        init_image: of the init container; empty: the injector's environment decides.
-        envoy_image: of the Envoy driver, which nothing uses by default.
+    What osm-edge does not have is left out; :func:`fsm_stack.settings.models.mesh.not_in_system`
+    names it.
     """
     settings = sections(mesh)
     sidecar = _sidecar(settings["sidecar"])
     if "config_resync_interval" not in mesh.sidecar.model_fields_set:
         sidecar["configResyncInterval"] = "90s"
     disabled = mesh.sidecar.sidecar_disabled_mtls
-    if init_image:
-        sidecar["initContainerImage"] = init_image
     sidecar |= {
         "sidecarClass": "pipy",
         "sidecarDrivers": [
-            _driver("pipy", sidecar_image, mesh.repo_server.port, disabled=disabled),
-            _driver("envoy", envoy_image, _OSM_EDGE_ENVOY_PORT, disabled=disabled),
+            _driver("pipy", OSM_EDGE_PIPY_IMAGE, mesh.repo_server.port, disabled=disabled),
+            _driver("envoy", OSM_EDGE_ENVOY_IMAGE, _OSM_EDGE_ENVOY_PORT, disabled=disabled),
         ],
         "localDNSProxy": _pick(settings["sidecar"]["localDNSProxy"], _LOCAL_DNS),
     }
@@ -161,17 +149,13 @@ def _driver(name: str, image: str, port: int, *, disabled: bool) -> Json:
     }
 
 
-def osm_spec(mesh: MeshSettings, *, sidecar_image: str = "", init_image: str = "") -> Json:
-    """The complete ``spec`` of OSM's MeshConfig.
+def osm_spec(mesh: MeshSettings) -> Json:
+    """The complete ``spec`` of OSM's MeshConfig, without images: its injector has them.
 
-    Args:
-        mesh: the mesh's settings; what OSM does not have is left out, and
-            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
-        sidecar_image: Envoy's; empty, as the chart leaves it: the injector's environment decides.
-        init_image: of the init container; empty: the injector's environment decides.
+    What OSM does not have is left out; :func:`fsm_stack.settings.models.mesh.not_in_system` names
+    it.
     """
     settings = sections(mesh)
-    images = {"envoyImage": sidecar_image, "initContainerImage": init_image}
     given = mesh.feature_flags.model_fields_set
     flags = _pick(settings["featureFlags"], _OSM_FLAGS)
     if "enable_egress_policy" not in given:
@@ -184,8 +168,7 @@ def osm_spec(mesh: MeshSettings, *, sidecar_image: str = "", init_image: str = "
                 for name, value in settings["sidecar"].items()
                 if name != "sidecarTimeout"
             }
-        )
-        | {name: image for name, image in images.items() if image},
+        ),
         "traffic": _traffic(settings["traffic"]),
         "observability": {
             "osmLogLevel": observability["fsmLogLevel"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.errors import FindingsError, InputError, did_you_mean
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
@@ -201,8 +201,6 @@ def _require_script(settings: StackSettings, name: str) -> None:
 
 
 def _no_profile(name: str, known: tuple[str, ...]) -> str:
-    from fsm_stack.project.project import did_you_mean  # noqa: PLC0415  # only a mistake needs it
-
     expected = f"; expected one of {', '.join(known)}" if known else "; the stack has none"
     return f"{name!r}: no such profile{did_you_mean(name, known) or expected}"
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsm_stack.errors import did_you_mean
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.lists import LISTS
 from fsm_stack.settings.checks.lists import list_paths
 from fsm_stack.settings.effective import preset_entries
-from fsm_stack.settings.problems import nearest
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
+    from fsm_stack.lists import ListName
+    from fsm_stack.settings.checks.lists import AnyEntry
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
@@ -45,36 +47,24 @@ def apply_accepted(
     kept = list(findings)
     accepted: list[Finding] = []
     for index, entry in enumerate(settings.accept):
-        path: Path = ("accept", index)
-        where = f"accept[{index}]"
         known = all_rules().get(entry.id)
-        if known is None:
-            close = nearest(entry.id, sorted(all_rules()))
-            hint = f"; did you mean {close!r}?" if close else ""
-            kept.append(
-                placed(
-                    path,
-                    finding(
-                        "accept-unknown",
-                        f"expected a finding's id, got {entry.id!r}{hint}",
-                        path=where,
-                    ),
-                )
-            )
-            continue
         hits = [item for item in kept if item.id == entry.id and item.place.path == entry.path]
-        if not known.acceptable:
-            message = f"{entry.id} at {entry.path} cannot be accepted"
-            kept.append(placed(path, finding("accept-refused", message, path=where)))
+        if known is None:
+            hint = did_you_mean(entry.id, all_rules())
+            problem = "accept-unknown", f"expected a finding's id, got {entry.id!r}{hint}"
+        elif not known.acceptable:
+            problem = "accept-refused", f"{entry.id} at {entry.path} cannot be accepted"
         elif not hits:
-            message = f"no finding {entry.id} at {entry.path}"
-            kept.append(placed(path, finding("accept-unused", message, path=where)))
+            problem = "accept-unused", f"no finding {entry.id} at {entry.path}"
         elif entry.until is not None and entry.until < today:
             message = f"{entry.id} at {entry.path} was accepted until {entry.until}"
-            kept.append(placed(path, finding("accept-expired", message, path=where)))
+            problem = "accept-expired", message
         else:
             kept = [item for item in kept if item not in hits]
             accepted.extend(hits)
+            continue
+        path: Path = ("accept", index)
+        kept.append(placed(path, finding(*problem, path=path_text(path))))
     return tuple(kept), tuple(accepted)
 
 
@@ -110,35 +100,24 @@ def bypasses(settings: StackSettings, today: date) -> tuple[Bypass, ...]:
     """
     found: list[Bypass] = []
     for path, listed, entries in list_paths(settings):
-        scope = str(path[1]) if path[0] == "annotationProfiles" else "mesh"
-        found.extend(
-            Bypass(
-                scope=scope,
-                kind=listed.key,
-                value=str(entry.value),
-                reason=entry.reason,
-                owner=entry.owner,
-                until=entry.until,
-                expired=entry.until is not None and entry.until < today,
-                path=path_text((*path, index)),
-            )
-            for index, entry in enumerate(entries)
-        )
+        found += [
+            _bypass(entry, listed, (*path, index), today) for index, entry in enumerate(entries)
+        ]
     for name, profile in settings.annotation_profiles.items():
-        presets = sorted(
-            preset_entries(profile, settings), key=lambda preset: LISTS.index(preset[0])
-        )
-        found.extend(
-            Bypass(
-                scope=name,
-                kind=listed.key,
-                value=str(entry.value),
-                reason=entry.reason,
-                owner="",
-                until=None,
-                expired=False,
-                path=path_text(("annotationProfiles", name, "presets")),
-            )
-            for listed, entry in presets
-        )
+        path = ("annotationProfiles", name, "presets")
+        presets = sorted(preset_entries(profile, settings), key=lambda one: LISTS.index(one[0]))
+        found += [_bypass(entry, listed, path, today) for listed, entry in presets]
     return tuple(sorted(found, key=lambda item: item.scope != "mesh"))
+
+
+def _bypass(entry: AnyEntry, listed: ListName, path: Path, today: date) -> Bypass:
+    return Bypass(
+        scope=str(path[1]) if path[0] == "annotationProfiles" else "mesh",
+        kind=listed.key,
+        value=str(entry.value),
+        reason=entry.reason,
+        owner=entry.owner,
+        until=entry.until,
+        expired=entry.until is not None and entry.until < today,
+        path=path_text(path),
+    )

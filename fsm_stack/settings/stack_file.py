@@ -76,7 +76,7 @@ def from_engine(
             continue
         reader.file_keys[key] = full_key
         if full_key in secret_keys:
-            reader.report("secret-value", (key,), "expected a plain setting, got a secret", "")
+            reader.refuse_secret((key,))
             continue
         data[key] = engine_value(key, value)
     reader.require_some(data)

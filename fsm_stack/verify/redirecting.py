@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, nearest
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, KEYS, LISTS, OUTBOUND_PORTS
-from fsm_stack.settings.problems import nearest
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.snapshot.shape import mapping, text
 
