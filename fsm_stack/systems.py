@@ -7,7 +7,7 @@ openservicemesh/osm 7bec5b6b: pkg/constants, pkg/injector, pkg/apis/config, the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from fsm_stack.errors import InputError
@@ -214,44 +214,6 @@ FSM: Final = System(
     injects_virtual_machines=True,
 )
 
-OSM_EDGE: Final = System(
-    name="osm-edge",
-    title="osm-edge",
-    chains=_chains("OSM"),
-    document_chains=_DOCUMENT_CHAINS,
-    script_comment="OSM sidecar interception rules",
-    annotation_prefix="openservicemesh.io",
-    mesh_config_name="osm-mesh-config",
-    mesh_config_api_version="config.openservicemesh.io/v1alpha2",
-    default_namespace="osm-system",
-    default_mesh_name="osm",
-    injector_name="osm-injector",
-    controller_name="osm-controller",
-    bootstrap_name="osm-bootstrap",
-    init_container="osm-init",
-    sidecar_container="sidecar",
-    healthcheck_container="osm-healthcheck",
-    proxy_label="osm-proxy-uuid",
-    sidecar_kind="pipy",
-    images=Images(
-        init="flomesh/osm-edge-sidecar-init",
-        sidecar="flomesh/pipy",
-        healthcheck="flomesh/osm-edge-healthcheck",
-        injector="flomesh/osm-edge-injector",
-        controller="flomesh/osm-edge-controller",
-        bootstrap="flomesh/osm-edge-bootstrap",
-        # The Japanese page shows OSM's image; osm-edge never used it.
-        document_init="openservicemesh/init",
-    ),
-    # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
-    interception_modes=("iptables",),
-    init_required_mode="iptables",
-    has_dns_rule=True,
-    mesh_config_marks=(("sidecar", "sidecarClass"), ("traffic", "interceptionMode")),
-    has_sidecar_drivers=True,
-    observability_environment=True,
-)
-
 OSM: Final = System(
     name="osm",
     title="OSM",
@@ -280,6 +242,32 @@ OSM: Final = System(
         bootstrap="openservicemesh/osm-bootstrap",
         document_init="openservicemesh/init",
     ),
+)
+
+# A fork of OSM: its names, with Pipy in place of Envoy.
+OSM_EDGE: Final = replace(
+    OSM,
+    name="osm-edge",
+    title="osm-edge",
+    sidecar_container="sidecar",
+    sidecar_kind="pipy",
+    images=Images(
+        init="flomesh/osm-edge-sidecar-init",
+        sidecar="flomesh/pipy",
+        healthcheck="flomesh/osm-edge-healthcheck",
+        injector="flomesh/osm-edge-injector",
+        controller="flomesh/osm-edge-controller",
+        bootstrap="flomesh/osm-edge-bootstrap",
+        # The Japanese page shows OSM's image; osm-edge never used it.
+        document_init="openservicemesh/init",
+    ),
+    # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
+    interception_modes=("iptables",),
+    init_required_mode="iptables",
+    has_dns_rule=True,
+    mesh_config_marks=(("sidecar", "sidecarClass"), ("traffic", "interceptionMode")),
+    has_sidecar_drivers=True,
+    observability_environment=True,
 )
 
 SYSTEMS: Final[dict[str, System]] = {known.name: known for known in (FSM, OSM_EDGE, OSM)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.rule import Step
     from fsm_stack.project.rules_source import RulesSource
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
 
 
 # Reasons start at one column, up to here; a longer rule has its reason on the next line.

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
 from fsm_stack.findings.finding import Finding, Severity, finding, in_order
-from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
+from fsm_stack.settings.effective import apply_accepted
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.problems import Pruned, keys_at, location, to_finding, type_name
 from fsm_stack.yaml.places import path_text

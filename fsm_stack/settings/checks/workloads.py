@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.checks.lists import Found
     from fsm_stack.settings.models.components import Component, Resources
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
-    Found = Iterator[tuple[Path, Finding]]
 
 # A shape is a type, words to choose from, a range of whole numbers, a list of one shape, or a
 # mapping of keys to shapes: "*" stands for any key, and a key with "!" has to be there.
@@ -72,7 +72,7 @@ AFFINITY: Final[dict[str, Any]] = {
 }
 
 
-def misfits(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def misfits(value: Any, shape: Shape, path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     """What of a value does not fit a shape, each with its path."""
     match shape:
         case dict():
@@ -92,7 +92,7 @@ def misfits(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Findin
             yield at(path, "invalid-value", message, value=value)
 
 
-def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, dict):
         yield _other_type(value, "a mapping", path)
         return
@@ -107,7 +107,7 @@ def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Iterator[tuple
             yield at((*path, key[:-1]), "missing-key", f"expected {key[:-1]}, got nothing")
 
 
-def _of_list(value: Any, shape: list[Any], path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def _of_list(value: Any, shape: list[Any], path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, list | tuple):
         yield _other_type(value, "a list", path)
         return
