@@ -138,16 +138,8 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping for ``--output json``, without empty parts."""
-        place = {
-            key: value
-            for key, value in (
-                ("file", self.place.file),
-                ("line", self.place.line),
-                ("column", self.place.column),
-                ("path", self.place.path or None),
-            )
-            if value is not None
-        }
+        keys = ("file", "line", "column", "path")
+        place = {key: value for key in keys if (value := getattr(self.place, key))}
         parts = {
             "id": self.id,
             "severity": self.severity.value,

@@ -29,19 +29,8 @@ _RESOLVER: Final = yaml.SafeLoader("")  # of a text that names no type
 TAG: Final = "tag:yaml.org,2002:"
 STR: Final = f"{TAG}str"
 MERGE: Final = f"{TAG}merge"
-_PLAIN: Final = (
-    "str",
-    "int",
-    "float",
-    "bool",
-    "null",
-    "timestamp",
-    "value",
-    "merge",
-    "map",
-    "seq",
-)
-_PLAIN_TAGS: Final = frozenset(f"{TAG}{name}" for name in _PLAIN)
+_SCALARS: Final = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+_PLAIN_TAGS: Final = frozenset(f"{TAG}{name}" for name in (*_SCALARS, "map", "seq"))
 
 
 def path_text(path: Path) -> str:

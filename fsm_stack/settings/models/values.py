@@ -5,8 +5,10 @@ Each is parsed once, here. What passes holds no shell syntax, because its alphab
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
@@ -15,10 +17,8 @@ from fsm_stack.settings.models.base import IPV4, Model, refusal, setting
 from fsm_stack.settings.problems import shown
 from fsm_stack.well_known import INTERFACE_NAME_MAX, PORT_MAX, PORT_MIN
 
-_OCTETS: Final = 4
-_OCTET_MAX: Final = 255
-_PREFIX_MAX: Final = 32
-_DIGITS: Final = frozenset("0123456789")
+CIDR_PATTERN: Final = rf"^{IPV4}/(3[0-2]|[12]?[0-9])$"
+_CIDR: Final = re.compile(rf"{IPV4}(?P<prefix>/(3[0-2]|[12]?[0-9]))?")
 _INTERFACE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@"
 )
@@ -70,28 +70,18 @@ def parse_port(value: object) -> int:
 
 def cidr_bounds(text: str) -> tuple[int, int]:
     """First and last address, as integers, of a valid IPv4 CIDR text."""
-    address, _, prefix = text.partition("/")
-    base = 0
-    for octet in address.split("."):
-        base = base << 8 | int(octet)
-    size = 1 << (_PREFIX_MAX - int(prefix))
-    first = base & ~(size - 1)
-    return first, first + size - 1
+    network = IPv4Network(text, strict=False)
+    return int(network.network_address), int(network.broadcast_address)
 
 
 def address_text(address: int) -> str:
     """An IPv4 address, as an integer, in dotted form."""
-    return ".".join(str(address >> shift & _OCTET_MAX) for shift in (24, 16, 8, 0))
+    return str(IPv4Address(address))
 
 
 def network_text(text: str) -> str:
     """The CIDR with its host bits cleared: ``2.2.2.2/24`` becomes ``2.2.2.0/24``."""
-    return f"{address_text(cidr_bounds(text)[0])}/{int(text.partition('/')[2])}"
-
-
-def _plain_number(text: str, maximum: int) -> bool:
-    digits = 0 < len(text) <= len(str(maximum)) and _DIGITS.issuperset(text)
-    return digits and str(int(text)) == text and int(text) <= maximum
+    return str(IPv4Network(text, strict=False))
 
 
 def parse_cidr(value: object) -> str:
@@ -105,11 +95,10 @@ def parse_cidr(value: object) -> str:
             "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}"
         )
     check_ascii(value)
-    address, slash, prefix = value.partition("/")
-    octets = address.split(".")
-    valid_address = len(octets) == _OCTETS and all(_plain_number(o, _OCTET_MAX) for o in octets)
-    if valid_address and _plain_number(prefix, _PREFIX_MAX):
+    match = _CIDR.fullmatch(value)
+    if match is not None and match["prefix"]:
         return value
+    address = value.partition("/")[0]
     if ":" in address and set(address.lower()) <= set("0123456789abcdef:."):
         raise refusal(
             "ipv6-cidr",
@@ -117,7 +106,7 @@ def parse_cidr(value: object) -> str:
             "Remove it: IPv6 traffic bypasses the sidecar already.",
         )
     fix = ""
-    if valid_address and not slash:
+    if match is not None:
         fix = f"For one address write {address}/32."
     elif "," in value:
         fix = "Write one list item for each range."
@@ -194,7 +183,7 @@ Cidr = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": rf"^{IPV4}/(3[0-2]|[12]?[0-9])$",
+            "pattern": CIDR_PATTERN,
             "examples": ["10.0.0.0/8", "169.254.169.254/32"],
         }
     ),
