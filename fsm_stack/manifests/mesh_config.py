@@ -21,7 +21,7 @@ from fsm_stack.units import canonical_duration, canonical_quantity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 # Fields that Go leaves out when they are empty, where our settings have an empty value for them.
 # The other ``omitempty`` fields are absent settings, or never empty.

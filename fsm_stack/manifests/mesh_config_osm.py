@@ -8,7 +8,7 @@ charts/osm and cmd/osm-bootstrap/crds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh_config import sections
@@ -17,8 +17,7 @@ from fsm_stack.systems import OSM_EDGE
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.mesh import MeshSettings
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 # Source: osm-edge's charts/osm/values.yaml, osm.sidecarDrivers.
 OSM_EDGE_PIPY_IMAGE: Final = "flomesh/pipy:0.90.3-38"
