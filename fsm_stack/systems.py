@@ -37,29 +37,6 @@ class ChainNames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """Image repositories, without tags.
-
-    Attributes:
-        init: the init container's, which loads the rules.
-        sidecar: the proxy's, as the chart sets it.
-        healthcheck: the helper's, for probes of TCP ports.
-        injector: the admission webhook's.
-        controller: the control plane's.
-        bootstrap: the one that writes the first MeshConfig.
-        document_init: the init image that the troubleshooting page of this system shows.
-    """
-
-    init: str
-    sidecar: str
-    healthcheck: str
-    injector: str
-    controller: str
-    bootstrap: str
-    document_init: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """What one mesh calls its things.
 
@@ -82,7 +59,7 @@ class System:
         healthcheck_container: name of the helper's container.
         proxy_label: pod label that carries the proxy's UUID.
         sidecar_kind: which proxy it is by default.
-        images: repositories.
+        init_image: repository of the image that loads the rules, without a tag.
         interception_modes: allowed values of ``traffic.interceptionMode``; empty: no such field.
         init_required_mode: the init container exists only in exactly this mode; None: any.
         init_excluded_mode: no init container in exactly this mode, all lists ignored; None: none.
@@ -119,7 +96,7 @@ class System:
     healthcheck_container: str
     proxy_label: str
     sidecar_kind: SidecarKind
-    images: Images
+    init_image: str
     interception_modes: tuple[str, ...] = ()
     init_required_mode: str | None = None
     init_excluded_mode: str | None = None
@@ -198,15 +175,7 @@ FSM: Final = System(
     healthcheck_container="fsm-healthcheck",
     proxy_label="fsm-proxy-uuid",
     sidecar_kind="pipy",
-    images=Images(
-        init="flomesh/fsm-sidecar-init",
-        sidecar="flomesh/pipy",
-        healthcheck="flomesh/fsm-healthcheck",
-        injector="flomesh/fsm-injector",
-        controller="flomesh/fsm-controller",
-        bootstrap="flomesh/fsm-bootstrap",
-        document_init="flomesh/init",
-    ),
+    init_image="flomesh/fsm-sidecar-init",
     interception_modes=("PodLevel", "NodeLevel"),
     init_excluded_mode="NodeLevel",
     declares_control_plane=True,
@@ -233,15 +202,7 @@ OSM: Final = System(
     healthcheck_container="osm-healthcheck",
     proxy_label="osm-proxy-uuid",
     sidecar_kind="envoy",
-    images=Images(
-        init="openservicemesh/init",
-        sidecar="envoyproxy/envoy-distroless",
-        healthcheck="openservicemesh/osm-healthcheck",
-        injector="openservicemesh/osm-injector",
-        controller="openservicemesh/osm-controller",
-        bootstrap="openservicemesh/osm-bootstrap",
-        document_init="openservicemesh/init",
-    ),
+    init_image="openservicemesh/init",
 )
 
 # A fork of OSM: its names, with Pipy in place of Envoy.
@@ -251,16 +212,7 @@ OSM_EDGE: Final = replace(
     title="osm-edge",
     sidecar_container="sidecar",
     sidecar_kind="pipy",
-    images=Images(
-        init="flomesh/osm-edge-sidecar-init",
-        sidecar="flomesh/pipy",
-        healthcheck="flomesh/osm-edge-healthcheck",
-        injector="flomesh/osm-edge-injector",
-        controller="flomesh/osm-edge-controller",
-        bootstrap="flomesh/osm-edge-bootstrap",
-        # The Japanese page shows OSM's image; osm-edge never used it.
-        document_init="openservicemesh/init",
-    ),
+    init_image="flomesh/osm-edge-sidecar-init",
     # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
     interception_modes=("iptables",),
     init_required_mode="iptables",

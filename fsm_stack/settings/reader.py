@@ -43,13 +43,11 @@ class Loaded:
         settings: None when a value could not be used at all.
         findings: all problems, by place; accepted ones are left out.
         accepted: findings that the stack takes on purpose.
-        name: the file, or the stack, for messages.
     """
 
     settings: StackSettings | None
     findings: tuple[Finding, ...]
     accepted: tuple[Finding, ...] = ()
-    name: str = ""
 
     def worst(self) -> Severity | None:
         """The highest severity among the findings, or None without findings."""
@@ -229,7 +227,6 @@ class Reader:
             settings=settings if usable else None,
             findings=in_order(kept),
             accepted=in_order(accepted),
-            name=self.document.file,
         )
 
     def _check(self, settings: StackSettings, pruned: Pruned, today: date) -> None:

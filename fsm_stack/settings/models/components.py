@@ -24,7 +24,6 @@ from fsm_stack.settings.models.base import (
 PIPY_VERSIONS: Final = {"1.5.1": "1.5.12", "1.6.0": "1.5.14"}
 # Upstream has a branch of this version, and no tag, chart archive or images (2026-11).
 UNRELEASED: Final = frozenset({"1.6.0"})
-DEFAULT_VERSION: Final = "1.5.1"
 
 Registry = Annotated[str, StringConstraints(pattern=base.REGISTRY, max_length=200)]
 ImageName = Annotated[str, StringConstraints(pattern=base.IMAGE_NAME, max_length=128)]
