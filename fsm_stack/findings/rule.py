@@ -46,6 +46,7 @@ class Rule:
     acceptable: bool = True
 
 
+# The rules of a topic are made by these: how loud a finding is; what is fatal no stack accepts.
 info: Final = partial(Rule, severity=Severity.INFO)
 warning: Final = partial(Rule, severity=Severity.WARNING)
 error: Final = partial(Rule, severity=Severity.ERROR)

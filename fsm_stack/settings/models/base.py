@@ -25,6 +25,7 @@ from fsm_stack.units import DURATION_PATTERN, QUANTITY_PATTERN, amount, nanoseco
 _OCTET: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 IPV4: Final = rf"({_OCTET}\.){{3}}{_OCTET}"
 IPV4_ADDRESS: Final = rf"^{IPV4}$"
+_IPV6: Final = r"[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7}"
 # Source: k8s.io/apimachinery pkg/util/validation, DNS-1123 label and subdomain.
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -38,9 +39,7 @@ IMAGE_NAME: Final = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)
 TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
 # Whoever writes HOST:PORT has a setting of its own for the port; colons are IPv6's.
-HOST_NAME: Final = (
-    r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7})$"
-)
+HOST_NAME: Final = rf"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|{_IPV6})$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
@@ -120,16 +119,8 @@ UrlPath = Annotated[
     StringConstraints(pattern=r"^/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~/%=&+-]*)?$", max_length=1024),
 ]
 IPv4 = Annotated[str, StringConstraints(pattern=IPV4_ADDRESS)]
-IPv6 = Annotated[
-    str, StringConstraints(pattern=r"^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7}$", max_length=45)
-]
-IPAddress = Annotated[
-    str,
-    StringConstraints(
-        pattern=rf"^({IPV4}|[0-9A-Fa-f]{{0,4}}(:[0-9A-Fa-f]{{0,4}}){{2,7}})$",
-        max_length=45,
-    ),
-]
+IPv6 = Annotated[str, StringConstraints(pattern=rf"^{_IPV6}$", max_length=45)]
+IPAddress = Annotated[str, StringConstraints(pattern=rf"^({IPV4}|{_IPV6})$", max_length=45)]
 # A share from 0 to 1, as text: upstream's type is a string.
 Fraction = Annotated[str, StringConstraints(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
 # A name in a place of a multi-cluster: region, zone, group, cluster.
