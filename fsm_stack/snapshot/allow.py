@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
-from fsm_stack.snapshot.program_pod import program_of
+from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS, without_credentials
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts
 from fsm_stack.systems import SYSTEMS

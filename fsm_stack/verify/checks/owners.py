@@ -10,13 +10,13 @@ from fsm_stack.injector.decision import decide, webhook_skips
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import expected_lists
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.webhooks import restart
 from fsm_stack.verify.commands import command
 from fsm_stack.verify.programs.program import then
-from fsm_stack.verify.programs.refusals import pod_refusal
 from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.injector.decision import Decision
+    from fsm_stack.verify.causes import Cause
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.programs.refusals import PodRefusal
 
 Json = dict[str, Any]
 
@@ -130,15 +130,15 @@ def _lacking(key: Key, lack: Shortfall, context: Context) -> Finding:
     )
 
 
-def _first(known: PodRefusal, key: Key, context: Context) -> str:
+def _first(known: Cause, key: Key, context: Context) -> str:
     """What lets an owner make its pods: of the injector's own webhook, what lets it answer."""
     own = f"{context.system.default_mesh_name}-inject.k8s.io"
     if known.subject != own:
-        return known.first or f"Make what it names in namespace {key[1]}"
+        return known.fix or f"Make what it names in namespace {key[1]}"
     if known.answers:
         return "Correct what the injector names in its pod template"
     if known.network:
-        return known.first
+        return known.fix
     why = context.trouble(context.system.injector_name)
     return why.fix if why else restart(context)
 
