@@ -12,14 +12,13 @@ from urllib.parse import urlencode
 
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.snapshot.allow_pod import POD_FIELDS
-from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.shape import Json, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic_core import CoreSchema, SchemaValidator
 
-Json = dict[str, Any]
 
 PAGE: Final = 500  # objects; what kubectl asks for
 ATTEMPTS: Final = 3

@@ -23,7 +23,7 @@ from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
 from fsm_stack.iptables.read.text import read
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
+from fsm_stack.snapshot.programs import RIGHTS_KINDS
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
-from fsm_stack.snapshot.programs import PROGRAMS
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
-from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.shape import Json, mapping, text
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fsm_stack.systems import System
-
-Json = dict[str, Any]
 
 
 IN_CLUSTER: Final = "in-cluster"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.snapshot.programs import denied, last_words
-from fsm_stack.snapshot.rights import granting
+from fsm_stack.snapshot.programs import denied, granting, last_words
 from fsm_stack.snapshot.shape import mapping, mappings
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply, command

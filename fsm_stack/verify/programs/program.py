@@ -7,10 +7,10 @@ fails: what advises a restart asks here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.allow import PROGRESSING
-from fsm_stack.snapshot.shape import mapping, mappings, text
+from fsm_stack.snapshot.shape import Json, mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply, command
 
@@ -38,7 +38,6 @@ class Trouble:
     fix: str = ""
 
 
-Json = dict[str, Any]
 # Source: Kubernetes, pkg/controller/deployment/util, TimedOutReason.
 _TIMED_OUT: Final = "ProgressDeadlineExceeded"
 
