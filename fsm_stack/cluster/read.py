@@ -23,7 +23,7 @@ from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import Json, mapping, text, texts
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.shortfall import unexplained
+from fsm_stack.verify.drift import unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

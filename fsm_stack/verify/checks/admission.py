@@ -123,17 +123,6 @@ def _leaves_out(selector: Json) -> bool:
     return not selector.get("matchLabels") and operators <= _LEAVING_OUT
 
 
-ADMISSION_CHECKS: Final = (
-    Check(
-        id=_ADMISSION,
-        title="the webhook sends every new pod to the injector",
-        needs=(Part.MUTATING,),
-        run=asked,
-        group="webhook",
-    ),
-)
-
-
 _BLOCK: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL
 )
@@ -311,6 +300,13 @@ CHECKS: Final = (
         title="the webhooks have an authority, in date",
         needs=(Part.MUTATING,),
         run=authority,
+        group="webhook",
+    ),
+    Check(
+        id=_ADMISSION,
+        title="the webhook sends every new pod to the injector",
+        needs=(Part.MUTATING,),
+        run=asked,
         group="webhook",
     ),
 )

@@ -23,8 +23,8 @@ from fsm_stack.verify.checks.each import (
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.webhooks import restart
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
-from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
