@@ -49,11 +49,10 @@ _MANAGED: Final[Shape] = {**META, "managedFields": True}  # names of fields, no 
 
 def _program_environment(value: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     """Of the control plane's environment only the images that it injects."""
-    entries = value if isinstance(value, list) else []
     return [
         {"name": item["name"], "value": item.get("value")}
-        for item in entries
-        if isinstance(item, dict) and str(item.get("name", "")).endswith("_IMAGE")
+        for item in mappings(value)
+        if str(item.get("name", "")).endswith("_IMAGE")
     ]
 
 
@@ -162,8 +161,8 @@ def _webhooks(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     """The meshes' own webhooks; where other products listen is nobody's business."""
     return [
         pruned(value, _ENTRY)
-        for value in (values if isinstance(values, list) else [])
-        if isinstance(value, dict) and str(value.get("name")).startswith(_OF_MESHES)
+        for value in mappings(values)
+        if str(value.get("name")).startswith(_OF_MESHES)
     ]
 
 
