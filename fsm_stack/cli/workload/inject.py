@@ -64,7 +64,7 @@ def inject(
     known of each workload. What is no workload is counted and named on standard error. Exit code
     1: a pod would be refused; 2: nothing could be looked at.
     """
-    from fsm_stack.project.files import context_of
+    from fsm_stack.project.workload_files import context_of
 
     if diff and (explain or wants_json()):
         raise click.UsageError("--diff: expected neither --explain nor --output json with it")
