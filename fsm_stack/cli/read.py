@@ -88,7 +88,7 @@ def _list_lines(found: FoundLists) -> list[str]:
 
 def _plain(source: RulesSource, findings: tuple[Finding, ...]) -> dict[str, Any]:
     from fsm_stack.cli.rules import plain_rules
-    from fsm_stack.iptables.rule_text import rule_text
+    from fsm_stack.iptables.write import rule_text
 
     family = source.reading.generation
     found = _found(source)

@@ -38,7 +38,7 @@ def entries_of(source: RulesSource) -> Mapping[int, tuple[Bypass, ...]]:
 
 def rule_lines(source: RulesSource) -> list[str]:
     """One line a rule, reasons aligned; below it the stack's entries that say more."""
-    from fsm_stack.iptables.rule_text import step_line
+    from fsm_stack.iptables.write import step_line
     from fsm_stack.redirection.origins import declared_text
 
     steps = source.reading.ruleset.steps
@@ -67,7 +67,7 @@ def plain_rules(source: RulesSource) -> list[dict[str, Any]]:
 
 
 def _plain(step: Step, entries: tuple[Bypass, ...]) -> dict[str, Any]:
-    from fsm_stack.iptables.rule_text import rule_text, step_line
+    from fsm_stack.iptables.write import rule_text, step_line
 
     return {
         "text": step_line(step),

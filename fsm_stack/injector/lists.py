@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fsm_stack.injector.annotations import keys_of, pod_lists
 from fsm_stack.injector.pieces import init_container
 from fsm_stack.iptables.generate import intercept
-from fsm_stack.iptables.rule_text import step_line
-from fsm_stack.iptables.script import script
+from fsm_stack.iptables.write import script, step_line
 from fsm_stack.lists import InterceptLists, merged
 
 if TYPE_CHECKING:

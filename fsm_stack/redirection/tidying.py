@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.loadable import NotLoadableError
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import interface_interval, intersection, ipv4_range, merged
 from fsm_stack.iptables.sets.tidy import tidy
+from fsm_stack.iptables.write import script
 from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
 from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.settings.checks.lists import list_paths

@@ -7,13 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.generate import (
-    POD_IP_VARIABLE,
     dns_proxy,
     inbound_static,
     outbound_static,
     pod_ip_mode,
 )
 from fsm_stack.iptables.rule import (
+    POD_IP_VARIABLE,
     Destination,
     DestinationPort,
     Dnat,

@@ -21,12 +21,12 @@ from fsm_stack.iptables.rule import (
     Source,
     kernel_order,
 )
-from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.dead import dead_rules
 from fsm_stack.iptables.sets.diagram import TooComplexError
 from fsm_stack.iptables.sets.ranges import canonical, has_host_bits, ipv4_range, looks_like_ipv6
 from fsm_stack.iptables.sets.reach import Traffic, child_at, where
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.well_known import ADMIN_PORT, RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.rule import (
     OUTPUT,
+    POD_IP_VARIABLE,
     PREROUTING,
     Accept,
     Destination,
@@ -44,7 +45,6 @@ from fsm_stack.iptables.rule import (
     Source,
     UidOwner,
 )
-from fsm_stack.iptables.rule_text import match_text
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
     address_number,
@@ -52,6 +52,7 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
     looks_like_ipv6,
 )
+from fsm_stack.iptables.write import match_text
 from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _one_pass(
     hook = OUTPUT if packet.direction == "outbound" else PREROUTING
     walk = _Walk(chains, packet)
     verdict, decided = walk.through(hook)
-    if isinstance(verdict, Rewritten) and verdict.address == "$POD_IP":
+    if isinstance(verdict, Rewritten) and verdict.address == POD_IP_VARIABLE:
         verdict = replace(verdict, address=pod.address or verdict.address)
     return Pass(
         title=title,

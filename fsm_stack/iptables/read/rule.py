@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.read.tokens import (
-    POD_IP_VARIABLE,
     listed_ports_in,
     number,
     number_in,
     ports_in,
 )
 from fsm_stack.iptables.rule import (
+    POD_IP_VARIABLE,
     STANDARD_TARGETS,
     Accept,
     Destination,
