@@ -1,4 +1,4 @@
-"""The annotations of pods and namespaces, read as the injector reads them.
+"""The annotations of pods and namespaces, as the injector reads them, and the script they give.
 
 Source: pkg/injector exclusions.go and pkg/constants of FSM, osm-edge and OSM; the Pipy driver.
 """
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injector.go_values import atoi, is_cidr, lower, trim
 from fsm_stack.injector.profile import Refusal, injector_profile
-from fsm_stack.lists import POD_LISTS, Lists
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.write import script, step_line
+from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.lists import ListName
     from fsm_stack.systems import System
 
@@ -182,3 +185,49 @@ def yes_or_no(text: str) -> bool | None:
     if word in _YES:
         return True
     return False if word in _NO else None
+
+
+class Interception(NamedTuple):
+    """What the init container of a pod does.
+
+    Attributes:
+        lists: the script generator's arguments, merged.
+        script: the text.
+        system: whose script.
+    """
+
+    lists: InterceptLists
+    script: str
+    system: System
+
+
+def interception(annotations: Mapping[str, str], mesh: MeshView) -> Interception:
+    """The init container's part of a pod with these annotations.
+
+    Raises:
+        Refusal: for the first annotation that the injector does not take.
+    """
+    return _interception(mesh, *map(annotations.get, keys_of(mesh.system).lists))
+
+
+@lru_cache(maxsize=1024)
+def _interception(mesh: MeshView, *values: str | None) -> Interception:
+    given = {
+        key: value
+        for key, value in zip(keys_of(mesh.system).lists, values, strict=True)
+        if value is not None
+    }
+    lists = InterceptLists.of(
+        merged(mesh.lists, pod_lists(given, mesh.system)),
+        local_proxy_mode=mesh.local_proxy_mode,
+        dns_proxy=mesh.dns_proxy and mesh.system.has_dns_rule,
+    )
+    return Interception(lists=lists, script=script(lists, mesh.system), system=mesh.system)
+
+
+def script_lines(found: Interception) -> Iterator[str]:
+    """Each rule of the script as it is spelt, and why it is there."""
+    steps = intercept(found.lists, found.system).steps
+    width = min(72, max(len(step_line(step)) for step in steps))
+    for step in steps:
+        yield f"{step_line(step):{width}}  # {step.rule.why.text}"

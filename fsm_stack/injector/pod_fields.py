@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.injector.profile import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fsm_stack.systems import System
 
 METADATA_FIELDS: Final = frozenset(
@@ -149,3 +151,54 @@ def scalar(value: Any, kind: type, field: str) -> Any:  # noqa: ANN401  # decode
     if type(value) is not kind:
         raise wrong_type(value, field, _GO_TYPES[kind])
     return value
+
+
+class Pod:
+    """A pod's parts that the mutation reads, their types checked.
+
+    Attributes:
+        manifest: the whole object, as given.
+        metadata: its metadata, as given.
+        spec: its specification, as given.
+        annotations: of its metadata.
+        host_network: it shares the node's network namespace.
+    """
+
+    __slots__ = ("_controller", "annotations", "host_network", "manifest", "metadata", "spec")
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self.manifest = manifest
+        self.metadata = mapping(manifest.get("metadata"), "Pod.metadata", "v1.ObjectMeta")
+        self.spec = mapping(manifest.get("spec"), "Pod.spec", "v1.PodSpec")
+        self.annotations = texts(
+            self.metadata.get("annotations"), "ObjectMeta.metadata.annotations"
+        )
+        self.host_network = scalar(self.spec.get("hostNetwork"), bool, "PodSpec.spec.hostNetwork")
+        self._controller: tuple[str, str] | None = None
+
+    def controller(self) -> tuple[str, str] | None:
+        """The kind and name of what controls the pod; a ReplicaSet stands for its Deployment.
+
+        Raises:
+            Refusal: for owners of the wrong type.
+        """
+        owners = self.metadata.get("ownerReferences")
+        if not owners or self._controller:
+            return self._controller
+        for owner in objects(owners, "ObjectMeta.metadata.ownerReferences", "OwnerReference"):
+            if owner.get("controller") is True:
+                kind = scalar(owner.get("kind"), str, "OwnerReference.kind")
+                name = scalar(owner.get("name"), str, "OwnerReference.name")
+                if kind == "ReplicaSet" and "-" in name:
+                    kind, name = "Deployment", name.rpartition("-")[0]
+                self._controller = (kind, name) if kind or name else None
+                break
+        return self._controller
+
+
+def native_sidecars(init_containers: object) -> int:
+    """How many init containers keep running beside the others."""
+    return sum(
+        isinstance(item, dict) and item.get("restartPolicy") == "Always"
+        for item in (init_containers if isinstance(init_containers, list) else ())
+    )

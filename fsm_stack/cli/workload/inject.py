@@ -173,7 +173,7 @@ def _plain(seen: Seen) -> dict[str, Any]:
 
 
 def _lines(seen: Seen) -> Iterator[str]:
-    from fsm_stack.injector.lists import script_lines
+    from fsm_stack.injector.annotations import script_lines
 
     preview = seen.preview
     decision, count = preview.decision, preview.expected_ready

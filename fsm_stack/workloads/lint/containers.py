@@ -80,9 +80,9 @@ def reserved_names(subject: Subject) -> Iterator[Finding]:
     mutation = subject.mutation
     if mutation is None:
         return
-    added = {piece.plain()["name"] for piece in mutation.last}
+    added = {item["name"] for item in mutation.last}
     if mutation.first is not None:
-        added.add(mutation.first.plain()["name"])
+        added.add(mutation.first["name"])
     if mutation.init is not None:
         added.add(subject.mesh.system.init_container)
     for name in ("containers", "initContainers", "ephemeralContainers"):
