@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
 from fsm_stack.iptables.sets.coverage import (
     OPEN,
+    entered,
     first_answer,
     folded,
     group_answer,
     matching,
     rule_limits,
+    seen_from,
 )
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams
-from fsm_stack.iptables.sets.hooks import entered, seen_from
 from fsm_stack.iptables.sets.ranges import IPV4_END, intersection
 
 if TYPE_CHECKING:
