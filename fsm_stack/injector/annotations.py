@@ -45,7 +45,6 @@ class Keys(NamedTuple):
         hold: the application waits for the sidecar.
         graceful_exit: the sidecar waits for its clients.
         resources: ``limits`` or ``requests``, resource, key; in the injector's order.
-        resource_set: the keys among them.
     """
 
     lists: tuple[str, ...]
@@ -55,7 +54,6 @@ class Keys(NamedTuple):
     hold: str
     graceful_exit: str
     resources: tuple[tuple[str, str, str], ...]
-    resource_set: frozenset[str]
 
 
 def _keys(system: System) -> Keys:
@@ -72,7 +70,6 @@ def _keys(system: System) -> Keys:
         hold=system.annotation(HOLD),
         graceful_exit=system.annotation(GRACEFUL_EXIT),
         resources=resources,
-        resource_set=frozenset(key for _, _, key in resources),
     )
 
 
@@ -93,7 +90,7 @@ def pod_keys(system: System) -> frozenset[str]:
         names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
     known = {*keys_of(system).lists, *map(system.annotation, names)}
     if system.sidecar_kind == "pipy":
-        known |= keys_of(system).resource_set
+        known |= {key for _, _, key in keys_of(system).resources}
     return frozenset(known)
 
 
@@ -104,47 +101,34 @@ def namespace_keys(system: System) -> frozenset[str]:
     return (pod_keys(system) - lists) | {system.annotation(METRICS)}
 
 
-def parse_ports(text: str | None, key: str) -> tuple[int, ...]:
-    """A port list: above 0, without an upper bound; nothing for an absent annotation.
+def parse_list(name: ListName, text: str | None, key: str) -> tuple[Any, ...]:
+    """One list of a pod; nothing for an absent annotation.
+
+    A port is above 0, without an upper bound. A range is kept as written; IPv6 is accepted here
+    and fails in the script.
 
     Args:
+        name: the list.
         text: the annotation's value.
         key: its full key, for the message.
 
     Raises:
         Refusal: with the injector's message, for the first bad part.
     """
-    if text is None:
-        return ()
-    ports = []
-    for part in text.split(","):
-        shown = trim(part)
-        port = atoi(shown)
-        if port is None or port <= 0:
-            raise _bad_part("Invalid port value", "invalid-port", shown, key)
-        ports.append(port)
-    return tuple(ports)
+    parts = [] if text is None else [trim(part) for part in text.split(",")]
+    if name.holds == "ports":
+        return tuple(_port(part, key) for part in parts)
+    for part in parts:
+        if not is_cidr(part):
+            raise _bad_part("Invalid IP range", "invalid-cidr", part, key)
+    return tuple(parts)
 
 
-def parse_ranges(text: str | None, key: str) -> tuple[str, ...]:
-    """A range list, each range as written; IPv6 is accepted here and fails in the script.
-
-    Args:
-        text: the annotation's value.
-        key: its full key, for the message.
-
-    Raises:
-        Refusal: with the injector's message, for the first bad part.
-    """
-    if text is None:
-        return ()
-    ranges = []
-    for part in text.split(","):
-        shown = trim(part)
-        if not is_cidr(shown):
-            raise _bad_part("Invalid IP range", "invalid-cidr", shown, key)
-        ranges.append(shown)
-    return tuple(ranges)
+def _port(part: str, key: str) -> int:
+    port = atoi(part)
+    if port is None or port <= 0:
+        raise _bad_part("Invalid port value", "invalid-port", part, key)
+    return port
 
 
 def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
@@ -154,15 +138,6 @@ def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
         path=f"metadata.annotations.{key}",
         value=shown,
     )
-
-
-def parse_list(name: ListName, text: str | None, key: str) -> tuple[int | str, ...]:
-    """One list of a pod, by what it holds.
-
-    Raises:
-        Refusal: for the first bad part.
-    """
-    return parse_ports(text, key) if name.holds == "ports" else parse_ranges(text, key)
 
 
 def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:

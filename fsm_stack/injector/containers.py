@@ -6,7 +6,7 @@ osm-edge, the Envoy drivers of osm-edge and OSM.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
@@ -24,8 +24,6 @@ from fsm_stack.well_known import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView, Resources
     from fsm_stack.injector.pod_fields import Pod
@@ -89,176 +87,108 @@ def healthcheck_container(mesh: MeshView) -> Container:
     }
 
 
-class SidecarOptions(NamedTuple):
-    """What a pod and its namespace choose of their sidecar.
-
-    Attributes:
-        image: the sidecar's.
-        probes: which probe ports it listens on: liveness, readiness, startup.
-        resources: annotations that count: limits or requests, resource, amount.
-        hold: the application waits for the sidecar.
-        graceful_exit: the sidecar waits for its clients.
-        windows: the pod runs on Windows.
-    """
-
-    image: str
-    probes: tuple[bool, bool, bool]
-    resources: tuple[tuple[str, str, str], ...] = ()
-    hold: bool = False
-    graceful_exit: bool = False
-    windows: bool = False
-
-
-def sidecar_options(
-    pod: Pod, mesh: MeshView, namespace: NamespaceView, probes: Summary, *, windows: bool
-) -> SidecarOptions:
-    """What the pod, its namespace and the mesh decide of the sidecar, in that order."""
-    known = keys_of(mesh.system)
-    own, shared = pod.annotations, namespace.annotations
-    image = mesh.sidecar_windows_image if windows else mesh.sidecar_image
-    hold = graceful_exit = False
-    if mesh.profile.sidecar_options:
-        key = known.image
-        image = own.get(key) or shared.get(key) or image
-        hold = _switch(own, shared, known.hold, mesh.hold)
-        graceful_exit = _switch(own, shared, known.graceful_exit, mesh.graceful_exit)
-    liveness, readiness, startup = probes.kinds
-    return SidecarOptions(
-        image=image,
-        probes=(liveness is not None, readiness is not None, startup is not None),
-        resources=_chosen_resources(own, shared, mesh),
-        hold=hold,
-        graceful_exit=graceful_exit,
-        windows=windows,
-    )
+def held(pod: Pod, mesh: MeshView, namespace: NamespaceView) -> bool:
+    """Whether the application waits for the sidecar."""
+    return _switch(pod, mesh, namespace, keys_of(mesh.system).hold, default=mesh.hold)
 
 
 def _switch(
-    own: Mapping[str, str],
-    shared: Mapping[str, str],
-    key: str,
-    default: bool,  # noqa: FBT001
+    pod: Pod, mesh: MeshView, namespace: NamespaceView, key: str, *, default: bool
 ) -> bool:
-    value = own.get(key)
+    """What the pod, its namespace or the mesh says, in that order."""
+    if not mesh.profile.sidecar_options:
+        return False
+    value = pod.annotations.get(key)
     if value is None:
-        value = shared.get(key)
+        value = namespace.annotations.get(key)
     return default if value is None else bool(yes_or_no(value))  # an unknown value is off
-
-
-def _chosen_resources(
-    own: Mapping[str, str], shared: Mapping[str, str], mesh: MeshView
-) -> tuple[tuple[str, str, str], ...]:
-    known = keys_of(mesh.system)
-    found = known.resource_set
-    if mesh.sidecar_kind != "pipy" or (found.isdisjoint(own) and found.isdisjoint(shared)):
-        return ()
-    chosen = []
-    for kind, name, key in known.resources:
-        for source in (own, shared):
-            amount = stored_quantity(source[key]) if key in source else None
-            if amount is not None:
-                chosen.append((kind, name, amount))
-                break
-    return tuple(chosen)
 
 
 def sidecar(
     pod: Pod,
     mesh: MeshView,
     namespace: NamespaceView,
-    options: SidecarOptions,
+    probes: Summary,
     *,
+    windows: bool,
     proxy_id: str,
     service_account: str,
 ) -> Container:
-    """The sidecar with the pod's own values.
+    """The sidecar of a pod.
 
     Raises:
-        Refusal: for a service account of the wrong type.
+        Refusal: for owners or a service account of the wrong type.
     """
+    pipy = mesh.sidecar_kind == "pipy"
+    controller = pod.controller() if pipy else None
     account = scalar(pod.spec.get("serviceAccountName"), str, "PodSpec.spec.serviceAccountName")
     account = account or service_account
-    if mesh.sidecar_kind == "envoy":
+    environment = _pod_environment()
+    if pipy:
+        account = account or mesh.profile.service_account
+        command = _pipy_command(mesh, f"{proxy_id}.sidecar.{account}.{namespace.name}")
+        environment = _pipy_environment(mesh, environment, controller)
+    else:
         # osm-edge takes the pod's own namespace, which is empty at admission.
         osm = mesh.system.sidecar_kind == "envoy"
         place = namespace.name if osm else pod.metadata.get("namespace") or ""
-        return _envoy(mesh, options, f"{account}.{place}")
-    account = account or mesh.profile.service_account
-    proxy = f"{proxy_id}.sidecar.{account}.{namespace.name}"
-    return _pipy(mesh, options, proxy, pod.controller())
+        command = _envoy_command(mesh, f"{account}.{place}")
+    mount = PIPY_MOUNT if pipy else ENVOY_MOUNT
+    return {
+        "name": mesh.system.sidecar_container,
+        "image": _image(pod, mesh, namespace, windows=windows),
+        **command,
+        "ports": _ports(probes),
+        "env": environment,
+        "resources": _resources(pod, mesh, namespace) if pipy else _copied(mesh.resources),
+        "volumeMounts": [
+            {"name": mesh.profile.bootstrap_volume, "readOnly": True, "mountPath": mount}
+        ],
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {"windowsOptions": {"runAsUserName": mesh.profile.windows_user}}
+        if windows
+        else {"runAsUser": SIDECAR_UID, "allowPrivilegeEscalation": False},
+        **_lifecycle(pod, mesh, namespace),
+    }
 
 
-def _pipy(
-    mesh: MeshView, options: SidecarOptions, proxy: str, controller: tuple[str, str] | None
-) -> Container:
+def _image(pod: Pod, mesh: MeshView, namespace: NamespaceView, *, windows: bool) -> str:
+    default = mesh.sidecar_windows_image if windows else mesh.sidecar_image
+    if not mesh.profile.sidecar_options:
+        return default
+    key = keys_of(mesh.system).image
+    return pod.annotations.get(key) or namespace.annotations.get(key) or default
+
+
+def _pipy_command(mesh: MeshView, proxy: str) -> Container:
     base = f"http://{mesh.repo_host}:{mesh.repo_port}/repo/"
     folder = f"{mesh.codebase}/" if mesh.codebase else ""
+    return {
+        "args": [
+            "pipy",
+            f"--log-level={mesh.log_level}",
+            f"--admin-port={mesh.repo_port}",
+            f"{base}{folder}{mesh.profile.repository}/{proxy}/",
+        ]
+    }
+
+
+def _envoy_command(mesh: MeshView, cluster: str) -> Container:
+    arguments = ("--log-level", mesh.log_level, "--config-path", f"{ENVOY_MOUNT}/bootstrap.yaml")
+    return {"command": ["envoy"], "args": [*arguments, "--service-cluster", cluster]}
+
+
+def _pipy_environment(
+    mesh: MeshView, of_pod: list[dict[str, Any]], controller: tuple[str, str] | None
+) -> list[dict[str, Any]]:
     names = ("POD_CONTROLLER_KIND", "POD_CONTROLLER_NAME")
     owner = (
         [{"name": name} for name in names]
         if controller is None
         else [_variable(name, value) for name, value in zip(names, controller, strict=True)]
     )
-    container = {
-        "name": mesh.system.sidecar_container,
-        "image": options.image,
-        "args": [
-            "pipy",
-            f"--log-level={mesh.log_level}",
-            f"--admin-port={mesh.repo_port}",
-            f"{base}{folder}{mesh.profile.repository}/{proxy}/",
-        ],
-        "ports": _ports(options),
-        "env": [
-            _variable("MESH_NAME", mesh.name),
-            *_pod_environment(),
-            *owner,
-            *(_variable(name, value) for name, value in mesh.more_environment),
-        ],
-        "resources": _resources(mesh.resources, options),
-        "volumeMounts": [_mount(mesh, PIPY_MOUNT)],
-        "imagePullPolicy": "IfNotPresent",
-        "securityContext": _security(mesh, options),
-    }
-    lifecycle = {}
-    if options.hold:
-        lifecycle["postStart"] = {"exec": {"command": [_WAIT]}}
-    if options.graceful_exit:
-        lifecycle["preStop"] = {"exec": {"command": [_LINGER]}}
-    if lifecycle:
-        container["lifecycle"] = lifecycle
-    return container
-
-
-def _envoy(mesh: MeshView, options: SidecarOptions, cluster: str) -> Container:
-    return {
-        "name": mesh.system.sidecar_container,
-        "image": options.image,
-        "command": ["envoy"],
-        "args": [
-            "--log-level",
-            mesh.log_level,
-            "--config-path",
-            f"{ENVOY_MOUNT}/bootstrap.yaml",
-            "--service-cluster",
-            cluster,
-        ],
-        "ports": _ports(options),
-        "env": _pod_environment(),
-        "resources": _copied(mesh.resources),
-        "volumeMounts": [_mount(mesh, ENVOY_MOUNT)],
-        "imagePullPolicy": "IfNotPresent",
-        "securityContext": _security(mesh, options),
-    }
-
-
-def _pull_policy(mesh: MeshView) -> dict[str, str]:
-    return {"imagePullPolicy": mesh.pull_policy} if mesh.pull_policy else {}
-
-
-def _copied(resources: Resources) -> Resources:
-    """Resources that a caller may change."""
-    return {kind: dict(amounts) for kind, amounts in resources.items()}
+    more = [_variable(name, value) for name, value in mesh.more_environment]
+    return [_variable("MESH_NAME", mesh.name), *of_pod, *owner, *more]
 
 
 def _variable(name: str, value: str) -> dict[str, Any]:
@@ -272,26 +202,39 @@ def _pod_environment() -> list[dict[str, Any]]:
     ]
 
 
-def _ports(options: SidecarOptions) -> list[dict[str, Any]]:
-    probes = [known for known, used in zip(_PROBE_PORTS, options.probes, strict=True) if used]
-    return [{"name": name, "containerPort": port} for name, port in (*_PORTS, *probes)]
+def _ports(probes: Summary) -> list[dict[str, Any]]:
+    """The sidecar's own, and one for each kind of probe that it answers."""
+    answered = zip(_PROBE_PORTS, probes.kinds, strict=True)
+    known = [*_PORTS, *(port for port, original in answered if original is not None)]
+    return [{"name": name, "containerPort": port} for name, port in known]
 
 
-def _mount(mesh: MeshView, path: str) -> dict[str, Any]:
-    return {"name": mesh.profile.bootstrap_volume, "readOnly": True, "mountPath": path}
-
-
-def _security(mesh: MeshView, options: SidecarOptions) -> dict[str, Any]:
-    if options.windows:
-        return {"windowsOptions": {"runAsUserName": mesh.profile.windows_user}}
-    return {"runAsUser": SIDECAR_UID, "allowPrivilegeEscalation": False}
-
-
-def _resources(mesh: Resources, options: SidecarOptions) -> Resources:
+def _resources(pod: Pod, mesh: MeshView, namespace: NamespaceView) -> Resources:
     """The mesh's, overridden by those annotations that are quantities."""
-    resources = _copied(mesh)
-    for kind, name, amount in options.resources:
-        stored = stored_quantity(amount)
-        if stored is not None:
-            resources.setdefault(kind, {})[name] = stored
+    resources = _copied(mesh.resources)
+    for kind, name, key in keys_of(mesh.system).resources:
+        for source in (pod.annotations, namespace.annotations):
+            amount = stored_quantity(source[key]) if key in source else None
+            if amount is not None:
+                resources.setdefault(kind, {})[name] = amount
+                break
     return resources
+
+
+def _lifecycle(pod: Pod, mesh: MeshView, namespace: NamespaceView) -> Container:
+    hooks = {}
+    if held(pod, mesh, namespace):
+        hooks["postStart"] = {"exec": {"command": [_WAIT]}}
+    key = keys_of(mesh.system).graceful_exit
+    if _switch(pod, mesh, namespace, key, default=mesh.graceful_exit):
+        hooks["preStop"] = {"exec": {"command": [_LINGER]}}
+    return {"lifecycle": hooks} if hooks else {}
+
+
+def _pull_policy(mesh: MeshView) -> dict[str, str]:
+    return {"imagePullPolicy": mesh.pull_policy} if mesh.pull_policy else {}
+
+
+def _copied(resources: Resources) -> Resources:
+    """Resources that a caller may change."""
+    return {kind: dict(amounts) for kind, amounts in resources.items()}

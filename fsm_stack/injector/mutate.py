@@ -16,9 +16,9 @@ from pydantic_core import PydanticSerializationError, to_json
 from fsm_stack.injector.annotations import interception, keys_of, yes_or_no
 from fsm_stack.injector.containers import (
     healthcheck_container,
+    held,
     init_container,
     sidecar,
-    sidecar_options,
 )
 from fsm_stack.injector.go_values import equal_fold, lower
 from fsm_stack.injector.pod_fields import native_sidecars, objects, scalar, texts, wrong_type
@@ -199,12 +199,17 @@ def mutate(
     if not windows and mesh.system.intercepts(mesh.interception_mode):
         _intercept(mutation, pod, mesh)
     helper = (healthcheck_container(mesh),) if probes.helper else ()
-    options = sidecar_options(pod, mesh, namespace, probes, windows=windows)
     proxy = sidecar(
-        pod, mesh, namespace, options, proxy_id=proxy_id, service_account=service_account
+        pod,
+        mesh,
+        namespace,
+        probes,
+        windows=windows,
+        proxy_id=proxy_id,
+        service_account=service_account,
     )
     _configure_dns(spec, pod, mesh, namespace)
-    if options.hold:
+    if held(pod, mesh, namespace):
         mutation.first, mutation.last = proxy, helper
     else:
         mutation.last = (*helper, proxy)
