@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
-from fsm_stack.injector.pod_fields import scalar
+from fsm_stack.injector.pod import scalar
 from fsm_stack.injector.profile import ENVOY_MOUNT, PIPY_MOUNT
 from fsm_stack.well_known import (
     ADMIN_PORT,
@@ -26,7 +26,7 @@ from fsm_stack.well_known import (
 if TYPE_CHECKING:
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView, Resources
-    from fsm_stack.injector.pod_fields import Pod
+    from fsm_stack.injector.pod import Pod
     from fsm_stack.injector.probes import Summary
 
 Container = dict[str, Any]

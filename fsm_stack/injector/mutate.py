@@ -7,11 +7,7 @@ patch.go, of FSM, osm-edge and OSM, and the sidecar drivers.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-from pydantic_core import PydanticSerializationError, to_json
 
 from fsm_stack.injector.annotations import interception, keys_of, yes_or_no
 from fsm_stack.injector.containers import (
@@ -21,95 +17,19 @@ from fsm_stack.injector.containers import (
     sidecar,
 )
 from fsm_stack.injector.go_values import equal_fold, lower
-from fsm_stack.injector.pod_fields import native_sidecars, objects, scalar, texts, wrong_type
-from fsm_stack.injector.probes import NOTHING, Summary, rewrite_probes
+from fsm_stack.injector.pod import Mutation, objects, scalar, texts, wrong_type
+from fsm_stack.injector.probes import NOTHING, rewrite_probes
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.well_known import PROMETHEUS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.injector.annotations import Interception
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.injector.pod_fields import Pod
+    from fsm_stack.injector.pod import Pod
 
 Json = dict[str, Any]
-
-
-@dataclass(slots=True, kw_only=True)
-class Mutation:
-    """A mutated pod in parts: what is the user's, and what is added.
-
-    Attributes:
-        top: the object as given; metadata and specification take their places in it.
-        metadata: with label and annotations.
-        spec: with the user's containers, init containers and volumes as they were.
-        first: a container before the user's.
-        containers: the user's, probes rewritten; None: the specification has no such key.
-        last: containers after the user's.
-        init_containers: the user's; None: the specification has no such key.
-        init: the init container that is added.
-        volumes: the user's and the bootstrap's; None: the specification has no such key.
-        probes: what the pod's probes were.
-        interception: lists and script; None: no init container.
-        secret: the name of the Secret that the injector makes; None: none.
-        reinjected: the pod had been injected before.
-    """
-
-    top: Mapping[str, Any]
-    metadata: Json
-    spec: Json | None
-    first: Json | None = None
-    containers: list[Json] | None = None
-    last: tuple[Json, ...] = ()
-    init_containers: list[Json] | None = None
-    init: Json | None = None
-    volumes: list[Json] | None = None
-    probes: Summary = NOTHING
-    interception: Interception | None = None
-    secret: str | None = None
-    reinjected: bool = False
-
-    def plain(self) -> Json:
-        """The whole pod; what nothing touched is shared with the given one."""
-        pod = {**self.top, "metadata": self.metadata}
-        if self.spec is None:
-            return pod
-        lists = {
-            "initContainers": _around((), self.init_containers, _listed(self.init)),
-            "containers": _around(_listed(self.first), self.containers, self.last),
-            "volumes": self.volumes,
-        }
-        # In the user's order of keys, so that a diff shows only what is new.
-        pod["spec"] = self.spec | {key: items for key, items in lists.items() if items is not None}
-        return pod
-
-    def text(self) -> str:
-        """The same as compact JSON."""
-        pod = self.plain()
-        try:
-            return to_json(pod, inf_nan_mode="constants").decode()  # a third of json's time
-        except PydanticSerializationError:  # half a surrogate pair, or a deep value
-            return json.dumps(pod, separators=(",", ":"), check_circular=False)
-
-    def ready_count(self) -> int:
-        """How many containers kubectl counts in its READY column: native sidecars are among them.
-
-        Source: kubernetes pkg/printers/internalversion, printPod.
-        """
-        own = len(self.containers or ()) + len(self.last) + (self.first is not None)
-        return own + native_sidecars(self.init_containers)
-
-
-def _listed(container: Json | None) -> tuple[Json, ...]:
-    return () if container is None else (container,)
-
-
-def _around(
-    before: tuple[Json, ...], own: list[Json] | None, after: tuple[Json, ...]
-) -> list[Json] | None:
-    return [*before, *(own or ()), *after] if before or after else own
 
 
 METRICS_ANNOTATIONS: Final = {
@@ -124,7 +44,8 @@ def label_only(
     manifest: Mapping[str, Any], metadata: Json, mesh: MeshView, proxy_id: str
 ) -> Mutation:
     """FSM in NodeLevel mode, and virtual machines: the label and nothing else."""
-    return Mutation(top=manifest, metadata=_labelled(metadata, mesh, proxy_id), spec=None)
+    labelled = _labelled(metadata, mesh, proxy_id)
+    return Mutation(top=manifest, metadata=labelled, spec=None, probes=NOTHING)
 
 
 def mutate(

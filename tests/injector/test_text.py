@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_stack.injector.decision import admit
-from fsm_stack.injector.mutate import Mutation
+from fsm_stack.injector.pod import Mutation
+from fsm_stack.injector.probes import NOTHING
 from fsm_stack.yaml.decode import decode_json
 from fsm_stack.yaml.write import dump
 from tests.given import ID, mesh, namespace, pod
@@ -36,7 +37,7 @@ def nested(depth: int) -> Any:
 
 def encode(value: Any) -> str:
     """A pod's text with this value somewhere in it."""
-    return Mutation(top={"value": value}, metadata={}, spec=None).text()
+    return Mutation(top={"value": value}, metadata={}, spec=None, probes=NOTHING).text()
 
 
 @given(VALUES)

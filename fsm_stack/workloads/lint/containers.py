@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding
-from fsm_stack.injector.pod_fields import METADATA_FIELDS, container_fields, spec_fields
+from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
