@@ -153,7 +153,6 @@ def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
     return Lists(**parsed)
 
 
-@lru_cache(maxsize=256)
 def yes_or_no(text: str) -> bool | None:
     """The three yes and three no of the injector, in any case; None for anything else."""
     word = lower(text)

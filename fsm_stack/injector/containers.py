@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
 from fsm_stack.injector.pod import scalar
+from fsm_stack.injector.probes import KINDS
 from fsm_stack.injector.profile import ENVOY_MOUNT, PIPY_MOUNT
 from fsm_stack.well_known import (
     ADMIN_PORT,
     HEALTHCHECK_PORT,
     INBOUND_LISTENER_PORT,
-    LIVENESS_PROBE_PORT,
     PROMETHEUS_PORT,
-    READINESS_PROBE_PORT,
     SIDECAR_UID,
-    STARTUP_PROBE_PORT,
 )
 
 if TYPE_CHECKING:
@@ -42,11 +40,6 @@ _PORTS: Final = (
     ("proxy-admin", ADMIN_PORT),
     ("proxy-inbound", INBOUND_LISTENER_PORT),
     ("proxy-metrics", PROMETHEUS_PORT),
-)
-_PROBE_PORTS: Final = (
-    ("liveness-port", LIVENESS_PROBE_PORT),
-    ("readiness-port", READINESS_PROBE_PORT),
-    ("startup-port", STARTUP_PROBE_PORT),
 )
 _WAIT: Final = "/usr/local/bin/wait-pipy"
 _LINGER: Final = "/usr/local/bin/gkill"
@@ -204,8 +197,10 @@ def _pod_environment() -> list[dict[str, Any]]:
 
 def _ports(probes: Summary) -> list[dict[str, Any]]:
     """The sidecar's own, and one for each kind of probe that it answers."""
-    answered = zip(_PROBE_PORTS, probes.kinds, strict=True)
-    known = [*_PORTS, *(port for port, original in answered if original is not None)]
+    known = list(_PORTS)
+    for (_, kind, port), original in zip(KINDS, probes.kinds, strict=True):
+        if original is not None:
+            known.append((f"{kind}-port", port))
     return [{"name": name, "containerPort": port} for name, port in known]
 
 

@@ -75,7 +75,6 @@ _GO_KINDS: Final = {
     float: "number",
 }
 _GO_TYPES: Final = {str: "string", bool: "bool", int: "int32"}
-_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def wrong_type(value: object, field: str, go_type: str) -> Refusal:

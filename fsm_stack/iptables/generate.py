@@ -7,7 +7,7 @@ osm-edge (the script generator); every recorded script of theirs is reproduced b
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.rule import (
     OUTPUT,
@@ -60,7 +60,8 @@ DNS_ADDRESS = "127.0.0.153"
 DNS_PORT = 53
 DNS_LISTENER = "127.0.0.153:5300"
 
-_DIRECT_INBOUND_PORTS = (
+# What enters for these is returned before any list is looked at.
+DIRECT_INBOUND_PORTS: Final = (
     (PROMETHEUS_PORT, Reason.PROMETHEUS),
     (LIVENESS_PROBE_PORT, Reason.LIVENESS),
     (READINESS_PROBE_PORT, Reason.READINESS),
@@ -96,7 +97,7 @@ def inbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
         why=Reason.TO_INBOUND_LISTENER,
     )
     yield _append(PREROUTING, TCP, to=Jump(chain=chains.inbound), why=Reason.HOOK_INBOUND)
-    for port, why in _DIRECT_INBOUND_PORTS:
+    for port, why in DIRECT_INBOUND_PORTS:
         match = DestinationPort(ports=Ports(port))
         yield _append(chains.inbound, TCP, match, to=Return(), why=why)
     yield _append(

@@ -235,11 +235,11 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
         case OutInterface():
             return interface_matches(match.name, _interface(packet, "outbound"))
         case DestinationPort():
-            return match.ports.bounds[0] <= packet.port <= match.ports.bounds[1]
+            return _within(packet.port, match.ports.bounds)
         case Multiport():
-            return any(first <= packet.port <= last for first, last in _bounds(match))
+            return any(_within(packet.port, ports.bounds) for ports in match.ports)
         case UidOwner():
-            return match.bounds[0] <= packet.uid <= match.bounds[1]
+            return _within(packet.uid, match.bounds)
         case _:
             assert_never(match)
 
@@ -249,8 +249,8 @@ def _interface(packet: Packet, direction: Direction) -> str:
     return packet.interface if packet.direction == direction else ""
 
 
-def _bounds(match: Multiport) -> list[tuple[int, int]]:
-    return [ports.bounds for ports in match.ports]
+def _within(number: int, bounds: tuple[int, int]) -> bool:
+    return bounds[0] <= number <= bounds[1]
 
 
 def _from(match: Source, packet: Packet) -> bool:

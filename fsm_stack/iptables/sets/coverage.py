@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 # Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None
 _RETURNED: Final = "returned"
-_RANGES: Final = {name: (first, end) for name, first, end in AXES}
-_BY_DESTINATION: Final = "destination"
+# Axis name to its first point and its end.
+WHOLE: Final = {name: (first, end) for name, first, end in AXES}
+DESTINATION: Final = "destination"
 # The interface that packets of a hook do not have.
 _LACKING: Final = {OUTPUT: InInterface, PREROUTING: OutInterface}
 _NOTHING: Final = Destination(cidr="0.0.0.0/0", negated=True)
@@ -218,11 +219,11 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         limits = rule_limits(rule)
         if limits is None:
             continue
-        ranges = limits.pop(_BY_DESTINATION, [_RANGES[_BY_DESTINATION]])
+        ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
         key = tuple((name, tuple(limits[name])) for name in sorted(limits))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [
-        builder.box({**limits, _BY_DESTINATION: merged(ranges)}, value=True, other=False)
+        builder.box({**limits, DESTINATION: merged(ranges)}, value=True, other=False)
         for limits, ranges in shapes.values()
     ]
     return folded(builder, or_, boxes or [builder.constant(value=False)])
@@ -234,7 +235,7 @@ def rule_limits(rule: Rule) -> Limits | None:
     for match in rule.matches:
         axis, intervals = _intervals(match)
         if match.negated:
-            intervals = complement(intervals, *_RANGES[axis])
+            intervals = complement(intervals, *WHOLE[axis])
         if axis in limits:
             intervals = intersection(limits[axis], intervals)
         if not intervals:
@@ -247,10 +248,10 @@ def _intervals(match: Match) -> tuple[str, list[Interval]]:
     match match:
         case Protocol():
             number = protocol_number(match.name)
-            return ("protocol", [(number, number + 1) if number else _RANGES["protocol"]])
+            return ("protocol", [(number, number + 1) if number else WHOLE["protocol"]])
         case Source() | Destination():
             bounds = ipv4_range(match.cidr)
-            axis = "source" if isinstance(match, Source) else _BY_DESTINATION
+            axis = "source" if isinstance(match, Source) else DESTINATION
             return (axis, [bounds] if bounds else [])
         case InInterface() | OutInterface():
             return ("interface", [interface_interval(match.name)])

@@ -7,17 +7,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.iptables.packet import protocol_name
-from fsm_stack.iptables.sets.diagram import AXES
+from fsm_stack.iptables.sets.coverage import WHOLE
 from fsm_stack.iptables.sets.ranges import cidrs, complement, prefix_end
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fsm_stack.iptables.packet import Direction
     from fsm_stack.iptables.sets.diagram import Interval
 
 Intervals = tuple["Interval", ...]
-_ENDS = {name: (first, end) for name, first, end in AXES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,30 +69,25 @@ def region_text(region: Region) -> str:
 
 
 def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noqa: ANN401  # a function of intervals
-    return "" if intervals == (_ENDS[axis],) else f"{label}{text(intervals)}"
+    return "" if intervals == (WHOLE[axis],) else f"{label}{text(intervals)}"
 
 
 def protocols_text(intervals: Intervals) -> str:
     """``tcp,udp``, a long interval as numbers, or ``any but tcp``: whichever has fewer parts."""
-
-    def texts(spans: Sequence[Interval]) -> list[str]:
-        return [
-            protocol_name(start) if stop - start == 1 else f"{start}-{stop - 1}"
-            for start, stop in spans
-        ]
-
-    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS["protocol"])))
+    return numbers_text(intervals, "protocol", protocol_name)
 
 
-def numbers_text(intervals: Intervals, axis: str = "port") -> str:
+def numbers_text(
+    intervals: Intervals, axis: str = "port", name: Callable[[int], str] = str
+) -> str:
     """``80,443,8000-8999``, both ends inside, or ``any but 80``: whichever has fewer parts."""
 
     def texts(spans: Sequence[Interval]) -> list[str]:
         return [
-            str(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in spans
+            name(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in spans
         ]
 
-    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS[axis])))
+    return _shorter(texts(intervals), texts(complement(intervals, *WHOLE[axis])))
 
 
 def uids_text(intervals: Intervals) -> str:
@@ -107,7 +101,7 @@ def addresses_text(intervals: Intervals) -> str:
     def texts(spans: Sequence[Interval]) -> list[str]:
         return [cidr for start, stop in spans for cidr in cidrs(start, stop)]
 
-    return _shorter(texts(intervals), texts(complement(intervals, *_ENDS["destination"])))
+    return _shorter(texts(intervals), texts(complement(intervals, *WHOLE["destination"])))
 
 
 def _shorter(inside: list[str], outside: list[str]) -> str:
@@ -123,7 +117,7 @@ def interfaces_text(intervals: Intervals) -> str:
     hull = _pattern(intervals[0][0], intervals[-1][1])
     gaps = [(stop, after[0]) for (_, stop), after in pairwise(intervals)]
     if hull is None:
-        first, end = _ENDS["interface"]
+        first, end = WHOLE["interface"]
         hull = "any"
         gaps = [(first, intervals[0][0]), *gaps, (intervals[-1][1], end)]
         gaps = [gap for gap in gaps if gap[0] != gap[1]]
@@ -142,8 +136,6 @@ def _patterns(intervals: Sequence[Interval]) -> list[str]:
 def _pattern(start: str, stop: str | None) -> str | None:
     if stop == f"{start}\0":
         return start
-    return f"{start}+" if stop == prefix_end(start) and start else _all(start, stop)
-
-
-def _all(start: str, stop: str | None) -> str | None:
-    return "any" if not start and stop is None else None
+    if start:
+        return f"{start}+" if stop == prefix_end(start) else None
+    return "any" if stop is None else None
