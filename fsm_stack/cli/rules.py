@@ -48,7 +48,7 @@ def entries_of(source: RulesSource) -> Mapping[int, tuple[Bypass, ...]]:
 
 def rule_lines(source: RulesSource) -> list[str]:
     """One line a rule, reasons aligned; below it the stack's entries that say more."""
-    from fsm_stack.iptables.rule_text import step_line
+    from fsm_stack.iptables.write import step_line
     from fsm_stack.redirection.origins import declared_text
 
     steps = source.reading.ruleset.steps
@@ -77,7 +77,7 @@ def plain_rules(source: RulesSource) -> list[dict[str, Any]]:
 
 
 def _plain(step: Step, entries: tuple[Bypass, ...]) -> dict[str, Any]:
-    from fsm_stack.iptables.rule_text import rule_text, step_line
+    from fsm_stack.iptables.write import rule_text, step_line
 
     return {
         "text": step_line(step),
@@ -227,7 +227,7 @@ def _list_lines(found: FoundLists) -> list[str]:
 
 
 def _plain_reading(source: RulesSource, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    from fsm_stack.iptables.rule_text import rule_text
+    from fsm_stack.iptables.write import rule_text
 
     family = source.reading.generation
     found = _found(source)

@@ -142,14 +142,14 @@ def _verdict_text(verdict: Verdict) -> str:
 
 
 def _rule_text(hop: Hop) -> str:
-    from fsm_stack.iptables.rule_text import rule_text
+    from fsm_stack.iptables.write import rule_text
 
     line = f" (line {hop.rule.line})" if hop.rule.line else ""
     return f"{hop.chain} {hop.number}{line}: {rule_text(hop.rule)}"
 
 
 def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
-    from fsm_stack.iptables.rule_text import match_text, rule_text
+    from fsm_stack.iptables.write import match_text, rule_text
 
     packet = one.packet
     who = f", uid {packet.uid}" if packet.direction == "outbound" else ""
@@ -177,7 +177,7 @@ def _plain_pass(one: Pass, *, all_rules: bool) -> dict[str, Any]:
 
 
 def _plain_hop(hop: Hop) -> dict[str, Any]:
-    from fsm_stack.iptables.rule_text import match_text, rule_text
+    from fsm_stack.iptables.write import match_text, rule_text
 
     return {
         "chain": hop.chain,

@@ -167,7 +167,7 @@ def of_stack(project_dir: Path, name: str, profile: str | None = None) -> RulesS
 
 def of_settings(settings: StackSettings, name: str, profile: str | None = None) -> RulesSource:
     """The same for settings that are loaded already."""
-    from fsm_stack.iptables.script import script  # noqa: PLC0415  # a script needs no templates
+    from fsm_stack.iptables.write import script  # noqa: PLC0415  # a script needs no templates
     from fsm_stack.redirection.origins import intercept_lists  # noqa: PLC0415  # likewise
     from fsm_stack.settings.effective import profile_lists  # noqa: PLC0415  # likewise
 
