@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Direction, Verdict
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region
     from fsm_stack.project.rules_source import RulesSource
 
 _NOT_TCP: Final = ((0, 6), (7, 256))
@@ -147,7 +147,7 @@ def _region_lines(region: Region) -> list[str]:
 
 def _parts(region: Region) -> dict[str, str]:
     """What limits a region, by name, as text; what does not limit it is left out."""
-    from fsm_stack.iptables.sets import region as text
+    from fsm_stack.iptables.sets import reach as text
     from fsm_stack.iptables.sets.diagram import AXES
 
     whole = {name: ((first, end),) for name, first, end in AXES}
@@ -178,7 +178,7 @@ def _short(text: str) -> str:
 def _counts(region: Region) -> tuple[int, int | None]:
     """Destination addresses and ports; None where some protocol has no ports."""
     from fsm_stack.iptables.packet import WITH_PORTS, protocol_number
-    from fsm_stack.iptables.sets.region import length
+    from fsm_stack.iptables.sets.reach import length
 
     numbers = {number for start, stop in region.protocols for number in range(start, stop)}
     with_ports = numbers <= {protocol_number(name) for name in WITH_PORTS}

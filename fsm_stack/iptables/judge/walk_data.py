@@ -26,8 +26,8 @@ from fsm_stack.iptables.rule import (
     Source,
     UidOwner,
 )
-from fsm_stack.iptables.rule_text import match_text, rule_text
 from fsm_stack.iptables.sets.ranges import PROTOCOLS, ipv4_range
+from fsm_stack.iptables.write import match_text, rule_text
 from fsm_stack.well_known import (
     INBOUND_LISTENER_PORT,
     OUTBOUND_LISTENER_PORT,

@@ -30,8 +30,8 @@ from fsm_stack.iptables.rule import (
     Redirect,
     Return,
 )
-from fsm_stack.iptables.rule_text import match_text
 from fsm_stack.iptables.sets.dead import dead_rules
+from fsm_stack.iptables.write import match_text
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:

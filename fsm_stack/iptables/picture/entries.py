@@ -18,7 +18,7 @@ from fsm_stack.iptables.rule import (
 from fsm_stack.iptables.sets.coverage import rule_limits
 from fsm_stack.iptables.sets.diagram import AXES
 from fsm_stack.iptables.sets.ranges import canonical, intersection, merged
-from fsm_stack.iptables.sets.region import addresses_text, numbers_text
+from fsm_stack.iptables.sets.reach import addresses_text, numbers_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.rule import Match, Reason
     from fsm_stack.iptables.sets.decisions import Group, LaneName
-    from fsm_stack.iptables.sets.region import Intervals, Region
+    from fsm_stack.iptables.sets.reach import Intervals, Region
 
 ALL: Final = {name: ((first, end),) for name, first, end in AXES}
 # So many entries of one rule stand by name; the others share one block.

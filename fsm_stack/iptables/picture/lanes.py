@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.iptables.packet import Rewritten, protocol_number, verdict_text
 from fsm_stack.iptables.picture.entries import ALL, Block, Notes, entries
 from fsm_stack.iptables.rule import DestinationPort, Reason
-from fsm_stack.iptables.rule_text import match_text
-from fsm_stack.iptables.sets import region as words
+from fsm_stack.iptables.sets import reach as words
 from fsm_stack.iptables.sets.decisions import HOOKS, LANES
+from fsm_stack.iptables.write import match_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fsm_stack.iptables.packet import Direction
     from fsm_stack.iptables.sets.decisions import Decisions, Fate, Group, LaneName
-    from fsm_stack.iptables.sets.region import Intervals, Region
+    from fsm_stack.iptables.sets.reach import Intervals, Region
 
 TCP: Final = protocol_number("tcp")
 _ONLY_TCP: Final = ((TCP, TCP + 1),)

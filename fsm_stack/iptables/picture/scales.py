@@ -14,7 +14,7 @@ from fsm_stack.well_known import PORT_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fsm_stack.iptables.sets.region import Intervals
+    from fsm_stack.iptables.sets.reach import Intervals
 
 # The ranges that people know by heart, drawn always.
 _LANDMARKS: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")

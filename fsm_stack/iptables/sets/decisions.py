@@ -17,9 +17,9 @@ from fsm_stack.iptables.sets.coverage import (
     folded,
     matching,
     same_target_groups,
+    seen_from,
 )
 from fsm_stack.iptables.sets.diagram import AXES, Diagrams
-from fsm_stack.iptables.sets.hooks import seen_from
 from fsm_stack.iptables.sets.reach import Traffic
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Direction
     from fsm_stack.iptables.rule import Reason, Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Node
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region
 
 # What may become of a packet: the sidecar gets it; a rule lets it pass; no rule looks at it.
 LaneName = Literal["sidecar", "bypass", "unseen"]
