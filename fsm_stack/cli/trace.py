@@ -228,7 +228,7 @@ def packet_options(function: _Function) -> _Function:
 @click.option("--resolves-to", type=Address(),
               help="Where the sidecar connects to for it: a service's endpoint.")  # fmt: skip
 @click.option("--all-rules", is_flag=True, help="Show the rules that did not apply, too.")
-@svg_option
+@svg_option("Also draw its way through the chains into FILE.")
 @output_option
 def trace(
     stack: str | None,

@@ -32,14 +32,12 @@ RULES: Final = (
         title="a change does more to traffic than was declared",
         why="What was declared is what was agreed on; the rest is collateral that nobody has judged.",
         fix="Make the change smaller, or declare the rest, too.",
-        acceptable=False,
     ),
     fatal(
         id="change-missing",
         title="a declared change of traffic does not happen",
         why="Whoever asked for it will see no effect, and look for the reason elsewhere.",
         fix="Correct the entry, or the declaration.",
-        acceptable=False,
     ),
     fatal(
         id="change-undecided",
@@ -49,7 +47,6 @@ RULES: Final = (
             "all connections holds."
         ),
         fix="Mend what the message names; what it decides then is told.",
-        acceptable=False,
     ),
     fatal(
         id="contract-broken",
@@ -59,13 +56,11 @@ RULES: Final = (
             "mesh. The witness is one that does otherwise."
         ),
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
-        acceptable=False,
     ),
     fatal(
         id="environment-differs",
         title="two environments differ in what is not listed",
         why="What is tried in one environment then is not what runs in the other.",
         fix="Make them equal, or list the path under environments.mayDiffer with the reason.",
-        acceptable=False,
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import require_loadable
 from fsm_stack.iptables.packet import redirected_to, sent_to, verdict_text
-from fsm_stack.iptables.picture_boxes import (
+from fsm_stack.iptables.picture.boxes import (
     GAP,
     HEAD,
     LEFT,
@@ -208,7 +208,7 @@ _STORY_LINE = 26
 _LEGEND = "; numbers mark the rules that applied, a ring the one that decided"
 
 
-def picture(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
+def chains_svg(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
     """An SVG of every chain that traffic reaches.
 
     Args:
@@ -268,7 +268,7 @@ def picture(ruleset: Ruleset, *, title: str, trace: Trace | None = None) -> str:
     ]
     arrows = sorted(layout.arrows, key=lambda arrow: arrow.step)
     return render(
-        "iptables/picture.svg.j2",
+        "iptables/chains.svg.j2",
         title=escape("".join(one if one.isprintable() else "\ufffd" for one in title)),
         boxes=boxes,
         arrows=[
