@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import error, info, warning
+from fsm_stack.findings.rule import fatal, info, warning
 
 RULES: Final = (
     warning(
@@ -27,21 +27,19 @@ RULES: Final = (
         ),
         fix="See that policies allow them, then declare the change with --expect or a trailer.",
     ),
-    error(
+    fatal(
         id="change-not-declared",
         title="a change does more to traffic than was declared",
         why="What was declared is what was agreed on; the rest is collateral that nobody has judged.",
         fix="Make the change smaller, or declare the rest, too.",
-        acceptable=False,
     ),
-    error(
+    fatal(
         id="change-missing",
         title="a declared change of traffic does not happen",
         why="Whoever asked for it will see no effect, and look for the reason elsewhere.",
         fix="Correct the entry, or the declaration.",
-        acceptable=False,
     ),
-    error(
+    fatal(
         id="change-undecided",
         title="what a change does to traffic cannot be told",
         why=(
@@ -49,9 +47,8 @@ RULES: Final = (
             "all connections holds."
         ),
         fix="Mend what the message names; what it decides then is told.",
-        acceptable=False,
     ),
-    error(
+    fatal(
         id="contract-broken",
         title="a traffic contract is not kept",
         why=(
@@ -59,13 +56,11 @@ RULES: Final = (
             "mesh. The witness is one that does otherwise."
         ),
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
-        acceptable=False,
     ),
-    error(
+    fatal(
         id="environment-differs",
         title="two environments differ in what is not listed",
         why="What is tried in one environment then is not what runs in the other.",
         fix="Make them equal, or list the path under environments.mayDiffer with the reason.",
-        acceptable=False,
     ),
 )
