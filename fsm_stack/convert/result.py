@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ Json = dict[str, Any]
 
 SCHEMA_LINE: Final = "# yaml-language-server: $schema=./schemas/stack.schema.json"
 _STEP: Final = "  "
+_IN_LINE: Final = 6  # list entries that stand in brackets
+_WORD: Final = re.compile(r"[A-Za-z0-9._/-]{1,24}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +174,18 @@ def _written(
         for key, item in value.items():
             yield from _written(key, f"{path}.{key}", item, pad + _STEP, sources)
         return
+    if isinstance(value, list) and 0 < len(value) <= _IN_LINE and all(map(_short, value)):
+        items = [dump({"": one})[4:-1] for one in value]
+        first = dump({name: []}).rstrip("\n").removesuffix(" []")
+        yield f"{pad}{first} [{', '.join(items)}]{note}"
+        return
     first, *rest = dump({name: value}).rstrip("\n").split("\n")
     yield f"{pad}{first}{note}"
     yield from (f"{pad}{line}" if line else "" for line in rest)
+
+
+def _short(value: Any) -> bool:
+    """Whether an entry can stand in brackets: nothing in it means something there."""
+    if isinstance(value, bool | int):
+        return True
+    return isinstance(value, str) and _WORD.fullmatch(value) is not None

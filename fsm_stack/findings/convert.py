@@ -37,7 +37,7 @@ RULES = (
     ),
     Rule(
         id="mesh-config-key-ignored",
-        severity="warning",
+        severity="info",
         title="a key of the MeshConfig that no program of FSM reads",
         why="FSM's Go types do not have it: bootstrap drops it when it writes the object again.",
         fix="Nothing to do: it says nothing.",
