@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_camel
 
 from fsm_stack.manifests.pods import default_affinity
-from fsm_stack.settings.models.images import FSM_IMAGES, PIPY_VERSIONS
+from fsm_stack.settings.models.components import FSM_IMAGES, PIPY_VERSIONS
 
 # How a value becomes a setting:
 #   same       as it is

@@ -1,7 +1,7 @@
 """Install and patch commands, as people typed them, to what they say about the mesh.
 
 ``fsm install`` and ``osm install``, ``helm install`` and ``helm upgrade``, ``kubectl patch``.
-helm's and kubectl's options.
+Source: flomesh-io/fsm cmd/cli/install.go and its like in OSM and osm-edge; helm; kubectl.
 """
 
 from __future__ import annotations

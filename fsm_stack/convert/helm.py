@@ -18,7 +18,7 @@ from fsm_stack.convert.result import Converted, Draft, Line
 from fsm_stack.convert.set_syntax import as_list
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
-from fsm_stack.settings.models.images import DEFAULT_VERSION, PIPY_VERSIONS
+from fsm_stack.settings.models.components import DEFAULT_VERSION, PIPY_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from fsm_stack.findings.finding import finding
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.manifests.mesh_config import OMITTED_WHEN_EMPTY, sections
-from fsm_stack.settings.models.images import FSM_IMAGES, PIPY_VERSIONS
+from fsm_stack.settings.models.components import FSM_IMAGES, PIPY_VERSIONS
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import load_mapping
