@@ -27,6 +27,21 @@ class Entry(NamedTuple):
 
 SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     (
+        "From what runs",
+        (
+            Entry(
+                "convert",
+                "fsm_stack.cli.convert:convert",
+                "Make a stack file of a MeshConfig, Helm values or a release.",
+            ),
+            Entry(
+                "export",
+                "fsm_stack.cli.convert:export",
+                "Print a stack as install command, patch or Helm values.",
+            ),
+        ),
+    ),
+    (
         "Before a change",
         (
             Entry(

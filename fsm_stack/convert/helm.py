@@ -69,7 +69,7 @@ def require_release(fsm_version: str) -> None:
         raise InputError(f"FSM {fsm_version!r}: expected one of {known}")
 
 
-def _same(one: Any, other: Any) -> bool:  # decoded YAML
+def same(one: Any, other: Any) -> bool:  # decoded YAML
     """Equality in which true is not 1."""
     return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
@@ -140,7 +140,7 @@ class _Conversion:
         if given is None and isinstance(default, list):
             given = []  # which the chart's templates write alike, or leave out
         value = _merged(default, given) if mapping else given
-        if _same(value, default):
+        if same(value, default):
             self._draft.drop(path, "the chart's default")
         else:
             self._changed[path] = value

@@ -6,6 +6,7 @@ f1b55bd8, pkg/apis/config/v1alpha3 and cmd/fsm-bootstrap.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.alias_generators import to_camel
@@ -25,7 +26,7 @@ from fsm_stack.units import amount, canonical_quantity
 from fsm_stack.verify.drift import ABSENT, drifts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
@@ -44,6 +45,7 @@ _UNREAD: Final = frozenset(
 )
 _CREDENTIALS: Final = "observability.remoteLogging.authorization"
 _LOGGING_LEVEL: Final = "observability.remoteLogging.level"
+_SMALL: Final = re.compile(r"([0-9]{1,15})([un])")
 _SIDECAR_IMAGE: Final = "sidecar.sidecarImage"
 _MESH_COUNTS: Final = "the MeshConfig counts"
 _RESOURCES: Final = ("resources", "initResources", "healthcheckResources")
@@ -104,8 +106,31 @@ def _release(spec: Json, given: str | None, name: str) -> str:
 
 
 def _sections(spec: Json, draft: Draft, today: date) -> None:
-    """The sections that a stack file has, too; defaults are left out."""
-    kept = _kept(spec, draft)
+    """The sections that a stack file has, too; an absent one is told."""
+    take_sections(_kept(spec, draft), draft, today=today)
+    for section in SECTIONS:
+        if section not in spec:
+            message = f"no section {section}: the chart's defaults are taken"
+            draft.findings.append(
+                finding("mesh-config-part-absent", message, path=f"spec.{section}")
+            )
+
+
+def take_sections(
+    kept: Json, draft: Draft, *, today: date, sources: Mapping[str, str] | None = None
+) -> None:
+    """Settings of FSM's sections; defaults are left out.
+
+    Args:
+        kept: sections in a stack file's form.
+        draft: gets the settings.
+        today: for the settings' checks.
+        sources: where a setting stood, where that is not ``spec.<path>``.
+
+    Raises:
+        FindingsError: ``unknown-key`` or ``wrong-type``.
+    """
+    named = sources or {}
     loaded = load_mapping(kept, name="", today=today)
     refused = [item for item in loaded.findings if item.id in _REFUSED]
     if refused:
@@ -121,16 +146,11 @@ def _sections(spec: Json, draft: Draft, today: date) -> None:
             same = value == FSM.interception_modes[0]
         elif canonical is not None:
             same = at(canonical, path) == at(standard, path)
+        source = named.get(path, f"spec.{path}")
         if same:
-            draft.drop(f"spec.{path}", "FSM's default")
+            draft.drop(source, "FSM's default")
         else:
-            draft.set(path, value, f"spec.{path}")
-    for section in SECTIONS:
-        if section not in spec:
-            message = f"no section {section}: the chart's defaults are taken"
-            draft.findings.append(
-                finding("mesh-config-part-absent", message, path=f"spec.{section}")
-            )
+            draft.set(path, value, source)
 
 
 def defaults() -> Json:
@@ -159,7 +179,7 @@ def _kept(spec: Json, draft: Draft) -> Json:
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")
         else:
-            put(kept, path, _zero(at(usual, path)) if value is None else value)
+            put(kept, path, _zero(at(usual, path)) if value is None else _amount(path, value))
     for path in sorted(OMITTED_WHEN_EMPTY):
         section, usually = path.partition(".")[0], at(usual, path)
         if section in spec and at(spec, path) is None and usually not in (None, {}):
@@ -167,6 +187,17 @@ def _kept(spec: Json, draft: Draft) -> Json:
     if at(spec, "observability.remoteLogging.enable") and at(spec, _LOGGING_LEVEL) is None:
         put(kept, _LOGGING_LEVEL, 0)
     return kept
+
+
+def _amount(path: str, value: Any) -> Any:
+    """A quantity in micros or nanos, as the API server writes small ones, in thousandths."""
+    _, _, rest = path.partition("esources.")
+    small = _SMALL.fullmatch(value) if rest and isinstance(value, str) else None
+    if small is None:
+        return value
+    digits = 6 if small[2] == "n" else 3
+    padded = small[1].rjust(digits + 1, "0")
+    return f"{padded[:-digits]}.{padded[-digits:]}m"
 
 
 def _absent(usual: Json, path: str) -> bool:
@@ -361,7 +392,8 @@ def _differences(settings: StackSettings, spec: Json) -> Iterator[Drift]:
     usual = mesh_config(StackSettings()).object["spec"]
     for drift in drifts(mesh_config(settings).object["spec"], _canonical(spec)):
         written = drift.path.startswith((*_WRITTEN, *_UNREAD, _CREDENTIALS))
-        filled = drift.live is ABSENT and drift.declared == _stands(usual, drift.path)
+        derived = drift.path == "clusterSet.uid"
+        filled = drift.live is ABSENT and (derived or drift.declared == _stands(usual, drift.path))
         if not written and not filled:
             yield drift
 

@@ -103,4 +103,12 @@ RULES = (
         fix="Nothing to do.",
         source="flomesh-io/fsm cmd/cli/install.go; helm",
     ),
+    Rule(
+        id="setting-not-exported",
+        severity="warning",
+        title="a setting of the stack that the other form cannot say",
+        why="What is made of the other form is another mesh than the stack's.",
+        fix="Use the stack itself: pulumi up, or the rendered files.",
+        source="the other form, read back",
+    ),
 )
