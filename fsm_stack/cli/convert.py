@@ -134,9 +134,12 @@ def stack_file(result: Converted) -> str:
     from fsm_stack.convert.result import stack_text
 
     head = [f"Converted from {result.title}."] if result.title else []
-    lost = [item for item in result.findings if item.severity.rank > 0]
+    lost = sum(item.severity.rank > 0 for item in result.findings)
     if lost:
-        head.append(f"{len(lost)} values need a look: see what fsm-stack convert said.")
+        values = "value needs" if lost == 1 else "values need"
+        head.append(
+            f"{lost} {values} a look: fsm-stack convert names {'it' if lost == 1 else 'them'}."
+        )
     return stack_text(result.settings, result.lines, head)
 
 

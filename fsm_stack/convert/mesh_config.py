@@ -23,14 +23,13 @@ from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM
 from fsm_stack.units import amount, canonical_quantity
-from fsm_stack.verify.drift import ABSENT, drifts
+from fsm_stack.verify.drift import ABSENT, Drift, drifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.verify.drift import Drift
 
 SECTIONS: Final = tuple(f.alias or to_camel(n) for n, f in MeshSettings.model_fields.items())
 # Without these the input is no MeshConfig of FSM, and nothing is converted.
@@ -390,12 +389,24 @@ def _differences(settings: StackSettings, spec: Json) -> Iterator[Drift]:
     defaults of the CRD are the chart's.
     """
     usual = mesh_config(StackSettings()).object["spec"]
-    for drift in drifts(mesh_config(settings).object["spec"], _canonical(spec)):
+    declared, live = mesh_config(settings).object["spec"], _canonical(spec)
+    for key in KEYS:  # whole lists: an entry alone says nothing to people
+        one, other = declared["traffic"][key], at(live, f"traffic.{key}") or []
+        if one != other:
+            yield Drift(path=f"traffic.{key}", declared=one, live=other)
+    for drift in drifts(_without_lists(declared), _without_lists(live)):
         written = drift.path.startswith((*_WRITTEN, *_UNREAD, _CREDENTIALS))
         derived = drift.path == "clusterSet.uid"
         filled = drift.live is ABSENT and (derived or drift.declared == _stands(usual, drift.path))
         if not written and not filled:
             yield drift
+
+
+def _without_lists(spec: Json) -> Json:
+    traffic = spec.get("traffic")
+    if not isinstance(traffic, dict):
+        return spec
+    return {**spec, "traffic": {k: v for k, v in traffic.items() if k not in KEYS}}
 
 
 def _stands(value: Any, path: str) -> Any:

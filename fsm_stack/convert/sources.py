@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.commands import Command, commands, merge_patch
@@ -19,8 +20,8 @@ from fsm_stack.settings.models.components import DEFAULT_VERSION, PIPY_VERSIONS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM, OSM
 from fsm_stack.well_known import PRESET_CONFIG_MAP
+from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import objects
-from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,12 +63,13 @@ class Sources:
         Raises:
             InputError: it is nothing of these.
         """
-        documents = [part for part in _documents(text, name) if part is not None]
-        if documents and all(isinstance(one, str) for one in documents):
+        if _looks_typed(text):
             self.commands += commands(text, name=name)
             return
-        for document in documents:
-            self.add(document, name=name)
+        for document in split(StringIO(text), file=name):
+            value = document.load()
+            if value is not None:
+                self.add(value, name=name)
 
     def add(self, value: Any, *, name: str) -> None:
         """Take a decoded document.
@@ -105,29 +107,6 @@ class Sources:
             self.namespaces.append(item)
         else:
             self.unused.append(f"{kind}/{title}")
-
-
-def _documents(text: str, name: str) -> list[Any]:
-    """The documents of a file; a text that is no YAML is one text."""
-    found = []
-    for part in _parts(text):
-        try:
-            found.append(decode_yaml(part))
-        except DecodeError as error:
-            if _looks_typed(part):
-                return [text]
-            raise InputError(f"{name}: {error.problem}") from None
-    return found
-
-
-def _parts(text: str) -> list[str]:
-    parts: list[list[str]] = [[]]
-    for line in text.splitlines(keepends=True):
-        if line.rstrip() == "---":
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    return ["".join(part) for part in parts]
 
 
 def _looks_typed(text: str) -> bool:

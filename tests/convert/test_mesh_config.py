@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsm_stack.convert.commands import merge_patch
@@ -188,13 +188,13 @@ def test_the_mesh_config_counts_and_every_difference_is_listed() -> None:
     assert [(one.id, one.place.path, one.message) for one in both.findings] == [
         (
             "values-overruled",
-            "spec.traffic.enableEgress",
-            "the values say False, the MeshConfig True",
+            "spec.traffic.outboundPortExclusionList",
+            "the values say [80], the MeshConfig [6379]",
         ),
         (
             "values-overruled",
-            "spec.traffic.outboundPortExclusionList[0]",
-            "the values say 80, the MeshConfig 6379",
+            "spec.traffic.enableEgress",
+            "the values say False, the MeshConfig True",
         ),
     ]
 
@@ -205,6 +205,7 @@ def meaning(settings: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
+@settings(max_examples=30)
 @given(mesh_data())
 def test_a_mesh_config_comes_back_as_it_was(data: dict[str, Any]) -> None:
     """Whatever a stack may set: its own MeshConfig converts to settings that mean the same."""
@@ -215,34 +216,34 @@ def test_a_mesh_config_comes_back_as_it_was(data: dict[str, Any]) -> None:
     assert meaning(result.settings) == before["spec"]
 
 
+@settings(max_examples=30)
 @given(mesh_data())
 def test_a_patch_brings_the_default_mesh_to_the_stacks(data: dict[str, Any]) -> None:
-    settings = load_mapping(data, name="", today=TODAY).settings
-    assert settings is not None
+    wanted = stack(data)
     usual = live()
-    patched = merge_patch(usual, merge_patch_of(settings))
+    patched = merge_patch(usual, merge_patch_of(wanted))
     expected = live(data)["spec"]
-    if settings.cluster_set.uid is None:
+    if wanted.cluster_set.uid is None:
         expected["clusterSet"]["uid"] = usual["spec"]["clusterSet"]["uid"]
-    lost = {one.place.path for one in lost_in_patch(settings, today=TODAY)}
+    lost = {one.place.path for one in lost_in_patch(wanted, today=TODAY)}
     again = convert_mesh_config(patched, today=TODAY)
     if not lost:
         assert meaning(again.settings) == expected
 
 
+@settings(max_examples=30)
 @given(mesh_data())
 def test_values_and_the_install_command_mean_the_stack_or_say_what_they_lose(
     data: dict[str, Any],
 ) -> None:
-    settings = load_mapping(data, name="", today=TODAY).settings
-    assert settings is not None
-    values = helm_values(settings)
-    lost = lost_in_values(settings, values, today=TODAY)
+    wanted = stack(data)
+    values = helm_values(wanted)
+    lost = lost_in_values(wanted, values, today=TODAY)
     back = convert_helm_values(values)
     if not lost:
-        assert mesh_config(stack(back.settings)).object == mesh_config(settings).object
+        assert mesh_config(stack(back.settings)).object == mesh_config(wanted).object
     sources = Sources()
-    sources.add_text(install_command(settings, values), name="typed")
+    sources.add_text(install_command(wanted, values), name="typed")
     typed = converted(sources, Options(today=TODAY))
     assert stack(typed.settings) == stack(back.settings)
 
