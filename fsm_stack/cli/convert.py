@@ -16,6 +16,7 @@ from fsm_stack.cli.verb import (
     output_option,
     project_option,
     stops,
+    stream,
     wants_json,
 )
 from fsm_stack.cli.verify import cluster_options
@@ -23,8 +24,9 @@ from fsm_stack.cli.verify import cluster_options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.convert.result import Converted
+    from fsm_stack.convert.result import Converted, Line
     from fsm_stack.convert.sources import Sources
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.reader import Loaded
 
 # Values of which there is nothing to tell.
@@ -45,14 +47,16 @@ INPUT_MAX: Final = 64 * 1024 * 1024  # of a file: a namespace's whole content as
 @click.option("--release", metavar="NAME", help="The Helm release, where there are several.")
 @click.option("-n", "--namespace", metavar="NAME", help="Helm's --namespace.")
 @click.option("--mesh-name", metavar="NAME", help="The mesh's name, where nothing tells it.")
+@click.option("-f", "--filename", "manifests", type=click.Path(path_type=Path), metavar="FILE",
+              help="Manifests of another mesh, to be printed with FSM's annotations.")  # fmt: skip
 @click.option("--to", "stack", metavar="STACK", help="Write Pulumi.STACK.yaml of the project.")
 @click.option("--force", is_flag=True, help="With --to: over a file that is there.")
 @cluster_options
 @output_option
 @project_option
 def convert(
-    files: tuple[Path, ...], *, live: bool, typed: tuple[str, ...], stack: str | None,
-    force: bool, project_dir: Path, **options: Any,  # noqa: ANN401  # for the sources
+    files: tuple[Path, ...], *, live: bool, typed: tuple[str, ...], manifests: Path | None,
+    stack: str | None, force: bool, project_dir: Path, **options: Any,  # noqa: ANN401  # for the sources
 ) -> None:  # fmt: skip
     """Make a stack file of what a mesh was installed from, and of what runs.
 
@@ -65,7 +69,15 @@ def convert(
     The stack file goes to standard output, or with --to into the project; what became of each
     value goes to standard error. A value that is not known is an error that names it. Exit code 1:
     something cannot be declared by a stack, or the file has errors; it is written all the same.
+
+    With -f, workloads and namespaces of OSM, osm-edge, Istio, Linkerd, Kuma or Consul are printed
+    with FSM's labels and annotations in place of theirs; comments and layout stay, and so does
+    what FSM has no equivalent for, which is named.
     """
+    if manifests is not None:
+        if files or typed or live or stack:
+            raise click.UsageError("-f: expected manifests alone")
+        _move(manifests, options["mesh_name"])
     from datetime import UTC, datetime
 
     from fsm_stack.convert.sources import Options, converted
@@ -84,6 +96,49 @@ def convert(
     text = stack_file(result)
     written = write_stack(project_dir, stack, text, force=force) if stack else ""
     finish(result, text, written)
+
+
+def _move(path: Path, mesh_name: str | None) -> None:
+    """Print the manifests of a stream with FSM's labels and annotations, and exit."""
+    from fsm_stack.convert.workloads import moved
+    from fsm_stack.errors import InputError
+    from fsm_stack.findings.finding import harmless
+    from fsm_stack.project.files import documents
+    from fsm_stack.systems import FSM
+    from fsm_stack.workloads.passed import placed
+    from fsm_stack.workloads.rekey import rekeyed, rekeyed_json
+
+    texts: list[str] = []
+    lines: list[Line] = []
+    findings: list[Finding] = []
+    for document in documents(path):
+        value = document.load()
+        result = moved(value, mesh_name=mesh_name or FSM.default_mesh_name)
+        text = document.text
+        try:
+            if result.changes or result.versions:
+                json_form = document.form == "json"
+                text = (
+                    rekeyed_json(value, result.changes, result.versions)
+                    if json_form
+                    else rekeyed(text, result.changes, result.versions)
+                )
+        except InputError as error:
+            raise InputError(f"{document.file}:{document.line}: {error}") from None
+        texts.append(document.lead + text)
+        lines += result.lines
+        findings += placed(document, result.findings)
+    if wants_json():
+        plain = [
+            {"source": o.source, "target": o.target or None, "why": o.why or None} for o in lines
+        ]
+        emit({"manifests": "".join(texts), "keys": plain,
+              "findings": [item.as_json() for item in findings]}, ())  # fmt: skip
+    else:
+        stream(texts)
+        for line in (*(harmless(str(one)) for one in lines), *finding_lines(findings)):
+            click.echo(line, err=True)
+    leave(failed=stops(findings, "error"))
 
 
 def _sources(
