@@ -117,7 +117,7 @@ def _left_out(done: Outcome) -> str:
         return f"not compared: {path}, the Pipy scripts of FSM {version}"
     return (
         f"left out: {path}; this tree is for review, the controller does not start with it alone. "
-        f"Mend: fsm-stack vendor fsm-{version}.tgz"
+        f"Mend: fsm-stack vendor --version {version}"
     )
 
 

@@ -219,7 +219,7 @@ RULES: Final = (
         title="the release's Pipy scripts are left out of a stack that is to run",
         why="The controller's init container unpacks them: without them the controller does not start.",
         fix=(
-            "To run it: fsm-stack vendor fsm-<version>.tgz, then releaseAssets.source: vendored. "
+            "To run it: fsm-stack vendor --version <version>, then releaseAssets.source: vendored. "
             "To look at it only: deployment.lookOnly: true."
         ),
         acceptable=False,
@@ -239,7 +239,7 @@ RULES: Final = (
         severity="error",
         title="the release's Pipy scripts are not vendored",
         why="The controller's init container unpacks them: without them the controller does not start.",
-        fix="Fetch the release's chart archive, as docs/install.md says; then: fsm-stack vendor fsm-<version>.tgz",
+        fix="fsm-stack vendor --version <version>",
         acceptable=False,
     ),
     Rule(
