@@ -29,6 +29,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     (
         "From what runs",
         (
+            Entry("init", "fsm_stack.cli.init:init", "Write a first stack file."),
             Entry(
                 "convert",
                 "fsm_stack.cli.convert:convert",

@@ -1,4 +1,4 @@
-"""An installation as a cluster holds it: MeshConfig, Helm's release, enrolled namespaces.
+"""An installation as a cluster holds it: mesh, Helm's release, namespaces; the cluster itself.
 
 Helm keeps what a release was installed with in Secrets; they are read because the user asks for
 it here, and by nothing else of this package.
@@ -6,12 +6,16 @@ it here, and by nothing else of this package.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.cluster.api import Refused
+from fsm_stack.convert.initial import Facts, collapsed
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
@@ -62,3 +66,86 @@ def _list(cluster: Cluster, path: str, version: str, kind: str, label: str = "")
         if refused.absent:
             return []
         raise CouldNotCheckError(f"{kind}: not read: {refused}") from None
+
+
+def read_facts(cluster: Cluster) -> Facts:
+    """What identifies a cluster, and its ranges, from whatever of it says so.
+
+    Kubernetes has no one place for its ranges. ServiceCIDRs and the nodes' own ranges come first;
+    what kubeadm keeps says the whole of the pods' range, where nodes only have parts of it.
+    """
+    sources: dict[str, str] = {}
+    unknown: list[str] = []
+    uid = str(at(_one(cluster, "/api/v1/namespaces/kube-system", unknown), "metadata.uid") or "")
+    version = _one(cluster, "/version", unknown)
+    minor = re.match(r"\d+", str(version.get("minor", "")))
+    release = f"{version.get('major')}.{minor[0]}" if minor and version.get("major") else ""
+    service = _one(cluster, "/api/v1/namespaces/default/services/kubernetes", unknown)
+    address, ports = at(service, "spec.clusterIP"), at(service, "spec.ports")
+    port = ports[0].get("port") if isinstance(ports, list) and ports else 443
+    pods, services = _ranges(cluster, sources)
+    for name, known in (("pod", pods), ("service", services)):
+        if not known:
+            unknown.append(f"cluster.{name}Ranges: nothing in the cluster tells the range")
+    sources |= {
+        "cluster.context": "the kubeconfig's",
+        "cluster.uid": "of namespace kube-system",
+        "cluster.kubernetesVersion": "/version",
+        "cluster.apiServer": "Service default/kubernetes",
+    }
+    return Facts(
+        context="" if cluster.context == IN_CLUSTER else cluster.context,
+        uid=uid,
+        kubernetes_version=release,
+        pod_ranges=pods,
+        service_ranges=services,
+        api_server=(address, port) if isinstance(address, str) and isinstance(port, int) else None,
+        sources=sources,
+        unknown=tuple(unknown),
+    )
+
+
+def _ranges(cluster: Cluster, sources: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    kubeadm = _kubeadm(cluster)
+    pods = collapsed(str(kubeadm.get("podSubnet") or "").split(","))
+    services = collapsed(str(kubeadm.get("serviceSubnet") or "").split(","))
+    told = "ConfigMap kube-system/kubeadm-config"
+    sources |= {"cluster.podRanges": told, "cluster.serviceRanges": told}
+    if not services:
+        items = _tolerant(cluster, "/apis/networking.k8s.io/v1/servicecidrs")
+        services = collapsed(one for item in items for one in at(item, "spec.cidrs") or ())
+        sources["cluster.serviceRanges"] = "ServiceCIDRs"
+    if not pods:
+        items = _tolerant(cluster, "/api/v1/nodes")
+        pods = collapsed(
+            one
+            for item in items
+            for one in at(item, "spec.podCIDRs") or [at(item, "spec.podCIDR")]
+        )
+        sources["cluster.podRanges"] = "the nodes' podCIDRs"
+    return pods, services
+
+
+def _kubeadm(cluster: Cluster) -> Json:
+    try:
+        item = cluster.read("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
+        config = decode_yaml(str(at(item, "data.ClusterConfiguration") or ""))
+    except (Refused, DecodeError):
+        return {}
+    networking = at(config, "networking")
+    return networking if isinstance(networking, dict) else {}
+
+
+def _one(cluster: Cluster, path: str, unknown: list[str]) -> Json:
+    try:
+        return cluster.read(path)
+    except Refused as refused:
+        unknown.append(str(refused))
+        return {}
+
+
+def _tolerant(cluster: Cluster, path: str) -> list[Json]:
+    try:
+        return list(cluster.pages(path))
+    except Refused:
+        return []
