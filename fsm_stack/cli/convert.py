@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.reader import Loaded
 
+UNUSED: Final = "it says nothing about settings"
 # Values of which there is nothing to tell.
 _QUIET: Final = frozenset(
     {"FSM's default", "the chart's default", "the release's image", "empty: not set",
-     "fsm-connector's own"}
+     "fsm-connector's own", UNUSED}
 )  # fmt: skip
 INPUT_MAX: Final = 64 * 1024 * 1024  # of a file: a namespace's whole content as kubectl prints it
 
@@ -169,19 +170,27 @@ def read_into(sources: Sources, path: Path) -> None:
     Raises:
         InputError: it cannot be read, or is nothing that can be converted.
     """
+    name, text = read_text_input(path)
+    sources.add_text(text, name=name)
+
+
+def read_text_input(path: Path) -> tuple[str, str]:
+    """The name and the text of a file, or of standard input for ``-``.
+
+    Raises:
+        InputError: it is not there, too large, or no UTF-8.
+    """
     import sys
 
     from fsm_stack.errors import InputError
     from fsm_stack.project.files import decoded, read_file
 
     if str(path) == "-":
-        name, content = "<stdin>", sys.stdin.buffer.read(INPUT_MAX)
-    else:
-        name, found = str(path), read_file(path, limit=INPUT_MAX)
-        if found is None:
-            raise InputError(f"{name}: no such file")
-        content = found
-    sources.add_text(decoded(content, name), name=name)
+        return "<stdin>", decoded(sys.stdin.buffer.read(INPUT_MAX), "<stdin>")
+    content = read_file(path, limit=INPUT_MAX)
+    if content is None:
+        raise InputError(f"{path}: no such file")
+    return str(path), decoded(content, str(path))
 
 
 def stack_file(result: Converted) -> str:
@@ -266,14 +275,17 @@ def _report(result: Converted) -> Iterator[str]:
     """What became of each value; those that say nothing are counted."""
     from fsm_stack.findings.finding import harmless
 
-    silent = 0
+    silent, unused = 0, sum(line.why == UNUSED for line in result.lines)
     for line in result.lines:
         if line.target or line.why not in _QUIET:
             yield harmless(str(line))
         else:
             silent += 1
-    if silent:
-        yield f"{silent} values say what FSM's defaults say, which a stack file leaves out"
+    if unused:
+        yield f"{unused} objects of the input say nothing about settings"
+    if silent - unused:
+        values = f"{silent - unused} values"
+        yield f"{values} say what FSM's defaults say, which a stack file leaves out"
 
 
 _FORMS: Final = ("set", "patch", "values")

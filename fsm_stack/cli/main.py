@@ -36,6 +36,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Make a stack file of a MeshConfig, Helm values or a release.",
             ),
             Entry(
+                "adopt",
+                "fsm_stack.cli.adopt:adopt",
+                "Say what taking an installation over would change.",
+            ),
+            Entry(
                 "export",
                 "fsm_stack.cli.convert:export",
                 "Print a stack as install command, patch or Helm values.",

@@ -7,18 +7,22 @@ it here, and by nothing else of this package.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.convert.initial import Facts, collapsed
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.snapshot.shape import texts
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fsm_stack.cluster.api import Cluster
+    from fsm_stack.manifests.manifest import Key, Manifest
 
 Json = dict[str, Any]
 
@@ -66,6 +70,57 @@ def _list(cluster: Cluster, path: str, version: str, kind: str, label: str = "")
         if refused.absent:
             return []
         raise CouldNotCheckError(f"{kind}: not read: {refused}") from None
+
+
+# Where each kind of a stack's objects is served. Source: Kubernetes' API reference.
+_PLURALS: Final = {
+    "Namespace": "namespaces",
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "MeshConfig": "meshconfigs",
+    "ServiceAccount": "serviceaccounts",
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+    "ConfigMap": "configmaps",
+    "Service": "services",
+    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    "Deployment": "deployments",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+}
+
+
+def read_objects(cluster: Cluster, manifests: Iterable[Manifest]) -> dict[Key, Json]:
+    """The objects of a cluster that stand where a stack declares its own.
+
+    Raises:
+        CouldNotCheckError: the account may not read one.
+    """
+    found: dict[Key, Json] = {}
+    for manifest in manifests:
+        prefix = "/apis/" if "/" in manifest.api_version else "/api/"
+        inside = f"/namespaces/{manifest.namespace}" if manifest.namespace else ""
+        path = f"{prefix}{manifest.api_version}{inside}/{_PLURALS[manifest.kind]}/{manifest.name}"
+        try:
+            item = cluster.read(path)
+        except Refused as refused:
+            if not refused.absent:
+                raise CouldNotCheckError(f"{manifest.slug}: not read: {refused}") from None
+        else:
+            found[manifest.key] = item
+    return found
+
+
+def read_annotations(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The annotations of the pods of namespaces, by namespace and name; nothing else of them."""
+    found: dict[str, dict[str, str]] = {}
+    for namespace in namespaces:
+        for item in _tolerant(cluster, f"/api/v1/namespaces/{namespace}/pods"):
+            about = item.get("metadata") or {}
+            found[f"{namespace}/{about.get('name')}"] = texts(about.get("annotations"))
+    return found
 
 
 def read_facts(cluster: Cluster) -> Facts:

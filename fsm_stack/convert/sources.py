@@ -43,6 +43,7 @@ class Sources:
 
     Attributes:
         meshes: MeshConfigs of FSM, OSM or osm-edge, each with its name for people.
+        presets: what the chart's preset makes of a MeshConfig, which counts where there is none.
         values: Helm values, the later ones over the earlier ones.
         releases: revisions of a Helm release.
         commands: install and patch commands.
@@ -51,6 +52,7 @@ class Sources:
     """
 
     meshes: list[tuple[str, Json]] = field(default_factory=list)
+    presets: list[tuple[str, Json]] = field(default_factory=list)
     values: list[tuple[str, Json]] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -102,7 +104,7 @@ class Sources:
         elif is_release(item):
             self.releases.append(read_release(item, name=shown))
         elif kind == "ConfigMap" and title == PRESET_CONFIG_MAP:
-            self.meshes.append((shown, _preset(item, shown)))
+            self.presets.append((shown, _preset(item, shown)))
         elif kind == "Namespace":
             self.namespaces.append(item)
         else:
@@ -243,10 +245,11 @@ def _values(sources: Sources, options: Options) -> Converted | None:
 
 
 def _one_mesh(sources: Sources) -> tuple[str, Json] | None:
-    if len(sources.meshes) > 1:
-        names = ", ".join(name for name, _ in sources.meshes)
+    known = sources.meshes or sources.presets
+    if len(known) > 1:
+        names = ", ".join(name for name, _ in known)
         raise InputError(f"several MeshConfigs: expected one, got {names}")
-    return sources.meshes[0] if sources.meshes else None
+    return known[0] if known else None
 
 
 def _meshed(

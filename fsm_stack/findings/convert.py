@@ -111,4 +111,34 @@ RULES = (
         fix="Use the stack itself: pulumi up, or the rendered files.",
         source="the other form, read back",
     ),
+    Rule(
+        id="adopt-foreign-manager",
+        severity="error",
+        title="somebody else wrote a field that adopting would change",
+        why=(
+            "Neither the installer nor FSM's programs: a person with kubectl, or another controller. "
+            "Server-side apply refuses to take the field without being told to."
+        ),
+        fix="Take the value into the stack file, or name the object in deployment.adopt.",
+        hazard=("H20", "H24"),
+        source="Kubernetes, server-side apply, conflicts",
+        acceptable=False,
+    ),
+    Rule(
+        id="adopt-changes-traffic",
+        severity="warning",
+        title="adopting would change what new pods redirect",
+        why="The stack declares other lists than the MeshConfig that runs: pods differ after their restart.",
+        fix="Convert the MeshConfig that runs (fsm-stack convert --cluster), or review the change.",
+        hazard=("H20",),
+        source="the injector's scripts of both MeshConfigs, compared",
+    ),
+    Rule(
+        id="helm-release-there",
+        severity="warning",
+        title="a Helm release still claims what the stack owns",
+        why="helm uninstall deletes the objects of its manifest, whoever has changed or owns them since.",
+        fix="Delete the release's Secrets after the adoption: Helm forgets it, and its objects stay.",
+        source="helm pkg/action/uninstall.go",
+    ),
 )

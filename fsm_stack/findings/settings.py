@@ -271,4 +271,15 @@ RULES: Final = (
         source="flomesh-io/fsm pkg/injector, webhook configuration",
         acceptable=False,
     ),
+    Rule(
+        id="adopting",
+        severity="info",
+        title="the stack takes objects over that somebody else installed",
+        why=(
+            "The named objects are updated where they exist, and their installer's fields become the "
+            "stack's. While the setting stands, what is changed in them by hand is overwritten unseen."
+        ),
+        fix="Run pulumi up once, take deployment.adopt out, and run it again.",
+        source="pulumi-kubernetes, upsertExistingObjects and pulumi.com/patchForce",
+    ),
 )

@@ -218,7 +218,16 @@ def assets(settings: StackSettings, _today: date) -> Found:
         yield at(("releaseAssets", "source"), "assets-omitted", message, value="omit")
 
 
+def adopting(settings: StackSettings, _today: date) -> Found:
+    """Objects that the next update takes over from whoever installed them."""
+    if count := len(settings.deployment.adopt):
+        objects = "1 object" if count == 1 else f"{count} objects"
+        message = f"pulumi up takes {objects} over; take the setting out when it has"
+        yield at(("deployment", "adopt"), "adopting", message)
+
+
 CHECKS: Final = (
+    adopting,
     not_provided,
     other_system,
     certificates,

@@ -125,6 +125,15 @@ class ReleaseAssets(Model):
     )
 
 
+# Kind/name, or Kind/namespace/name.
+ObjectReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    ),
+]
+
+
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
@@ -139,6 +148,11 @@ class Deployment(Model):
     force_mesh_config: bool = Field(
         False,
         description="Take fields of the MeshConfig back from others, such as kubectl patch.",
+    )
+    adopt: tuple[ObjectReference, ...] = Field(
+        (),
+        description="Objects of an installation that is there already, as fsm-stack adopt lists "
+        "them: pulumi up takes them over instead of failing. For that one update.",
     )
     retain_crds: bool = Field(
         True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
