@@ -13,6 +13,7 @@ from fsm_stack.cli.verb import (
     StackName,
     Verb,
     emit,
+    fail_on_option,
     finding_lines,
     leave,
     output_option,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.convert.adopt import Adopted, Adoption, Difference
+    from fsm_stack.convert.leftovers import Remains
     from fsm_stack.convert.release import Release
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
@@ -234,3 +236,52 @@ def _plain_object(one: Adopted) -> Json:
         for item in one.differences
     ]
     return {"object": str(one.name), "state": one.state, "differences": differences}
+
+
+@click.command(cls=Verb, short_help="List what a removed mesh left, with safe commands.")
+@click.option("--from", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Read kubectl's YAML or JSON instead of a cluster.")  # fmt: skip
+@fail_on_option
+@cluster_options
+@output_option
+def leftovers(files: tuple[Path, ...], *, fail_on: str, **options: Any) -> None:  # noqa: ANN401
+    """List what FSM, osm-edge or OSM left in a cluster, and the commands that remove it.
+
+    In an order in which no pod is refused at any time: webhooks that nobody answers for first,
+    then namespaces leave the mesh, then what still has a sidecar is restarted, CRDs last. Nothing
+    is removed: the commands are printed. Of Secrets only the names are read.
+    """
+    from fsm_stack.convert.leftovers import TITLES, findings
+    from fsm_stack.convert.leftovers import leftovers as left_in
+
+    remains = _remains(files, options)
+    found = left_in(remains)
+    told = tuple(findings(found, remains))
+    lines: list[str] = []
+    for step, title in TITLES.items():
+        items = [one for one in found if one.step is step]
+        if items:
+            lines += [f"{title}:", *(f"  # {one.name}: {one.why}" for one in items)]
+            lines += [f"  {one.command}" for one in dict.fromkeys(items)]
+    lines = lines or ["nothing of a mesh is left"]
+    plain = [
+        {"step": one.step.name.lower(), "object": str(one.name), "why": one.why,
+         "command": one.command}
+        for one in found
+    ]  # fmt: skip
+    emit({"leftovers": plain, "findings": [item.as_json() for item in told]},
+         [*lines, *finding_lines(told)])  # fmt: skip
+    leave(failed=stops(told, fail_on))
+
+
+def _remains(files: tuple[Path, ...], options: dict[str, Any]) -> Remains:
+    if not files:
+        from fsm_stack.cluster.connect import connect
+        from fsm_stack.cluster.installation import read_leftovers
+
+        return read_leftovers(
+            connect(kubeconfig=options["kubeconfig"], context=options["context"])
+        )
+    from fsm_stack.convert.leftovers import of_objects
+
+    return of_objects(objects_of(files))

@@ -141,6 +141,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Check a cluster: why is traffic (not) redirected?",
             ),
             Entry(
+                "leftovers",
+                "fsm_stack.cli.adopt:leftovers",
+                "List what a removed mesh left, with safe commands.",
+            ),
+            Entry(
                 "restart-list",
                 "fsm_stack.cli.snapshot:restart_list",
                 "Print the restarts that bring stale pods up to date.",

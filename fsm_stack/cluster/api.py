@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
@@ -99,6 +99,7 @@ class Cluster:
         server: the API server's address.
         namespace: the context's own, for names without one.
         get: the door to the network.
+        about: the same door, where a list's objects are to come without anything but metadata.
         sleep: waits between attempts.
         down: why the server is given up; empty: it is not.
     """
@@ -107,6 +108,7 @@ class Cluster:
     server: str
     namespace: str
     get: Get = field(repr=False)
+    about: Get | None = field(default=None, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     down: str = ""
     answered: bool = False
@@ -205,6 +207,10 @@ class Cluster:
                         raise
                     again = False
                     content = self._content(path, first, seen=ask_early)
+
+    def metadata(self, path: str, **query: str | int) -> Iterator[Json]:
+        """The objects of a list, their metadata alone: no Secret's content leaves the server."""
+        return replace(self, get=self.about or self.get).pages(path, **query)
 
     def _gave_up(self, error: OSError, attempts: int) -> bytes:
         reason = str(error) or type(error).__name__

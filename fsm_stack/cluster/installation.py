@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.convert.initial import Facts, collapsed
+from fsm_stack.convert.leftovers import (
+    WEBHOOKS,
+    Remains,
+    answers,
+    is_ours,
+    labels_of_systems,
+    service_of,
+)
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
-from fsm_stack.snapshot.shape import texts
+from fsm_stack.snapshot.shape import mappings, texts
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
@@ -204,3 +212,89 @@ def _tolerant(cluster: Cluster, path: str) -> list[Json]:
         return list(cluster.pages(path))
     except Refused:
         return []
+
+
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
+_RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+
+
+def read_leftovers(cluster: Cluster) -> Remains:
+    """What may be left of a mesh; of everything but webhooks, the metadata alone.
+
+    Raises:
+        CouldNotCheckError: the account may not read it.
+    """
+    found = Remains()
+    for kind in WEBHOOKS:
+        path = f"{_ADMISSION}/{kind.lower()}s"
+        found.webhooks += _list(cluster, path, "admissionregistration.k8s.io/v1", kind)
+    _services(cluster, found)
+    for system in labels_of_systems():
+        name = f"app.kubernetes.io/name={system.annotation_prefix}"
+        version = system.mesh_config_api_version
+        found.meshes += [
+            (str(at(one, "metadata.namespace")), str(at(one, "metadata.name")))
+            for one in _list(cluster, f"/apis/{version}/meshconfigs", version, "MeshConfig")
+        ]
+        found.pods += _about(cluster, "/api/v1/pods", "Pod", system.proxy_label)
+        found.secrets += _about(cluster, "/api/v1/secrets", "Secret", name)
+        for kind in ("ClusterRole", "ClusterRoleBinding"):
+            found.roles += _about(cluster, f"{_RBAC}/{kind.lower()}s", kind, name)
+    found.namespaces = _about(cluster, "/api/v1/namespaces", "Namespace", "")
+    places = {system.default_namespace for system in SYSTEMS.values()}
+    places |= {place for place, _ in (*found.meshes, *_leading(found))}
+    for place in sorted(places):
+        records = _about(cluster, f"/api/v1/namespaces/{place}/secrets", "Secret", "")
+        known = {
+            (at(one, "metadata.namespace"), at(one, "metadata.name")) for one in found.secrets
+        }
+        found.secrets += [
+            one
+            for one in records
+            if (at(one, "metadata.namespace"), at(one, "metadata.name")) not in known
+        ]
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    found.definitions = _about(cluster, path, "CustomResourceDefinition", "")
+    return found
+
+
+def _about(cluster: Cluster, path: str, kind: str, label: str) -> list[Json]:
+    query = {"labelSelector": label} if label else {}
+    try:
+        return [
+            {"kind": kind, "metadata": item.get("metadata") or {}}
+            for item in cluster.metadata(path, **query)
+        ]
+    except Refused as refused:
+        if refused.absent:
+            return []
+        raise CouldNotCheckError(f"{kind}: not read: {refused}") from None
+
+
+def _services(cluster: Cluster, found: Remains) -> None:
+    """Which services behind our webhooks are there, and which have a pod that answers."""
+    for place, name in _leading(found):
+        inside = f"/api/v1/namespaces/{place}/services/{name}"
+        try:
+            cluster.read(inside)
+        except Refused as refused:
+            if not refused.absent:
+                raise CouldNotCheckError(f"Service {place}/{name}: not read: {refused}") from None
+            continue
+        found.services.add((place, name))
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{place}/endpointslices"
+        label = f"kubernetes.io/service-name={name}"
+        for item in _list(cluster, slices, "discovery.k8s.io/v1", "EndpointSlice", label):
+            if answers(item):
+                found.served.add((place, name))
+
+
+def _leading(found: Remains) -> set[tuple[str, str]]:
+    """The services behind our webhooks."""
+    return {
+        service
+        for item in found.webhooks
+        if is_ours(item)
+        for hook in mappings(item.get("webhooks"))
+        if (service := service_of(hook)) is not None
+    }
