@@ -197,7 +197,7 @@ def _lines(result: Adoption, written: str, stack: str) -> Iterator[str]:
 
 def _same_rights(difference: Difference) -> bool:
     """Whether a role's rules differ in their order only."""
-    from fsm_stack.snapshot.rights import lacking
+    from fsm_stack.snapshot.programs import lacking
 
     if difference.path != "rules":
         return False

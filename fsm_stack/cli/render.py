@@ -1,4 +1,4 @@
-"""``fsm-stack render``: a stack's objects and scripts as files for Git, and its report."""
+"""``fsm-stack render``: a stack's objects and scripts as files for Git."""
 
 from __future__ import annotations
 

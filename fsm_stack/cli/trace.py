@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
     from fsm_stack.project.rules_source import RulesSource
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
 
 
 class TraceReport:

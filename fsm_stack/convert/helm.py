@@ -18,13 +18,15 @@ from fsm_stack.convert.result import Converted, Draft, Line
 from fsm_stack.convert.set_syntax import as_list
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
-from fsm_stack.settings.models.components import DEFAULT_VERSION, PIPY_VERSIONS
+from fsm_stack.settings.models.components import PIPY_VERSIONS
+from fsm_stack.settings.models.stack import StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.convert.chart_values import How, Value
 
+DEFAULT_VERSION: Final[str] = StackSettings.model_fields["fsm_version"].default
 _NAMESPACE: Final = "fsm-system"
 _EMPTY_IS_ABSENT: Final = ("tag", "optional", "where_on_optional")
 _CPU_AND_MEMORY: Final = ("cpu", "memory")
@@ -34,7 +36,7 @@ _SERVICE_LB_IMAGE: Final = "flomesh/mirrored-klipper-lb:v0.4.7"
 def convert_helm_values(
     values: Mapping[str, Any],
     *,
-    fsm_version: str = DEFAULT_VERSION,
+    fsm_version: str = "1.5.1",
     release_namespace: str = _NAMESPACE,
 ) -> Converted:
     """Settings that mean what these values mean to FSM's chart.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.convert.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
-from fsm_stack.settings.models.components import DEFAULT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

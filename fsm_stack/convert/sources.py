@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.commands import Command, commands, merge_patch
-from fsm_stack.convert.helm import convert_helm_values, require_release
+from fsm_stack.convert.helm import DEFAULT_VERSION, convert_helm_values, require_release
 from fsm_stack.convert.mesh_config import combined, convert_mesh_config, spec_of
 from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values, is_osm
 from fsm_stack.convert.release import Release, is_release, newest, read_release
@@ -16,7 +16,7 @@ from fsm_stack.convert.result import Converted, Draft, Line, at, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.manifests.mesh import mesh_config
-from fsm_stack.settings.models.components import DEFAULT_VERSION, PIPY_VERSIONS
+from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM, OSM
 from fsm_stack.well_known import PRESET_CONFIG_MAP

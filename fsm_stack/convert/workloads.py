@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding, ObjectName
     from fsm_stack.lists import ListName
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 _DOMAINS: Final = {
     "istio.io": "Istio",

@@ -7,21 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from fsm_stack.findings import (
-    cluster,
-    convert,
-    iptables,
-    pod,
-    programs,
-    redirection,
-    settings,
-    workload,
-)
+from fsm_stack.findings import cluster, convert, programs, redirection, settings, workload
 from fsm_stack.findings.rule import Rule
 
 __all__ = ["Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, convert, iptables, workload, pod, cluster, programs)
+_TOPICS = (settings, redirection, convert, workload, cluster, programs)
 
 
 @cache

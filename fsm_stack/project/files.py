@@ -16,17 +16,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from fsm_stack.errors import FsmStackError, InputError
-from fsm_stack.injector.of_settings import enrolled, mesh_of
-from fsm_stack.workloads.documents import NotRenderedError, split
-from fsm_stack.workloads.lint import ClusterRanges
-from fsm_stack.workloads.stream import Context, learn_namespaces
-from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.workloads.documents import Document
+    from fsm_stack.workloads.stream import Context
 
 
 class FileError(FsmStackError):
@@ -198,6 +194,12 @@ def context_of(
     Raises:
         InputError: for a namespace file that cannot be read.
     """
+    # Whoever reads a plain file needs neither injector nor templates: half a second of imports.
+    from fsm_stack.injector.of_settings import enrolled, mesh_of  # noqa: PLC0415
+    from fsm_stack.workloads.lint import ClusterRanges  # noqa: PLC0415
+    from fsm_stack.workloads.stream import Context  # noqa: PLC0415
+    from fsm_stack.yaml.write import dump  # noqa: PLC0415
+
     mesh = mesh_of(settings, controller_ip=controller_ip)
     cluster = settings.cluster
     context = Context(
@@ -227,6 +229,9 @@ def learn_from(path: Path, context: Context) -> None:
     Raises:
         InputError: when the file cannot be read.
     """
+    from fsm_stack.workloads.documents import NotRenderedError  # noqa: PLC0415  # as above
+    from fsm_stack.workloads.stream import learn_namespaces  # noqa: PLC0415
+
     if str(path) != STDIN:
         for document in documents(path):
             if "Namespace" in document.text:
@@ -243,6 +248,8 @@ def documents(path: Path) -> Iterator[Document]:
     Raises:
         InputError: when it cannot be read, or is no UTF-8.
     """
+    from fsm_stack.workloads.documents import split  # noqa: PLC0415  # as above
+
     name = "<stdin>" if str(path) == STDIN else str(path)
     try:
         with _opened(path) as lines:

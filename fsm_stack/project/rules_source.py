@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.errors import FindingsError, InputError, did_you_mean
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
 from fsm_stack.project.files import decoded, read_file, told
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.objects import object_at, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +47,9 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
         InputError: the text cannot be decoded, or has no such init container, or several whose
             scripts differ.
     """
+    from fsm_stack.workloads.documents import split  # noqa: PLC0415  # a script needs no YAML
+    from fsm_stack.workloads.objects import workloads  # noqa: PLC0415  # likewise
+
     names = {system.init_container for system in systems}
     found: dict[str, str] = {}
     for document in split(text.splitlines(keepends=True), file=shown):
@@ -66,6 +67,8 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
 
 
 def _scripts(pod: dict[str, Any], names: set[str]) -> Iterator[tuple[str, str]]:
+    from fsm_stack.workloads.objects import object_at  # noqa: PLC0415  # likewise
+
     containers = object_at(pod, ("spec",)).get("initContainers")
     for item in containers if isinstance(containers, list) else ():
         args = item.get("args") if isinstance(item, dict) else None
@@ -201,8 +204,6 @@ def _require_script(settings: StackSettings, name: str) -> None:
 
 
 def _no_profile(name: str, known: tuple[str, ...]) -> str:
-    from fsm_stack.project.project import did_you_mean  # noqa: PLC0415  # only a mistake needs it
-
     expected = f"; expected one of {', '.join(known)}" if known else "; the stack has none"
     return f"{name!r}: no such profile{did_you_mean(name, known) or expected}"
 

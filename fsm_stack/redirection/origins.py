@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
 from fsm_stack.iptables.sets.ranges import canonical
 from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
-from fsm_stack.settings.accepting import bypasses
-from fsm_stack.settings.effective import mesh_lists
+from fsm_stack.settings.effective import bypasses, mesh_lists
 
 if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.iptables.rule import Rule
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
 

@@ -20,8 +20,7 @@ from fsm_stack.iptables.sets.ranges import interface_interval, intersection, ipv
 from fsm_stack.iptables.sets.tidy import tidy
 from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
 from fsm_stack.redirection.origins import intercept_lists
-from fsm_stack.settings.checks.lists import list_paths
-from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.effective import list_paths, profile_lists
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.sets.coverage import Coverage
     from fsm_stack.lists import ListName
-    from fsm_stack.settings.checks.lists import AnyEntry
+    from fsm_stack.settings.effective import AnyEntry
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 

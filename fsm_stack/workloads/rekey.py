@@ -11,7 +11,7 @@ from fsm_stack.workloads.edit import as_text, edited_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pieces import Piece
     from fsm_stack.workloads.documents import Document
     from fsm_stack.workloads.lint import ClusterRanges
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
 

@@ -107,7 +107,9 @@ def install(api: Api, *, helm: int = 3) -> None:
         for one in hook["webhooks"]:
             one["clientConfig"]["caBundle"] = CA_BUNDLE
         write(api, hook, manager)
-    if not api.exists(DEMO):
+    if api.exists(DEMO):
+        patch(api, DEMO, {"metadata": DEMO["metadata"]}, "kubectl-label")
+    else:
         write(api, DEMO, "kubectl-create")
 
 

@@ -80,7 +80,7 @@ def pod_json(
             "initContainers": [
                 {
                     "name": system.init_container,
-                    "image": f"{system.images.init}:1.5.1",
+                    "image": f"{system.init_image}:1.5.1",
                     "args": ["-c", script],
                 }
             ],

@@ -11,7 +11,7 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.verify.check import NotApplicable, NotRun
 from fsm_stack.verify.commands import command, counted, kubectl
-from fsm_stack.verify.shortfall import asked_about, shortfall
+from fsm_stack.verify.drift import asked_about, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

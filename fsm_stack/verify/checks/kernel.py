@@ -180,7 +180,7 @@ def _how_to_get(context: Context, pod: Pod | None = None) -> str:
     if one is None:
         return "--rules FILE gives the kernel's rules of one pod; name it as pod/NAME"
     init = init_container(one, context)
-    image = (init.image if init else "") or context.system.images.init
+    image = (init.image if init else "") or context.system.init_image
     words = command(
         "kubectl", "debug", f"pod/{one.name}", "-n", one.namespace, "--profile=netadmin",
         "--image", image, "--attach", "--quiet", "--", "iptables-save", "-t", "nat",
