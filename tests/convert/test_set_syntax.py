@@ -128,7 +128,7 @@ def test_what_is_wrong_otherwise_stays_an_error() -> None:
 @pytest.mark.requirement("C14")
 def test_text_and_json_are_read_as_such() -> None:
     assert read("a=1,b={true,2}", "set-string") == {"a": "1", "b": ["true", "2"]}
-    assert read('a=[1,2],b={"c":null}, d=', "set-json") == {
+    assert read('a=[1,2],b={"c":null},d=', "set-json") == {
         "a": [1, 2],
         "b": {"c": None},
         "d": None,
