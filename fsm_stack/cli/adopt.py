@@ -179,10 +179,9 @@ def _lines(result: Adoption, written: str, stack: str) -> Iterator[str]:
     if not result.traffic:
         yield "traffic: there is no MeshConfig to compare with"
     elif not any(one.changes for one in result.traffic):
-        yield (
-            f"traffic: unchanged: the scripts of {len(result.traffic)} classes of pods are the "
-            "same before and after"
-        )
+        count = len(result.traffic)
+        classes = "1 class" if count == 1 else f"{count} classes"
+        yield f"traffic: unchanged: the scripts of {classes} of pods are the same before and after"
     for traffic in result.traffic:
         if traffic.changes:
             yield f"traffic: {traffic.title}:"

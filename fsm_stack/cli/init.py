@@ -52,13 +52,18 @@ def init(
 
     asked = any(options[name] for name in ("pods", "services", "api_server", "kubernetes"))
     if not (live or files or empty or asked or enrolled):
-        if not sys.stdin.isatty():
+        if not on_terminal():
             raise click.UsageError("expected --from-cluster, --from FILE, --empty or options")
         options, enrolled, create = _questions(options)
     facts, found = _given(files, live=live, options=options)
     result = first_stack(facts, found=found, enrolled=enrolled, create=create)
     text = first_text(result, facts)
     finish(result, text, write_stack(project_dir, stack, text, force=force))
+
+
+def on_terminal() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty()
 
 
 def _questions(options: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...], bool]:

@@ -41,7 +41,7 @@ class Release:
         version: the chart's.
         values: what the user gave, without the chart's defaults.
         manifest: the rendered objects.
-        secret: the Secret's or ConfigMap's name.
+        record: the Secret's or ConfigMap's name.
         kind: ``Secret`` or ``ConfigMap``.
     """
 
@@ -53,7 +53,7 @@ class Release:
     version: str
     values: Json
     manifest: str
-    secret: str
+    record: str
     kind: str = "Secret"
 
 
@@ -93,7 +93,7 @@ def read_release(item: Json, *, name: str) -> Release:
         version=str(chart.get("version", "")),
         values=values,
         manifest=str(content.get("manifest") or ""),
-        secret=str(at(item, "metadata.name") or ""),
+        record=str(at(item, "metadata.name") or ""),
         kind=kind,
     )
 

@@ -69,7 +69,7 @@ def test_a_mesh_is_adopted_kept_and_left(api: Api, project: Project, helm: int) 
     ))  # fmt: skip
     checked = typed(api, project, "adopt", "live")
     assert checked.exit_code == 0, checked.output
-    assert "traffic: unchanged: the scripts of 1 classes of pods are the same" in checked.stdout
+    assert "traffic: unchanged: the scripts of 1 class of pods are the same" in checked.stdout
     assert "helm uninstall would delete what the stack owns" in checked.stdout
     assert typed(api, project, "adopt", "live", "--write").exit_code == 0
     adopting = settings_of(project)
