@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.convert.adopt import Adopted, Adoption, Difference
-    from fsm_stack.convert.leftovers import Remains
-    from fsm_stack.convert.release import Release
+    from fsm_stack.convert.chart.release import Release
+    from fsm_stack.convert.remains import Remains
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -88,7 +88,7 @@ def _there(
     options: dict[str, Any],
 ) -> tuple[dict[Key, Json], list[Release], dict[str, dict[str, str]]]:
     """What is installed: objects, Helm's records, annotations of pods."""
-    from fsm_stack.convert.release import is_release, read_release
+    from fsm_stack.convert.chart.release import is_release, read_release
     from fsm_stack.convert.result import at
     from fsm_stack.snapshot.shape import texts
 
@@ -281,6 +281,6 @@ def _remains(files: tuple[Path, ...], options: dict[str, Any]) -> Remains:
         return read_leftovers(
             connect(kubeconfig=options["kubeconfig"], context=options["context"])
         )
-    from fsm_stack.convert.leftovers import of_objects
+    from fsm_stack.convert.remains import of_objects
 
     return of_objects(objects_of(files))

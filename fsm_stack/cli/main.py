@@ -30,7 +30,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("init", "init", "Write a first stack file."),
         Entry("convert", "convert", "Make a stack file of what runs, or was installed from."),
         Entry("adopt", "adopt", "Say what taking an installation over would change."),
-        Entry("export", "convert", "Print a stack as install command, patch or Helm values."),
+        Entry("export", "export", "Print a stack as install command, patch or Helm values."),
     ),
     "Before a change": (
         Entry("validate", "validate", "Check stack files; report every problem with its place."),

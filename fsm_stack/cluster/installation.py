@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.convert.initial import Facts, collapsed
-from fsm_stack.convert.leftovers import (
+from fsm_stack.convert.remains import (
     WEBHOOKS,
     Remains,
     answers,

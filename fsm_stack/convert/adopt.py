@@ -26,7 +26,7 @@ from fsm_stack.verify.redirecting import redirecting_mesh
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from fsm_stack.convert.release import Release
+    from fsm_stack.convert.chart.release import Release
     from fsm_stack.findings.finding import Finding
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.manifest import Key, Manifest

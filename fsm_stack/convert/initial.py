@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.convert.helm import DEFAULT_VERSION
+from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
 
 if TYPE_CHECKING:

@@ -8,34 +8,33 @@ pkg/certificate; the chart's labels; the same of OSM and osm-edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.convert.remains import (
+    GROUPS,
+    NAME_LABEL,
+    ROLES,
+    is_ours,
+    labels_of_systems,
+    service_of,
+)
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
-from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.commands import command
-from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fsm_stack.convert.remains import Remains
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.systems import System
 
 Json = dict[str, Any]
-WEBHOOKS: Final = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-_NAME_LABEL: Final = "app.kubernetes.io/name"
-_GATEWAYS: Final = (GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK)
 _BOOTSTRAP: Final = ("sidecar-bootstrap-config-", "envoy-bootstrap-config-")
-_ROLES: Final = ("ClusterRoleBinding", "ClusterRole")
-_PROXIES: Final = frozenset(one.proxy_label for one in SYSTEMS.values())
 _RESTARTED: Final = ("Deployment", "StatefulSet", "DaemonSet")
-# fsm-bootstrap puts its label on CRDs of others, too: FSM's own are told by their group.
-_GROUPS: Final = tuple(dict.fromkeys(one.annotation_prefix for one in SYSTEMS.values()))
 
 
 class Step(IntEnum):
@@ -80,33 +79,6 @@ class Leftover:
     command: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Remains:
-    """What a cluster may hold of a mesh; objects may lack all but their metadata.
-
-    Attributes:
-        webhooks: configurations, whole.
-        services: namespaces and names of every Service that a webhook leads to and that is there.
-        served: those of them that have a pod that answers.
-        namespaces: Namespaces with a label or annotation of a mesh.
-        pods: with a proxy's label.
-        secrets: of a mesh, and Helm's records; their content is never looked at.
-        roles: ClusterRoles and ClusterRoleBindings with a mesh's label.
-        definitions: CustomResourceDefinitions.
-        meshes: namespaces and names of MeshConfigs that are there.
-    """
-
-    webhooks: list[Json] = field(default_factory=list)
-    services: set[tuple[str, str]] = field(default_factory=set)
-    served: set[tuple[str, str]] = field(default_factory=set)
-    namespaces: list[Json] = field(default_factory=list)
-    pods: list[Json] = field(default_factory=list)
-    secrets: list[Json] = field(default_factory=list)
-    roles: list[Json] = field(default_factory=list)
-    definitions: list[Json] = field(default_factory=list)
-    meshes: list[tuple[str, str]] = field(default_factory=list)
-
-
 def leftovers(remains: Remains) -> tuple[Leftover, ...]:
     """Everything that is left, in the safe order."""
     found = [
@@ -135,29 +107,6 @@ def findings(found: Iterable[Leftover], remains: Remains) -> Iterator[Finding]:
     if rest and not remains.meshes:
         things = "1 thing is" if rest == 1 else f"{rest} things are"
         yield finding("leftover-found", f"{things} left of a mesh", path="cluster")
-
-
-def service_of(webhook: Json) -> tuple[str, str] | None:
-    """Namespace and name of the service behind a webhook; None for a URL."""
-    service = mapping(mapping(webhook.get("clientConfig")).get("service"))
-    name = text(service.get("name"))
-    return (text(service.get("namespace")), name) if name else None
-
-
-def is_ours(configuration: Json) -> bool:
-    """Whether a webhook configuration is of FSM, osm-edge or OSM."""
-    about = mapping(configuration.get("metadata"))
-    if about.get("name") in _GATEWAYS:
-        return True
-    if texts(about.get("labels")).get(_NAME_LABEL) in _GROUPS:
-        return True
-    return any(
-        text(one.get("name")).startswith(
-            (f"{system.name[:3]}-inject.", f"{system.name[:3]}-validator.")
-        )
-        for one in mappings(configuration.get("webhooks"))
-        for system in SYSTEMS.values()
-    )
 
 
 def _webhooks(remains: Remains) -> Iterator[Leftover]:
@@ -257,7 +206,7 @@ def _secrets(items: Iterable[Json]) -> Iterator[Leftover]:
             why = f"Helm's record of release {labels.get('name', '')}: helm uninstall would use it"
         elif name.endswith("-ca-bundle"):
             why = "the mesh's authority; a next mesh makes its own"
-        elif name.startswith(_BOOTSTRAP) and labels.get(_NAME_LABEL) in _GROUPS:
+        elif name.startswith(_BOOTSTRAP) and labels.get(NAME_LABEL) in GROUPS:
             why = "the configuration of one sidecar"
         if why:
             yield Leftover(
@@ -269,7 +218,7 @@ def _roles(items: Iterable[Json]) -> Iterator[Leftover]:
     for item in items:
         about = mapping(item.get("metadata"))
         kind, name = text(item.get("kind")), text(about.get("name"))
-        if kind in _ROLES and texts(about.get("labels")).get(_NAME_LABEL) in _GROUPS:
+        if kind in ROLES and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
             yield Leftover(
                 step=Step.ROLE,
                 name=ObjectName(kind, "", name),
@@ -282,49 +231,10 @@ def _definitions(items: Iterable[Json]) -> Iterator[Leftover]:
     for item in items:
         name = text(mapping(item.get("metadata")).get("name"))
         group = name.partition(".")[2]
-        if f".{group}".endswith(tuple(f".{one}" for one in _GROUPS)):
+        if f".{group}".endswith(tuple(f".{one}" for one in GROUPS)):
             yield Leftover(
                 step=Step.DEFINITION,
                 name=ObjectName("CustomResourceDefinition", "", name),
                 why="kept for the objects of its kind",
                 command=command("kubectl", "delete", "crd", name),
             )
-
-
-def labels_of_systems() -> tuple[System, ...]:
-    """The systems, one for each label of namespaces: OSM and osm-edge share theirs."""
-    return tuple({one.monitored_by_label: one for one in SYSTEMS.values()}.values())
-
-
-def of_objects(items: Iterable[Json]) -> Remains:
-    """The same from kubectl's files: what they do not hold counts as absent."""
-    found = Remains()
-    listed = {
-        **dict.fromkeys(WEBHOOKS, found.webhooks),
-        **dict.fromkeys(_ROLES, found.roles),
-        "Namespace": found.namespaces,
-        "CustomResourceDefinition": found.definitions,
-    }
-    for item in items:
-        kind, about = text(item.get("kind")), mapping(item.get("metadata"))
-        place, name = text(about.get("namespace")), text(about.get("name"))
-        if kind in listed:
-            listed[kind].append(item)
-        elif kind == "Service":
-            found.services.add((place, name))
-        elif kind == "EndpointSlice" and answers(item):
-            labels = texts(about.get("labels"))
-            found.served.add((place, labels.get("kubernetes.io/service-name", "")))
-        elif kind == "Pod" and _PROXIES & texts(about.get("labels")).keys():
-            found.pods.append(item)
-        elif kind == "Secret":
-            found.secrets.append({key: item.get(key) for key in ("kind", "metadata")})
-        elif kind == "MeshConfig":
-            found.meshes.append((place, name))
-    return found
-
-
-def answers(endpoint_slice: Json) -> bool:
-    """Whether a pod of an EndpointSlice answers; one that does not say counts as ready."""
-    endpoints = mappings(endpoint_slice.get("endpoints"))
-    return any(mapping(one.get("conditions")).get("ready") is not False for one in endpoints)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.convert.chart_mesh import MESH_VALUES
-from fsm_stack.convert.chart_other import NOT_PROVIDED, OPEN_KEYS, SECRETS, TOGETHER
-from fsm_stack.convert.chart_values import control_plane_values
-from fsm_stack.convert.helm import DEFAULT_VERSION
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.helm import DEFAULT_VERSION
+from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.other import NOT_PROVIDED, OPEN_KEYS, SECRETS, TOGETHER
 from fsm_stack.convert.mesh_config import take_sections
 from fsm_stack.convert.result import Converted, Draft, Json, Line, at, leaves, put
 from fsm_stack.errors import FindingsError, InputError

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.convert.commands import Command, commands, merge_patch
-from fsm_stack.convert.helm import DEFAULT_VERSION, convert_helm_values, require_release
-from fsm_stack.convert.mesh_config import combined, convert_mesh_config, spec_of
+from fsm_stack.convert.chart.commands import Command, commands, merge_patch
+from fsm_stack.convert.chart.helm import DEFAULT_VERSION, convert_helm_values, require_release
+from fsm_stack.convert.chart.release import Release, is_release, newest, read_release
+from fsm_stack.convert.compared import combined
+from fsm_stack.convert.mesh_config import convert_mesh_config, spec_of
 from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values, is_osm
-from fsm_stack.convert.release import Release, is_release, newest, read_release
 from fsm_stack.convert.result import Converted, Draft, Line, at, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding

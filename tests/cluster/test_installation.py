@@ -94,7 +94,7 @@ def test_a_first_stack_of_a_cluster_says_where_each_value_was_read() -> None:
     result = first_stack(facts, found=mesh, enrolled=["shop", "cart"], create=True)
     text = first_text(result, facts)
     assert "    context: test  # the kubeconfig's\n" in text
-    assert "    uid: \"01234567-89ab-cdef-0123-456789abcdef\"  # of namespace kube-system\n" in text
+    assert '    uid: "01234567-89ab-cdef-0123-456789abcdef"  # of namespace kube-system\n' in text
     assert "# The mesh that is there: MeshConfig fsm-system/fsm-mesh-config.\n" in text
     stack = load_text(text, file="x", today=TODAY).require()
     assert [(one.name, one.create) for one in stack.enrolled_namespaces] == [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.convert.adopt import Adoption, adoption, differences
-from fsm_stack.convert.release import Release
+from fsm_stack.convert.chart.release import Release
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.scopes import redirection
 from tests.settings.loading import settings

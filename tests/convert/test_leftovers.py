@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fsm_stack.convert.leftovers import Remains, findings, leftovers, of_objects
+from fsm_stack.convert.leftovers import findings, leftovers
+from fsm_stack.convert.remains import Remains, of_objects
 from fsm_stack.manifests.services import injector_webhook
 from tests.settings.loading import settings
 

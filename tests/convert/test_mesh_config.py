@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm_stack.convert.commands import merge_patch
-from fsm_stack.convert.export import (
+from fsm_stack.convert.chart.commands import merge_patch
+from fsm_stack.convert.chart.export import (
     helm_values,
     install_command,
     lost_in_patch,
     lost_in_values,
     merge_patch_of,
 )
-from fsm_stack.convert.helm import convert_helm_values
-from fsm_stack.convert.mesh_config import combined, convert_mesh_config
+from fsm_stack.convert.chart.helm import convert_helm_values
+from fsm_stack.convert.compared import combined
+from fsm_stack.convert.mesh_config import convert_mesh_config
 from fsm_stack.convert.result import leaves, put
 from fsm_stack.convert.sources import Options, Sources, converted
 from fsm_stack.errors import FindingsError, FsmStackError, InputError

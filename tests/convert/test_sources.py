@@ -12,9 +12,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsm_stack.convert.commands import commands, merge_patch, read_command
-from fsm_stack.convert.export import helm_values, install_command, merge_patch_of, patch_command
-from fsm_stack.convert.release import read_release
+from fsm_stack.convert.chart.commands import commands, merge_patch, read_command
+from fsm_stack.convert.chart.export import (
+    helm_values,
+    install_command,
+    merge_patch_of,
+    patch_command,
+)
+from fsm_stack.convert.chart.release import read_release
 from fsm_stack.convert.result import leaves, stack_text
 from fsm_stack.convert.sources import Options, Sources, converted
 from fsm_stack.errors import FsmStackError, InputError

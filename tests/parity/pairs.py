@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fsm_stack.convert.helm import convert_helm_values
+from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.mesh import ReleaseAsset

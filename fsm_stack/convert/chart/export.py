@@ -9,13 +9,15 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.convert.chart_mesh import MESH_VALUES
-from fsm_stack.convert.chart_values import control_plane_values
-from fsm_stack.convert.commands import merge_patch
-from fsm_stack.convert.helm import convert_helm_values, same
-from fsm_stack.convert.mesh_config import SECTIONS, convert_mesh_config
+from fsm_stack.convert.chart.coercion import same
+from fsm_stack.convert.chart.commands import merge_patch
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.helm import convert_helm_values
+from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.set_syntax import parse_set
+from fsm_stack.convert.compared import SECTIONS
+from fsm_stack.convert.mesh_config import convert_mesh_config
 from fsm_stack.convert.result import Draft, at, leaves, put
-from fsm_stack.convert.set_syntax import parse_set
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.lists import KEYS
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+    from fsm_stack.convert.chart.set_syntax import Form
     from fsm_stack.convert.result import Json
-    from fsm_stack.convert.set_syntax import Form
     from fsm_stack.findings.finding import Finding
 
 # Parts of a stack that are about the stack itself: no other form has them, and nobody expects it.

@@ -12,8 +12,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.convert.chart.set_syntax import parse_set, parse_set_leniently
 from fsm_stack.convert.result import over
-from fsm_stack.convert.set_syntax import parse_set, parse_set_leniently
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 

@@ -1,8 +1,7 @@
-"""Helm's ``--set`` syntax, read as Helm reads it, and what it leaves of lists.
+"""Helm's ``--set`` syntax, read as Helm reads it.
 
-``{a,b}`` is a list; a bare value stays a scalar, ``"[6379]"`` stays that text, and
-``"[6379,7070]"`` does not parse at all, though the documents of FSM write it. Source: helm
-pkg/strvals; requirements C13 and C14.
+``{a,b}`` is a list, and ``[a,b]`` does not parse at all, though the documents of FSM write it.
+Source: helm pkg/strvals; requirement C13.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fsm_stack.findings.finding import Finding
 
 Form = Literal["set", "set-string", "set-json"]
@@ -27,7 +24,6 @@ NESTED_MAX: Final = 30
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _INT64: Final = range(-(2**63), 2**63)
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
-_BRACKETS: Final = {"[": "]", "{": "}"}
 # A list as the documents write it: [a,b] where {a,b} is meant.
 _BRACKETED: Final = re.compile(r"=\[([^\[\]{}]*,[^\[\]{}]*)\](?=,|$)")
 
@@ -250,63 +246,3 @@ def _put(data: dict[str, Any], name: str, value: Any) -> None:
 
 def _kind(value: object) -> str:
     return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list) else "value"
-
-
-def _split(text: str) -> list[str]:
-    inner = text.strip()
-    if inner and _BRACKETS.get(inner[0]) == inner[-1]:
-        inner = inner[1:-1]
-    return [part.strip() for part in inner.split(",") if part.strip()]
-
-
-def _number(value: Any) -> Any:
-    """A port as a number where it is one; other values stay, and the settings refuse them."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:  # noqa: PLR2004  # no port has more digits
-        return int(value)
-    return value
-
-
-def _entries(value: Any) -> list[Any]:
-    parts: Iterable[Any] = value if isinstance(value, list) else [value]
-    entries: list[Any] = []
-    for part in parts:
-        entries.extend(_split(part) if isinstance(part, str) else [part])
-    return entries
-
-
-def as_list(
-    path: str,
-    value: Any,
-    *,
-    numbers: bool,
-) -> tuple[list[Any], tuple[Finding, ...]]:
-    """A list value, whatever form ``--set`` gave it.
-
-    Args:
-        path: the value's path, for the finding.
-        value: the value as YAML or Helm gives it; None is the empty list.
-        numbers: whether the entries are ports.
-
-    Returns:
-        The list, and a warning when the value was not that list already.
-    """
-    if value is None:
-        return [], ()
-    entries = _entries(value)
-    if numbers:
-        entries = [_number(entry) for entry in entries]
-    if entries == value and all(
-        type(entry) is type(given) for entry, given in zip(entries, value, strict=True)
-    ):
-        return entries, ()
-    shown = ",".join(str(entry) for entry in entries)
-    warning = finding(
-        "helm-value-coerced",
-        f"expected a list, got {value!r}; read as {entries!r}",
-        path=path,
-        value=value,
-        fix=f"Write {path}={{{shown}}} for --set, or a YAML list in a values file.",
-    )
-    return entries, (warning,)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from fsm_stack.convert.chart_mesh import MESH_VALUES
-from fsm_stack.convert.chart_other import (
+from fsm_stack.convert.chart.coercion import as_list, merged, same
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.other import (
     NOT_PROVIDED,
     OPEN_KEYS,
     SECRETS,
     TOGETHER,
     WITHOUT_EFFECT,
 )
-from fsm_stack.convert.chart_values import control_plane_values
 from fsm_stack.convert.result import Converted, Draft, Line
-from fsm_stack.convert.set_syntax import as_list
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.components import PIPY_VERSIONS
@@ -24,7 +24,7 @@ from fsm_stack.settings.models.stack import StackSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.convert.chart_values import How, Value
+from fsm_stack.convert.chart.control_plane import How, Value
 
 DEFAULT_VERSION: Final[str] = StackSettings.model_fields["fsm_version"].default
 _NAMESPACE: Final = "fsm-system"
@@ -69,26 +69,6 @@ def require_release(fsm_version: str) -> None:
     if fsm_version not in PIPY_VERSIONS:
         known = ", ".join(PIPY_VERSIONS)
         raise InputError(f"FSM {fsm_version!r}: expected one of {known}")
-
-
-def same(one: Any, other: Any) -> bool:  # decoded YAML
-    """Equality in which true is not 1."""
-    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
-
-
-def _merged(default: Any, given: Any) -> Any:  # decoded YAML
-    """A mapping over the chart's default, as Helm merges them: null removes a key."""
-    if given is None:
-        return {}
-    if not isinstance(default, dict) or not isinstance(given, dict):
-        return given
-    result = dict(default)
-    for key, value in given.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(default[key], value) if key in default else value
-    return result
 
 
 class _Conversion:
@@ -141,7 +121,7 @@ class _Conversion:
             return
         if given is None and isinstance(default, list):
             given = []  # which the chart's templates write alike, or leave out
-        value = _merged(default, given) if mapping else given
+        value = merged(default, given) if mapping else given
         if same(value, default):
             self._draft.drop(path, "the chart's default")
         else:

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from fsm_stack.convert.chart_mesh import MESH_VALUES
-from fsm_stack.convert.chart_values import control_plane_values
-from fsm_stack.convert.helm import convert_helm_values
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.helm import convert_helm_values
+from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.result import Converted
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.settings.models.stack import StackSettings

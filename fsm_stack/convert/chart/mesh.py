@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fsm_stack.convert.chart_values import Value, group
+from fsm_stack.convert.chart.control_plane import Value, group
 from fsm_stack.lists import LISTS
 
 _TRAFFIC: Final = {
