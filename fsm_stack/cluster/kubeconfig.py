@@ -19,7 +19,7 @@ from fsm_stack.yaml.decode import DecodeError, TooMuchError, decode_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Json = dict[str, Any]
+    from fsm_stack.snapshot.shape import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

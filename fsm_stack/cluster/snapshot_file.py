@@ -15,20 +15,19 @@ import os
 import tarfile
 import zipfile
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from fsm_stack.cluster.snapshot_forms import HEAD, VERSION, Known, read_form, read_if_known
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import harmless
 from fsm_stack.project.files import told
-from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.shape import Json, mapping
 from fsm_stack.snapshot.snapshot import Part, Snapshot, Source, with_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-Json = dict[str, Any]
 
 MODE: Final = 0o600  # names of an organisation's programs are nobody else's business
 

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
-from fsm_stack.snapshot.program_pod import program_of
+from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS, without_credentials
-from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts
+from fsm_stack.snapshot.shape import Json, Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Json = dict[str, Any]
 
 # Keys of MeshConfigs that carry credentials: observability.remoteLogging.authorization, FLB's.
 _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token", "secretkey"})
@@ -126,15 +125,9 @@ _OWNER: Final[Shape] = {
 }
 
 
-def _words(values: Any) -> list[str]:  # noqa: ANN401  # decoded JSON
-    """The texts of a list."""
-    known = values if isinstance(values, list) else []
-    return [item for item in known if isinstance(item, str)]
-
-
 _SELECTOR: Final[Shape] = {
     "matchLabels": texts,
-    "matchExpressions": [{"key": str, "operator": str, "values": _words}],
+    "matchExpressions": [{"key": str, "operator": str, "values": words}],
 }
 _ENTRY: Final[Shape] = {
     "name": True,

@@ -8,10 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fsm_stack.snapshot.programs import telling
-from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text
+from fsm_stack.snapshot.shape import Json, Shape, mapping, mappings, pruned, text
 from fsm_stack.systems import SYSTEMS
-
-Json = dict[str, Any]
 
 PREFIXES: Final = tuple(sorted({f"{known.annotation_prefix}/" for known in SYSTEMS.values()}))
 INIT_CONTAINERS: Final = frozenset(known.init_container for known in SYSTEMS.values())

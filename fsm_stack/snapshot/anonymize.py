@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS, SIDECARS
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
-from fsm_stack.snapshot.shape import pruned
+from fsm_stack.snapshot.programs import RIGHTS_KINDS
+from fsm_stack.snapshot.shape import Json, pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from fsm_stack.snapshot.snapshot import Snapshot
 
-Json = dict[str, Any]
 _PUBLIC: Final = (
     frozenset({"kube-system", "kube-public", "default", "fsm-redirection"})
     | INIT_CONTAINERS

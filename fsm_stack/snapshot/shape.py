@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+Json = dict[str, Any]
 # True: kept whole; a mapping: its keys; a one-item list: each item; a function: what it returns.
 Shape = Any
 
@@ -28,6 +29,11 @@ def mappings(value: object) -> list[dict[str, Any]]:
 def text(value: object) -> str:
     """A text; what is of another type counts as absent."""
     return value if isinstance(value, str) else ""
+
+
+def words(value: object) -> list[str]:
+    """The texts of a list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def pruned(value: Any, shape: Shape) -> Any:  # noqa: ANN401  # decoded JSON

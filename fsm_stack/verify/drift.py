@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from fsm_stack.manifests.foreign import ForeignPath
 
-Json = dict[str, Any]
 _INDEX: Final = re.compile(r"\[\d+\]")
 ABSENT: Final = object()
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.snapshot.allow import REPLICA_FAILURE
-from fsm_stack.snapshot.shape import mapping, mappings
+from fsm_stack.snapshot.shape import Json, mapping, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Json = dict[str, Any]
 Key = tuple[str, str, str]  # kind, namespace, name
 
 

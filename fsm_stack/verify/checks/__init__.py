@@ -17,7 +17,6 @@ from fsm_stack.verify.checks import (
     pods,
     rules,
     webhooks,
-    workloads,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +38,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     *init.CHECKS,
     *rules.CHECKS,
     *kernel.CHECKS,
-    *workloads.CHECKS,
     *owners.CHECKS,
 )

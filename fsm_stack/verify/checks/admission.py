@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.snapshot.shape import Json
     from fsm_stack.verify.check import Context
 
-
-Json = dict[str, Any]
 
 _ADMISSION: Final = "cluster-webhook-rules"
 _PATH: Final = "/mutate-pod-creation"

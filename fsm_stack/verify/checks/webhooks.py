@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.snapshot.shape import Json
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
 
-Json = dict[str, Any]
 _VERSION_LABEL: Final = "app.kubernetes.io/version"
 
 
