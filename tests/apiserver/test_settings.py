@@ -65,7 +65,7 @@ TEXTS: list[str] = [
     "info", "vault", "tresor", "cert-manager", "vendored", "osm", "osm-edge", "fsm", "Issuer", "ClusterIssuer",
 ]  # fmt: skip
 NUMBERS: list[Any] = [
-    -1, 0, 1, 2, 3, 30, 31, 100, 101, 1023, 1024, 30000, 32767, 32768, 65535, 65536,
+    -1, 0, 1, 2, 3, 30, 31, 100, 101, 1023, 1024, 2048, 4096, 30000, 32767, 32768, 65535, 65536,
     2**31 - 1, 2**31, 2**53, 2**63 - 1, 2**63, 1.5, 0.0, 1e30,
 ]  # fmt: skip
 # What a setting needs beside it before it is in any object.
@@ -87,6 +87,27 @@ BESIDE: dict[str, Json] = {
     },
     "observability.remoteLogging": {"observability": {"remoteLogging": {"enable": True}}},
     "observability.tracing": {"observability": {"tracing": {"enable": True}}},
+    "certificate.ingressGateway": {
+        "certificate": {
+            "ingressGateway": {
+                "subjectAltNames": ["a.b"],
+                "validityDuration": "24h",
+                "secret": {"name": "a", "namespace": "a"},
+            }
+        }
+    },
+    **{
+        f"components.{name}.tolerations": {
+            "components": {
+                name: {
+                    "tolerations": [
+                        {"key": "a", "operator": "Equal", "value": "a", "effect": "NoExecute"}
+                    ]
+                }
+            }
+        }
+        for name in ("bootstrap", "controller", "injector")
+    },
     "repoServer": {"components": {"controller": {"standaloneRepoServer": True}}},
 }
 
@@ -122,7 +143,7 @@ def fields() -> dict[Place, Json]:
 
 
 FIELDS = fields()
-SECTIONS = sorted({str(path[0]) for path in FIELDS})
+SECTIONS = sorted({str(path[0]) for path in FIELDS} - {"accept"})  # which is in no object
 
 
 def merged(one: Any, other: Any) -> Any:
@@ -132,6 +153,8 @@ def merged(one: Any, other: Any) -> Any:
         return {
             key: merged(one.get(key), other[key]) if key in other else one[key] for key in both
         }
+    if isinstance(one, list) and isinstance(other, list) and one and other:
+        return [merged(one[0], other[0])]
     return other
 
 
@@ -151,7 +174,8 @@ def required(path: Place) -> Json:
         for key in node.get("required", ()):
             if key != step:
                 part = _resolved(node["properties"][key], schema, None)
-                needed = merged(needed, put((*path[:index], key), _example(part, schema)))
+                way = ("a" if one == "*" else one for one in path[:index])
+                needed = merged(needed, put((*way, key), _example(part, schema)))
         if isinstance(step, int):
             node = node["items"]
         elif step in node.get("properties", {}):
@@ -187,7 +211,7 @@ def _example(node: Json, schema: Json) -> Any:
                 key: _example(_resolved(parts[key], schema, None), schema)
                 for key in node.get("required", ())
             }
-        case "integer":
+        case "integer" | "number":
             return node.get("minimum", 1)
         case "boolean":
             return False
@@ -220,7 +244,10 @@ def stacks(path: Place) -> Iterator[tuple[Json, tuple[Json, ...] | None]]:
     kind = f"{schema} {'*' in path}"
     known = _TAKEN.get(kind)
     if known and len(known) > _SOME:
-        known = [*known[:: len(known) // _SOME], *sorted(known, key=lambda one: len(str(one)))[-4:]]
+        known = [
+            *known[:: len(known) // _SOME],
+            *sorted(known, key=lambda one: len(str(one)))[-4:],
+        ]
     taken = []
     for value, data in tried(path):
         if known is None or value in known:
@@ -236,7 +263,7 @@ def tried(path: Place) -> Iterator[tuple[Any, Json]]:
     beside = next(
         (known for name, known in BESIDE.items() if ".".join(map(str, path)).startswith(name)), {}
     )
-    base = merged(copy.deepcopy(BASE), merged(copy.deepcopy(beside), required(path)))
+    base = merged(copy.deepcopy(BASE), merged(required(path), copy.deepcopy(beside)))
     for value in values(FIELDS[path]):
         yield value, _with(base, tuple("a" if step == "*" else step for step in path), value)
     if "*" in path:
