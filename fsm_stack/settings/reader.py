@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from fsm_stack.credentials import holds_user
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
@@ -143,7 +144,6 @@ class Reader:
                 settings[key] = engine_value(key, value) if isinstance(value, str) else value
             else:
                 self.check_project(full_key, project, key)
-        self._refuse_nested_secrets(settings, ())
         return settings
 
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
@@ -202,6 +202,9 @@ class Reader:
                 value.clear()
             for key, item in value.items():
                 self._refuse_nested_secrets(item, (*path, key))
+        elif isinstance(value, str) and holds_user(value):
+            message = "expected text without a user and a password, got a URL that has them"
+            self.report("secret-value", path, message, "Take what stands before the @ out.")
 
     def require_some(self, data: dict[str, Any]) -> None:
         """Refuse a stack that says nothing: its config is elsewhere, or under another name.
@@ -227,6 +230,7 @@ class Reader:
         if len(unread) > TOLD_MAX:
             more = finding("more-problems", _untold(len(unread) - TOLD_MAX))
             self.findings.append(replace(more, place=unread[TOLD_MAX].place))
+        self._refuse_nested_secrets(data, ())
         pruned = Pruned(data)
         settings, usable = self._validate(pruned)
         if settings is not None:

@@ -33,6 +33,10 @@ _FLOW_MAX: Final = 50
 _TAG: Final = "tag:yaml.org,2002:"
 _STR: Final = f"{_TAG}str"
 _MERGE: Final = f"{_TAG}merge"
+# Text that may be a password stays untold: only what looks like a number is quoted, and of the
+# parser's words not the names of aliases and tags.
+_NUMERIC: Final = re.compile(r"(?i)[-+]?(\.(inf|nan)|0[xob][0-9a-f_]*|[0-9._]+(e[-+]?[0-9]*)?|[-0-9.:TZ]+)")
+_NAMED: Final = re.compile(r" '[^'<]{2,}'")
 _DEEP_LINE: Final = re.compile(r"^ {60}|(?:[-?:][ \t]+){30}", re.MULTILINE)
 
 
@@ -160,9 +164,11 @@ def _kind(node: Node) -> str:
 
 
 def _no_json(node: Node) -> DecodeError:
-    shown = str(node.value)[:40] if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
+    shown = f" a {_kind(node)}"
+    if isinstance(node, yaml.ScalarNode):
+        shown = f" {node.value[:40]}" if _NUMERIC.fullmatch(node.value) else ""
     tag = node.tag.replace(_TAG, "!!")
-    problem = f"expected what JSON can say, got {tag} {shown}"
+    problem = f"expected what JSON can say, got {tag}{shown}"
     return DecodeError(problem, line=node.start_mark.line)
 
 
@@ -251,6 +257,7 @@ def decode_yaml(text: str) -> Any:  # noqa: ANN401  # decoded YAML
 
 
 def _no_document(problem: str, line: int = 0) -> DecodeError:
+    problem = _NAMED.sub("", problem)
     return DecodeError(f"expected YAML or JSON: {problem}", line=line)
 
 

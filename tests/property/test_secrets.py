@@ -398,8 +398,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between attempts."""
     from fsm_stack.cluster import api  # noqa: PLC0415
 
-    monkeypatch.setattr(api, "ATTEMPTS", 1)
-    monkeypatch.setattr(api.Cluster._content, "__kwdefaults__", {"attempts": 1, "seen": None})
+    monkeypatch.setattr(api.Cluster.content, "__kwdefaults__", {"attempts": 1})
 
 
 @pytest.mark.usefixtures("at_once")
@@ -434,7 +433,6 @@ LOGINS = [
     f"import sys; sys.exit('Authorization: Bearer {SECRET}')",
     f"import sys; sys.exit('https://me:{SECRET}@login.example.com failed')",
     f'print(\'{{"token": "{SECRET}"\')',
-    f'print(\'{{"apiVersion": "{SECRET}", "kind": 1, "status": {{"token": 1}}}}\')',
     f"print('token {SECRET}')",
 ]
 
