@@ -87,6 +87,7 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         ConfigException: the library's, the same.
     """
     from kubernetes.config import kube_config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
+
     library: Any = kube_config  # its functions have no types
     named = file or library.KUBE_CONFIG_DEFAULT_LOCATION
     for path in str(named).split(library.ENV_KUBECONFIG_PATH_SEPARATOR):

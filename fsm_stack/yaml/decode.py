@@ -35,7 +35,9 @@ _STR: Final = f"{_TAG}str"
 _MERGE: Final = f"{_TAG}merge"
 # Text that may be a password stays untold: only what looks like a number is quoted, and of the
 # parser's words not the names of aliases and tags.
-_NUMERIC: Final = re.compile(r"(?i)[-+]?(\.(inf|nan)|0[xob][0-9a-f_]*|[0-9._]+(e[-+]?[0-9]*)?|[-0-9.:TZ]+)")
+_NUMERIC: Final = re.compile(
+    r"(?i)[-+]?(\.(inf|nan)|0[xob][0-9a-f_]*|[0-9._]+(e[-+]?[0-9]*)?|[-0-9.:TZ]+)"
+)
 _NAMED: Final = re.compile(r" '[^'<]{2,}'")
 _DEEP_LINE: Final = re.compile(r"^ {60}|(?:[-?:][ \t]+){30}", re.MULTILINE)
 

@@ -165,7 +165,10 @@ def test_a_socks_proxy_names_the_package_that_it_needs(
     [
         ("[]", "kubeconfig: damaged, or of no known form: list indices must be integers"),
         ("a: [", "kubeconfig: FILE:2: expected YAML or JSON: did not find expected node content"),
-        ("a: {x: &a b}\nc: *d", "kubeconfig: FILE:2: expected YAML or JSON: found undefined alias"),
+        (
+            "a: {x: &a b}\nc: *d",
+            "kubeconfig: FILE:2: expected YAML or JSON: found undefined alias",
+        ),
         ("contexts: [{}]", "kubeconfig: damaged, or of no known form: 'name'"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -79,20 +78,16 @@ def test_a_killed_runs_draft_of_a_file_goes_with_the_next_one(tmp_path: Path) ->
 # Names.
 
 
-@pytest.mark.parametrize("name", [".dev.fsm-stack-new", ".dev.fsm-stack-old", ".x", "-x"])
+@pytest.mark.parametrize("name", [".dev.fsm-stack-new", ".dev.fsm-stack-old", ".x"])
 def test_a_stack_that_is_called_like_a_folder_of_ours_is_none(project: Path, name: str) -> None:
     """Its directory would be taken for what a killed run left, and removed."""
     (project / f"Pulumi.{name}.yaml").write_text(DEV)
     for words in (("validate", "-C", str(project)), ("render", "-C", str(project))):
         result = run(*words)
         assert result.exit_code == 2
-        assert (
-            result.stderr
-            == (
-                f"fsm-stack: error: Pulumi.{name}.yaml: expected a stack's name that begins with a "
-                f"letter, a digit or '_', got {name!r}\n"
-            ).replace("Pulumi.", os.path.relpath(project) + "/Pulumi.", 1)
-            or name in result.stderr
+        assert result.stderr == (
+            f"fsm-stack: error: Pulumi.{name}.yaml: expected a stack's name that begins with no "
+            f"'.', got {name!r}\n"
         )
 
 
