@@ -216,8 +216,25 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # of a character that UTF-16 writes as two
+
+
+class _Json(json.JSONDecoder):
+    """JSON's decoder, for text that is text."""
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        """The value that begins there, and where it ends."""
+        value, end = super().raw_decode(s, idx)
+        if _HALF.search(s, idx, end):
+            try:
+                json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                raise ValueError("expected Unicode, got half of a character's escape") from None
+        return value, end
+
+
 # JSON that every reader reads alike: each key once, no NaN, no numbers of thousands of digits.
-JSON: Final = json.JSONDecoder(
+JSON: Final = _Json(
     object_pairs_hook=_unique, parse_constant=_number, parse_float=_number, parse_int=_integer
 )
 

@@ -192,7 +192,7 @@ class Summary:
                 "passedOver": len(self.passed),
             },
             "podTemplates": [
-                {"kind": kind, "path": place, "count": count}
+                {"kind": harmless(kind), "path": place, "count": count}
                 for (kind, place), count in sorted(self.templates.items())
             ],
             "passedOver": [item.as_json() for item in self.passed],
