@@ -314,6 +314,14 @@ def _check_aliases(value: object, most: int) -> None:
             stack.extend((child, depth + 1) for child in item)
 
 
+def compose(text: str) -> Node | None:
+    """A document's nodes, with their places; None: it is none, or has none."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return None
+
+
 def places(text: str, first: int) -> dict[Path, tuple[int, int]]:
     """Line and column of every value's key, or of the value itself in a list.
 
@@ -323,10 +331,7 @@ def places(text: str, first: int) -> dict[Path, tuple[int, int]]:
     """
     if len(text) > _MARKED_MAX:
         return {}
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return {}
+    root = compose(text)
     found: dict[Path, tuple[int, int]] = {}
     if root is not None:
         _mark(root, (), first, found)
