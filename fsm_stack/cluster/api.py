@@ -13,12 +13,14 @@ from urllib.parse import urlencode
 from fsm_stack.credentials import HIDDEN, without_credentials
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.snapshot.allow_pod import POD_FIELDS
-from fsm_stack.snapshot.shape import Json, mapping
+from fsm_stack.snapshot.shape import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic_core import CoreSchema, SchemaValidator
+
+    from fsm_stack.yaml import Json
 
 
 PAGE: Final = 500  # objects; what kubectl asks for

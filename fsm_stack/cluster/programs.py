@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.cluster.api import PAGE, Refused
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PRODUCTS, PROGRAMS, denied, telling
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text
+from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.yaml import Json
 
 _INIT_LINES: Final = 20
 _INIT_BYTES: Final = 4096

@@ -20,10 +20,10 @@ from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.objects import owner_of
-from fsm_stack.snapshot.shape import Json, mapping, text, texts
+from fsm_stack.snapshot.shape import mapping, text, texts
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.shortfall import unexplained
+from fsm_stack.verify.drift import unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.cluster.subject import Subject
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"

@@ -22,12 +22,14 @@ from fsm_stack.cluster.snapshot_forms import HEAD, VERSION, Known, read_form, re
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import harmless
 from fsm_stack.project.files import told
-from fsm_stack.snapshot.shape import Json, mapping
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part, Snapshot, Source, with_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from fsm_stack.yaml import Json
 
 
 MODE: Final = 0o600  # names of an organisation's programs are nobody else's business
@@ -47,7 +49,7 @@ def read_files(
         FileError: it cannot be read.
     """
     known = Known(progress=progress)
-    names = [_read_path(path, known) for path in paths]
+    names = [read_path(path, known) for path in paths]
     source = Source(
         context=str(known.head.get("context") or "files"),
         server=str(known.head.get("server") or ", ".join(names)),
@@ -64,7 +66,7 @@ def read_files(
     )
 
 
-def _read_path(path: Path, known: Known) -> str:
+def read_path(path: Path, known: Known) -> str:
     """Read a file or every file of an archive; returns what to call it."""
     if not is_archive(path):
         with told("read", path), path.open(encoding="utf-8", errors="strict") as stream:

@@ -23,7 +23,7 @@ from fsm_stack.yaml.decode import JSON, DecodeError, decode_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from fsm_stack.snapshot.shape import Json
+    from fsm_stack.yaml import Json
 
 
 HEAD: Final = "fsmStackSnapshot"
@@ -67,6 +67,18 @@ class Known:
         self.pods += is_pod
         if is_pod and self.progress is not None and not self.pods % 500:
             self.progress(self.pods)
+
+
+class Passing(Known):
+    """Hands every object on, whole, and keeps none."""
+
+    def __init__(self, sink: Callable[[Json], None]) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def take(self, item: Json) -> None:
+        """Hand one object on."""
+        self.sink(item)
 
 
 def read_form(stream: IO[str], shown: str, known: Known) -> None:

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from fsm_stack import __version__
 from fsm_stack.credentials import without_user
 from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.rule import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "SHOWN_MAX", "Finding", "ObjectName", "Place", "Severity", "finding", "harmless", "in_order",
+    "plain", "sarif", "without_user",
+]  # fmt: skip
 
 SHOWN_MAX: Final = 300
 # Control, format (bidirectional marks, zero width), surrogates, private use, line separators.
@@ -53,19 +57,6 @@ def _visible(character: str) -> str:
 
 
 _UNTOLD: Final = frozenset({"secret-value"})  # ids
-
-
-class Severity(StrEnum):
-    """How much a finding matters; ordered by :attr:`rank`."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 for info, 1 for warning, 2 for error: to compare with ``--fail-on``."""
-        return {"info": 0, "warning": 1, "error": 2}[self.value]
 
 
 class ObjectName(NamedTuple):
@@ -168,16 +159,8 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping for ``--output json``, without empty parts."""
-        place = {
-            key: value
-            for key, value in (
-                ("file", self.place.file),
-                ("line", self.place.line),
-                ("column", self.place.column),
-                ("path", self.place.path or None),
-            )
-            if value is not None
-        }
+        keys = ("file", "line", "column", "path")
+        place = {key: value for key in keys if (value := getattr(self.place, key))}
         parts = {
             "id": self.id,
             "severity": self.severity.value,
@@ -211,7 +194,7 @@ def finding(  # the one constructor that looks the severity up
         place=Place(path=path),
         value=None if value is None else str(value),
         fix=fix,
-        severity=severity or Severity(known.severity),
+        severity=severity or known.severity,
     )
 
 
@@ -225,7 +208,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=key))
 
 
-_LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
 def sarif(

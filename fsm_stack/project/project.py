@@ -8,24 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.project.files import decoded, read_file, require_inside, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'prod'?``, or nothing when no known word is near."""
-    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake needs it
-
-    by_case = {name.casefold(): name for name in known}
-    near = get_close_matches(word.casefold(), by_case, n=1)
-    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 PROJECT_FILE: Final = "Pulumi.yaml"
@@ -156,14 +146,20 @@ def find_project(start: Path) -> Project:
     )
 
 
-def read_text(path: Path, *, project: Path, shown: str) -> str:
-    """A text file of the project.
+def read_text(path: Path, *, project: Path | None, shown: str) -> str:
+    """A text file.
+
+    Args:
+        path: it.
+        project: what it must not lead out of; None: a file that the user named.
+        shown: the file as an error names it.
 
     Raises:
         InputError: when there is none, or it leads out of the project, is too large, or no UTF-8.
         FileError: when it cannot be read.
     """
-    require_inside(path, project, shown=shown)
+    if project is not None:
+        require_inside(path, project, shown=shown)
     if path.exists() and not path.is_file():
         raise InputError(f"{shown}: expected a regular file")  # a pipe would be waited for
     content = read_file(path, limit=STACK_FILE_MAX, shown=shown)

@@ -18,7 +18,7 @@ from fsm_stack.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.snapshot.shape import Json
+    from fsm_stack.yaml import Json
 
 # A key of an annotation: an optional DNS prefix, a slash, a name. Source: Kubernetes validation.
 _KEY: Final = r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"

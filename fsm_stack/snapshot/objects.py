@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS, MESH_CONTAINERS, ours
 from fsm_stack.snapshot.programs import PROGRAMS, telling
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text
+from fsm_stack.snapshot.shape import mapping, mappings, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from fsm_stack.yaml import Json
 
 StateName = Literal["waiting", "running", "terminated", "unknown"]
 

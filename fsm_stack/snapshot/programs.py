@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.credentials import without_credentials
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text, words
+from fsm_stack.snapshot.shape import mapping, mappings, text, words
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 
 def programs_of(system: System) -> tuple[str, str, str]:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 # True: kept whole; a mapping: its keys; a one-item list: each item; a function: what it returns.
 Shape = Any
 

@@ -10,13 +10,14 @@ from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
 from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
-from fsm_stack.snapshot.shape import Json, mapping, text
+from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 
 IN_CLUSTER: Final = "in-cluster"

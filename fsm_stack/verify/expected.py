@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.foreign import ForeignPath
     from fsm_stack.settings.models.stack import StackSettings
-    from fsm_stack.snapshot.shape import Json
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 Origin = Literal["stack", "files", "cluster"]
 # The chart writes the mesh's name into this label of its programs.

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, nearest
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, KEYS, LISTS, OUTBOUND_PORTS
-from fsm_stack.settings.problems import nearest
 from fsm_stack.settings.stack_file import load_mapping
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text, texts
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from fsm_stack.lists import Holds, InterceptLists
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 
 def redirecting_mesh(system: System, spec: object, *, name: str, namespace: str) -> MeshView:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node
 
     from fsm_stack.workloads.objects import Workload
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 _ALIAS: Final = re.compile(r"[:\-\[,{][ \t]*\*[^\s*]")  # one text in two places
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")

@@ -31,7 +31,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *declared.SERVICE_CHECKS,
     *webhooks.CHECKS,
     *admission.CHECKS,
-    *admission.ADMISSION_CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,
     *pods.IMAGE_CHECKS,

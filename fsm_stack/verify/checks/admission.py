@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.snapshot.shape import Json
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 _ADMISSION: Final = "cluster-webhook-rules"
@@ -121,17 +121,6 @@ def _leaves_out(selector: Json) -> bool:
     """Whether it takes every pod that does not carry a label for it."""
     operators = {str(one.get("operator")) for one in selector.get("matchExpressions") or ()}
     return not selector.get("matchLabels") and operators <= _LEAVING_OUT
-
-
-ADMISSION_CHECKS: Final = (
-    Check(
-        id=_ADMISSION,
-        title="the webhook sends every new pod to the injector",
-        needs=(Part.MUTATING,),
-        run=asked,
-        group="webhook",
-    ),
-)
 
 
 _BLOCK: Final = re.compile(
@@ -311,6 +300,13 @@ CHECKS: Final = (
         title="the webhooks have an authority, in date",
         needs=(Part.MUTATING,),
         run=authority,
+        group="webhook",
+    ),
+    Check(
+        id=_ADMISSION,
+        title="the webhook sends every new pod to the injector",
+        needs=(Part.MUTATING,),
+        run=asked,
         group="webhook",
     ),
 )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.snapshot.shape import Json
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 def absent(context: Context) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.programs import ACCOUNT, BINDINGS, RIGHTS_KINDS, ROLES, lacking
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text
+from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.control_plane import require_installed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.snapshot.programs import Right
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 _RIGHTS: Final = "cluster-rights"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings.finding import Severity
 from fsm_stack.iptables.sets.ranges import canonical
 from fsm_stack.lists import KEYS
-from fsm_stack.snapshot.shape import Json, mapping
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.control_plane import require_installed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
+    from fsm_stack.yaml import Json
 
 
 _MODE: Final = "spec.traffic.interceptionMode"

@@ -9,7 +9,7 @@ from fsm_stack.injector.annotations import pod_keys
 from fsm_stack.injector.decision import decide, webhook_skips
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.allow_pod import PREFIXES
-from fsm_stack.snapshot.shape import Json, mapping, text
+from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
@@ -23,8 +23,8 @@ from fsm_stack.verify.checks.each import (
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.webhooks import restart
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
-from fsm_stack.verify.shortfall import Key, Shortfall, asked_about, shortfall
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.causes import Cause
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 def owners_of_mesh(context: Context) -> Mapping[Key, Json]:

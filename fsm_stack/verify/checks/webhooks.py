@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.snapshot.shape import Json
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
+    from fsm_stack.yaml import Json
 
 _VERSION_LABEL: Final = "app.kubernetes.io/version"
 

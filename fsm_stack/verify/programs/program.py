@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.allow import PROGRESSING
-from fsm_stack.snapshot.shape import Json, mapping, mappings, text
+from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply, command
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

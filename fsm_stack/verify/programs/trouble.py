@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.snapshot.shape import text
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.commands import apply, command
+from fsm_stack.verify.drift import refusal_of
 from fsm_stack.verify.programs.containers import container_trouble
 from fsm_stack.verify.programs.program import Trouble, program, restart, scale, then
-from fsm_stack.verify.shortfall import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
