@@ -266,6 +266,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
         "spec": {
             "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
             "selector": _selected,
+            "clusterIP": True,
         },
     },
     "EndpointSlice": {
@@ -273,7 +274,8 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
             **META,
             "labels": _service_label,
         },
-        "endpoints": [{"conditions": {"ready": True}}],
+        "endpoints": [{"addresses": _words, "conditions": {"ready": True}}],
+        "ports": [{"name": True, "port": True, "protocol": True}],
     },
     "Deployment": _deployment,
     "StatefulSet": _OWNER,

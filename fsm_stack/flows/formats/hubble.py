@@ -1,0 +1,172 @@
+"""Hubble's flows as JSON lines: ``hubble observe -o jsonpb``, or the exporter's file.
+
+Source: cilium api/v1/flow/flow.proto and pkg/hubble/exporter. A field that is absent has its zero
+value; a field mask may have dropped any.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from fsm_stack.flows.formats.from_json import decoder, first_object, seconds
+from fsm_stack.flows.row import (
+    EITHER,
+    INBOUND,
+    NO_FLOW,
+    NOT_TCP,
+    OUTBOUND,
+    REFUSED,
+    Addresses,
+    BadRecordError,
+    Ends,
+    Format,
+    Original,
+    PassedOverError,
+    Reader,
+    Row,
+    Way,
+    port_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WAYS: Final[dict[str, Way]] = {"EGRESS": OUTBOUND, "INGRESS": INBOUND}
+_ORIGINAL: Final[dict[Way, Original]] = {OUTBOUND: "no", INBOUND: "yes", EITHER: "no"}
+_REFUSED: Final = frozenset({"DROPPED", "ERROR"})
+_REPLY: Final = "a reply: its connection is counted"
+_EVENTS: Final = ("agent_event", "lost_events", "debug_event", "node_status")
+
+
+class _Addresses(msgspec.Struct, gc=False):
+    source: str = ""
+    destination: str = ""
+
+
+class _Flags(msgspec.Struct, gc=False):
+    SYN: bool = False
+    ACK: bool = False
+
+
+class _Tcp(msgspec.Struct, gc=False):
+    destination_port: int = 0
+    flags: _Flags | None = None
+
+
+class _Transport(msgspec.Struct, gc=False):
+    TCP: _Tcp | None = None
+
+
+class _Workload(msgspec.Struct, gc=False):
+    name: str = ""
+    kind: str = ""
+
+
+class _Endpoint(msgspec.Struct, gc=False):
+    namespace: str = ""
+    pod_name: str = ""
+    workloads: list[_Workload] = []
+
+
+class _Service(msgspec.Struct, gc=False):
+    name: str = ""
+    namespace: str = ""
+
+
+class _Flow(msgspec.Struct, gc=False):
+    time: str = ""
+    verdict: str = ""
+    IP: _Addresses | None = None
+    l4: _Transport | None = None
+    source: _Endpoint | None = None
+    destination: _Endpoint | None = None
+    Type: str = ""
+    traffic_direction: str = ""
+    is_reply: bool | None = None
+    destination_service: _Service | None = None
+    trace_observation_point: str = ""
+
+
+class _Record(_Flow, gc=False):
+    flow: _Flow | None = None
+
+
+def reader() -> Reader:
+    """Reads one flow."""
+    decode, addresses, ends = decoder(_Record), Addresses(), Ends()
+
+    def read(record: bytes) -> Row:
+        item = decode(record)
+        flow = item.flow or item
+        tcp = flow.l4.TCP if flow.l4 else None
+        if tcp is None or flow.Type == "SOCK":
+            raise _other(flow, bare=flow is item)
+        if flow.is_reply:
+            raise PassedOverError(_REPLY)
+        if flow.verdict in _REFUSED:
+            raise PassedOverError(REFUSED)
+        if flow.IP is None:
+            raise BadRecordError("expected the field IP; a field mask may have dropped it")
+        way = flow.traffic_direction
+        near = flow.destination if way == "INGRESS" else flow.source
+        known = (way, near and _name(near), _service(flow.destination_service))
+        end = ends.get(known)
+        if end is None:
+            meant = _WAYS.get(way, EITHER)
+            name = (known[1] or "") if meant else ""
+            end = ends.of(known, meant, name, known[2], _ORIGINAL[meant])
+        # A connection is met at several points; where it leaves its endpoint is one too many.
+        flags = tcp.flags
+        first = flags is None or (flags.SYN and not flags.ACK)
+        starts = int(first and not flow.trace_observation_point.startswith("FROM_"))
+        return (
+            None if end.name and way == "EGRESS" else addresses[flow.IP.source.encode()],
+            addresses[flow.IP.destination.encode()],
+            port_number(tcp.destination_port),
+            end,
+            starts,
+            0,
+            seconds(flow.time),
+        )
+
+    return read
+
+
+def _other(flow: _Flow, *, bare: bool) -> PassedOverError:
+    """Why a record without a connection is passed over."""
+    if flow.Type == "SOCK":  # a socket's address, before and after it was translated
+        return PassedOverError(NO_FLOW)
+    return PassedOverError(NO_FLOW if bare and flow.IP is None else NOT_TCP)
+
+
+def _service(named: _Service | None) -> str:
+    return f"{named.namespace}/{named.name}" if named is not None and named.name else ""
+
+
+def _name(end: _Endpoint) -> str:
+    if end.workloads and (owner := end.workloads[0]).name:
+        return f"{owner.kind or 'Workload'}/{end.namespace}/{owner.name}"
+    return f"Pod/{end.namespace}/{end.pod_name}" if end.pod_name else ""
+
+
+def _knows(sample: Sequence[bytes]) -> Reader | None:
+    for record in sample:
+        found = first_object([record])
+        flow = found.get("flow", found)
+        marks = {"l4", "IP", "traffic_direction", "is_reply", "event_type", "Type"}
+        if isinstance(flow, dict) and len(marks & flow.keys()) > 1 and "verdict" in flow:
+            return reader()
+        if not any(event in found for event in _EVENTS):
+            return None
+    return None
+
+
+HUBBLE: Final = Format(
+    name="hubble",
+    title="Hubble flows",
+    original="no",
+    addresses="destinations are those after Cilium's choice of an endpoint",
+    knows=_knows,
+)

@@ -1,0 +1,171 @@
+"""Plain CSV with a header: whatever somebody made of another log."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.flows.row import (
+    EITHER,
+    INBOUND,
+    NO_FLOW,
+    NOT_TCP,
+    OUTBOUND,
+    TIME_MAX,
+    Addresses,
+    BadRecordError,
+    Ends,
+    Format,
+    Original,
+    PassedOverError,
+    Ports,
+    Reader,
+    Row,
+    Way,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The names that a column may have.
+_NAMES: Final = {
+    "time": ("time", "timestamp", "end", "start", "date"),
+    "source": ("source", "src", "srcaddr", "src_ip", "source_ip"),
+    "destination": ("destination", "dst", "dstaddr", "dst_ip", "dest_ip", "destination_ip"),
+    "port": ("port", "dstport", "dst_port", "dest_port", "destination_port"),
+    "protocol": ("protocol", "proto"),
+    "direction": ("direction", "way", "flow_direction"),
+    "workload": ("workload", "owner", "name"),
+    "service": ("service",),
+    "connections": ("connections", "count", "flows"),
+    "bytes": ("bytes", "size"),
+}
+_NEEDED: Final = ("time", "destination", "port")
+_WAYS: Final[dict[bytes, Way]] = {
+    b"outbound": OUTBOUND, b"egress": OUTBOUND, b"out": OUTBOUND,
+    b"inbound": INBOUND, b"ingress": INBOUND, b"in": INBOUND, b"": EITHER,
+}  # fmt: skip
+_PROTOCOLS: Final = frozenset({b"tcp", b"TCP", b"6", b""})
+_TIMES_MAX: Final = 10_000
+_NUMBER_MAX: Final = 20
+
+
+def reader(header: Sequence[str], line: bytes = b"") -> Reader:
+    """Reads rows of a table.
+
+    Args:
+        header: the names of its columns.
+        line: the header as it stands in the file; empty: there is none.
+
+    Raises:
+        InputError: a column that is needed is not there.
+    """
+    columns = [column.strip().strip('"').lower().replace("-", "_") for column in header]
+    places = {
+        field: next((columns.index(name) for name in names if name in columns), None)
+        for field, names in _NAMES.items()
+    }
+    if missing := [field for field in _NEEDED if places[field] is None]:
+        raise InputError(
+            f"CSV: expected columns {', '.join(_NEEDED)}; missing: {', '.join(missing)}"
+        )
+    count, names = len(columns), line.strip()
+    # A column that the table does not have is one more behind the others, and empty.
+    (time_at, source_at, target_at, port_at, protocol_at, way_at, name_at, service_at,
+     connections_at, bytes_at) = (count if at is None else at for at in places.values())  # fmt: skip
+    starts = 1 if connections_at == count else 0
+    addresses, ports, ends, times = Addresses(), Ports(), Ends(), _Times()
+
+    def read(record: bytes) -> Row:
+        record = record.strip()
+        found = record.split(b",") if b'"' not in record else _quoted(record)
+        if len(found) != count:
+            raise BadRecordError(f"expected {count} columns, got {len(found)}")
+        if names == record:
+            raise PassedOverError(NO_FLOW)
+        found.append(b"")
+        if found[protocol_at] not in _PROTOCOLS and found[protocol_at].strip() not in _PROTOCOLS:
+            raise PassedOverError(NOT_TCP)
+        known = (found[way_at], found[name_at], found[service_at])
+        end = ends.get(known)
+        if end is None:
+            way = _WAYS.get(known[0].strip().lower())
+            if way is None:
+                raise BadRecordError("direction: expected outbound or inbound")
+            original: Original = "yes" if way == INBOUND else "unknown"
+            end = ends.of(known, way, _text(known[1]), _text(known[2]), original)
+        source, connections, size = found[source_at], found[connections_at], found[bytes_at]
+        return (
+            addresses[source] if source else None,
+            addresses[found[target_at]],
+            ports[found[port_at]],
+            end,
+            _number(connections) if connections else starts,
+            _number(size) if size else 0,
+            times[found[time_at]],
+        )
+
+    return read
+
+
+class _Times(dict[bytes, float]):
+    """Times in seconds since 1970, each parsed once."""
+
+    def __missing__(self, text: bytes) -> float:
+        if len(self) >= _TIMES_MAX:
+            self.clear()
+        self[text] = _seconds(text.strip())
+        return self[text]
+
+
+def _quoted(record: bytes) -> list[bytes]:
+    text = record.decode("utf-8", "replace")
+    try:
+        return [field.encode() for field in next(csv.reader([text], strict=True))]
+    except (csv.Error, StopIteration):
+        raise BadRecordError("quotes that do not end") from None
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()
+
+
+def _number(value: bytes) -> int:
+    number = int(value) if len(value) <= _NUMBER_MAX else -1
+    if number < 0:
+        raise BadRecordError("expected a whole number in connections and bytes")
+    return number
+
+
+def _seconds(text: bytes) -> float:
+    plain = text.decode("ascii", "replace")
+    if text.isdigit() and len(text) <= len(str(TIME_MAX)):
+        return int(text) if int(text) <= TIME_MAX else int(text) / 1000
+    try:
+        found = datetime.fromisoformat(plain)
+    except ValueError:
+        raise BadRecordError("time: expected seconds since 1970 or ISO 8601") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _knows(sample: Sequence[bytes]) -> Reader | None:
+    if not sample:
+        return None
+    header = [column.decode("utf-8", "replace") for column in sample[0].split(b",")]
+    columns = {column.strip().strip('"').lower().replace("-", "_") for column in header}
+    known = [name for name in _NEEDED if columns & set(_NAMES[name])]
+    return reader(header, sample[0]) if len(header) > 1 and len(known) > 1 else None
+
+
+CSV: Final = Format(
+    name="csv",
+    title="CSV",
+    original="unknown",
+    addresses="nothing says whether destinations are those that pods asked for",
+    weight="connections as its rows count them",
+    json=False,
+    knows=_knows,
+    named=reader,
+)

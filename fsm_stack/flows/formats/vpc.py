@@ -1,0 +1,162 @@
+"""AWS VPC flow logs, versions 2 to 5: text with a header, in a version's own order, or in a given one.
+
+Source: docs.aws.amazon.com/vpc, flow log records. A row is what one interface saw in one direction
+in up to ten minutes; ``-`` is a value that is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.flows.row import (
+    EITHER,
+    EPHEMERAL,
+    INBOUND,
+    NO_FLOW,
+    NOT_TCP,
+    OUTBOUND,
+    REFUSED,
+    TIME_MAX,
+    Addresses,
+    BadRecordError,
+    End,
+    Format,
+    PassedOverError,
+    Ports,
+    Reader,
+    Row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_V2: Final = (
+    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport",
+    "protocol", "packets", "bytes", "start", "end", "action", "log-status",
+)  # fmt: skip
+_V3: Final = (
+    *_V2, "vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr",
+)  # fmt: skip
+_V4: Final = (*_V3, "region", "az-id", "sublocation-type", "sublocation-id")
+_V5: Final = (*_V4, "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path")
+_ORDERS: Final = {b"2": _V2, b"3": _V3, b"4": _V4, b"5": _V5}
+_NEEDED: Final = ("srcaddr", "dstaddr", "srcport", "dstport", "protocol", "bytes", "end")
+_MISSING: Final = b"-"
+_TCP: Final = b"6"
+_REJECT: Final = b"REJECT"
+# What stands for fields that a log does not have; no value of one.
+_ABSENT: Final = b"absent"
+# Of tcp-flags, the bits of a first packet and of the answer to it.
+_SYN: Final = 2
+_ACK: Final = 16
+_NEITHER: Final = End(EITHER, "", "", "no")
+_OUT: Final = End(OUTBOUND, "", "", "no")
+_IN: Final = End(INBOUND, "", "", "yes")
+# The end of a row by its flow-direction, and that of the answer that it is.
+_ENDS: Final = {b"egress": (_OUT, _IN), b"ingress": (_IN, _OUT)}
+
+
+class _Flags(dict[bytes, "tuple[bool | None, int]"]):
+    """By tcp-flags: whether it is an answer (None: unknown), and how many connections it starts."""
+
+    def __missing__(self, text: bytes) -> tuple[bool | None, int]:
+        """Parse one; without the field every row counts."""
+        if text == _ABSENT:
+            found: tuple[bool | None, int] = (None, 1)
+        else:
+            bits = int(text) if text.isdigit() and len(text) <= len("255") else 0
+            found = (bool(bits & _ACK), int(not bits & _ACK)) if bits & _SYN else (None, 0)
+        if len(self) > len(range(256)):
+            self.clear()
+        self[text] = found
+        return found
+
+
+def reader(fields: Sequence[str]) -> Reader:
+    """Reads rows whose fields have this order.
+
+    Raises:
+        InputError: one that is needed is not among them.
+    """
+    places = {name.replace("_", "-"): place for place, name in enumerate(fields)}
+    count = len(fields)
+    if missing := [
+        name for name in _NEEDED if name not in places and f"pkt-{name}" not in places
+    ]:
+        raise InputError(
+            f"VPC flow log: expected the fields {', '.join(_NEEDED)}; missing: "
+            f"{', '.join(missing)}"
+        )
+    source_at, target_at = (
+        places.get(name, places.get(f"pkt-{name}", 0)) for name in ("srcaddr", "dstaddr")
+    )
+    packet_source_at = places.get("pkt-srcaddr", source_at)
+    packet_target_at = places.get("pkt-dstaddr", target_at)
+    source_port_at, port_at = places["srcport"], places["dstport"]
+    protocol_at, bytes_at, end_at = places["protocol"], places["bytes"], places["end"]
+    # A field that the log does not have is one more behind the others.
+    action_at = places.get("action", count)
+    status_at = places.get("log-status", count)
+    flags_at = places.get("tcp-flags", count)
+    way_at = places.get("flow-direction", count)
+    addresses, ports, flags, ends = Addresses(), Ports(), _Flags(), _ENDS
+
+    def read(record: bytes) -> Row:
+        found = record.split()
+        if len(found) != count:
+            raise BadRecordError(f"expected {count} fields, got {len(found)}")
+        found.append(_ABSENT)
+        if found[protocol_at] != _TCP:
+            raise _other(found[protocol_at], found[status_at])
+        if found[action_at] == _REJECT:
+            raise PassedOverError(REFUSED)
+        source, target = found[packet_source_at], found[packet_target_at]
+        near = addresses[found[source_at] if source == _MISSING else source]
+        far = addresses[found[target_at] if target == _MISSING else target]
+        near_port, far_port = ports[found[source_port_at]], ports[found[port_at]]
+        size, time = int(found[bytes_at]), int(found[end_at])
+        if size < 0 or not 0 <= time <= TIME_MAX:
+            raise BadRecordError("expected numbers of 0 or more in bytes and end")
+        answer, starts = flags[found[flags_at]]
+        end, other = ends.get(found[way_at], (_NEITHER, _NEITHER))
+        # Without a first packet in it, a row from a port below the ephemeral ones to one of these
+        # is the answer.
+        if near_port < EPHEMERAL <= far_port if answer is None else answer:
+            return far, near, near_port, other, 0, size, time
+        return near, far, far_port, end, starts, size, time
+
+    return read
+
+
+def _other(protocol: bytes, status: bytes) -> ValueError:
+    if protocol == b"protocol" or status in (b"NODATA", b"SKIPDATA"):
+        return PassedOverError(NO_FLOW)
+    if not protocol.isdigit() or len(protocol) > len("255"):
+        return BadRecordError("protocol: expected a number")
+    return PassedOverError(NOT_TCP)
+
+
+def _knows(sample: Sequence[bytes]) -> Reader | None:
+    for record in sample:
+        found = record.split()
+        names = [field.decode("ascii", "replace") for field in found]
+        plain = {name.replace("_", "-").removeprefix("pkt-") for name in names}
+        if {"srcaddr", "dstaddr"} <= plain:
+            return reader(names)
+        order = _ORDERS.get(found[0]) if found else None
+        if order is not None and len(order) == len(found):
+            return reader(order)
+    return None
+
+
+VPC: Final = Format(
+    name="vpc",
+    title="AWS VPC flow log",
+    original="no",
+    addresses="destinations are those after kube-proxy's choice",
+    weight="rows that start a connection",
+    json=False,
+    knows=_knows,
+    named=reader,
+)
