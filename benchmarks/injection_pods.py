@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fsm_stack.injector.admission import admit
-from fsm_stack.injector.decision import assumed_namespace
+from fsm_stack.injector.decision import admit, assumed_namespace
 from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.settings.models.stack import StackSettings

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from fsm_stack.iptables.reasons import Reason
+from fsm_stack.iptables.rule import Reason
 from fsm_stack.lists import (
     EXCLUDED_RANGES,
     INBOUND_PORTS,
@@ -20,7 +20,7 @@ from fsm_stack.lists import (
     Lists,
     merged,
 )
-from fsm_stack.settings.models.profiles import AnnotationProfile
+from fsm_stack.settings.models.stack import AnnotationProfile
 from fsm_stack.settings.models.traffic import Traffic
 
 

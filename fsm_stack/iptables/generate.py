@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -24,6 +23,7 @@ from fsm_stack.iptables.rule import (
     OutInterface,
     Ports,
     Protocol,
+    Reason,
     Redirect,
     Return,
     Rule,

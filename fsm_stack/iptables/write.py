@@ -22,8 +22,7 @@ from fsm_stack.iptables.generate import (
     outbound_static,
 )
 from fsm_stack.iptables.read.tokens import POD_IP_VARIABLE
-from fsm_stack.iptables.reasons import Reason
-from fsm_stack.iptables.rule import Append, Insert, Ruleset
+from fsm_stack.iptables.rule import Append, Insert, Reason, Ruleset
 from fsm_stack.iptables.rule_text import step_line
 from fsm_stack.lists import INCLUDED_RANGES, INTERFACES, POD_IP_MODE
 from fsm_stack.templating import render

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.manifests.config_maps import pipy_scripts, redirection_config_map
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
 from fsm_stack.manifests.mesh import (
@@ -13,15 +12,16 @@ from fsm_stack.manifests.mesh import (
     custom_resource_definition,
     enrolled_namespaces,
     mesh_config,
+    pipy_scripts,
     preset_config_map,
+    redirection_config_map,
 )
 from fsm_stack.manifests.rbac import rbac
-from fsm_stack.manifests.services import availability, services
-from fsm_stack.manifests.webhooks import webhooks
+from fsm_stack.manifests.services import availability, services, webhooks
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.config_maps import ReleaseAsset
     from fsm_stack.manifests.manifest import Manifest
+    from fsm_stack.manifests.mesh import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 

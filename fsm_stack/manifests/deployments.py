@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.config_maps import SCRIPTS_KEY
 from fsm_stack.manifests.manifest import (
     ADMIN_PORT,
     BOOTSTRAP,
@@ -22,6 +21,7 @@ from fsm_stack.manifests.manifest import (
     Part,
     Wave,
 )
+from fsm_stack.manifests.mesh import SCRIPTS_KEY
 from fsm_stack.manifests.pods import (
     bootstrap_arguments,
     controller_arguments,
@@ -36,8 +36,8 @@ from fsm_stack.manifests.pods import (
     startup_probe,
     wait_for_bootstrap,
 )
-from fsm_stack.manifests.webhooks import webhook_writers
-from fsm_stack.settings.models.images import image_reference
+from fsm_stack.manifests.services import webhook_writers
+from fsm_stack.settings.models.components import image_reference
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.components import Controller, Injector

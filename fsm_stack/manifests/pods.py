@@ -16,7 +16,7 @@ from fsm_stack.manifests.manifest import (
     metadata,
     version_label,
 )
-from fsm_stack.settings.models.images import image_reference
+from fsm_stack.settings.models.components import image_reference
 from fsm_stack.units import canonical_quantity
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.config_maps import ReleaseAsset, assets_missing, wants_asset
+from fsm_stack.manifests.mesh import ReleaseAsset, assets_missing, wants_asset
 from fsm_stack.project.files import read_file, write_file
-from fsm_stack.settings.models.images import PIPY_VERSIONS
+from fsm_stack.settings.models.components import PIPY_VERSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one source of rules: a script's text, of a stack or from elsewhere, read back.
+"""Where rules come from: a script, a dump, a pod, a stack.
 
 Nothing is claimed about rules that were not read from text: what a stack renders is read like
 what a pod printed.
@@ -19,15 +19,61 @@ from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
 from fsm_stack.project.files import decoded, read_file, told
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.objects import object_at, workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.lists import InterceptLists
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
+
+_LENGTH = 2  # -c and the script
+
+
+def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, str]:
+    """Where the script is, and the script.
+
+    Args:
+        text: a pod, or a list of one, in JSON or YAML.
+        shown: what the text is called.
+        systems: whose init containers are looked for.
+
+    Returns:
+        ``Pod/shop/web, fsm-init`` and the script.
+
+    Raises:
+        InputError: the text cannot be decoded, or has no such init container, or several whose
+            scripts differ.
+    """
+    names = {system.init_container for system in systems}
+    found: dict[str, str] = {}
+    for document in split(text.splitlines(keepends=True), file=shown):
+        for item in workloads(document.load()):
+            for name, script in _scripts(item.pod(), names):
+                found.setdefault(script, f"{item.title}, {name}")
+    if not found:
+        expected = " or ".join(sorted(names))
+        raise InputError(f"{shown}: no pod in it has the init container {expected} with a script")
+    if len(found) > 1:
+        pods = "; ".join(found.values())
+        raise InputError(f"{shown}: expected one pod's script, got {len(found)}: {pods[:200]}")
+    ((script, name),) = found.items()
+    return name, script
+
+
+def _scripts(pod: dict[str, Any], names: set[str]) -> Iterator[tuple[str, str]]:
+    containers = object_at(pod, ("spec",)).get("initContainers")
+    for item in containers if isinstance(containers, list) else ():
+        args = item.get("args") if isinstance(item, dict) else None
+        if str(object_at(item, ()).get("name")) in names and isinstance(args, list):
+            script = args[-1] if len(args) == _LENGTH and args[0] == "-c" else None
+            if isinstance(script, str):
+                yield str(item["name"]), script
+
 
 STDIN: Final = "-"
 MESH: Final = "mesh"
@@ -119,7 +165,7 @@ def of_stack(project_dir: Path, name: str, profile: str | None = None) -> RulesS
 def of_settings(settings: StackSettings, name: str, profile: str | None = None) -> RulesSource:
     """The same for settings that are loaded already."""
     from fsm_stack.iptables.script import script  # noqa: PLC0415  # a script needs no templates
-    from fsm_stack.redirection.lower import intercept_lists  # noqa: PLC0415  # likewise
+    from fsm_stack.redirection.origins import intercept_lists  # noqa: PLC0415  # likewise
     from fsm_stack.settings.effective import profile_lists  # noqa: PLC0415  # likewise
 
     _require_script(settings, name)
@@ -183,8 +229,6 @@ def of_script(path: str, system: str | None = None) -> RulesSource:
     try:
         script = _script(text, systems)
         if _OBJECT.match(text):
-            from fsm_stack.project.pod_script import init_script  # noqa: PLC0415  # with YAML
-
             name, script = init_script(text, shown, systems)
             shown = f"{shown} ({name})"
         reading = read(script)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 
 from fsm_stack.errors import InputError
-from fsm_stack.pulumi.outputs import MeshOutputsError, outputs_of
-from fsm_stack.workloads.templates import TEMPLATES
+from fsm_stack.pulumi.stack import MeshOutputsError, outputs_of
+from fsm_stack.workloads.objects import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fsm_stack.pulumi.outputs import StackOutputs
+    from fsm_stack.pulumi.stack import StackOutputs
 
 _VERSIONS: Final = {"": "core/v1", "apps": "apps/v1", "batch": "batch/v1"}
 # Resource type to the place of the pod template. Source: pulumi-kubernetes' schema.

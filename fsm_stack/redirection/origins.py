@@ -1,4 +1,4 @@
-"""Which entries of a stack stand behind a rule: a rule's reason in the stack's own words."""
+"""Where each redirection entry was declared, and settings as the lists of a script."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
 from fsm_stack.iptables.sets.ranges import canonical
+from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.settings.accepting import bypasses
+from fsm_stack.settings.effective import mesh_lists
 
 if TYPE_CHECKING:
     from datetime import date
@@ -14,6 +16,31 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Rule
     from fsm_stack.settings.accepting import Bypass
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.systems import System
+
+
+def intercept_lists(settings: StackSettings, pod: Lists | None = None) -> InterceptLists:
+    """What the injector's script generator gets for a pod with these annotations.
+
+    Args:
+        settings: the stack.
+        pod: the pod's own lists; None for a pod without redirection annotations.
+    """
+    return InterceptLists.of(
+        merged(mesh_lists(settings), pod or Lists()),
+        local_proxy_mode=settings.sidecar.local_proxy_mode,
+        dns_proxy=settings.profile.has_dns_rule and settings.sidecar.local_dns_proxy.enable,
+    )
+
+
+def pod_annotations(lists: Lists, system: System) -> dict[str, str]:
+    """The annotations that carry a pod's lists; an empty list has none, since "" is refused."""
+    return {
+        system.annotation(name.annotation): ",".join(map(str, lists.entries(name)))
+        for name in POD_LISTS
+        if lists.entries(name)
+    }
+
 
 _MESH: Final = "mesh"
 

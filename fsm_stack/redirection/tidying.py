@@ -19,7 +19,7 @@ from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import interface_interval, intersection, ipv4_range, merged
 from fsm_stack.iptables.sets.tidy import tidy
 from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
-from fsm_stack.redirection.lower import intercept_lists
+from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.settings.checks.lists import list_paths
 from fsm_stack.settings.effective import profile_lists
 from fsm_stack.yaml.places import path_text

@@ -14,15 +14,14 @@ from fsm_stack.lists import (
     merged,
     unique,
 )
-from fsm_stack.settings.models.profiles import CONTROL_PLANE_PORTS, METADATA_RANGES
+from fsm_stack.settings.models.stack import CONTROL_PLANE_PORTS, METADATA_RANGES
 from fsm_stack.settings.models.values import CidrEntry, PortEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.lists import ListName
-    from fsm_stack.settings.models.profiles import AnnotationProfile
-    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.settings.models.stack import AnnotationProfile, StackSettings
 
 
 def preset_entries(

@@ -13,8 +13,7 @@ from fsm_stack.findings.finding import Finding, Severity, finding, in_order
 from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.problems import keys_at, location, nearest, to_finding, type_name
-from fsm_stack.settings.pruning import Pruned
+from fsm_stack.settings.problems import Pruned, keys_at, location, nearest, to_finding, type_name
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A mesh as far as its pods' rules go, and the entry that makes a destination bypass them.
+"""A MeshConfig by itself: what decides its pods' rules, and what is wrong with it.
 
 A MeshConfig comes from files of any origin, too. A field of another type than its CRD gives it is
 one that no API server would answer: it counts as absent.
@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
-from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, LISTS, OUTBOUND_PORTS
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, KEYS, LISTS, OUTBOUND_PORTS
+from fsm_stack.settings.problems import nearest
+from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.snapshot.shape import mapping, text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.lists import Holds, InterceptLists
     from fsm_stack.systems import System
 
@@ -121,3 +127,53 @@ def excluded_by(lists: InterceptLists, address: str, port: int, *, own: str = ""
 def _inside(cidr: str, address: str) -> bool:
     bounds, number = ipv4_range(cidr), address_number(address)
     return bounds is not None and number is not None and bounds[0] <= number < bounds[1]
+
+
+TRAFFIC: Final = "spec.traffic"
+# What decides a pod's script, and the one place where the injectors read it.
+_PLACES: Final = {
+    **{key: f"{TRAFFIC}.{key}" for key in KEYS},
+    "interceptionMode": f"{TRAFFIC}.interceptionMode",
+    "localProxyMode": "spec.sidecar.localProxyMode",
+    "localDNSProxy": "spec.sidecar.localDNSProxy",
+}
+_LIST: Final = "list"
+# It asks for the cluster's own ranges, which no MeshConfig says.
+_NOT_TOLD: Final = "excludes-mesh-traffic"
+
+
+def list_findings(system: System, spec: object, today: date) -> tuple[Finding, ...]:
+    """What the checks of stack files say of a MeshConfig's lists, each at its path.
+
+    Args:
+        system: whose MeshConfig.
+        spec: its ``spec``, of any origin.
+        today: for the checks.
+    """
+    traffic = {key: value for key, value in deciding(spec)["traffic"].items() if value}
+    loaded = load_mapping({"system": system.name, "traffic": traffic}, name="", today=today)
+    return tuple(
+        item.at(file=None, line=None, column=None, path=f"spec.{item.place.path}")
+        for item in loaded.findings
+        if item.place.path.startswith("traffic.") and item.id != _NOT_TOLD
+    )
+
+
+def strays(spec: object) -> Iterator[tuple[str, str, object]]:
+    """Keys that would decide a script if they stood, or were spelt, as an injector reads them.
+
+    Yields:
+        The path of such a key, the path that is read, and the value that nobody reads.
+    """
+    sections: list[tuple[str, Json]] = [("spec", mapping(spec))]
+    for where, section in sections:  # it grows
+        for key, value in section.items():
+            path = f"{where}.{key}"
+            right = _PLACES.get(key)
+            if right is None and key.lower().endswith(_LIST):
+                meant = nearest(key, list(KEYS))
+                right = _PLACES[meant] if meant else None
+            if right is not None and path != right:
+                yield path, right, value
+            elif isinstance(value, dict):
+                sections.append((path, value))

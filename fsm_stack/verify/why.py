@@ -25,7 +25,7 @@ from fsm_stack.verify.checks.workloads import template_annotations
 from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import writers
 from fsm_stack.verify.redirecting import destination, excluded_by
-from fsm_stack.verify.restarting.remedy import TEMPLATE_FIRST, restart_of
+from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, restart_of
 
 if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Trace

@@ -1,4 +1,8 @@
-"""What of an input is not looked at, and why: nothing disappears without a word."""
+"""What is said of a document: findings with places, unrendered texts, what was passed over.
+
+Commands, configuration in annotations and the like hold such texts rightly: only values that
+Kubernetes gives a form without them, and the mesh's own keys, are looked at.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,104 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.workloads.objects import is_namespace, name_of, objects
+from fsm_stack.findings.finding import Finding, Severity, finding
+from fsm_stack.workloads.objects import is_namespace, name_of, object_at, objects
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from fsm_stack.findings.finding import Finding, ObjectName
+    from fsm_stack.systems import System
     from fsm_stack.workloads.documents import Document
     from fsm_stack.yaml.decode import Path
+
+
+def below(path: Path, name: ObjectName, found: Iterable[Finding]) -> list[Finding]:
+    """Findings of an object, with its name, and their paths in its document."""
+    prefix = path_text(path)
+    return [item.at(object=name, path=_joined(prefix, item.place.path)) for item in found]
+
+
+def _joined(prefix: str, path: str) -> str:
+    if not path or path.startswith("namespace "):
+        return path or prefix
+    return f"{prefix}.{path}" if prefix else path
+
+
+def placed(document: Document, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings with file, line and column; lines are looked up only where there are any."""
+    given = tuple(found)
+    marks = _marks(document) if given else {}
+    return tuple(_with_place(document, item, marks) for item in given)
+
+
+def _marks(document: Document) -> dict[str, tuple[int, int]]:
+    return {path_text(path): mark for path, mark in document.places().items()}
+
+
+def _with_place(
+    document: Document, found: Finding, marks: Mapping[str, tuple[int, int]]
+) -> Finding:
+    path = found.place.path
+    mark = marks.get(path)
+    while mark is None and path:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        mark = marks.get(path)
+    line, column = mark or (document.line, None)
+    return found.at(file=document.file, line=line, column=column)
+
+
+_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*", re.DOTALL)
+
+
+def placeholders(
+    manifest: Mapping[str, Any], templates: tuple[Path, ...], system: System
+) -> Iterator[Finding]:
+    """Each value that is not rendered.
+
+    Args:
+        manifest: a workload, or a Namespace.
+        templates: the places of its pod templates.
+        system: whose keys.
+
+    Yields:
+        An error where the value decides about the injection, else a warning.
+    """
+    for path, text, decides in _values(manifest, templates, system):
+        found = _PLACEHOLDER.search(text) if isinstance(text, str) else None
+        if found:
+            yield finding(
+                "not-rendered",
+                f"{path_text(path)}: {found[0]} is not rendered: render it first",
+                path=path_text(path),
+                value=found[0],
+                severity=None if decides else Severity.WARNING,
+            )
+
+
+def _values(
+    manifest: Mapping[str, Any], templates: tuple[Path, ...], system: System
+) -> Iterator[tuple[Path, object, bool]]:
+    """Path, value, and whether it decides about the injection."""
+    namespace = manifest.get("kind") == "Namespace"
+    known = object_at(manifest, ("metadata",))
+    yield ("metadata", "name"), known.get("name"), namespace
+    yield ("metadata", "namespace"), known.get("namespace"), True
+    for place in dict.fromkeys(((), *templates)):
+        for part in ("labels", "annotations"):
+            path = (*place, "metadata", part)
+            for key, value in object_at(manifest, path).items():
+                if str(key).startswith(f"{system.annotation_prefix}/"):
+                    yield (*path, str(key)), value, True
+    for place in templates:
+        for part in ("initContainers", "containers"):
+            containers = object_at(manifest, (*place, "spec")).get(part)
+            for index, item in enumerate(containers if isinstance(containers, list) else ()):
+                if isinstance(item, dict):
+                    path = (*place, "spec", part, index, "image")
+                    yield path, item.get("image"), False
+
 
 _TEXT: Final = re.compile(r"^(?!\.\.\.\s*$)[ \t]*[^#\s]", re.MULTILINE)
 _HEAD: Final = re.compile(

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import finding, in_order
-from fsm_stack.injector.admission import admit
-from fsm_stack.injector.decision import Decision, NamespaceView, assumed_namespace, webhook_skips
+from fsm_stack.injector.decision import (
+    Decision,
+    NamespaceView,
+    admit,
+    assumed_namespace,
+    webhook_skips,
+)
 from fsm_stack.injector.go_values import trim
 from fsm_stack.injector.mutation import native_sidecars
 from fsm_stack.injector.profile import Refusal

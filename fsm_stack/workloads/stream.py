@@ -15,8 +15,7 @@ from fsm_stack.injector.decision import NamespaceView, assumed_namespace, namesp
 from fsm_stack.injector.pieces import MARK
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
-from fsm_stack.workloads.misplaced import Owner, lost, misplaced, template_keys
-from fsm_stack.workloads.moved import of_moved
+from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_keys
 from fsm_stack.workloads.objects import (
     Workload,
     is_namespace,
@@ -25,10 +24,16 @@ from fsm_stack.workloads.objects import (
     objects,
     workloads,
 )
-from fsm_stack.workloads.passed import Passed, in_document, unread, unrendered
-from fsm_stack.workloads.placing import below, placed
+from fsm_stack.workloads.passed import (
+    Passed,
+    below,
+    in_document,
+    placed,
+    placeholders,
+    unread,
+    unrendered,
+)
 from fsm_stack.workloads.preview import Preview, preview
-from fsm_stack.workloads.rendered import placeholders
 from fsm_stack.yaml.decode import DecodeError, too_deep
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import yaml
 
-from fsm_stack.gitops.controllers import ignored_differences, jq_path
+from fsm_stack.gitops.directory import ignored_differences, jq_path
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.scopes import redirection
 from tests.settings.loading import settings

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from fsm_stack.errors import InputError
-from fsm_stack.gitops.controllers import kustomization
-from fsm_stack.gitops.directory import MARKER, Written, named, tree, write
+from fsm_stack.gitops.directory import MARKER, Written, kustomization, named, tree, write
 from fsm_stack.gitops.rendering import Stale, check
 from fsm_stack.manifests.manifest import Manifest, Part, Wave
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.injector.admission import admit
+from fsm_stack.injector.decision import admit
 from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.systems import FSM

@@ -21,8 +21,7 @@ from fsm_stack.iptables.packet import (
     protocol_number,
 )
 from fsm_stack.iptables.read.text import RuleSyntaxError, read
-from fsm_stack.iptables.reasons import Reason
-from fsm_stack.iptables.rule import Insert, kernel_order
+from fsm_stack.iptables.rule import Insert, Reason, kernel_order
 from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage

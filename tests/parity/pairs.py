@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.config_maps import ReleaseAsset
+from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 from tests.parity.convert import convert_helm_values

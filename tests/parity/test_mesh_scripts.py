@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.injector.admission import admit
-from fsm_stack.injector.decision import assumed_namespace
+from fsm_stack.injector.decision import admit, assumed_namespace
 from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.systems import SYSTEMS, system

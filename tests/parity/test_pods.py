@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from fsm_stack.findings.catalogue import all_rules
-from fsm_stack.injector.admission import admit
-from fsm_stack.injector.decision import NamespaceView, namespace_view
+from fsm_stack.injector.decision import NamespaceView, admit, namespace_view
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.systems import SYSTEMS, system

@@ -13,8 +13,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.pulumi import config as pulumi_config
 from fsm_stack.pulumi import program as pulumi_program
 from fsm_stack.pulumi import stack as pulumi_stack
-from fsm_stack.pulumi.config import provider_arguments
-from fsm_stack.pulumi.engine_config import EngineConfig
+from fsm_stack.pulumi.config import EngineConfig, provider_arguments
 from fsm_stack.redirection import scopes as render
 
 from .recorder import CLUSTER_UID, Recorder, run

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from fsm_stack.pulumi.config import load
-from fsm_stack.pulumi.engine_config import EngineConfig, engine_config
+from fsm_stack.pulumi.config import EngineConfig, engine_config, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pulumi
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.pulumi.outputs import stack_outputs
+from fsm_stack.pulumi.stack import stack_outputs
 from fsm_stack.redirection.scopes import redirection
 
 from .recorder import PROJECT, Recorder, run

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from fsm_stack.errors import InputError
-from fsm_stack.pulumi.outputs import StackOutputs, outputs_of, stack_outputs
+from fsm_stack.pulumi.stack import StackOutputs, outputs_of, stack_outputs
 from fsm_stack.redirection.scopes import redirection
 
 from .recorder import run

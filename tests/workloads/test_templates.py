@@ -9,8 +9,7 @@ import yaml
 
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.edit import annotated, corrected
-from fsm_stack.workloads.objects import workloads
-from fsm_stack.workloads.templates import place_told, template_paths
+from fsm_stack.workloads.objects import place_told, template_paths, workloads
 
 from .test_stream import context, outcomes
 

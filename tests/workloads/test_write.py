@@ -8,8 +8,7 @@ import pytest
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.injector.annotations import pod_lists
-from fsm_stack.settings.models.profiles import AnnotationProfile
-from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.models.stack import AnnotationProfile, StackSettings
 from fsm_stack.settings.models.values import PortEntry
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
 from fsm_stack.workloads.preview import preview

@@ -17,8 +17,7 @@ from fsm_stack.cli.verb import (
     stream,
     wants_json,
 )
-from fsm_stack.cli.workload.summary import Summary
-from fsm_stack.cli.workload.workloads import settings_of, stack_argument
+from fsm_stack.cli.workload.workloads import Summary, settings_of, stack_argument
 from fsm_stack.errors import InputError
 from fsm_stack.lists import POD_LISTS
 
@@ -128,7 +127,7 @@ def _amounts(texts: tuple[str, ...]) -> dict[str, str]:
 
 def _patched(path: Path, annotations: dict[str, str], summary: Summary) -> list[str]:
     """The whole stream: a document that cannot be read leaves nothing half written."""
-    from fsm_stack.project.workload_files import documents
+    from fsm_stack.project.files import documents
     from fsm_stack.workloads.edit import annotated, annotated_json
     from fsm_stack.workloads.objects import workloads
     from fsm_stack.workloads.passed import in_document, unread

@@ -19,8 +19,8 @@ from fsm_stack.cli.verb import (
     stream,
     wants_json,
 )
-from fsm_stack.cli.workload.summary import Summary
 from fsm_stack.cli.workload.workloads import (
+    Summary,
     file_option,
     namespace_options,
     note_assumed,
@@ -64,7 +64,7 @@ def inject(
     known of each workload. What is no workload is counted and named on standard error. Exit code
     1: a pod would be refused; 2: nothing could be looked at.
     """
-    from fsm_stack.project.workload_files import context_of
+    from fsm_stack.project.files import context_of
 
     if diff and (explain or wants_json()):
         raise click.UsageError("--diff: expected neither --explain nor --output json with it")

@@ -18,8 +18,8 @@ from fsm_stack.cli.verb import (
     stops,
     stream,
 )
-from fsm_stack.cli.workload.summary import Summary
 from fsm_stack.cli.workload.workloads import (
+    Summary,
     file_option,
     namespace_options,
     outcomes,
@@ -70,7 +70,7 @@ def lint(
     error. Exit code 2: nothing could be looked at.
     """
     from fsm_stack.findings.finding import sarif
-    from fsm_stack.project.workload_files import context_of
+    from fsm_stack.project.files import context_of
 
     settings = settings_of(project_dir, stack)
     context = context_of(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.findings.finding import finding
 from fsm_stack.iptables.generate import DNS_LISTENER
-from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
@@ -15,6 +14,7 @@ from fsm_stack.iptables.rule import (
     InInterface,
     Multiport,
     OutInterface,
+    Reason,
 )
 from fsm_stack.iptables.sets.dead import Span
 from fsm_stack.iptables.sets.ranges import canonical

@@ -13,7 +13,6 @@ from fsm_stack.iptables.generate import (
     outbound_static,
     pod_ip_mode,
 )
-from fsm_stack.iptables.reasons import Reason
 from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
@@ -23,6 +22,7 @@ from fsm_stack.iptables.rule import (
     Multiport,
     OutInterface,
     Protocol,
+    Reason,
     Return,
     Ruleset,
     kernel_order,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fsm_stack.findings.finding import finding
 from fsm_stack.iptables.judge.explain import explained, generation
-from fsm_stack.iptables.read.commands import CommandReader
-from fsm_stack.iptables.read.table import TableReader
+from fsm_stack.iptables.read.table import CommandReader, TableReader
 from fsm_stack.iptables.read.tokens import Line, RuleSyntaxError, lines_of
 
 if TYPE_CHECKING:

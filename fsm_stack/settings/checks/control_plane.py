@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.lists import at
 from fsm_stack.settings.models.cluster import ENDPOINT_SLICES_SINCE
-from fsm_stack.settings.models.images import UNRELEASED, Images, image_tag
-from fsm_stack.settings.models.other_systems import not_in_system
+from fsm_stack.settings.models.components import UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.mesh import not_in_system
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.models.values import address_text, cidr_bounds
 

@@ -1,10 +1,17 @@
-"""Checks of names: two objects of a stack that would be one, namespaces that are not ours."""
+"""Checks of names, addresses and label selectors.
+
+Source: k8s.io/kubernetes pkg/apis/core/validation, ValidateNodeSelectorRequirement and
+ValidateNodeFieldSelectorRequirement; k8s.io/apimachinery, ValidateLabelSelectorRequirement.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
+from fsm_stack.settings.models.base import DNS_LABEL, LABEL_KEY
+from fsm_stack.settings.models.components import LABEL_VALUE
 from fsm_stack.well_known import (
     GATEWAY_MUTATING_WEBHOOK,
     GATEWAY_VALIDATING_WEBHOOK,
@@ -13,7 +20,7 @@ from fsm_stack.well_known import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.yaml.places import Path
 
     Found = Iterator[tuple[Path, Finding]]
+    Reader = Callable[[Any, Path], Found]
 
 # Namespaces that every injector leaves alone, besides the control plane's own.
 # Source: flomesh-io/fsm pkg/injector, the webhook's decision.
@@ -92,3 +100,99 @@ def config_map_name(settings: StackSettings, _today: date) -> Found:
 
 
 CHECKS: Final = (namespaces, own_namespace, webhook_names, config_map_name)
+
+
+# How many values an operator takes: at least, and at most.
+_VALUES: Final[dict[str, tuple[int, int | None]]] = {
+    "In": (1, None),
+    "NotIn": (1, None),
+    "Exists": (0, 0),
+    "DoesNotExist": (0, 0),
+    "Gt": (1, 1),
+    "Lt": (1, 1),
+}
+_FIELD: Final = "metadata.name"  # the one field of a node that is selected by
+
+
+def refused_selectors(value: Any, path: Path) -> Found:  # noqa: ANN401  # decoded JSON
+    """What Kubernetes refuses below an affinity of the right shape, each with its path."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from refused_selectors(item, (*path, index))
+        return
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        reader = _READERS.get(key, refused_selectors)
+        yield from reader(item, (*path, key))
+
+
+def _each(reader: Reader) -> Reader:
+    def of_all(items: Any, path: Path) -> Found:  # noqa: ANN401  # decoded JSON
+        for index, item in enumerate(items):
+            yield from reader(item, (*path, index))
+
+    return of_all
+
+
+def _labels(labels: dict[str, str], path: Path) -> Found:
+    for label, text in labels.items():
+        yield from _key(label, (*path, label))
+        yield from _value(text, (*path, label))
+
+
+def _namespace(name: str, path: Path) -> Found:
+    if re.fullmatch(DNS_LABEL, name) is None:
+        yield at(path, "invalid-value", f"expected a namespace's name, got {name!r}", value=name)
+
+
+def _expression(one: dict[str, Any], path: Path) -> Found:
+    yield from _key(one["key"], (*path, "key"))
+    least, most = _VALUES[one["operator"]]
+    yield from _count(one, least, most, path)
+    if one["operator"] in {"In", "NotIn"}:
+        for index, text in enumerate(one.get("values") or ()):
+            yield from _value(text, (*path, "values", index))
+
+
+def _field(one: dict[str, Any], path: Path) -> Found:
+    if one["key"] != _FIELD:
+        message = f"expected {_FIELD}, got {one['key']!r}"
+        yield at((*path, "key"), "invalid-value", message, value=one["key"])
+    if one["operator"] not in {"In", "NotIn"}:
+        message = f"expected one of In, NotIn, got {one['operator']!r}"
+        yield at((*path, "operator"), "invalid-value", message, value=one["operator"])
+    else:
+        yield from _count(one, 1, 1, path)
+
+
+def _count(one: dict[str, Any], least: int, most: int | None, path: Path) -> Found:
+    count = len(one.get("values") or ())
+    if count < least or (most is not None and count > most):
+        wanted = {(1, None): "at least one value", (0, 0): "no values", (1, 1): "one value"}
+        message = f"expected {wanted[least, most]} with operator {one['operator']}, got {count}"
+        yield at((*path, "values"), "invalid-value", message)
+
+
+def _key(text: str, path: Path) -> Found:
+    if re.fullmatch(LABEL_KEY, text) is None:
+        message = f"expected a label's key such as example.com/name, got {text!r}"
+        yield at(path, "invalid-value", message, value=text)
+
+
+def _value(text: str, path: Path) -> Found:
+    if re.fullmatch(LABEL_VALUE, text) is None:
+        message = (
+            "expected a label's value: at most 63 letters, digits, '-', '_' and '.', with a "
+            f"letter or digit at both ends, got {text!r}"
+        )
+        yield at(path, "invalid-value", message, value=text)
+
+
+_READERS: Final[dict[str, Reader]] = {
+    "matchExpressions": _each(_expression),
+    "matchFields": _each(_field),
+    "matchLabels": _labels,
+    "namespaces": _each(_namespace),
+    "topologyKey": _key,
+}

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.checks.selectors import refused_selectors
+from fsm_stack.settings.checks.names import refused_selectors
 from fsm_stack.settings.models.base import LABEL_KEY
 from fsm_stack.settings.models.components import EXTENDED_RESOURCE, LABEL_VALUE
 from fsm_stack.settings.problems import nearest, type_name

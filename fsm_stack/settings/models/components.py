@@ -1,4 +1,4 @@
-"""The control plane's Deployments: replicas, resources, scheduling, disruption, autoscaling."""
+"""The programs of the control plane, and the images that it runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from fsm_stack.settings.models import base
 from fsm_stack.settings.models.base import (
     DOMAIN,
     LABEL_KEY,
@@ -15,6 +16,128 @@ from fsm_stack.settings.models.base import (
     Positive,
 )
 from fsm_stack.units import Quantity
+
+# FSM release -> the Pipy version that its chart names.
+# Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
+PIPY_VERSIONS: Final = {"1.5.1": "1.5.12", "1.6.0": "1.5.14"}
+# Upstream has a branch of this version, and no tag, chart archive or images (2026-11).
+UNRELEASED: Final = frozenset({"1.6.0"})
+DEFAULT_VERSION: Final = "1.5.1"
+
+Registry = Annotated[str, StringConstraints(pattern=base.REGISTRY, max_length=200)]
+ImageName = Annotated[str, StringConstraints(pattern=base.IMAGE_NAME, max_length=128)]
+Tag = Annotated[str, StringConstraints(pattern=base.TAG)]
+Digest = Annotated[str, StringConstraints(pattern=base.DIGEST)]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+
+class Image(Model):
+    """Where one image differs from the stack's registry, name and tag."""
+
+    registry: Registry | None = Field(
+        None, description="The registry and path in front of the name."
+    )
+    name: ImageName | None = Field(None, description="The image's name in the registry.")
+    tag: Tag | None = Field(None, description="The tag; kept beside a digest for readers.")
+    digest: Digest | None = Field(None, description="sha256:…; it wins over the tag.")
+
+
+class PullSecret(Model):
+    """A reference to an image pull Secret in the control plane's namespace."""
+
+    name: DnsName = Field(description="The Secret's name.")
+
+
+class Images(Model):
+    """The images of the control plane and of what it injects."""
+
+    registry: Registry = Field("flomesh", description="Registry of every image not set below.")
+    tag: Tag | None = Field(
+        None, description="Tag of FSM's own images; the FSM version if absent."
+    )
+    pull_policy: PullPolicy = Field("IfNotPresent", description="imagePullPolicy of every image.")
+    pull_secrets: tuple[PullSecret, ...] = Field(
+        (),
+        description="Secrets that pull the control plane's images. An injected container is "
+        "pulled by the Secrets of its own pod.",
+    )
+    bootstrap: Image = Field(default_factory=Image.model_construct, description="fsm-bootstrap.")
+    controller: Image = Field(default_factory=Image.model_construct, description="fsm-controller.")
+    injector: Image = Field(
+        default_factory=Image.model_construct, description="fsm-injector, the webhook's server."
+    )
+    sidecar_init: Image = Field(
+        default_factory=Image.model_construct,
+        description="fsm-sidecar-init, runs the init script.",
+    )
+    healthcheck: Image = Field(
+        default_factory=Image.model_construct, description="fsm-healthcheck, the TCP probe helper."
+    )
+    crds: Image = Field(default_factory=Image.model_construct, description="fsm-crds.")
+    preinstall: Image = Field(default_factory=Image.model_construct, description="fsm-preinstall.")
+    curl: Image = Field(
+        default_factory=Image.model_construct, description="fsm-curl, waits for fsm-bootstrap."
+    )
+    connector: Image = Field(default_factory=Image.model_construct, description="fsm-connector.")
+    gateway: Image = Field(default_factory=Image.model_construct, description="fsm-gateway.")
+    ingress: Image = Field(default_factory=Image.model_construct, description="fsm-ingress.")
+    xnetmgmt: Image = Field(default_factory=Image.model_construct, description="fsm-xnetmgmt.")
+    pipy: Image = Field(default_factory=Image.model_construct, description="The Pipy sidecar.")
+    pipy_repo: Image = Field(
+        default_factory=Image.model_construct, description="The Pipy repository server."
+    )
+
+
+# Field of Images -> (key in MeshConfig's image section, the image's name).
+# Source: flomesh-io/fsm charts/fsm/values.yaml, fsm.image.name.
+FSM_IMAGES: Final = {
+    "bootstrap": ("fsmBootstrap", "fsm-bootstrap"),
+    "crds": ("fsmCRDs", "fsm-crds"),
+    "connector": ("fsmConnector", "fsm-connector"),
+    "controller": ("fsmController", "fsm-controller"),
+    "curl": ("fsmCurl", "fsm-curl"),
+    "gateway": ("fsmGateway", "fsm-gateway"),
+    "healthcheck": ("fsmHealthcheck", "fsm-healthcheck"),
+    "ingress": ("fsmIngress", "fsm-ingress"),
+    "injector": ("fsmInjector", "fsm-injector"),
+    "preinstall": ("fsmPreinstall", "fsm-preinstall"),
+    "sidecar_init": ("fsmSidecarInit", "fsm-sidecar-init"),
+    "xnetmgmt": ("fsmXnetmgmt", "fsm-xnetmgmt"),
+}
+_PIPY_IMAGES: Final = {"pipy": "pipy", "pipy_repo": "pipy-repo"}
+
+
+def image_tag(images: Images, fsm_version: str, field: str) -> str:
+    """The tag of one image: its own, then the stack's, then the release's."""
+    own: Image = getattr(images, field)
+    if field in _PIPY_IMAGES:
+        return own.tag or PIPY_VERSIONS[fsm_version]
+    return own.tag or images.tag or fsm_version
+
+
+def image_name(images: Images, field: str) -> str:
+    """The name of one image, without registry and tag."""
+    own: Image = getattr(images, field)
+    return own.name or (_PIPY_IMAGES.get(field) or FSM_IMAGES[field][1])
+
+
+def image_reference(images: Images, fsm_version: str, field: str) -> str:
+    """The full reference of one image, for example ``flomesh/pipy:1.5.12``.
+
+    Args:
+        images: the stack's image settings.
+        fsm_version: the release, a key of :data:`PIPY_VERSIONS`.
+        field: the image's field name in :class:`Images`, for example ``sidecar_init``.
+
+    Returns:
+        ``registry/name:tag``, or ``registry/name:tag@sha256:…`` where a digest is set: container
+        runtimes resolve the digest then, and people still read the tag.
+    """
+    own: Image = getattr(images, field)
+    tag = image_tag(images, fsm_version, field)
+    reference = f"{own.registry or images.registry}/{image_name(images, field)}:{tag}"
+    return f"{reference}@{own.digest}" if own.digest else reference
+
 
 # Source: k8s.io/kubernetes pkg/apis/core/helper, IsExtendedResourceName.
 EXTENDED_RESOURCE: Final = rf"^{DOMAIN}/{LABEL_NAME}$"

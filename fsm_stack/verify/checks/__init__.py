@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     admission,
-    authority,
     control_plane,
     declared,
     init,
@@ -32,8 +31,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     *declared.RIGHT_CHECKS,
     *declared.SERVICE_CHECKS,
     *webhooks.CHECKS,
-    *authority.CHECKS,
     *admission.CHECKS,
+    *admission.ADMISSION_CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,
     *pods.IMAGE_CHECKS,

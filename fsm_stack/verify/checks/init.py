@@ -17,7 +17,7 @@ from fsm_stack.verify.checks.each import (
     require_sidecar,
 )
 from fsm_stack.verify.commands import command
-from fsm_stack.verify.restarting.remedy import restart_of
+from fsm_stack.verify.restarting.mend import restart_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

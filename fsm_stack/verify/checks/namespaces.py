@@ -12,10 +12,9 @@ from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
 from fsm_stack.verify.checks.webhooks import require, restart
 from fsm_stack.verify.commands import apply, command
-from fsm_stack.verify.enrolment import admit, annotate, enrol
+from fsm_stack.verify.enrolment import admit, annotate, enrol, refusal
 from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.programs.program import then
-from fsm_stack.verify.selector import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.mesh import live, place
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import kubectl
-from fsm_stack.verify.mesh_lists import strays
+from fsm_stack.verify.redirecting import strays
 from fsm_stack.verify.restarting.mend import (
     live_findings,
     mend_first,

@@ -23,7 +23,7 @@ from fsm_stack.verify.checks.each import (
 )
 from fsm_stack.verify.checks.init import overdue, without_init
 from fsm_stack.verify.commands import counted
-from fsm_stack.verify.restarting.remedy import TEMPLATE_FIRST, before_restart, remedy
+from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, before_restart, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

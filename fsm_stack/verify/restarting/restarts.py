@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
-from fsm_stack.verify.checks import admission, authority, webhooks
+from fsm_stack.verify.checks import admission, webhooks
 from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.commands import counted, harmless, kubectl
-from fsm_stack.verify.restarting.mend import mend_first, mend_mesh, stopped
+from fsm_stack.verify.restarting.mend import (
+    before_restart,
+    mend_first,
+    mend_mesh,
+    on_delete,
+    restart_of,
+    stopped,
+)
 from fsm_stack.verify.restarting.next_pod import in_vain
-from fsm_stack.verify.restarting.remedy import before_restart, on_delete, restart_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +176,7 @@ def restarts(context: Context) -> RestartList:
 
 def _broken(context: Context) -> tuple[str, ...]:
     """Why pods that are made now would be refused, or get no sidecar."""
-    checks = (*webhooks.CHECKS, *authority.CHECKS, *admission.CHECKS)
+    checks = (*webhooks.CHECKS, *admission.CHECKS, *admission.CHECKS)
     return tuple(
         item.message
         for outcome in run_checks(context, checks)

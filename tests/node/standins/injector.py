@@ -24,8 +24,7 @@ from standins.process import arguments, end_on_request, log, serve
 from standins.rights import injector_paths, synchronise
 from standins.webhooks import labels, monitored, rule, webhook, write
 
-from fsm_stack.injector.admission import admit
-from fsm_stack.injector.decision import namespace_view
+from fsm_stack.injector.decision import admit, namespace_view
 from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.injector.profile import Refusal, injector_profile
 from fsm_stack.systems import SYSTEMS

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 
 from fsm_stack.manifests.pods import default_affinity
-from fsm_stack.settings.models.images import FSM_IMAGES, PIPY_VERSIONS
+from fsm_stack.settings.models.components import FSM_IMAGES, PIPY_VERSIONS
 from tests.parity.convert.value import Value, amounts, group
 
 _INIT: Final = amounts("500m", "512M", "200m", "128M")

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fsm_stack.settings.models.mesh import MeshSettings
-from fsm_stack.settings.models.other_systems import not_in_system
+from fsm_stack.settings.models.mesh import MeshSettings, not_in_system
 
 from .shorthand import mesh
 
