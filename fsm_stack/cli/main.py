@@ -40,6 +40,16 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Say what a finding means and how to mend it.",
             ),
             Entry(
+                "diff",
+                "fsm_stack.cli.diff:diff",
+                "Say what a change does to traffic, rule by rule.",
+            ),
+            Entry(
+                "contracts",
+                "fsm_stack.cli.diff:contracts",
+                "Prove traffic contracts for every connection.",
+            ),
+            Entry(
                 "bypasses",
                 "fsm_stack.cli.lists:bypasses",
                 "List what bypasses the mesh: why, whose, until when.",
@@ -83,6 +93,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "coverage",
                 "fsm_stack.cli.coverage:coverage",
                 "Say what goes through the sidecar and what does not.",
+            ),
+            Entry(
+                "blame",
+                "fsm_stack.cli.blame:blame",
+                "Say since which commit a connection has its fate.",
             ),
             Entry(
                 "read",

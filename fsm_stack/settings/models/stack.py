@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from fsm_stack.settings.models.base import DNS_LABEL, DnsLabel, DnsName, Model
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model
 from fsm_stack.settings.models.cluster import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.components import Components, Images
 from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -65,9 +66,6 @@ class AnnotationProfile(Model):
     )
 
 
-Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-
-
 class Accepted(Model):
     """One finding that does not count while this stands."""
 
@@ -78,9 +76,6 @@ class Accepted(Model):
     reason: Sentence = Field(description="Why the risk is taken.")
     owner: Sentence = Field(description="Who answers for it.")
     until: Day | None = Field(None, description="The day after which the finding counts again.")
-
-
-ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
 
 
 class Mesh(Model):
@@ -189,6 +184,9 @@ class StackSettings(MeshSettings):
         default_factory=Deployment.model_construct, description="How pulumi up treats the objects."
     )
     accept: tuple[Accepted, ...] = Field((), description="Findings taken on purpose.")
+    contracts: tuple[Contract, ...] = Field(
+        (), description="Traffic that always, or never, goes through the sidecar."
+    )
 
     @property
     def profile(self) -> System:
