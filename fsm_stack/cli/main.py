@@ -105,6 +105,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Say what a script or a dump of rules means.",
             ),
             Entry(
+                "flows",
+                "fsm_stack.cli.flows:flows",
+                "Replay flow logs over a stack's rules; narrow its lists.",
+            ),
+            Entry(
                 "tidy",
                 "fsm_stack.cli.lists:tidy",
                 "Make a stack's lists smaller without changing what they do.",

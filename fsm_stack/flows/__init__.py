@@ -1,1 +1,1 @@
-"""Flow logs over rules: replay, evidence for every entry, the smallest lists that keep what is seen."""
+"""Flow logs over rules: replay, evidence for entries, the smallest lists that keep traffic."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from fsm_stack.flows.row import BadRecordError, PassedOverError
+from fsm_stack.flows.row import HEADER, BadRecordError, PassedOverError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -193,12 +193,15 @@ def count(
     return done
 
 
-def _again(
+def _again(  # noqa: PLR0917  # all that one record concerns
     record: bytes, error: ValueError, number: int, read: Reader, sums: Sums, done: Counted
 ) -> None:
     """Read what is no record by itself: an array on one line, or a line of a longer array."""
     if isinstance(error, PassedOverError):
-        done.passed[str(error)] += 1
+        if str(error) == HEADER:
+            done.records -= 1
+        else:
+            done.passed[str(error)] += 1
         return
     if record.strip() in _BRACKETS:
         done.records -= 1

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.findings.finding import finding
 from fsm_stack.flows.formats import FORMATS
+from fsm_stack.flows.row import INBOUND, OUTBOUND
 from fsm_stack.flows.tally import Evidence, Total
-from fsm_stack.iptables.sets.ranges import ipv4_range
-from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES
+from fsm_stack.iptables.sets.ranges import ipv4_range, merged
+from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INCLUDED_RANGES, INTERFACES
 from fsm_stack.redirection.scopes import MESH
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ class Observed:
     @property
     def complete(self) -> bool:
         """Whether some log holds connections that bypass; else nothing is known to be unused."""
-        return any(
-            FORMATS[log.counted.format].complete for log in self.logs if log.counted.format
-        )
+        return any(FORMATS[log.counted.format].complete for log in self.logs if log.counted.format)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +114,9 @@ def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
         return "only connections whose address was translated may use it"
     if entry.kind == INTERFACES.key:
         return "logs name no interface"
+    way = INBOUND if entry.kind == INBOUND_PORTS.key else OUTBOUND
+    if not any(seen == way for seen, _, _ in observed.tally.sides):
+        return f"no {way} connection is in these logs"
     if not observed.complete and entry.kind != INCLUDED_RANGES.key:
         return "these logs hold only what a sidecar took"
     assumed = observed.judge.assumed.profile
@@ -125,12 +127,13 @@ def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
 
 def _used(number: int, tally: Tally) -> int:
     """How many addresses of an entry were seen; joined ones count with those between them."""
-    return sum(
-        end - start
+    spans = [
+        (start, end)
         for taken, seen in tally.seen.items()
         if number in taken
         for start, end, _ in seen.intervals()
-    )
+    ]
+    return sum(end - start for start, end in merged(spans))
 
 
 def findings(known: Sequence[Known], observed: Observed, file: str) -> Iterator[Finding]:
@@ -150,7 +153,8 @@ def findings(known: Sequence[Known], observed: Observed, file: str) -> Iterator[
         elif item.used and item.size >= _WIDER * item.used:
             yield finding(
                 "bypass-wider-than-used",
-                f"{item.used:,} of the {item.size:,} addresses of {entry.value} were used {watched}",
+                f"{item.used:,} of the {item.size:,} addresses of {entry.value} were used "
+                f"{watched}",
                 path=entry.path,
                 value=entry.value,
             ).at(file=file)

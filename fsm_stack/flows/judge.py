@@ -1,53 +1,30 @@
 """Connections of a log judged by a stack's rules, and by those of another side of it.
 
-Verdicts are the exact ones of :mod:`fsm_stack.iptables.sets`, of rules that were read back from
-the script. A connection whose address was translated is judged for everything that its pod may
-have asked for: where the answers differ, the verdict is "may".
+A connection whose address was translated is judged for everything that its pod may have asked
+for: where the answers differ, the verdict is "may".
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.flows.objects import Objects
-from fsm_stack.flows.row import INBOUND, OUTBOUND, TCP, End, Original
+from fsm_stack.flows.row import INBOUND, OUTBOUND, End, Original
+from fsm_stack.flows.rulebook import EVERY, Asked, Span, verdicts
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Tally, Total
-from fsm_stack.iptables.packet import Pod, ToListener
-from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.script import script
-from fsm_stack.iptables.sets.coverage import coverage
-from fsm_stack.iptables.sets.ranges import complement, dotted, intersection, ipv4_range, merged
-from fsm_stack.iptables.sets.reach import child_at
-from fsm_stack.lists import (
-    EXCLUDED_RANGES,
-    INBOUND_PORTS,
-    INCLUDED_RANGES,
-    OUTBOUND_PORTS,
-    Lists,
-)
-from fsm_stack.redirection.lower import intercept_lists
+from fsm_stack.iptables.sets.ranges import complement, dotted, ipv4_range, merged
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.settings.accepting import bypasses
-from fsm_stack.settings.effective import profile_lists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     from fsm_stack.flows.counting import Sums
     from fsm_stack.flows.row import Way
+    from fsm_stack.flows.rulebook import Rulebook, Rules
     from fsm_stack.flows.tally import Verdict
-    from fsm_stack.iptables.sets.diagram import Node
-    from fsm_stack.settings.accepting import Bypass
-    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.lists import Lists
 
-Span = tuple[int, int]
-# An address, or every address of some ranges; and a port.
-Asked = tuple["int | tuple[Span, ...]", int]
-
-_EVERY: Final[Span] = (0, 1 << 32)
 PRIVATE: Final = tuple(
     sorted(
         bounds
@@ -55,7 +32,7 @@ PRIVATE: Final = tuple(
         if (bounds := ipv4_range(text))
     )
 )
-_LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or _EVERY
+_LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or EVERY
 _CACHED_MAX: Final = 50_000
 _FLOWS_MAX: Final = 60_000
 # No entry decides: nothing excludes it, or it is not among the inclusions.
@@ -78,69 +55,6 @@ class Assumed:
     original: Original | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Rules:
-    """The rules of one kind of pod: for TCP of a program that is not the sidecar."""
-
-    outbound: Node
-    inbound: Node
-    entries: _Entries
-
-
-class _Entries:
-    """Which entries of the lists take a connection, by number."""
-
-    def __init__(self, entries: Sequence[tuple[int, Bypass]]) -> None:
-        self.ports: dict[str, dict[int, tuple[int, ...]]] = {}
-        spans: dict[str, list[tuple[Span, int]]] = {}
-        for number, item in entries:
-            if item.kind in (OUTBOUND_PORTS.key, INBOUND_PORTS.key):
-                of_list = self.ports.setdefault(item.kind, {})
-                of_list[int(item.value)] = (*of_list.get(int(item.value), ()), number)
-            elif bounds := ipv4_range(item.value):
-                spans.setdefault(item.kind, []).append((bounds, number))
-        self.spans = spans
-        self._cut = {kind: _cut(found) for kind, found in spans.items()}
-
-    def taking(self, way: Way, asked: Asked) -> tuple[int, ...]:
-        """The exclusions that take a connection past the sidecar, in the order of the rules."""
-        address, port = asked
-        if way == INBOUND:
-            return self.ports.get(INBOUND_PORTS.key, {}).get(port, ())
-        ports = self.ports.get(OUTBOUND_PORTS.key, {}).get(port, ())
-        return (*self._ranges(EXCLUDED_RANGES.key, address), *ports)
-
-    def included(self, way: Way, asked: Asked) -> tuple[int, ...]:
-        """The inclusions that a connection is in."""
-        return self._ranges(INCLUDED_RANGES.key, asked[0]) if way == OUTBOUND else ()
-
-    def _ranges(self, kind: str, address: int | tuple[Span, ...]) -> tuple[int, ...]:
-        if kind not in self.spans:
-            return ()
-        if isinstance(address, int):
-            starts, taken = self._cut[kind]
-            return taken[bisect_right(starts, address) - 1]
-        return tuple(
-            number for span, number in self.spans[kind] if intersection([span], address)
-        )
-
-
-def _cut(found: list[tuple[Span, int]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """Every address's entries, by where the answer changes: a sweep over the ends."""
-    events: dict[int, list[tuple[int, bool]]] = {0: []}
-    for (start, end), number in found:
-        events.setdefault(start, []).append((number, True))
-        events.setdefault(end, []).append((number, False))
-    starts, taken = [], []
-    now: set[int] = set()
-    for at in sorted(events):
-        for number, enters in events[at]:
-            (now.add if enters else now.discard)(number)
-        starts.append(at)
-        taken.append(tuple(sorted(now)))
-    return starts, taken
-
-
 def _nothing() -> list[float]:
     return [0, 0, 0, float("inf"), float("-inf")]
 
@@ -149,78 +63,8 @@ def _add(known: list[float], values: list[float]) -> None:
     known[0] += values[0]
     known[1] += values[1]
     known[2] += values[2]
-    if values[3] < known[3]:  # a third of min's time
-        known[3] = values[3]
-    if values[4] > known[4]:
-        known[4] = values[4]
-
-
-class Side:
-    """One side of a stack: its settings, and the rules of its pods."""
-
-    def __init__(self, settings: StackSettings, today: date) -> None:
-        self.settings = settings
-        self.entries = bypasses(settings, today)
-        self._profiles = {
-            profile_lists(settings, name): name for name in reversed(settings.annotation_profiles)
-        }
-        self._rules: dict[tuple[str, Lists | None], _Rules] = {}
-
-    def scope(self, lists: Lists) -> str:
-        """The profile with these lists; empty: none has them."""
-        return self._profiles.get(lists, MESH if lists == Lists() else "")
-
-    def rules(self, scope: str, lists: Lists | None) -> _Rules:
-        """The rules of a profile's pods, or of pods with these lists where there is no such one."""
-        key = (scope, None) if scope == MESH or scope in self._names else ("", lists)
-        if key not in self._rules:
-            self._rules[key] = self._made(*key)
-        return self._rules[key]
-
-    @property
-    def _names(self) -> frozenset[str]:
-        return frozenset(self.settings.annotation_profiles)
-
-    def _made(self, scope: str, lists: Lists | None) -> _Rules:
-        known = enumerate(self.entries)
-        chosen = [(at, item) for at, item in known if item.scope in (MESH, scope)]
-        if scope in self._names:
-            lists = profile_lists(self.settings, scope)
-        merged_lists = intercept_lists(self.settings, lists)
-        fates = coverage(read(script(merged_lists, self.settings.profile)).ruleset)
-        return _Rules(
-            outbound=_of_a_program(fates.outbound),
-            inbound=_of_a_program(fates.inbound),
-            entries=_Entries(chosen),
-        )
-
-
-def _of_a_program(node: Node) -> Node:
-    """A diagram from its ports on: TCP over the pod's interface, not the sidecar's own."""
-    found: Any = node
-    for point in (TCP, Pod().interface, 0):
-        found = child_at(found, point)
-    by_port: Node = found
-    return by_port
-
-
-def _verdicts(node: Node, asked: Asked) -> set[Verdict]:
-    """What becomes of everything that may have been asked for."""
-    address, port = asked
-    by_address = child_at(child_at(node, port), 0)
-    if isinstance(address, int):
-        return {_verdict(child_at(by_address, address))}
-    stops = (*by_address.starts[1:], _EVERY[1])
-    spans = zip(by_address.starts, stops, by_address.children, strict=True)
-    return {
-        _verdict(child)
-        for start, stop, child in spans
-        if intersection([(start, stop)], address)
-    }
-
-
-def _verdict(fate: object) -> Verdict:
-    return THROUGH if isinstance(fate, ToListener) else BYPASS
+    known[3] = min(known[3], values[3])
+    known[4] = max(known[4], values[4])
 
 
 @dataclass(slots=True, eq=False)  # one object an answer: flows are kept by it
@@ -277,8 +121,8 @@ class Judge:
 
     def __init__(
         self,
-        now: Side,
-        before: Side | None = None,
+        now: Rulebook,
+        before: Rulebook | None = None,
         objects: Objects | None = None,
         assumed: Assumed | None = None,
     ) -> None:
@@ -301,9 +145,7 @@ class Judge:
         """Judge what was counted."""
         for (source, target, port, end), values in sums.items():
             way = end.way
-            if way == OUTBOUND:
-                self._judged(way, source, target, port, end, values)
-            elif way == INBOUND:
+            if way:
                 self._judged(way, source, target, port, end, values)
             else:
                 out, into = self._is_pod(source), self._is_pod(target)
@@ -322,7 +164,7 @@ class Judge:
         tally, self._tally, self._flows = self._tally, Tally(), {}
         return tally
 
-    def _judged(
+    def _judged(  # noqa: PLR0917  # called for every connection: keywords cost a fifth
         self,
         way: Way,
         source: int | None,
@@ -334,7 +176,7 @@ class Judge:
         own_key = (way, source if way == OUTBOUND else target, end)
         own = self._owns.get(own_key)
         if own is None:
-            own = self._owns[own_key] = self._own(*own_key)
+            own = self._owns[own_key] = self._own(own_key[1], end)
         if own.why:
             self._tally.passed[own.why] += int(values[0])
             return
@@ -343,9 +185,7 @@ class Judge:
         if answer is None:
             if len(self._answers) >= _CACHED_MAX:
                 self._spread()
-            answer = self._answers[key] = self._worked_out(
-                way, target, port, end, own.scope, own.lists
-            )
+            answer = self._answers[key] = self._worked_out(way, target, port, end, own)
         _add(answer.sums, values)
         flow = (own.name, answer, None if way == OUTBOUND else source)
         known = self._flows.get(flow)
@@ -401,11 +241,12 @@ class Judge:
                 self._told(key, values, named=False)
         self._flows = kept
 
-    def _told(self, key: tuple[str, _Answer, int | None], values: list[float], *, named: bool
+    def _told(
+        self, key: tuple[str, _Answer, int | None], values: list[float], *, named: bool
     ) -> None:
         name, answer, source = key
         for number in answer.takers:
-            self._tally.entry(number).met(name, int(values[2] or values[0]))
+            self._tally.entry(number).met(name, int(values[2] + values[0]))
         side = (answer.way, answer.before, answer.now)
         if not named:
             self._tally.others.setdefault(side, Total()).add(values)
@@ -419,7 +260,7 @@ class Judge:
             (answer.way, name, peer, answer.port, answer.before, answer.now, decides), values
         )
 
-    def _own(self, way: Way, address: int | str | None, end: End) -> _Own:
+    def _own(self, address: int | str | None, end: End) -> _Own:
         workload = self.objects.named.get(end.name) if end.name else None
         if workload is None and isinstance(address, int):
             workload = self.objects.pods.get(address)
@@ -446,18 +287,16 @@ class Judge:
             )
         return known
 
-    def _worked_out(
-        self, way: Way, target: int | str, port: int, end: End, scope: str, lists: Lists | None
-    ) -> _Answer:
+    def _worked_out(self, way: Way, target: int | str, port: int, end: End, own: _Own) -> _Answer:
         asked = ((target, port),) if way == INBOUND else self._asked(target, port, end)
         if isinstance(target, str) and way == INBOUND:
-            asked = (((_EVERY,), port),)
+            asked = (((EVERY,), port),)
         spots: tuple[Asked, ...] = tuple(asked)  # type: ignore[arg-type]  # no text is left
-        rules = self.now.rules(scope, lists)
+        rules = self.now.rules(own.scope, own.lists)
         now = self._of(rules, way, spots)
         before = now
         if self.before is not None:
-            before = self._of(self.before.rules(scope, lists), way, spots)
+            before = self._of(self.before.rules(own.scope, own.lists), way, spots)
         one = spots[0] if len(spots) == 1 and isinstance(spots[0][0], int) else None
         return _Answer(
             way=way,
@@ -472,9 +311,9 @@ class Judge:
             port=one[1] if one is not None else port,
         )
 
-    def _of(self, rules: _Rules, way: Way, asked: Sequence[Asked]) -> Verdict:
+    def _of(self, rules: Rules, way: Way, asked: Sequence[Asked]) -> Verdict:
         node = rules.outbound if way == OUTBOUND else rules.inbound
-        found = set[Any]().union(*(_verdicts(node, spot) for spot in asked))
+        found = set[Any]().union(*(verdicts(node, spot) for spot in asked))
         return found.pop() if len(found) == 1 else MAY
 
     def _asked(self, target: int | str, port: int, end: End) -> tuple[Asked, ...]:
@@ -508,8 +347,8 @@ class Judge:
         if kind == "pvt":
             return PRIVATE
         if kind == "pub":
-            return tuple(complement(merged([*PRIVATE, _LOOPBACK]), *_EVERY))
-        return tuple(complement([_LOOPBACK], *_EVERY))
+            return tuple(complement(merged([*PRIVATE, _LOOPBACK]), *EVERY))
+        return tuple(complement([_LOOPBACK], *EVERY))
 
 
 def _spans(texts: Sequence[str]) -> list[Span]:

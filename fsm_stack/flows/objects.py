@@ -91,9 +91,7 @@ def objects_of(snapshot: Snapshot, system: System) -> Objects:
     )
 
 
-def _pods(
-    pods: Iterable[Pod], system: System
-) -> tuple[dict[int, Workload], dict[str, Workload]]:
+def _pods(pods: Iterable[Pod], system: System) -> tuple[dict[int, Workload], dict[str, Workload]]:
     by_address: dict[int, Workload] = {}
     named: dict[str, Workload] = {}
     made: dict[tuple[str, Lists, bool], Workload] = {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.evidence import Known, Observed
+    from fsm_stack.flows.row import Way
     from fsm_stack.flows.tally import Flow, Verdict
 
 SAYS: Final[dict[Verdict, str]] = {
@@ -74,8 +75,7 @@ def head_lines(observed: Observed, title: str) -> Iterator[str]:
     yield f"{title}: {records:,} records of {files}, {_formats(logs)}"
     if total:
         yield (
-            f"  from {time_text(total.first)} to {time_text(total.last)}: "
-            f"{observed.days:.1f} days"
+            f"  from {time_text(total.first)} to {time_text(total.last)}: {observed.days:.1f} days"
         )
     for sentence in assumptions(observed):
         yield f"  {sentence}"
@@ -87,7 +87,8 @@ def head_lines(observed: Observed, title: str) -> Iterator[str]:
             bad = "1 bad record" if log.counted.bad == 1 else f"{log.counted.bad:,} bad records"
             yield f"  {harmless(log.name)}:{line}: {bad}, skipped; the first: {why}"
         if log.counted.cut:
-            yield f"  {harmless(log.name)}: its compressed data ends early; what it held before counts"
+            name = harmless(log.name)
+            yield f"  {name}: its compressed data ends early; what it held before counts"
 
 
 def _formats(logs: tuple[Log, ...]) -> str:
@@ -130,7 +131,7 @@ def _change_lines(replay: Replay) -> Iterator[str]:
 
 
 def _side_lines(observed: Observed) -> Iterator[str]:
-    found: dict[tuple[str, Verdict], Total] = {}
+    found: dict[tuple[Way, Verdict], Total] = {}
     for (way, _, now), total in observed.tally.sides.items():
         found.setdefault((way, now), Total()).add(total.values())
     if not found:
@@ -308,5 +309,3 @@ def _known_json(item: Known) -> dict[str, Any]:
         "addresses": item.size or None,
         "peers": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
     }
-
-

@@ -149,6 +149,7 @@ Reader = Callable[[bytes], Row]
 NOT_TCP: Final = "not TCP: never redirected"
 NOT_IPV4: Final = "IPv6: never redirected"
 REFUSED: Final = "refused on the way: no connection"
+HEADER: Final = ""
 NO_FLOW: Final = "no flow: another kind of record"
 GATEWAY: Final = "of a gateway, not of a pod"
 
@@ -165,7 +166,7 @@ class Format:
         complete: it holds bypassed connections too; else only those that a sidecar took.
         weight: what its counts count.
         json: its records are JSON objects.
-        knows: a reader for a log that starts with these lines; None: it is no such log.
+        knows: a reader for a log that has this record; None: it is none of this format.
         named: a reader for fields in a given order; None: the format has no order.
     """
 
@@ -176,5 +177,5 @@ class Format:
     complete: bool = True
     weight: str = "connections"
     json: bool = True
-    knows: Callable[[Sequence[bytes]], Reader | None]
+    knows: Callable[[bytes], Reader | None]
     named: Callable[[Sequence[str]], Reader] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Seen:
     def _join(self) -> None:
         """Close the smallest gaps, until few spans are left."""
         found = self.intervals()
-        gaps = sorted(after[0] - one[1] for one, after in zip(found, found[1:], strict=False))
+        gaps = sorted(after[0] - one[1] for one, after in pairwise(found))
         widest = gaps[max(len(gaps) - SPANS_MAX, 0)]
         self.points, self.spans = {}, {}
         start, end, total = *found[0][:2], Total()
@@ -138,8 +139,9 @@ class Evidence:
 
     def merge(self, other: Evidence) -> None:
         """Take all of another one."""
-        for one, two in ((self.sure, other.sure), (self.may, other.may), (self.alone, other.alone)):
-            one.add(two.values())
+        self.sure.add(other.sure.values())
+        self.may.add(other.may.values())
+        self.alone.add(other.alone.values())
         for name, weight in other.peers.items():
             self.met(name, weight)
 

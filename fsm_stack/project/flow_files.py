@@ -1,4 +1,4 @@
-"""Flow logs on disk or standard input: opened, unpacked, cut into parts, read by several processes.
+"""Flow logs on disk or standard input: opened, unpacked, in parts, read by several processes.
 
 A log of text is cut at line ends, so that one large file keeps every processor busy; a compressed
 one is a part by itself.
@@ -14,6 +14,7 @@ import zlib
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -156,9 +157,13 @@ def _read(
     """Read parts, one after the other."""
     found, before = [], 0
     for part in parts:
-        found.append(_read_part(part, logs, judge, lambda read, so=before: told_bytes(so + read)))
+        found.append(_read_part(part, logs, judge, partial(_further, told_bytes, before)))
         before += part.size
     return found
+
+
+def _further(told_bytes: Callable[[int], object], before: int, read: int) -> None:
+    told_bytes(before + read)
 
 
 def _read_part(
@@ -175,15 +180,14 @@ def _read_part(
                 head = b""
             if not head.strip():
                 return Counted(format="", cut=packed)
-            known, reader = recognised(
-                sample(head), shown, name=logs.format, fields=logs.fields
-            )
+            known, reader = recognised(sample(head), shown, name=logs.format, fields=logs.fields)
             broken: list[str] = []
             if part.start or part.end is not None:
                 blocks = _range(stream, part.start, part.end)
             else:
                 blocks = chain([head], _rest(stream, broken))
-            done = count(framing(head)(_watched(blocks, stream, part, told_bytes)), reader, judge.take)
+            watched = _watched(blocks, stream, part, told_bytes)
+            done = count(framing(head)(watched), reader, judge.take)
             return replace(done, format=known.name, cut=bool(broken))
     finally:
         if collecting:

@@ -43,10 +43,14 @@ def recognised(
                 f"{shown}: {known.title}: its fields have names of their own; expected no order"
             )
         return known, known.named(fields)
-    for known in [FORMATS[name]] if name else FORMATS.values():
-        reader = known.knows(sample)
-        if reader is not None:
-            return known, reader
+    wanted = [FORMATS[name]] if name else FORMATS.values()
+    for place, record in enumerate(sample):
+        for known in wanted:
+            if known is CSV and place:
+                continue  # a header is the first line, or none
+            reader = known.knows(record)
+            if reader is not None:
+                return known, reader
     if name:
         raise InputError(f"{shown}: expected {FORMATS[name].title}; no record of it in the head")
     titles = ", ".join(known.title for known in FORMATS.values())

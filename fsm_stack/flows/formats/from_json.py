@@ -13,7 +13,7 @@ import msgspec
 from fsm_stack.flows.row import TIME_MAX, BadRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _TIMES_MAX: Final = 10_000
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -43,16 +43,13 @@ def _plain(message: str) -> str:
     return message if "'" not in message and '"' not in message else "a field of another type"
 
 
-def first_object(sample: Sequence[bytes]) -> dict[str, Any]:
-    """The first record that is an object, for recognition; empty: there is none."""
-    for record in sample:
-        try:
-            found = msgspec.json.decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            return found
-    return {}
+def object_of(record: bytes) -> dict[str, Any]:
+    """A whole record, for recognition; empty: it is no object."""
+    try:
+        found = msgspec.json.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Times(dict[str, float]):

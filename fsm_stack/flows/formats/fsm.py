@@ -6,11 +6,11 @@ connections only, and holds headers and bodies: nothing but the fields below is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from fsm_stack.flows.formats.from_json import counted, decoder, first_object, milliseconds
+from fsm_stack.flows.formats.from_json import counted, decoder, milliseconds, object_of
 from fsm_stack.flows.row import (
     GATEWAY,
     INBOUND,
@@ -24,9 +24,6 @@ from fsm_stack.flows.row import (
     Row,
     port_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class _Pod(msgspec.Struct, gc=False):
@@ -90,8 +87,8 @@ def reader() -> Reader:
     return read
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    found = first_object(sample)
+def _knows(record: bytes) -> Reader | None:
+    found = object_of(record)
     sidecar = {"remoteAddr", "localAddr", "type"} <= found.keys()
     return reader() if sidecar or found.get("type") == "fgw" else None
 

@@ -6,11 +6,11 @@ records of their own, each reported at one or at both ends; sizes are texts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from fsm_stack.flows.formats.from_json import counted, decoder, first_object, seconds
+from fsm_stack.flows.formats.from_json import counted, decoder, object_of, seconds
 from fsm_stack.flows.row import (
     EPHEMERAL,
     GATEWAY,
@@ -28,9 +28,6 @@ from fsm_stack.flows.row import (
     Row,
     port_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class _Connection(msgspec.Struct, gc=False):
@@ -100,7 +97,8 @@ def reader() -> Reader:
             original: Original = "no" if out else "yes"
             end = ends.of(known, OUTBOUND if out else INBOUND, known[1], known[2], original)
         size = counted(item.bytes_sent)
-        return None if out and end.name else source, target, port, end, int(not answer), size, seconds(item.end_time)
+        origin = None if out and end.name else source  # the workload says more than its address
+        return origin, target, port, end, int(not answer), size, seconds(item.end_time)
 
     return read
 
@@ -122,8 +120,8 @@ def _name(end: _Gke | None) -> str:
     return f"Pod/{pod.pod_namespace}/{pod.pod_name}" if pod.pod_name else ""
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    found = first_object(sample).get("jsonPayload")
+def _knows(record: bytes) -> Reader | None:
+    found = object_of(record).get("jsonPayload")
     return reader() if isinstance(found, dict) and "connection" in found else None
 
 

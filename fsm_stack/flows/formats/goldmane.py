@@ -7,11 +7,11 @@ the proto's fields or their JSON spelling, the key inside of the flow or beside 
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  # the decoder resolves annotations
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from fsm_stack.flows.formats.from_json import counted, decoder, first_object
+from fsm_stack.flows.formats.from_json import counted, decoder, object_of
 from fsm_stack.flows.row import (
     INBOUND,
     NOT_TCP,
@@ -26,9 +26,6 @@ from fsm_stack.flows.row import (
     Row,
     port_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _KEY_FIELDS: Final = {"source_name", "source_namespace", "dest_name", "dest_port", "reporter"}
 _NO_NAME: Final = ("", "-")
@@ -51,7 +48,17 @@ class _Key(msgspec.Struct, gc=False):
 
 
 class _CamelKey(_Key, gc=False, rename="camel"):
-    pass
+    """The same in JSON's spelling: only what is declared again gets it."""
+
+    source_name: str = ""
+    source_namespace: str = ""
+    dest_name: str = ""
+    dest_namespace: str = ""
+    dest_type: str = ""
+    dest_port: int = 0
+    dest_service_name: str = ""
+    dest_service_namespace: str = ""
+    dest_service_port: int = 0
 
 
 class _Record(_Key, gc=False):
@@ -119,8 +126,8 @@ def _time(value: int | datetime) -> float:
     return found
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    found = first_object(sample)
+def _knows(record: bytes) -> Reader | None:
+    found = object_of(record)
     nested = found.get("Key") or found.get("key")
     if isinstance(nested, dict):
         camel = {"sourceName", "destPort", "reporter"} <= nested.keys()

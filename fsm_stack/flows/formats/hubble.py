@@ -6,11 +6,11 @@ value; a field mask may have dropped any.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from fsm_stack.flows.formats.from_json import decoder, first_object, seconds
+from fsm_stack.flows.formats.from_json import decoder, object_of, seconds
 from fsm_stack.flows.row import (
     EITHER,
     INBOUND,
@@ -30,14 +30,11 @@ from fsm_stack.flows.row import (
     port_number,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _WAYS: Final[dict[str, Way]] = {"EGRESS": OUTBOUND, "INGRESS": INBOUND}
 _ORIGINAL: Final[dict[Way, Original]] = {OUTBOUND: "no", INBOUND: "yes", EITHER: "no"}
 _REFUSED: Final = frozenset({"DROPPED", "ERROR"})
 _REPLY: Final = "a reply: its connection is counted"
-_EVENTS: Final = ("agent_event", "lost_events", "debug_event", "node_status")
+_MARKS: Final = frozenset({"l4", "IP", "traffic_direction", "is_reply", "event_type", "Type"})
 
 
 class _Addresses(msgspec.Struct, gc=False):
@@ -151,16 +148,11 @@ def _name(end: _Endpoint) -> str:
     return f"Pod/{end.namespace}/{end.pod_name}" if end.pod_name else ""
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    for record in sample:
-        found = first_object([record])
-        flow = found.get("flow", found)
-        marks = {"l4", "IP", "traffic_direction", "is_reply", "event_type", "Type"}
-        if isinstance(flow, dict) and len(marks & flow.keys()) > 1 and "verdict" in flow:
-            return reader()
-        if not any(event in found for event in _EVENTS):
-            return None
-    return None
+def _knows(record: bytes) -> Reader | None:
+    found = object_of(record)
+    flow = found.get("flow", found)
+    known = isinstance(flow, dict) and "verdict" in flow and len(_MARKS & flow.keys()) > 1
+    return reader() if known else None
 
 
 HUBBLE: Final = Format(

@@ -6,11 +6,11 @@ listener's local address; Envoy writes every value as a text, and ``-`` for one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from fsm_stack.flows.formats.from_json import counted, decoder, first_object, seconds
+from fsm_stack.flows.formats.from_json import counted, decoder, object_of, seconds
 from fsm_stack.flows.row import (
     INBOUND,
     OUTBOUND,
@@ -22,9 +22,6 @@ from fsm_stack.flows.row import (
     Reader,
     Row,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _MISSING: Final = (None, "", "-")
 _LOCAL: Final = "downstream_local_address"
@@ -84,11 +81,11 @@ def _size(value: int | str | None) -> int:
         return value
     if value in _MISSING:
         return 0
-    raise BadRecordError("expected a number of bytes")
+    return int(value)
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    return reader() if _LOCAL in first_object(sample) else None
+def _knows(record: bytes) -> Reader | None:
+    return reader() if _LOCAL in object_of(record) else None
 
 
 ISTIO: Final = Format(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.errors import InputError
 from fsm_stack.flows.row import (
     EITHER,
+    HEADER,
     INBOUND,
-    NO_FLOW,
     NOT_TCP,
     OUTBOUND,
     TIME_MAX,
@@ -73,8 +73,12 @@ def reader(header: Sequence[str], line: bytes = b"") -> Reader:
         )
     count, names = len(columns), line.strip()
     # A column that the table does not have is one more behind the others, and empty.
-    (time_at, source_at, target_at, port_at, protocol_at, way_at, name_at, service_at,
-     connections_at, bytes_at) = (count if at is None else at for at in places.values())  # fmt: skip
+    at = {field: count if place is None else place for field, place in places.items()}
+    time_at, source_at, target_at, port_at = (
+        at["time"], at["source"], at["destination"], at["port"]
+    )  # fmt: skip
+    protocol_at, way_at, name_at = at["protocol"], at["direction"], at["workload"]
+    service_at, connections_at, bytes_at = at["service"], at["connections"], at["bytes"]
     starts = 1 if connections_at == count else 0
     addresses, ports, ends, times = Addresses(), Ports(), Ends(), _Times()
 
@@ -84,7 +88,7 @@ def reader(header: Sequence[str], line: bytes = b"") -> Reader:
         if len(found) != count:
             raise BadRecordError(f"expected {count} columns, got {len(found)}")
         if names == record:
-            raise PassedOverError(NO_FLOW)
+            raise PassedOverError(HEADER)
         found.append(b"")
         if found[protocol_at] not in _PROTOCOLS and found[protocol_at].strip() not in _PROTOCOLS:
             raise PassedOverError(NOT_TCP)
@@ -150,13 +154,11 @@ def _seconds(text: bytes) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    if not sample:
-        return None
-    header = [column.decode("utf-8", "replace") for column in sample[0].split(b",")]
+def _knows(record: bytes) -> Reader | None:
+    header = [column.decode("utf-8", "replace") for column in record.split(b",")]
     columns = {column.strip().strip('"').lower().replace("-", "_") for column in header}
     known = [name for name in _NEEDED if columns & set(_NAMES[name])]
-    return reader(header, sample[0]) if len(header) > 1 and len(known) > 1 else None
+    return reader(header, record) if len(header) > 1 and len(known) > 1 else None
 
 
 CSV: Final = Format(

@@ -1,4 +1,4 @@
-"""AWS VPC flow logs, versions 2 to 5: text with a header, in a version's own order, or in a given one.
+"""AWS VPC flow logs, versions 2 to 5: text with a header, in a version's own or a given order.
 
 Source: docs.aws.amazon.com/vpc, flow log records. A row is what one interface saw in one direction
 in up to ten minutes; ``-`` is a value that is missing.
@@ -12,6 +12,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.flows.row import (
     EITHER,
     EPHEMERAL,
+    HEADER,
     INBOUND,
     NO_FLOW,
     NOT_TCP,
@@ -58,7 +59,7 @@ _ENDS: Final = {b"egress": (_OUT, _IN), b"ingress": (_IN, _OUT)}
 
 
 class _Flags(dict[bytes, "tuple[bool | None, int]"]):
-    """By tcp-flags: whether it is an answer (None: unknown), and how many connections it starts."""
+    """By tcp-flags: whether it is an answer (None: unknown); the connections that it starts."""
 
     def __missing__(self, text: bytes) -> tuple[bool | None, int]:
         """Parse one; without the field every row counts."""
@@ -81,9 +82,7 @@ def reader(fields: Sequence[str]) -> Reader:
     """
     places = {name.replace("_", "-"): place for place, name in enumerate(fields)}
     count = len(fields)
-    if missing := [
-        name for name in _NEEDED if name not in places and f"pkt-{name}" not in places
-    ]:
+    if missing := [name for name in _NEEDED if name not in places and f"pkt-{name}" not in places]:
         raise InputError(
             f"VPC flow log: expected the fields {', '.join(_NEEDED)}; missing: "
             f"{', '.join(missing)}"
@@ -130,24 +129,22 @@ def reader(fields: Sequence[str]) -> Reader:
 
 
 def _other(protocol: bytes, status: bytes) -> ValueError:
-    if protocol == b"protocol" or status in (b"NODATA", b"SKIPDATA"):
+    if protocol == b"protocol":
+        return PassedOverError(HEADER)
+    if status in (b"NODATA", b"SKIPDATA"):
         return PassedOverError(NO_FLOW)
     if not protocol.isdigit() or len(protocol) > len("255"):
         return BadRecordError("protocol: expected a number")
     return PassedOverError(NOT_TCP)
 
 
-def _knows(sample: Sequence[bytes]) -> Reader | None:
-    for record in sample:
-        found = record.split()
-        names = [field.decode("ascii", "replace") for field in found]
-        plain = {name.replace("_", "-").removeprefix("pkt-") for name in names}
-        if {"srcaddr", "dstaddr"} <= plain:
-            return reader(names)
-        order = _ORDERS.get(found[0]) if found else None
-        if order is not None and len(order) == len(found):
-            return reader(order)
-    return None
+def _knows(record: bytes) -> Reader | None:
+    found = record.split()
+    names = [field.decode("ascii", "replace") for field in found]
+    if {"srcaddr", "dstaddr"} <= {name.replace("_", "-").removeprefix("pkt-") for name in names}:
+        return reader(names)
+    order = _ORDERS.get(found[0]) if found else None
+    return reader(order) if order is not None and len(order) == len(found) else None
 
 
 VPC: Final = Format(
