@@ -124,6 +124,43 @@ def evidence(stack: str, *, fail_on: str, **options: Any) -> None:  # noqa: ANN4
     leave(failed=stops(found, fail_on))
 
 
+@flows.command(cls=Verb, short_help="Narrow the lists to what is used; no flow is lost.")
+@log_options
+@click.option("--entries", type=click.IntRange(1), default=16, show_default=True, metavar="N",
+              help="So many ranges a list may have.")  # fmt: skip
+@click.option("--new-bypasses", "new", type=click.IntRange(0), default=0, metavar="N",
+              help="Exclude the N biggest destinations outside of the cluster, too.")  # fmt: skip
+@click.option("--write", is_flag=True, help="Change the stack file.")
+@output_option
+def recommend(
+    stack: str, *, entries: int, new: int, write: bool, **options: Any  # noqa: ANN401  # of the logs
+) -> None:  # fmt: skip
+    """Narrow a STACK's lists to the smallest ones that keep every bypassed connection seen.
+
+    What was seen stands behind each narrowed entry's reason. Without --write the change is shown,
+    and the exit code is 1 when there is one; comments and everything else of the file stay.
+    """
+    from fsm_stack.cli.lists import diff_lines, styled
+    from fsm_stack.flows.recommend import recommend as narrowed
+    from fsm_stack.flows.report import Advice
+    from fsm_stack.project.files import write_file
+    from fsm_stack.project.stack_edit import edited
+
+    observed = _observed(stack, None, **options)
+    path, shown, text, today = _file(stack, options["project_dir"])
+    found = narrowed(observed, today, entries=entries, new=new)
+    result = edited(text, observed.judge.now.settings, found.edits, file=shown, today=today)
+    if write and result.text != text:
+        write_file(path.resolve(), result.text.encode(), shown=shown)  # behind a link, too
+    diff = [] if write else [*diff_lines(text, result.text, shown, "recommended")]
+    told = Advice(
+        stack=stack, observed=observed, found=found, made=result.made, left=result.left,
+        written=write and result.text != text,
+    )  # fmt: skip
+    emit({**told.as_json(), "diff": diff}, [*styled(diff), *told.lines()])
+    leave(failed=bool(result.made) and not write)
+
+
 def _observed(
     stack: str, against: str | None, *, kind: str | None, fields: str | None,
     paths: tuple[str, ...], objects: tuple[Path, ...], addresses: str | None, profile: str,
@@ -157,6 +194,19 @@ def _observed(
     finally:
         progress.clear()
     return Observed(judge=judge, tally=tally, logs=read)
+
+
+def _file(stack: str, project_dir: Path) -> tuple[Path, str, str, date]:
+    """A stack's file, its name for people, its text; and the day."""
+    from datetime import UTC, datetime
+
+    from fsm_stack.project.project import find_project, read_text
+
+    project = find_project(project_dir)
+    (known,) = project.chosen((stack,))
+    path = project.directory / f"Pulumi.{known}.yaml"
+    shown = project.shown(path)
+    return path, shown, read_text(path, shown=shown), datetime.now(UTC).date()
 
 
 def _rulebook(side: Side, own: Side, today: date) -> Rulebook:

@@ -18,6 +18,7 @@ from fsm_stack.flows.judge import NO_ENTRY
 from fsm_stack.flows.row import INBOUND
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import dotted
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.evidence import Known, Observed
+    from fsm_stack.flows.recommend import Recommended
     from fsm_stack.flows.row import Way
     from fsm_stack.flows.tally import Flow, Verdict
+    from fsm_stack.redirection.tidying import Left, ListEdit
 
 SAYS: Final[dict[Verdict, str]] = {
     THROUGH: "through the sidecar", BYPASS: "past the sidecar", MAY: "may go past the sidecar"
@@ -309,3 +312,66 @@ def _known_json(item: Known) -> dict[str, Any]:
         "addresses": item.size or None,
         "peers": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A recommendation to tell of.
+
+    Attributes:
+        stack: its name.
+        observed: what was seen.
+        found: what there is to narrow.
+        made: the edits that the stack file's text took.
+        left: lists whose text cannot be edited in place, and why.
+        written: the file was changed.
+    """
+
+    stack: str
+    observed: Observed
+    found: Recommended
+    made: tuple[ListEdit, ...]
+    left: tuple[Left, ...]
+    written: bool
+
+    def lines(self) -> Iterator[str]:
+        """What changes, what comes back into the mesh, what stays; how far logs reach."""
+        yield from head_lines(self.observed, self.stack)
+        yield ""
+        yield from map(str, self.made)
+        for sentence in self.found.back:
+            yield f"back into the mesh: {sentence}"
+        yield from map(str, (*self.found.left, *self.left))
+        yield from caution_lines(self.observed)
+        if not self.made:
+            yield f"{self.stack}: nothing to narrow"
+            return
+        lists = f"{len(self.made)} list{'' if len(self.made) == 1 else 's'}"
+        done = (
+            "changed in the stack file" if self.written else "to narrow; --write changes the file"
+        )
+        yield f"{self.stack}: {lists} {done}; no bypassed connection of these logs is lost"
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "stack": self.stack,
+            **head_json(self.observed),
+            "written": self.written,
+            "lists": [
+                {
+                    "path": path_text(edit.path),
+                    "before": [entry.value for entry in edit.before],
+                    "after": [
+                        {"value": item.value, "reason": item.reason or None} for item in edit.after
+                    ],
+                }
+                for edit in self.made
+            ],
+            "back": list(self.found.back),
+            "left": [
+                {"path": path_text(item.path), "why": item.why}
+                for item in (*self.found.left, *self.left)
+            ],
+            "enough": self.observed.days >= LONG_ENOUGH,
+        }
