@@ -7,11 +7,11 @@ import io
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fsm_stack.cli.flows import _Progress
 from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.project import flow_files
@@ -22,6 +22,8 @@ from tests.flows.given import Flow
 from .conftest import document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.testing import Result
 
     from .conftest import Run
@@ -299,8 +301,6 @@ def test_an_empty_log_is_no_error(flows: Run, project: Path) -> None:
 def test_progress_with_rate_and_remaining_time_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fsm_stack.cli.flows import _Progress
-
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
