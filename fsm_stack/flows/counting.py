@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from fsm_stack.flows.row import HEADER, BadRecordError, PassedOverError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from fsm_stack.flows.row import Key, Reader, Row
+    from fsm_stack.flows.row import Key, Reader
 
 # A line may have so many bytes; of a longer one nothing is kept.
 LINE_MAX: Final = 16 * 1024 * 1024
@@ -31,8 +31,9 @@ _SAMPLED: Final = 50
 
 # The line that each record starts at, and the records.
 Batch = tuple["range | list[int]", list[bytes]]
-# Rows, connections, bytes, first and last time.
-Sums = dict["Key", list[float]]
+# Connections, each with rows, connections, bytes, first and last time.
+Sums = list[tuple["Key", list[float]]]
+_Counting = dict[Any, tuple["Key", list[float]]]
 
 
 def lines(blocks: Iterable[bytes]) -> Iterator[Batch]:
@@ -149,7 +150,7 @@ class Log:
 
 def count(
     batches: Iterable[Batch],
-    read: Reader,
+    reader: Reader,
     sink: Callable[[Sums], None],
     *,
     keys_max: int = _KEYS_MAX,
@@ -158,43 +159,49 @@ def count(
 
     Args:
         batches: from :func:`lines` or :func:`objects`.
-        read: reads a record of the log's format.
+        reader: of the log's format.
         sink: gets the connections so far, each time that there are many, and at the end.
         keys_max: how many are many.
     """
     done = Counted()
-    sums: Sums = {}
+    read, key = reader
+    sums: _Counting = {}
     for numbers, records in batches:
         done.records += len(records)
         if numbers:
             done.lines = numbers[-1]
         for place, record in enumerate(records):
             try:
-                source, target, port, end, connections, size, time = read(record)
+                told, connections, size, time = read(record)
+                known = sums.get(told)
+                if known is None:
+                    sums[told] = (key(told), [1, connections, size, time, time])
+                    continue
             except ValueError as error:
-                _again(record, error, numbers[place], read, sums, done)
+                _again(record, error, numbers[place], reader, sums, done)
                 continue
-            key = (source, target, port, end)
-            known = sums.get(key)
-            if known is None:
-                sums[key] = [1, connections, size, time, time]
-            else:
-                known[0] += 1
-                known[1] += connections
-                known[2] += size
-                if time > known[4]:
-                    known[4] = time
-                elif time < known[3]:
-                    known[3] = time
+            values = known[1]
+            values[0] += 1
+            values[1] += connections
+            values[2] += size
+            if time > values[4]:
+                values[4] = time
+            elif time < values[3]:
+                values[3] = time
         if len(sums) > keys_max:
-            sink(sums)
+            sink([*sums.values()])
             sums = {}
-    sink(sums)
+    sink([*sums.values()])
     return done
 
 
 def _again(  # noqa: PLR0917  # all that one record concerns
-    record: bytes, error: ValueError, number: int, read: Reader, sums: Sums, done: Counted
+    record: bytes,
+    error: ValueError,
+    number: int,
+    reader: Reader,
+    sums: _Counting,
+    done: Counted,
 ) -> None:
     """Read what is no record by itself: an array on one line, or a line of a longer array."""
     if isinstance(error, PassedOverError):
@@ -213,11 +220,19 @@ def _again(  # noqa: PLR0917  # all that one record concerns
     done.records += len(parts) - 1
     for part in parts:
         try:
-            add(sums, read(part))
+            told, connections, size, time = reader.read(part)
+            if told not in sums:
+                sums[told] = (reader.key(told), [0, 0, 0, time, time])
         except PassedOverError as passed:
             done.passed[str(passed)] += 1
         except ValueError as bad:
             _bad(done, number, bad)
+        else:
+            values = sums[told][1]
+            values[:] = (
+                values[0] + 1, values[1] + connections, values[2] + size,
+                min(values[3], time), max(values[4], time),
+            )  # fmt: skip
 
 
 def _bad(done: Counted, number: int, error: ValueError) -> None:
@@ -225,14 +240,3 @@ def _bad(done: Counted, number: int, error: ValueError) -> None:
     if done.first_bad is None:
         told = isinstance(error, BadRecordError)  # another error's message quotes the record
         done.first_bad = (number, str(error) if told else "expected a number")
-
-
-def add(sums: Sums, row: Row) -> None:
-    """Add one row to the connections."""
-    connections, size, time = row[4:]
-    known = sums.setdefault((row[0], row[1], row[2], row[3]), [0, 0, 0, time, time])
-    known[0] += 1
-    known[1] += connections
-    known[2] += size
-    known[3] = min(known[3], time)
-    known[4] = max(known[4], time)

@@ -143,7 +143,7 @@ class Judge:
 
     def take(self, sums: Sums) -> None:
         """Judge what was counted."""
-        for (source, target, port, end), values in sums.items():
+        for (source, target, port, end), values in sums:
             way = end.way
             if way:
                 self._judged(way, source, target, port, end, values)

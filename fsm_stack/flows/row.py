@@ -6,15 +6,14 @@ line. Connections are counted by their key; a million rows of one connection are
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from fsm_stack.iptables.sets.ranges import address_number, looks_like_ipv6
 from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Way = Literal["outbound", "inbound", ""]
 OUTBOUND: Final = "outbound"
@@ -52,8 +51,8 @@ class End:
 # One connection, apart from how often it was made: source address as a number (None: the log has
 # none), destination likewise (a text is what a log without addresses calls it), port, end.
 Key = tuple["int | None", "int | str", int, End]
-# Source, destination, port, end, connections, bytes, seconds since 1970.
-Row = tuple["int | None", "int | str", int, End, int, int, float]
+# What tells a connection in a record, connections, bytes, seconds since 1970.
+Row = tuple[Any, int, int, float]
 
 
 class BadRecordError(ValueError):
@@ -137,12 +136,26 @@ class Ends(dict[Any, End]):
         return found
 
 
-# Reads one record.
-#
-# Raises:
-#     ValueError: it is none of the format; only a BadRecordError's message is shown.
-#     PassedOverError: no redirection concerns it.
-Reader = Callable[[bytes], Row]
+class Reader(NamedTuple):
+    """Reads records of one log.
+
+    Both raise a :class:`PassedOverError` where no redirection concerns a record, and another
+    ValueError where it is none of the format; only a :class:`BadRecordError`'s message is shown.
+
+    Attributes:
+        read: a record's row. What tells its connection may be texts as they stand there: they are
+            parsed once a connection, not once a record.
+        key: the connection that they mean.
+    """
+
+    read: Callable[[bytes], Row]
+    key: Callable[[Any], Key]
+
+
+def as_it_is(key: Any) -> Key:  # noqa: ANN401  # a key
+    """For readers whose rows tell connections by their keys."""
+    found: Key = key
+    return found
 
 
 # Why records are passed over.

@@ -68,7 +68,18 @@ class _Times(dict[str, float]):
         return self[text]
 
 
+class _TimesUtc(dict[str, float]):
+    """The same of UTC's times, without their zone."""
+
+    def __missing__(self, text: str) -> float:
+        if len(self) >= _TIMES_MAX:
+            self.clear()
+        self[text] = _times[f"{text}Z"]
+        return self[text]
+
+
 _times: Final = _Times()
+_times_utc: Final = _TimesUtc()
 
 
 def seconds(text: str) -> float:
@@ -77,7 +88,7 @@ def seconds(text: str) -> float:
     Raises:
         BadRecordError: it is none.
     """
-    return _times[f"{text[:19]}Z" if text.endswith("Z") else text]
+    return _times_utc[text[:19]] if text[-1:] == "Z" else _times[text]
 
 
 def milliseconds(time: float) -> float:

@@ -22,6 +22,7 @@ from fsm_stack.flows.row import (
     PassedOverError,
     Reader,
     Row,
+    as_it_is,
     port_number,
 )
 
@@ -80,11 +81,11 @@ def reader() -> Reader:
         time = milliseconds(item.req_time)
         if end.way == OUTBOUND:
             source = addresses[local] if local and not end.name else None
-            return source, addresses[remote], port_number(item.remote_port), end, 1, size, time
+            return (source, addresses[remote], port_number(item.remote_port), end), 1, size, time
         source = addresses[remote] if remote else None
-        return source, addresses[local], port_number(item.local_port), end, 1, size, time
+        return (source, addresses[local], port_number(item.local_port), end), 1, size, time
 
-    return read
+    return Reader(read, as_it_is)
 
 
 def _knows(record: bytes) -> Reader | None:

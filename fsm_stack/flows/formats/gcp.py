@@ -26,6 +26,7 @@ from fsm_stack.flows.row import (
     PassedOverError,
     Reader,
     Row,
+    as_it_is,
     port_number,
 )
 
@@ -98,9 +99,9 @@ def reader() -> Reader:
             end = ends.of(known, OUTBOUND if out else INBOUND, known[1], known[2], original)
         size = counted(item.bytes_sent)
         origin = None if out and end.name else source  # the workload says more than its address
-        return origin, target, port, end, int(not answer), size, seconds(item.end_time)
+        return (origin, target, port, end), int(not answer), size, seconds(item.end_time)
 
-    return read
+    return Reader(read, as_it_is)
 
 
 def _service(end: _Gke | None) -> str:

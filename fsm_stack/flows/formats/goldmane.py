@@ -24,6 +24,7 @@ from fsm_stack.flows.row import (
     PassedOverError,
     Reader,
     Row,
+    as_it_is,
     port_number,
 )
 
@@ -106,9 +107,9 @@ def reader() -> Reader:
         port = port_number(key.dest_service_port if service else key.dest_port)
         size = counted(item.bytes_in, item.bytes_out, item.bytesIn, item.bytesOut)
         started = counted(item.num_connections_started, item.numConnectionsStarted)
-        return None, far, port, end, started, size, _time(item.end_time or item.endTime)
+        return (None, far, port, end), started, size, _time(item.end_time or item.endTime)
 
-    return read
+    return Reader(read, as_it_is)
 
 
 def kind_of(name: str) -> str:

@@ -6,7 +6,7 @@ value; a field mask may have dropped any.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -22,6 +22,7 @@ from fsm_stack.flows.row import (
     BadRecordError,
     Ends,
     Format,
+    Key,
     Original,
     PassedOverError,
     Reader,
@@ -29,6 +30,9 @@ from fsm_stack.flows.row import (
     Way,
     port_number,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WAYS: Final[dict[str, Way]] = {"EGRESS": OUTBOUND, "INGRESS": INBOUND}
 _ORIGINAL: Final[dict[Way, Original]] = {OUTBOUND: "no", INBOUND: "yes", EITHER: "no"}
@@ -92,7 +96,7 @@ class _Record(_Flow, gc=False):
 
 def reader() -> Reader:
     """Reads one flow."""
-    decode, addresses, ends = decoder(_Record), Addresses(), Ends()
+    decode = decoder(_Record)
 
     def read(record: bytes) -> Row:
         item = decode(record)
@@ -104,31 +108,49 @@ def reader() -> Reader:
             raise PassedOverError(_REPLY)
         if flow.verdict in _REFUSED:
             raise PassedOverError(REFUSED)
-        if flow.IP is None:
+        pair = flow.IP
+        if pair is None:
             raise BadRecordError("expected the field IP; a field mask may have dropped it")
         way = flow.traffic_direction
         near = flow.destination if way == "INGRESS" else flow.source
-        known = (way, near and _name(near), _service(flow.destination_service))
-        end = ends.get(known)
-        if end is None:
-            meant = _WAYS.get(way, EITHER)
-            name = (known[1] or "") if meant else ""
-            end = ends.of(known, meant, name, known[2], _ORIGINAL[meant])
+        place = kind = name = ""
+        if near is not None:
+            place, owners = near.namespace, near.workloads
+            kind, name = (owners[0].kind, owners[0].name) if owners else ("Pod", near.pod_name)
         # A connection is met at several points; where it leaves its endpoint is one too many.
         flags = tcp.flags
         first = flags is None or (flags.SYN and not flags.ACK)
-        starts = int(first and not flow.trace_observation_point.startswith("FROM_"))
-        return (
-            None if end.name and way == "EGRESS" else addresses[flow.IP.source.encode()],
-            addresses[flow.IP.destination.encode()],
-            port_number(tcp.destination_port),
-            end,
-            starts,
-            0,
-            seconds(flow.time),
+        starts = 1 if first and flow.trace_observation_point[:5] != "FROM_" else 0
+        service = flow.destination_service
+        told = (
+            way,
+            pair.source if way != "EGRESS" or not name else "",
+            pair.destination,
+            tcp.destination_port,
+            place,
+            kind,
+            name,
+            service and (service.namespace, service.name),
         )
+        return told, starts, 0, seconds(flow.time)
 
-    return read
+    return Reader(read, _key_of(Addresses(), Ends()))
+
+
+def _key_of(addresses: Addresses, ends: Ends) -> Callable[[Any], Key]:
+    def key(told: Any) -> Key:  # noqa: ANN401  # of a row
+        way, source, target, port, place, kind, name, service = told
+        known = (way, place, kind, name, service)
+        end = ends.get(known)
+        if end is None:
+            meant = _WAYS.get(way, EITHER)
+            whom = f"{kind or 'Workload'}/{place}/{name}" if meant and name else ""
+            front = f"{service[0]}/{service[1]}" if service and service[1] else ""
+            end = ends.of(known, meant, whom, front, _ORIGINAL[meant])
+        near = addresses[source.encode()] if source else None
+        return near, addresses[target.encode()], port_number(port), end
+
+    return key
 
 
 def _other(flow: _Flow, *, bare: bool) -> PassedOverError:
@@ -136,16 +158,6 @@ def _other(flow: _Flow, *, bare: bool) -> PassedOverError:
     if flow.Type == "SOCK":  # a socket's address, before and after it was translated
         return PassedOverError(NO_FLOW)
     return PassedOverError(NO_FLOW if bare and flow.IP is None else NOT_TCP)
-
-
-def _service(named: _Service | None) -> str:
-    return f"{named.namespace}/{named.name}" if named is not None and named.name else ""
-
-
-def _name(end: _Endpoint) -> str:
-    if end.workloads and (owner := end.workloads[0]).name:
-        return f"{owner.kind or 'Workload'}/{end.namespace}/{owner.name}"
-    return f"Pod/{end.namespace}/{end.pod_name}" if end.pod_name else ""
 
 
 def _knows(record: bytes) -> Reader | None:

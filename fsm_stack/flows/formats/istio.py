@@ -21,6 +21,7 @@ from fsm_stack.flows.row import (
     Ports,
     Reader,
     Row,
+    as_it_is,
 )
 
 _MISSING: Final = (None, "", "-")
@@ -71,9 +72,9 @@ def reader() -> Reader:
         inbound = (item.upstream_cluster or "")[:7].lower() == INBOUND
         size = counted(_size(item.bytes_received), _size(item.bytes_sent))
         end = _IN if inbound else _OUT
-        return source, target, port, end, 1, size, seconds(item.start_time)
+        return (source, target, port, end), 1, size, seconds(item.start_time)
 
-    return read
+    return Reader(read, as_it_is)
 
 
 def _size(value: int | str | None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.flows.row import (
@@ -18,6 +19,7 @@ from fsm_stack.flows.row import (
     BadRecordError,
     Ends,
     Format,
+    Key,
     Original,
     PassedOverError,
     Ports,
@@ -27,7 +29,7 @@ from fsm_stack.flows.row import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # The names that a column may have.
 _NAMES: Final = {
@@ -42,6 +44,7 @@ _NAMES: Final = {
     "connections": ("connections", "count", "flows"),
     "bytes": ("bytes", "size"),
 }
+_OF_END: Final = ("direction", "workload", "service")
 _NEEDED: Final = ("time", "destination", "port")
 _WAYS: Final[dict[bytes, Way]] = {
     b"outbound": OUTBOUND, b"egress": OUTBOUND, b"out": OUTBOUND,
@@ -50,6 +53,7 @@ _WAYS: Final[dict[bytes, Way]] = {
 _PROTOCOLS: Final = frozenset({b"tcp", b"TCP", b"6", b""})
 _TIMES_MAX: Final = 10_000
 _NUMBER_MAX: Final = 20
+_SECONDS_LENGTH: Final = 11
 
 
 def reader(header: Sequence[str], line: bytes = b"") -> Reader:
@@ -74,44 +78,48 @@ def reader(header: Sequence[str], line: bytes = b"") -> Reader:
     count, names = len(columns), line.strip()
     # A column that the table does not have is one more behind the others, and empty.
     at = {field: count if place is None else place for field, place in places.items()}
-    time_at, source_at, target_at, port_at = (
-        at["time"], at["source"], at["destination"], at["port"]
+    pick = itemgetter(at["time"], at["protocol"], at["connections"], at["bytes"])
+    pick_told = itemgetter(
+        *(at[field] for field in ("source", "destination", "port", *_OF_END))
     )  # fmt: skip
-    protocol_at, way_at, name_at = at["protocol"], at["direction"], at["workload"]
-    service_at, connections_at, bytes_at = at["service"], at["connections"], at["bytes"]
-    starts = 1 if connections_at == count else 0
-    addresses, ports, ends, times = Addresses(), Ports(), Ends(), _Times()
+    starts = 1 if places["connections"] is None else 0
+    times = _Times()
 
     def read(record: bytes) -> Row:
         record = record.strip()
         found = record.split(b",") if b'"' not in record else _quoted(record)
         if len(found) != count:
             raise BadRecordError(f"expected {count} columns, got {len(found)}")
+        found.append(b"")
+        time, protocol, connections, size = pick(found)
         if names == record:
             raise PassedOverError(HEADER)
-        found.append(b"")
-        if found[protocol_at] not in _PROTOCOLS and found[protocol_at].strip() not in _PROTOCOLS:
+        if protocol not in _PROTOCOLS and protocol.strip() not in _PROTOCOLS:
             raise PassedOverError(NOT_TCP)
-        known = (found[way_at], found[name_at], found[service_at])
-        end = ends.get(known)
+        return (
+            pick_told(found),
+            _number(connections) if connections else starts,
+            _number(size) if size else 0,
+            int(time) if time.isdigit() and len(time) <= _SECONDS_LENGTH else times[time],
+        )
+
+    return Reader(read, _key_of(Addresses(), Ports(), Ends()))
+
+
+def _key_of(addresses: Addresses, ports: Ports, ends: Ends) -> Callable[[Any], Key]:
+    def key(told: Any) -> Key:  # noqa: ANN401  # of a row
+        source, target, port, *known = told
+        end = ends.get(tuple(known))
         if end is None:
             way = _WAYS.get(known[0].strip().lower())
             if way is None:
                 raise BadRecordError("direction: expected outbound or inbound")
             original: Original = "yes" if way == INBOUND else "unknown"
-            end = ends.of(known, way, _text(known[1]), _text(known[2]), original)
-        source, connections, size = found[source_at], found[connections_at], found[bytes_at]
-        return (
-            addresses[source] if source else None,
-            addresses[found[target_at]],
-            ports[found[port_at]],
-            end,
-            _number(connections) if connections else starts,
-            _number(size) if size else 0,
-            times[found[time_at]],
-        )
+            end = ends.of(tuple(known), way, _text(known[1]), _text(known[2]), original)
+        near = addresses[source] if source.strip() else None
+        return near, addresses[target], ports[port], end
 
-    return read
+    return key
 
 
 class _Times(dict[bytes, float]):

@@ -6,7 +6,8 @@ in up to ten minutes; ``-`` is a value that is missing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.flows.row import (
@@ -23,6 +24,7 @@ from fsm_stack.flows.row import (
     BadRecordError,
     End,
     Format,
+    Key,
     PassedOverError,
     Ports,
     Reader,
@@ -30,7 +32,7 @@ from fsm_stack.flows.row import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _V2: Final = (
     "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport",
@@ -74,58 +76,72 @@ class _Flags(dict[bytes, "tuple[bool | None, int]"]):
         return found
 
 
+def _places(fields: Sequence[str]) -> dict[str, int]:
+    places = {name.replace("_", "-"): place for place, name in enumerate(fields)}
+    if missing := [name for name in _NEEDED if name not in places and f"pkt-{name}" not in places]:
+        raise InputError(
+            f"VPC flow log: expected the fields {', '.join(_NEEDED)}; missing: "
+            f"{', '.join(missing)}"
+        )
+    return places
+
+
 def reader(fields: Sequence[str]) -> Reader:
     """Reads rows whose fields have this order.
 
     Raises:
         InputError: one that is needed is not among them.
     """
-    places = {name.replace("_", "-"): place for place, name in enumerate(fields)}
-    count = len(fields)
-    if missing := [name for name in _NEEDED if name not in places and f"pkt-{name}" not in places]:
-        raise InputError(
-            f"VPC flow log: expected the fields {', '.join(_NEEDED)}; missing: "
-            f"{', '.join(missing)}"
-        )
+    places, count = _places(fields), len(fields)
     source_at, target_at = (
         places.get(name, places.get(f"pkt-{name}", 0)) for name in ("srcaddr", "dstaddr")
     )
-    packet_source_at = places.get("pkt-srcaddr", source_at)
-    packet_target_at = places.get("pkt-dstaddr", target_at)
-    source_port_at, port_at = places["srcport"], places["dstport"]
-    protocol_at, bytes_at, end_at = places["protocol"], places["bytes"], places["end"]
     # A field that the log does not have is one more behind the others.
-    action_at = places.get("action", count)
+    pick = itemgetter(
+        places["protocol"], places.get("action", count),
+        places.get("pkt-srcaddr", source_at), places.get("pkt-dstaddr", target_at),
+        places["srcport"], places["dstport"], places["bytes"], places["end"],
+        places.get("tcp-flags", count), places.get("flow-direction", count),
+    )  # fmt: skip
     status_at = places.get("log-status", count)
-    flags_at = places.get("tcp-flags", count)
-    way_at = places.get("flow-direction", count)
-    addresses, ports, flags, ends = Addresses(), Ports(), _Flags(), _ENDS
+    ports, flags = Ports(), _Flags()
 
     def read(record: bytes) -> Row:
         found = record.split()
         if len(found) != count:
             raise BadRecordError(f"expected {count} fields, got {len(found)}")
         found.append(_ABSENT)
-        if found[protocol_at] != _TCP:
-            raise _other(found[protocol_at], found[status_at])
-        if found[action_at] == _REJECT:
+        protocol, action, source, target, source_port, port, size, end, bits, way = pick(found)
+        if protocol != _TCP:
+            raise _other(protocol, found[status_at])
+        if action == _REJECT:
             raise PassedOverError(REFUSED)
-        source, target = found[packet_source_at], found[packet_target_at]
-        near = addresses[found[source_at] if source == _MISSING else source]
-        far = addresses[found[target_at] if target == _MISSING else target]
-        near_port, far_port = ports[found[source_port_at]], ports[found[port_at]]
-        size, time = int(found[bytes_at]), int(found[end_at])
-        if size < 0 or not 0 <= time <= TIME_MAX:
+        if source == _MISSING:
+            source = found[source_at]
+        if target == _MISSING:
+            target = found[target_at]
+        answer, starts = flags[bits]
+        if answer is None:
+            # Without a first packet in it, a row from a port below the ephemeral ones to one of
+            # these is the answer.
+            answer = ports[source_port] < EPHEMERAL <= ports[port]
+        length, time = int(size), int(end)
+        if length < 0 or not 0 <= time <= TIME_MAX:
             raise BadRecordError("expected numbers of 0 or more in bytes and end")
-        answer, starts = flags[found[flags_at]]
-        end, other = ends.get(found[way_at], (_NEITHER, _NEITHER))
-        # Without a first packet in it, a row from a port below the ephemeral ones to one of these
-        # is the answer.
-        if near_port < EPHEMERAL <= far_port if answer is None else answer:
-            return far, near, near_port, other, 0, size, time
-        return near, far, far_port, end, starts, size, time
+        if answer:
+            return (target, source, source_port, way, True), 0, length, time
+        return (source, target, port, way, False), starts, length, time
 
-    return read
+    return Reader(read, _key_of(Addresses(), ports))
+
+
+def _key_of(addresses: Addresses, ports: Ports) -> Callable[[Any], Key]:
+    def key(told: Any) -> Key:  # noqa: ANN401  # of a row
+        source, target, port, way, answer = told
+        end = _ENDS.get(way, (_NEITHER, _NEITHER))[answer]
+        return addresses[source], addresses[target], ports[port], end
+
+    return key
 
 
 def _other(protocol: bytes, status: bytes) -> ValueError:
