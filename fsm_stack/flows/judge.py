@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fsm_stack.flows.counting import Sums
-    from fsm_stack.flows.row import Way
+    from fsm_stack.flows.row import Key, Way
     from fsm_stack.flows.rulebook import Rulebook, Rules
     from fsm_stack.flows.tally import Verdict
     from fsm_stack.lists import Lists
@@ -80,6 +80,12 @@ class _Answer:
     peer: int | str
     port: int
     sums: list[float] = field(default_factory=_nothing)
+
+    @property
+    def decides(self) -> int:
+        """The entry whose rule comes first; none where it goes through, or nothing excludes it."""
+        first = self.taking[0] if self.taking else ()
+        return first[0] if first and self.now != THROUGH else NO_ENTRY
 
     @property
     def takers(self) -> tuple[int, ...]:
@@ -156,6 +162,20 @@ class Judge:
                 if not out and not into:
                     self._tally.passed[_NO_POD] += int(values[0])
 
+    def verdict(self, key: Key) -> tuple[Verdict, int] | None:
+        """What becomes of one connection, and the entry that decides; None: no pod makes it.
+
+        One that is seen where it leaves and where it enters is judged where it leaves.
+        """
+        source, target, port, end = key
+        way = end.way or (OUTBOUND if self._is_pod(source) else INBOUND)
+        address = source if way == OUTBOUND else target
+        own = self._own(address, end)
+        if own.why or (not end.way and not self._is_pod(address)):
+            return None
+        answer = self._answer(way, target, port, end, own)
+        return answer.now, answer.decides
+
     def finish(self) -> Tally:
         """What was added up so far; the judge starts anew."""
         self._spread()
@@ -180,12 +200,7 @@ class Judge:
         if own.why:
             self._tally.passed[own.why] += int(values[0])
             return
-        key = (way, target, port, end, own.scope or own.lists)
-        answer = self._answers.get(key)
-        if answer is None:
-            if len(self._answers) >= _CACHED_MAX:
-                self._spread()
-            answer = self._answers[key] = self._worked_out(way, target, port, end, own)
+        answer = self._answer(way, target, port, end, own)
         _add(answer.sums, values)
         flow = (own.name, answer, None if way == OUTBOUND else source)
         known = self._flows.get(flow)
@@ -195,6 +210,17 @@ class Judge:
                 self._prune()
         else:
             _add(known, values)
+
+    def _answer(  # called for every connection, too
+        self, way: Way, target: int | str, port: int, end: End, own: _Own
+    ) -> _Answer:
+        key = (way, target, port, end, own.scope or own.lists)
+        answer = self._answers.get(key)
+        if answer is None:
+            if len(self._answers) >= _CACHED_MAX:
+                self._spread()
+            answer = self._answers[key] = self._worked_out(way, target, port, end, own)
+        return answer
 
     def _spread(self) -> None:
         """Take what answers counted into sides, entries and addresses."""
@@ -254,11 +280,8 @@ class Judge:
         peer = answer.peer
         if answer.way == INBOUND:
             peer = "unknown" if source is None else source
-        first = answer.taking[0] if answer.taking else ()
-        decides = first[0] if first and answer.now != THROUGH else NO_ENTRY
-        self._tally.flow(
-            (answer.way, name, peer, answer.port, answer.before, answer.now, decides), values
-        )
+        told = (answer.way, name, peer, answer.port, answer.before, answer.now, answer.decides)
+        self._tally.flow(told, values)
 
     def _own(self, address: int | str | None, end: End) -> _Own:
         workload = self.objects.named.get(end.name) if end.name else None

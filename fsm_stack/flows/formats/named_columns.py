@@ -44,9 +44,9 @@ _NAMES: Final = {
     "connections": ("connections", "count", "flows"),
     "bytes": ("bytes", "size"),
 }
-_OF_END: Final = ("direction", "workload", "service")
+COLUMNS: Final = ("direction", "workload", "service")
 _NEEDED: Final = ("time", "destination", "port")
-_WAYS: Final[dict[bytes, Way]] = {
+WAYS: Final[dict[bytes, Way]] = {
     b"outbound": OUTBOUND, b"egress": OUTBOUND, b"out": OUTBOUND,
     b"inbound": INBOUND, b"ingress": INBOUND, b"in": INBOUND, b"": EITHER,
 }  # fmt: skip
@@ -54,6 +54,24 @@ _PROTOCOLS: Final = frozenset({b"tcp", b"TCP", b"6", b""})
 _TIMES_MAX: Final = 10_000
 _NUMBER_MAX: Final = 20
 _SECONDS_LENGTH: Final = 11
+
+
+def places_of(header: Sequence[str], needed: Sequence[str], shown: str) -> dict[str, int | None]:
+    """Where each field stands among a table's columns; None: it has none.
+
+    Raises:
+        InputError: one that is needed is not there.
+    """
+    columns = [column.strip().strip('"').lower().replace("-", "_") for column in header]
+    places = {
+        field: next((columns.index(name) for name in names if name in columns), None)
+        for field, names in _NAMES.items()
+    }
+    if missing := [field for field in needed if places[field] is None]:
+        raise InputError(
+            f"{shown}: expected columns {', '.join(needed)}; missing: {', '.join(missing)}"
+        )
+    return places
 
 
 def reader(header: Sequence[str], line: bytes = b"") -> Reader:
@@ -66,21 +84,13 @@ def reader(header: Sequence[str], line: bytes = b"") -> Reader:
     Raises:
         InputError: a column that is needed is not there.
     """
-    columns = [column.strip().strip('"').lower().replace("-", "_") for column in header]
-    places = {
-        field: next((columns.index(name) for name in names if name in columns), None)
-        for field, names in _NAMES.items()
-    }
-    if missing := [field for field in _NEEDED if places[field] is None]:
-        raise InputError(
-            f"CSV: expected columns {', '.join(_NEEDED)}; missing: {', '.join(missing)}"
-        )
-    count, names = len(columns), line.strip()
+    places = places_of(header, _NEEDED, "CSV")
+    count, names = len(header), line.strip()
     # A column that the table does not have is one more behind the others, and empty.
     at = {field: count if place is None else place for field, place in places.items()}
     pick = itemgetter(at["time"], at["protocol"], at["connections"], at["bytes"])
     pick_told = itemgetter(
-        *(at[field] for field in ("source", "destination", "port", *_OF_END))
+        *(at[field] for field in ("source", "destination", "port", *COLUMNS))
     )  # fmt: skip
     starts = 1 if places["connections"] is None else 0
     times = _Times()
@@ -111,7 +121,7 @@ def _key_of(addresses: Addresses, ports: Ports, ends: Ends) -> Callable[[Any], K
         source, target, port, *known = told
         end = ends.get(tuple(known))
         if end is None:
-            way = _WAYS.get(known[0].strip().lower())
+            way = WAYS.get(known[0].strip().lower())
             if way is None:
                 raise BadRecordError("direction: expected outbound or inbound")
             original: Original = "yes" if way == INBOUND else "unknown"
