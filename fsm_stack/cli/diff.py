@@ -12,18 +12,16 @@ from fsm_stack.cli.verb import (
     Verb,
     leave,
     project_option,
-    stacks_argument,
     stream,
 )
+from fsm_stack.project.agreed import agreed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.compare import Comparison
     from fsm_stack.review.intent import Intent
-    from fsm_stack.review.model import Broken, Review
-    from fsm_stack.review.pods import Pods
+    from fsm_stack.review.model import Review
+    from fsm_stack.review.restarting.pods import Pods
     from fsm_stack.review.side import Side
 
 
@@ -32,6 +30,12 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="REVISION|PATH",
               help="Compare a STACK with a Git revision, a rendered tree, a saved MeshConfig, a "
               "patch of one, or a script.")  # fmt: skip
+@click.option("--context", metavar="NAME",
+              help="Compare a STACK with the MeshConfig of this context's cluster.")  # fmt: skip
+@click.option("--kubeconfig", type=click.Path(path_type=Path), metavar="FILE",
+              help="The kubeconfig file, for --context.")  # fmt: skip
+@click.option("--from", "files", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+              help="Compare a STACK with the MeshConfig of a saved snapshot.")  # fmt: skip
 @click.option("--fsm-version", metavar="VERSION",
               help="Compare a STACK with itself on another FSM release.")  # fmt: skip
 @click.option("--workloads", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
@@ -93,7 +97,8 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
 
     from fsm_stack.cli.verb import finding_lines
     from fsm_stack.findings.finding import sarif
-    from fsm_stack.project.sides import Sides, environment_findings
+    from fsm_stack.project.agreed import environment_findings
+    from fsm_stack.project.sides import Sides
 
     project_dir = options.pop("project_dir")
     if words or any(options.values()):
@@ -132,12 +137,11 @@ def _text(found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a
 def _review(
     words: tuple[str, ...],
     *,
-    against: str | None,
-    fsm_version: str | None,
     profile: str | None,
     expected: tuple[str, ...],
     workloads: tuple[Path, ...],
     project_dir: Path,
+    **others: Any,  # noqa: ANN401  # of the second side
 ) -> Review:
     from datetime import UTC, datetime
 
@@ -145,14 +149,14 @@ def _review(
     from fsm_stack.review.compare import Comparison
     from fsm_stack.review.intent import intent
 
-    if profile is not None and against is None:
+    if profile is not None and others["against"] is None:
         raise click.UsageError("--profile: expected --against FILE, whose script it is")
     intents = [intent(text, "--expect") for text in expected]
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
-    before, after, declared = _sides(sides, words, against, fsm_version, profile)
-    compared = Comparison(
-        before, after, intents=[*intents, *declared], shared=sides.policy().contracts
-    )
+    before, after, declared = _sides(sides, words, profile, **others)
+    # What a project agreed on binds its stacks, not any file that is compared in its directory.
+    shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
+    compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
     return compared.review(pods=_pods(compared, workloads))
 
 
@@ -162,10 +166,10 @@ def _pods(compared: Comparison, files: tuple[Path, ...]) -> Pods | None:
     pods = compared.pods()
     if pods is None:
         raise click.UsageError("--workloads: expected a STACK on one side at least")
-    return _filled(pods, files)
+    return filled(pods, files)
 
 
-def _filled(pods: Pods, files: tuple[Path, ...]) -> Pods:
+def filled(pods: Pods, files: tuple[Path, ...]) -> Pods:
     """Every workload of some files, folded as it is read."""
     from fsm_stack.cluster.snapshot_file import read_path
     from fsm_stack.cluster.snapshot_forms import Passing
@@ -201,87 +205,45 @@ def _context_of(path: Path) -> str:
 def _sides(
     sides: Sides,
     words: tuple[str, ...],
+    profile: str | None,
+    *,
     against: str | None,
     fsm_version: str | None,
-    profile: str | None,
+    context: str | None,
+    kubeconfig: Path | None,
+    files: tuple[Path, ...],
 ) -> tuple[Side, Side, list[Intent]]:
     """The two sides, and the changes that their commits declare."""
-    others = [one for one in (against, fsm_version) if one is not None]
+    live = bool(context or kubeconfig or files)
+    others = [one for one in (against, fsm_version, live or None) if one is not None]
     if len(words) == 2 and not others:  # noqa: PLR2004  # two sides
         return sides.word(words[0]), sides.word(words[1]), []
     if len(words) != 1 or len(others) != 1:
         raise click.UsageError(
-            "expected two STACKs or FILEs, or one STACK with --against or --fsm-version"
+            "expected two STACKs or FILEs, or one STACK with --against, --fsm-version, --context "
+            "or --from"
         )
-    if fsm_version is not None:
-        own = sides.word(words[0])
-        return own, sides.with_version(own, fsm_version), []
     own = sides.word(words[0])
+    if fsm_version is not None:
+        return own, sides.with_version(own, fsm_version), []
+    if live:
+        return _live(own, context, kubeconfig, files), own, []
     found = sides.against(words[0], own, str(against), scope=profile or "mesh")
     declared = sides.declared(found.commit) if found.commit else []
     return (found.side, own, declared) if found.first else (own, found.side, declared)
 
 
-@click.command(cls=Verb, short_help="Prove traffic contracts for every connection.")
-@stacks_argument
-@click.option("--workloads", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="Prove them for these workloads, too. May be repeated.")  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json", "sarif"]), default="text",
-              show_default=True, help="For people, programs, or code scanning.")  # fmt: skip
-@project_option
-def contracts(
-    stacks: tuple[str, ...], *, workloads: tuple[Path, ...], output: str, project_dir: Path
-) -> None:
-    """Prove the contracts of STACKs, and those of fsm-stack.yaml, for every connection.
+def _live(
+    own: Side, context: str | None, kubeconfig: Path | None, files: tuple[Path, ...]
+) -> Side:
+    """The cluster's MeshConfig for the stack's pods."""
+    from fsm_stack.cluster.mesh_config import live_mesh_config
+    from fsm_stack.review.model import SideName
+    from fsm_stack.review.side import of_spec
 
-    A contract that some pod does not keep is told with the entry that breaks it and one connection
-    that does otherwise. Without a STACK every stack is looked at.
-
-    \b
-    fsm-stack contracts
-    fsm-stack contracts prod --workloads manifests.yaml
-
-    Exit codes: 0 all kept, 1 some are not, 2 bad input.
-    """
-    import json
-
-    from fsm_stack.cli.verb import finding_lines
-    from fsm_stack.findings.finding import sarif
-    from fsm_stack.review.report import broken_finding
-
-    proved = list(_proved(stacks, workloads, project_dir))
-    found = [broken_finding(one) for _, _, broken in proved for one in broken]
-    if output == "sarif":
-        stream([json.dumps(sarif(found), indent=2) + "\n"])
-    elif output == "json":
-        from fsm_stack.review.model import plain
-
-        told = [{"stack": stack, "contracts": count, "broken": plain(broken)}
-                for stack, count, broken in proved]  # fmt: skip
-        stream([json.dumps({"stacks": told}, indent=2, ensure_ascii=False) + "\n"])
-    else:
-        ends = [f"{stack}: {count} contracts, {len({one.contract for one in broken})} not kept"
-                for stack, count, broken in proved]  # fmt: skip
-        stream(f"{line}\n" for line in (*finding_lines(found), *ends))
-    leave(failed=bool(found))
-
-
-def _proved(
-    stacks: tuple[str, ...], workloads: tuple[Path, ...], project_dir: Path
-) -> Iterator[tuple[str, int, tuple[Broken, ...]]]:
-    """Each stack, the number of its contracts, and what is not kept."""
-    from datetime import UTC, datetime
-
-    from fsm_stack.project.sides import Sides
-    from fsm_stack.review.contracts import contracts_of, prover_of
-    from fsm_stack.review.pods import Pods
-    from fsm_stack.review.restarts import mesh_of_side
-
-    sides = Sides(start=project_dir, today=datetime.now(UTC).date())
-    shared = sides.policy().contracts
-    for name in sides.project.chosen(stacks, everything=not stacks):
-        side = sides.stack(name)
-        known = contracts_of(side, shared)
-        mesh = mesh_of_side(side)
-        pods = _filled(Pods(mesh), workloads) if workloads and mesh is not None else None
-        yield name, len(known), prover_of(side, pods).broken(known)
+    if own.settings is None:
+        raise click.UsageError("--context and --from: expected a STACK to compare with")
+    found = live_mesh_config(
+        own.settings, own.name.title, context=context, kubeconfig=kubeconfig, files=files
+    )
+    return of_spec(found.spec, SideName(title=found.title, kind="cluster"), like=own)

@@ -46,7 +46,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             ),
             Entry(
                 "contracts",
-                "fsm_stack.cli.diff:contracts",
+                "fsm_stack.cli.contracts:contracts",
                 "Prove traffic contracts for every connection.",
             ),
             Entry(

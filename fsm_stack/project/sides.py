@@ -8,14 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import Finding, Severity, finding
+from fsm_stack.findings.finding import Severity
 from fsm_stack.project.files import decoded, read_tree
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, did_you_mean, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.changes import setting_changes, unlisted
-from fsm_stack.review.contracts import Placed
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
 from fsm_stack.review.patch import patched_spec
@@ -25,10 +23,8 @@ from fsm_stack.review.side import (
     of_script,
     of_settings,
     of_spec,
-    place_text,
-    placed,
 )
-from fsm_stack.settings.stack_file import load_mapping, load_policy, load_text
+from fsm_stack.settings.stack_file import load_mapping, load_text
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.places import read_yaml
 
@@ -38,11 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.project.project import Project
-    from fsm_stack.settings.models.policy import Environments
     from fsm_stack.settings.reader import Loaded
 
 Json = dict[str, Any]
-POLICY_FILE: Final = "fsm-stack.yaml"
 _SHORT: Final = 12
 _PROBLEMS_MAX: Final = 3
 _OF_OBJECTS: Final = frozenset({".yaml", ".yml", ".json"})
@@ -227,26 +221,6 @@ class Sides:
         ordered = {MESH: scripts.pop(MESH), **dict(sorted(scripts.items()))}
         return of_objects(objects, ordered, SideName(title=shown, kind="rendered"), system=system)
 
-    def policy(self) -> Agreed:
-        """What the project's ``fsm-stack.yaml`` says; nothing where there is none.
-
-        Raises:
-            FindingsError: it does not validate.
-            InputError: it is no YAML.
-        """
-        if not self.stacks():
-            return Agreed()
-        path = self.project.directory / POLICY_FILE
-        if not path.is_file():
-            return Agreed()
-        shown = self.project.shown(path)
-        policy, place = load_policy(read_text(path, shown=shown), file=shown)
-        contracts = tuple(
-            Placed(contract=one, place=place_text(place(("contracts", index))))
-            for index, one in enumerate(policy.contracts)
-        )
-        return Agreed(contracts=contracts, environments=policy.environments)
-
     def declared(self, commit: str) -> list[Intent]:
         """The changes that the commits after one declare in their trailers.
 
@@ -284,19 +258,6 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agreed:
-    """What binds every stack of a project.
-
-    Attributes:
-        contracts: of all stacks.
-        environments: what may differ between them; None: nobody said.
-    """
-
-    contracts: tuple[Placed, ...] = ()
-    environments: Environments | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
     """The other side; commit: of a Git revision, else empty."""
 
@@ -307,38 +268,6 @@ class Against:
     def first(self) -> bool:
         """Whether it is what was before: all but a patch, which is what would be after."""
         return self.side.name.kind != "patch"
-
-
-def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:
-    """The reference stack, and what every other one differs in without being listed.
-
-    Raises:
-        InputError: nobody said what may differ, there is no such reference, or a stack does not
-            validate.
-    """
-    agreed = sides.policy().environments
-    if agreed is None:
-        raise InputError(
-            f"--all-stacks: expected {POLICY_FILE} with environments: a reference, and mayDiffer"
-        )
-    known = sides.stacks()
-    for name in (agreed.reference, *(one for item in agreed.may_differ for one in item.stacks)):
-        if name not in known:
-            hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise InputError(f"{POLICY_FILE}: {name!r}: no such stack{hint}")
-    reference = sides.stack(agreed.reference)
-    found = []
-    for name in known:
-        if name == agreed.reference:
-            continue
-        side = sides.stack(name)
-        for change in unlisted(setting_changes(reference, side), agreed, name):
-            there = change.before or "nothing"
-            message = f"{name} has {change.after or 'nothing'}, {agreed.reference} has {there}"
-            place = placed(change.after_place or side.name.file)
-            item = finding("environment-differs", message, path=change.path)
-            found.append(item.at(file=place.file, line=place.line))
-    return agreed.reference, tuple(found)
 
 
 def _data(text: str, shown: str) -> Any:  # noqa: ANN401  # decoded

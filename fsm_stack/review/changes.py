@@ -169,6 +169,8 @@ def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
             return risk("egress-opens")
         case ("contracts", *_) if what in ("removed", "changed"):
             return risk("contract-dropped")
+        case ("fsmVersion",):
+            return risk("release-changes")
         case ("system",):
             return risk("system-changes")
         case ("enrolledNamespaces", _) if what == "removed":

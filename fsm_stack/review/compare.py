@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
+from fsm_stack.review.fates import Fates, pairs, rules_changes
 from fsm_stack.review.intent import held_to, marked
-from fsm_stack.review.model import Layer, Level, Restarts, Review
-from fsm_stack.review.pods import Pods
-from fsm_stack.review.restarts import meshes, restarts, rule, with_workloads
+from fsm_stack.review.model import Layer, Level, Review
+from fsm_stack.review.outcome import Restarts
+from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
+from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import RISKS, highest
-from fsm_stack.review.rules import rules_changes
-from fsm_stack.review.traffic import Fates, pairs, scopes_text, traffic_changes
+from fsm_stack.review.traffic import scopes_text, traffic_changes
 from fsm_stack.review.words import Known, known_of, places_of
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.review.contracts import Placed
+    from fsm_stack.review.fates import Pair
     from fsm_stack.review.intent import Held, Intent
     from fsm_stack.review.model import TrafficChange
     from fsm_stack.review.side import Side
-    from fsm_stack.review.traffic import Pair
 
 NO_CNI: Final = (
     "iptables sees the address that the application dials: a CNI that rewrites service addresses "
@@ -121,7 +123,7 @@ class Comparison:
             contracts=len(self.contracts),
             restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
-            notes=(*self.notes, *notes),
+            notes=(*self.notes, *_images(self.before, self.after), *notes),
             findings=_new_findings(self.before, self.after),
         )
         return replace(found, headline=_headline(found))
@@ -198,6 +200,19 @@ def _layers(before: Side, after: Side, compared: Sequence[Pair]) -> tuple[Layer,
     if compared:
         found += ["rules", "traffic"]
     return tuple(found)
+
+
+def _images(before: Side, after: Side) -> Iterator[str]:
+    """What pods get beside their rules: running ones keep the old images until they restart."""
+    if before.settings is None or after.settings is None:
+        return
+    one, two = (mesh_of(side.settings) for side in (before, after) if side.settings is not None)
+    for what, old, new in (
+        ("sidecar", one.sidecar_image, two.sidecar_image),
+        ("init container", one.init_image, two.init_image),
+    ):
+        if old != new:
+            yield f"new pods get {what} {new}; running ones keep {old} until they restart"
 
 
 def _modes(before: Side, after: Side) -> Iterator[str]:

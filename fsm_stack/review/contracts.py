@@ -21,18 +21,13 @@ from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.region import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.model import Broken, EntryLine, Witness
-from fsm_stack.review.restarts import with_workloads
+from fsm_stack.review.entries import entry_line, meets
+from fsm_stack.review.fates import Fates, Unreadable, traffic_of
+from fsm_stack.review.model import EntryLine, Witness
+from fsm_stack.review.outcome import Broken
+from fsm_stack.review.restarting.classes import with_workloads
 from fsm_stack.review.side import place_text
-from fsm_stack.review.traffic import (
-    Fates,
-    Unreadable,
-    decision,
-    entry_line,
-    meets,
-    scopes_text,
-    traffic_of,
-)
+from fsm_stack.review.traffic import decision, scopes_text
 from fsm_stack.review.words import (
     known_of,
     packet_of,
@@ -50,7 +45,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.sets.difference import Shift
     from fsm_stack.iptables.sets.reach import Traffic
     from fsm_stack.iptables.sets.region import Region
-    from fsm_stack.review.pods import Pods
+    from fsm_stack.review.restarting.pods import Pods
     from fsm_stack.review.side import Side
     from fsm_stack.review.words import Known
     from fsm_stack.settings.models.policy import Contract

@@ -23,15 +23,17 @@ from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.reach import Traffic
 from fsm_stack.iptables.sets.region import region_text
 from fsm_stack.iptables.sets.written import Written, written
-from fsm_stack.review.model import Expected, TrafficChange
-from fsm_stack.review.traffic import Unreadable, in_order, regions_text, told, traffic_of
+from fsm_stack.review.fates import Unreadable, traffic_of
+from fsm_stack.review.outcome import Expected
+from fsm_stack.review.traffic import in_order, regions_text, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.review.traffic import Fates, Pair
+    from fsm_stack.review.fates import Fates, Pair
+    from fsm_stack.review.model import TrafficChange
     from fsm_stack.review.words import Known
 
 TRAILER: Final = "Traffic-Change"

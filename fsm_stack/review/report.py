@@ -20,14 +20,8 @@ from fsm_stack.verify.commands import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from fsm_stack.review.model import (
-        Broken,
-        EntryLine,
-        FieldChange,
-        ObjectChange,
-        Review,
-        TrafficChange,
-    )
+    from fsm_stack.review.model import EntryLine, FieldChange, ObjectChange, Review, TrafficChange
+    from fsm_stack.review.outcome import Broken
 
 # What finds our own comment again in a pull request.
 MARKER: Final = "<!-- fsm-stack-review -->"

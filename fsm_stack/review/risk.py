@@ -34,6 +34,10 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     ),
     "script-refused": (Level.HIGH, "iptables refuses the script: no new pod starts"),
     "undecided": (Level.HIGH, "what happens to traffic cannot be told"),
+    "outside-bypasses": (
+        Level.MEDIUM,
+        "everything outside of the cluster's own ranges bypasses the mesh",
+    ),
     "range-bypasses": (Level.MEDIUM, "a whole range bypasses the mesh on every port"),
     "inbound-port-bypasses": (
         Level.MEDIUM,
@@ -52,6 +56,10 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),
     "contract-dropped": (Level.MEDIUM, "nothing holds the mesh to this contract any more"),
     "system-changes": (Level.HIGH, "another mesh takes the place of this one"),
+    "release-changes": (
+        Level.LOW,
+        "the mesh's programs and sidecars are those of another release",
+    ),
     "port-bypasses": (Level.LOW, "a port bypasses the mesh to some addresses outside the cluster"),
     "comes-back": (Level.LOW, "connections that bypassed the mesh go through the sidecar"),
     "profile-offers": (Level.LOW, "pods that choose a new profile bypass more"),
@@ -108,6 +116,8 @@ def _bypass(shift: Shift, own: Intervals, *, wide: bool) -> str:
         return "interface-bypasses"
     if said.direction == "inbound":
         return "inbound-opens" if ports else "inbound-port-bypasses"
+    if wide and ports and own and not _shared(said.destinations, own):
+        return "outside-bypasses"
     if wide:
         return "everything-bypasses" if ports else "port-to-any-address"
     if _shared(said.destinations, own):

@@ -59,6 +59,8 @@ _NAMED_PORTS_MAX: Final = 6
 _SHOWN: Final = 4
 _NOT_SIDECAR: Final = ((0, SIDECAR_UID), (SIDECAR_UID + 1, IPV4_END))
 _TCP: Final = ((6, 7),)
+# An address that nobody has: 198.51.100.1. Source: RFC 5737.
+_EXAMPLE: Final = 0xC6336401
 _APPLICATION: Final = 1000
 _INTERFACES: Final = ("eth0", "lo", "eth1", "net1")
 
@@ -216,6 +218,8 @@ def packet_of(region: Region, known: Known) -> Packet:
     # A range rather than one address: what is left of a range without the API server starts so.
     spots = sorted(own or region.destinations, key=lambda one: one[1] - one[0] <= 2)  # noqa: PLR2004
     destination = _address(spots[0])
+    if not own and length(region.destinations) > IPV4_END // 2:
+        destination = _inside(region.destinations, _EXAMPLE, destination)
     protocols = [number for start, stop in region.protocols for number in range(start, stop)]
     number = 6 if 6 in protocols else 17 if 17 in protocols else protocols[0]  # noqa: PLR2004  # TCP, UDP
     outbound = region.direction == "outbound"
@@ -233,7 +237,7 @@ def packet_of(region: Region, known: Known) -> Packet:
 def _address(interval: tuple[int, int]) -> int:
     """The first address that a host can have."""
     start, stop = interval
-    return start + 1 if stop - start > 2 else start  # noqa: PLR2004  # not the network's own
+    return start if start & 255 or stop - start < 3 else start + 1  # noqa: PLR2004
 
 
 def _port(ports: Intervals) -> int:
@@ -244,10 +248,10 @@ def _port(ports: Intervals) -> int:
     return found
 
 
-def _inside(intervals: Intervals, wanted: int) -> int:
+def _inside(intervals: Intervals, wanted: int, other: int | None = None) -> int:
     held = any(start <= wanted < stop for start, stop in intervals)
     first: int = intervals[0][0]
-    return wanted if held else first
+    return wanted if held else first if other is None else other
 
 
 def _interface(intervals: Intervals) -> str:

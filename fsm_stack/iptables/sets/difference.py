@@ -356,9 +356,13 @@ def _filled(grid: Grid, direction: Direction, masks: Masks, allowed: int) -> Reg
     ]
     wide = grid.intervals(axis, masks[-1] | reduce(or_, (1 << one for one in addable), 0))
     kept = grid.intervals(axis, masks[-1])
-    filled = []
-    for start, stop in wide:
-        inside = [one for one in kept if start <= one[0] and one[1] <= stop]
+    filled: list[Interval] = []
+    at = 0
+    for _, stop in wide:
+        first = at
+        while at < len(kept) and kept[at][1] <= stop:
+            at += 1
+        inside = kept[first:at]
         if not inside:
             continue
         hull = (inside[0][0], inside[-1][1])

@@ -14,14 +14,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.review.model import WaveStep
+from fsm_stack.review.outcome import WaveStep
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.commands import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fsm_stack.review.pods import Budget, Owner
+    from fsm_stack.review.restarting.pods import Budget, Owner
 
 # The first wave is one owner, to see that it works; then so many.
 FIRST: Final = 1

@@ -10,10 +10,12 @@ from fsm_stack.injector.lists import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.review.model import Level, PodClass, Restarts, SideName
+from fsm_stack.review.fates import Pair, refused
+from fsm_stack.review.model import Level, SideName
+from fsm_stack.review.outcome import PodClass, Restarts
+from fsm_stack.review.restarting.waves import plan
 from fsm_stack.review.side import Side
-from fsm_stack.review.traffic import Pair, refused, traffic_changes
-from fsm_stack.review.waves import plan
+from fsm_stack.review.traffic import traffic_changes
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.review.compare import Comparison
     from fsm_stack.review.model import TrafficChange
-    from fsm_stack.review.pods import Carried, Pods
+    from fsm_stack.review.restarting.pods import Carried, Pods
 
 _OWNERS_SHOWN: Final = 20
 _DIGITS: Final = 16
@@ -184,7 +186,7 @@ def _told(
     before, after = (_side(annotations, view) for view in views)
     changes = _changes(compared, before, after)
     stops = after.no_scripts if after.no_scripts and not before.no_scripts else ""
-    if MESH in after.scripts:
+    if MESH in after.scripts and not (MESH in before.scripts and refused(before, MESH)):
         stops = refused(after, MESH)
     largest = sorted(found.owners.items(), key=lambda item: (-item[1], item[0]))
     differ = bool(changes) or (MESH in before.scripts) != (MESH in after.scripts)
