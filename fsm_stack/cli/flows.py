@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from fsm_stack.flows.evidence import Observed
     from fsm_stack.flows.objects import Objects
+    from fsm_stack.flows.recommend import Recommended
     from fsm_stack.flows.rulebook import Rulebook
     from fsm_stack.review.side import Side
+    from fsm_stack.settings.models.policy import Contract
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -79,18 +81,19 @@ def flows() -> None:
     """
 
 
-@flows.command(
-    cls=Verb, short_help="Say what goes through the sidecar, past it, and what changes."
-)
+@flows.command(cls=Verb, short_help="Say what goes through the sidecar, and what past it.")
 @log_options
 @click.option("--against", metavar="REVISION|PATH",
               help="Compare with a Git revision of the stack, a stack file, a rendered tree or a "
               "script.")  # fmt: skip
 @click.option("--top", type=click.IntRange(0), default=20, show_default=True, metavar="N",
               help="So many flows of each kind; 0: all that were kept.")  # fmt: skip
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Also write it as a page with a picture into FILE.")  # fmt: skip
 @output_option
 def replay(
-    stack: str, *, against: str | None, top: int, **options: Any  # noqa: ANN401  # of the logs
+    stack: str, *, against: str | None, top: int, html: Path | None,
+    **options: Any,  # noqa: ANN401  # of the logs
 ) -> None:  # fmt: skip
     """Judge every connection of flow logs by a STACK's rules, by workload, the biggest first.
 
@@ -100,6 +103,11 @@ def replay(
 
     observed = _observed(stack, against, **options)
     found = Replay(stack=stack, against=against or "", observed=observed, top=top)
+    if html is not None:
+        from fsm_stack.flows.page import page
+        from fsm_stack.project.files import write_file
+
+        write_file(html, page(found).encode())
     emit(replay_json(found), replay_lines(found))
     leave(failed=found.moved)
 
@@ -130,10 +138,13 @@ def evidence(stack: str, *, fail_on: str, **options: Any) -> None:  # noqa: ANN4
               help="So many ranges a list may have.")  # fmt: skip
 @click.option("--new-bypasses", "new", type=click.IntRange(0), default=0, metavar="N",
               help="Exclude the N biggest destinations outside of the cluster, too.")  # fmt: skip
+@click.option("--contracts", is_flag=True,
+              help="Also propose contracts that the stack and its traffic keep.")  # fmt: skip
 @click.option("--write", is_flag=True, help="Change the stack file.")
 @output_option
 def recommend(
-    stack: str, *, entries: int, new: int, write: bool, **options: Any  # noqa: ANN401  # of the logs
+    stack: str, *, entries: int, new: int, contracts: bool, write: bool,
+    **options: Any,  # noqa: ANN401  # of the logs
 ) -> None:  # fmt: skip
     """Narrow a STACK's lists to the smallest ones that keep every bypassed connection seen.
 
@@ -156,9 +167,21 @@ def recommend(
     told = Advice(
         stack=stack, observed=observed, found=found, made=result.made, left=result.left,
         written=write and result.text != text,
+        contracts=_contracts(observed, found, today) if contracts else (),
     )  # fmt: skip
     emit({**told.as_json(), "diff": diff}, [*styled(diff), *told.lines()])
     leave(failed=bool(result.made) and not write)
+
+
+def _contracts(observed: Observed, found: Recommended, today: date) -> tuple[Contract, ...]:
+    from fsm_stack.flows.proposals import proposals
+    from fsm_stack.review.contracts import prover_of
+    from fsm_stack.review.model import SideName
+    from fsm_stack.review.side import of_settings
+
+    name = SideName(title="recommended", kind="stack")
+    side = of_settings(found.settings, name, today=today, objects=False)
+    return proposals(observed, prover_of(side), found.edits)
 
 
 def _observed(

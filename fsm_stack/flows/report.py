@@ -19,6 +19,7 @@ from fsm_stack.flows.row import INBOUND
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.yaml.places import path_text
+from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fsm_stack.flows.row import Way
     from fsm_stack.flows.tally import Flow, Verdict
     from fsm_stack.redirection.tidying import Left, ListEdit
+    from fsm_stack.settings.models.policy import Contract
 
 SAYS: Final[dict[Verdict, str]] = {
     THROUGH: "through the sidecar", BYPASS: "past the sidecar", MAY: "may go past the sidecar"
@@ -325,6 +327,7 @@ class Advice:
         made: the edits that the stack file's text took.
         left: lists whose text cannot be edited in place, and why.
         written: the file was changed.
+        contracts: proposed ones.
     """
 
     stack: str
@@ -333,6 +336,7 @@ class Advice:
     made: tuple[ListEdit, ...]
     left: tuple[Left, ...]
     written: bool
+    contracts: tuple[Contract, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """What changes, what comes back into the mesh, what stays; how far logs reach."""
@@ -343,6 +347,11 @@ class Advice:
             yield f"back into the mesh: {sentence}"
         yield from map(str, (*self.found.left, *self.left))
         yield from caution_lines(self.observed)
+        if self.contracts:
+            yield ""
+            yield "# kept by every connection; name an owner for each, then paste it below config:"
+            yield from dump({"fsm-stack:contracts": self._contracts()}).splitlines()
+            yield ""
         if not self.made:
             yield f"{self.stack}: nothing to narrow"
             return
@@ -351,6 +360,12 @@ class Advice:
             "changed in the stack file" if self.written else "to narrow; --write changes the file"
         )
         yield f"{self.stack}: {lists} {done}; no bypassed connection of these logs is lost"
+
+    def _contracts(self) -> list[dict[str, Any]]:
+        return [
+            one.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            for one in self.contracts
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -369,6 +384,7 @@ class Advice:
                 for edit in self.made
             ],
             "back": list(self.found.back),
+            "contracts": self._contracts(),
             "left": [
                 {"path": path_text(item.path), "why": item.why}
                 for item in (*self.found.left, *self.left)

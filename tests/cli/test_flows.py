@@ -337,3 +337,66 @@ def test_objects_may_be_a_file_of_kubectl(flows: Run, project: Path) -> None:
         "Deployment/shop/web", "172.30.7.7", "shop/redis", 6390, "bypass"
     )  # fmt: skip
     assert json.dumps(data).count("may stand for a Service") == 0
+
+
+def test_contracts_are_proposed_that_every_connection_keeps(flows: Run, project: Path) -> None:
+    """What is proposed is kept on the day that it is pasted: the other verb proves it."""
+    file = project / "more.log"
+    file.write_bytes(given.log("vpc", [*FLOWS, Flow(target="10.130.0.5", port=5432)]))
+    log = ("--flows", str(file), "--addresses", "original")
+    data = document(flows("recommend", *log, "--contracts", "-o", "json"))
+    assert [
+        (one["traffic"], one["verdict"], one.get("exceptProfiles", [])) for one in data["contracts"]
+    ] == [
+        ("tcp 5432 to pods,services", "always", []),
+        ("inbound tcp 8080", "always", []),
+        ("tcp to 203.0.113.7/32", "never", []),
+        ("tcp 6379", "never", []),
+    ]
+    assert data["contracts"][0]["reason"] == (
+        "1 connection, 100 B seen 2026-11-16 to 2026-11-16, all through the sidecar"
+    )
+    assert data["contracts"][2]["owner"] == "payments"
+    shown = flows("recommend", *log, "--contracts", "--write").stdout
+    text = shown[shown.index("fsm-stack:contracts:") :].split("\n\n")[0]
+    stack = project / "Pulumi.prod.yaml"
+    indented = "".join(f"  {line}\n" for line in text.splitlines())
+    stack.write_text(f"{stack.read_text()}{indented}")
+    from click.testing import CliRunner
+
+    from fsm_stack.cli.main import cli
+
+    proved = CliRunner().invoke(cli, ["contracts", "prod", "-C", str(project)])
+    assert (proved.exit_code, "4" in proved.stdout) == (0, True)
+    again = document(flows("recommend", *log, "--contracts", "-o", "json"))
+    assert again["contracts"] == []
+
+
+def test_the_page_shows_entries_to_scale_and_nothing_of_a_log_is_markup(
+    flows: Run, project: Path
+) -> None:
+    hostile = "</td><script>alert(1)</script>"
+    rows = [
+        "time,source,destination,port,direction,bytes,workload",
+        f"2026-11-16T00:00:00Z,10.128.0.1,203.0.113.7,443,outbound,4000,Deployment/shop/{hostile}",
+        "2026-11-16T00:00:00Z,10.128.0.1,52.1.2.3,443,outbound,8000,Deployment/shop/web",
+        "2026-11-16T00:00:00Z,10.128.0.1,10.130.0.5,443,outbound,2000,Deployment/shop/web",
+    ]
+    (project / "rows.csv").write_text("\n".join(rows))
+    page = project / "page.html"
+    result = flows(
+        "replay", "--flows", str(project / "rows.csv"), "--html", str(page), "--against",
+        "Pulumi.prod.yaml",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    text = page.read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "default-src 'none'" in text
+    widths = [
+        line.split('class="')[1].split('"')[0] + " " + line.split('width="')[1].split('"')[0]
+        for line in text.splitlines()
+        if line.startswith("<rect")
+    ]
+    assert widths == ["through 640.0", "past 320.0", "may 160.0"]
+    assert "No connection of these logs changes its side." in text
