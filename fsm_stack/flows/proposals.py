@@ -14,7 +14,7 @@ from fsm_stack.flows.row import INBOUND, OUTBOUND
 from fsm_stack.flows.tally import THROUGH, Total
 from fsm_stack.iptables.packet import Pod
 from fsm_stack.iptables.sets.ranges import ipv4_range
-from fsm_stack.lists import EXCLUDED_RANGES, INTERFACES, OUTBOUND_PORTS
+from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INTERFACES, OUTBOUND_PORTS
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.contracts import Placed
 from fsm_stack.settings.models.policy import Contract
@@ -58,7 +58,7 @@ def proposals(
         for one in choices:
             spared = _spared(one, prover)
             if spared is not None:
-                key = (one.head, one.tail, one.verdict, spared, one.owner)
+                key = (one.head, one.tail if one.port else "", one.verdict, spared, one.owner)
                 grouped.setdefault(key, []).append(one)
                 break
     has = {(one.traffic, one.verdict) for one in observed.judge.now.settings.contracts}
@@ -108,9 +108,10 @@ def _past(observed: Observed, edits: Sequence[ListEdit]) -> Iterator[list[_Candi
             continue
         owner = entry.owner or _NOBODY
         total = item.evidence.sure
-        if entry.kind == OUTBOUND_PORTS.key:
+        if entry.kind in (OUTBOUND_PORTS.key, INBOUND_PORTS.key):
+            head = "tcp" if entry.kind == OUTBOUND_PORTS.key else "inbound tcp"
             port = int(entry.value)
-            yield [_Candidate(head="tcp", port=port, tail="", verdict="never", total=total,
+            yield [_Candidate(head=head, port=port, tail="", verdict="never", total=total,
                               owner=owner)]  # fmt: skip
         elif entry.kind == EXCLUDED_RANGES.key and entry.value not in narrowed:
             yield [_Candidate(head="tcp", port=0, tail=f" to {entry.value}", verdict="never",
@@ -155,9 +156,12 @@ def _contract(found: list[_Candidate], spared: tuple[str, ...]) -> Contract:
         total.add(one.total.values())
     ports = ",".join(str(one.port) for one in found if one.port)
     seen = f"{traffic_text(total)} seen {day_text(total.first)} to {day_text(total.last)}"
+    tail = first.tail
+    if not first.port:  # of ranges each has its own
+        tail = f" to {','.join(one.tail.removeprefix(' to ') for one in found)}"
     where = "through the sidecar" if first.verdict == "always" else "past the sidecar"
     values: dict[str, Any] = {
-        "traffic": f"{first.head} {ports}".rstrip() + first.tail,
+        "traffic": f"{first.head} {ports}".rstrip() + tail,
         "verdict": first.verdict,
         "except_profiles": spared,
         "reason": f"{seen}, all {where}",

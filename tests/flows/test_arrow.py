@@ -3,6 +3,9 @@
 # ruff: noqa: S608  # the statements are of the test's own files
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,6 +19,7 @@ from fsm_stack.flows.rulebook import Rulebook
 from tests.flows import given
 from tests.flows.given import Flow
 from tests.flows.test_judge import replayed
+from tests.recordings import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +117,36 @@ def test_columns_that_are_needed_are_named(columns: list[str], message: str) -> 
     with pytest.raises(InputError) as error:
         take_batches([batch], judge())
     assert str(error.value) == message
+
+
+def test_the_example_says_of_parquet_what_the_verb_says_of_text(tmp_path: Path) -> None:
+    """The same rows, once as AWS writes them in text and once in Parquet."""
+    text = tmp_path / "vpc.log"
+    back = (
+        given.vpc(FLOWS[0]).replace("egress", "ingress").replace(" 2 IPv4 ", " 18 IPv4 ").split()
+    )
+    back[19], back[20] = back[20], back[19]
+    back[5], back[6] = back[6], back[5]
+    rows = [*map(given.vpc, FLOWS), " ".join(back)]
+    text.write_text("\n".join([given.V5, *rows]))
+    duckdb.sql(
+        f'COPY (SELECT * RENAME ("tcp-flags" AS tcp_flags, "pkt-srcaddr" AS pkt_srcaddr, '
+        f'"pkt-dstaddr" AS pkt_dstaddr, "flow-direction" AS flow_direction) FROM '
+        f"read_csv('{text}', delim=' ')) TO '{tmp_path}/vpc.parquet' (FORMAT parquet)"
+    )
+    (tmp_path / "Pulumi.yaml").write_text("name: fsm-stack\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text(given.STACK)
+
+    def printed(*words: str) -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=environment, check=True, text=True,
+            capture_output=True,
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        return lines[lines.index("") :]
+
+    main = "import fsm_stack.cli.main as verb; verb.main()"
+    verb = printed("-c", main, "flows", "replay", "prod", "--flows", "vpc.log")
+    assert verb[1].startswith("outbound: ")
+    assert printed(str(ROOT / "examples" / "flows_duckdb.py"), "prod", "vpc.parquet") == verb
