@@ -54,7 +54,7 @@ def main(stack: str, files: str) -> None:
     # These addresses are those after kube-proxy's choice: give Judge the Objects of a snapshot
     # to take endpoints back to their Services.
     judge = Judge(rules, assumed=Assumed(original="no"))
-    groups = duckdb.execute(GROUPS, [files]).to_arrow_reader(100_000)
+    groups = duckdb.sql(GROUPS, params=[files]).to_arrow_reader(100_000)
     done = take_batches(groups, judge)
     observed = Observed(judge=judge, tally=judge.finish(), logs=(Log(name=files, counted=done),))
     for line in replay_lines(Replay(stack=stack, against="", observed=observed, top=20)):

@@ -119,9 +119,9 @@ def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
         return f"no {way} connection is in these logs"
     if not observed.complete and entry.kind != INCLUDED_RANGES.key:
         return "these logs hold only what a sidecar took"
-    assumed = observed.judge.assumed.profile
-    if entry.scope not in (MESH, assumed) and not observed.judge.objects.has_pods:
-        return "no pod is known to have this profile; name --objects"
+    if entry.scope != MESH and entry.scope not in observed.judge.scopes:
+        how = "" if observed.judge.objects.has_pods else "; name --objects"
+        return f"no pod is known to have this profile{how}"
     return ""
 
 
@@ -181,7 +181,9 @@ def assumptions(observed: Observed) -> Iterator[str]:
                 "an address of a pod may stand for a Service's: where the two differ, the verdict "
                 "is 'may'; --objects with Services and EndpointSlices decides it"
             )
-    if not judge.objects.has_pods:
+    if judge.objects.has_pods:
+        yield "a pod that --objects does not know may have any profile"
+    else:
         scope = judge.assumed.profile
         pods = "without annotations" if scope == MESH else f"of profile {scope}"
         yield f"pods are taken as {pods}; --objects tells each one's"

@@ -101,14 +101,13 @@ class _Own:
 
     Attributes:
         name: of its workload, or its address.
-        scope: the profile whose rules it has; empty: it has lists of its own.
-        lists: its annotations'; None: unknown.
+        kinds: the profile whose rules it has, or an empty text and its own lists; of a pod that
+            a snapshot does not know, every profile.
         why: it is not judged; empty: it is.
     """
 
     name: str
-    scope: str
-    lists: Lists | None
+    kinds: tuple[tuple[str, Lists | None], ...]
     why: str
 
 
@@ -123,6 +122,9 @@ class Judge:
         before: the side to compare with; None: nothing changes.
         objects: of the cluster.
         assumed: how logs are to be understood.
+
+    Attributes:
+        scopes: the profiles that some pod is known to have.
     """
 
     def __init__(
@@ -141,6 +143,13 @@ class Judge:
         self._services = tuple(_spans(settings.cluster.service_ranges)) or PRIVATE
         enrolled = () if self.objects.has_pods else settings.enrolled_namespaces
         self._enrolled = frozenset(item.name for item in enrolled)
+        self.scopes = {self.assumed.profile} | {
+            now.scope(workload.lists) for workload in self.objects.named.values()
+        }
+        self._unknown: tuple[tuple[str, Lists | None], ...] = ((self.assumed.profile, None),)
+        if self.objects.has_pods and self.assumed.profile == MESH:  # it came or went since then
+            profiles = (MESH, *settings.annotation_profiles)
+            self._unknown = tuple((name, None) for name in profiles)
         self._tally = Tally()
         self._owns: dict[tuple[Way, int | str | None, End], _Own] = {}
         self._answers: dict[Any, _Answer] = {}
@@ -214,7 +223,7 @@ class Judge:
     def _answer(  # called for every connection, too
         self, way: Way, target: int | str, port: int, end: End, own: _Own
     ) -> _Answer:
-        key = (way, target, port, end, own.scope or own.lists)
+        key = (way, target, port, end, own.kinds)
         answer = self._answers.get(key)
         if answer is None:
             if len(self._answers) >= _CACHED_MAX:
@@ -290,14 +299,14 @@ class Judge:
         if workload is not None:
             lists = workload.lists
             why = "" if workload.meshed else _UNMESHED
-            return _Own(workload.name, self.now.scope(lists), lists, why)
+            return _Own(workload.name, ((self.now.scope(lists), lists),), why)
         why = ""
         if not end.name:
             why = "" if self._is_pod(address) else _NO_POD
         elif self._enrolled and end.name.split("/")[1] not in self._enrolled:
             why = _NOT_ENROLLED
         name = end.name or (dotted(address) if isinstance(address, int) else "unknown")
-        return _Own(name, self.assumed.profile, None, why)
+        return _Own(name, self._unknown, why)
 
     def _is_pod(self, address: int | str | None) -> bool:
         """Whether a pod of the cluster has an address."""
@@ -315,28 +324,32 @@ class Judge:
         if isinstance(target, str) and way == INBOUND:
             asked = (((EVERY,), port),)
         spots: tuple[Asked, ...] = tuple(asked)  # type: ignore[arg-type]  # no text is left
-        rules = self.now.rules(own.scope, own.lists)
-        now = self._of(rules, way, spots)
-        before = now
+        rules = [self.now.rules(*kind) for kind in own.kinds]
+        now = before = self._of(rules, way, spots)
         if self.before is not None:
-            before = self._of(self.before.rules(own.scope, own.lists), way, spots)
+            before = self._of([self.before.rules(*kind) for kind in own.kinds], way, spots)
         one = spots[0] if len(spots) == 1 and isinstance(spots[0][0], int) else None
         return _Answer(
             way=way,
             before=before,
             now=now,
             asked=spots,
-            taking=tuple(rules.entries.taking(way, spot) for spot in spots),
+            taking=tuple(
+                tuple(dict.fromkeys(n for one in rules for n in one.entries.taking(way, spot)))
+                for spot in spots
+            ),
             included=tuple(
-                dict.fromkeys(n for spot in spots for n in rules.entries.included(way, spot))
+                dict.fromkeys(
+                    n for one in rules for spot in spots for n in one.entries.included(way, spot)
+                )
             ),
             peer=one[0] if one is not None and isinstance(one[0], int) else target,
             port=one[1] if one is not None else port,
         )
 
-    def _of(self, rules: Rules, way: Way, asked: Sequence[Asked]) -> Verdict:
-        node = rules.outbound if way == OUTBOUND else rules.inbound
-        found = set[Any]().union(*(verdicts(node, spot) for spot in asked))
+    def _of(self, rules: Sequence[Rules], way: Way, asked: Sequence[Asked]) -> Verdict:
+        nodes = [one.outbound if way == OUTBOUND else one.inbound for one in rules]
+        found = set[Any]().union(*(verdicts(node, spot) for node in nodes for spot in asked))
         return found.pop() if len(found) == 1 else MAY
 
     def _asked(self, target: int | str, port: int, end: End) -> tuple[Asked, ...]:

@@ -278,9 +278,25 @@ def test_profiles_are_narrowed_only_where_their_pods_are_known(tmp_path: Path) -
     unknown = advised(flows)
     assert unknown.settings.annotation_profiles == given.settings().annotation_profiles
     assert any("name --objects" in item.why for item in unknown.left)
-    objects = known(tmp_path, given.pod("web", "10.128.0.1"))
-    sure = advised(flows, objects=objects)
+    other = known(tmp_path, given.pod("web", "10.128.0.1"))
+    assert any(
+        item.why == "no pod is known to have this profile"
+        for item in advised(flows, objects=other).left
+    )
+    own = {"flomesh.io/outbound-port-exclusion-list": "6380"}
+    sure = advised(flows, objects=known(tmp_path, given.pod("web", "10.128.0.1", own)))
     assert sure.settings.annotation_profiles["redis"].outbound_port_exclusion_list == ()
+
+
+def test_a_pod_that_is_gone_may_have_had_any_profile(tmp_path: Path) -> None:
+    """Else a profile's entry that only jobs use would be dropped between two of them."""
+    own = {"flomesh.io/outbound-port-exclusion-list": "6380"}
+    objects = known(tmp_path, given.pod("web", "10.128.0.1", own))
+    seen = observed([Flow(source="10.128.0.99", target="52.1.2.3", port=6380)], objects=objects)
+    assert verdicts(seen.tally) == {"52.1.2.3:6380": "may"}
+    found = recommend(seen, given.TODAY, entries=16)
+    profile = found.settings.annotation_profiles["redis"]
+    assert [entry.value for entry in profile.outbound_port_exclusion_list] == [6380]
 
 
 def test_what_a_profile_alone_excludes_stays_in_the_profile(tmp_path: Path) -> None:
