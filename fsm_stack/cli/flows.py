@@ -244,8 +244,7 @@ def _rulebook(side: Side, own: Side, today: date) -> Rulebook:
 
 
 def _require_profile(name: str, rules: Rulebook) -> None:
-    from fsm_stack.errors import InputError
-    from fsm_stack.project.project import did_you_mean
+    from fsm_stack.errors import InputError, did_you_mean
 
     known = ("mesh", *rules.settings.annotation_profiles)
     if name not in known:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.judge import Judge
     from fsm_stack.flows.tally import Tally
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
 
 Status = Literal["used", "unused", "unknown"]
 # So much wider than what was seen is worth a finding.

@@ -31,7 +31,7 @@ from fsm_stack.iptables.sets.tidy import cover
 from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, OUTBOUND_PORTS
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.redirection.tidying import Kept, Left, ListEdit, edit_refused, kept_of, with_edit
-from fsm_stack.settings.checks.lists import list_paths
+from fsm_stack.settings.effective import list_paths
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fsm_stack.flows.evidence import Known, Observed
     from fsm_stack.flows.tally import Seen
     from fsm_stack.lists import ListName
-    from fsm_stack.settings.checks.lists import AnyEntry
+    from fsm_stack.settings.effective import AnyEntry
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 

@@ -14,10 +14,10 @@ from fsm_stack.flows.row import INBOUND, OUTBOUND, TCP
 from fsm_stack.flows.tally import BYPASS, THROUGH
 from fsm_stack.iptables.packet import Pod, ToListener
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import intersection, ipv4_range
 from fsm_stack.iptables.sets.reach import child_at
+from fsm_stack.iptables.write import script
 from fsm_stack.lists import (
     EXCLUDED_RANGES,
     INBOUND_PORTS,
@@ -27,8 +27,7 @@ from fsm_stack.lists import (
 )
 from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.redirection.scopes import MESH
-from fsm_stack.settings.accepting import bypasses
-from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.effective import bypasses, profile_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from fsm_stack.flows.row import Way
     from fsm_stack.flows.tally import Verdict
     from fsm_stack.iptables.sets.diagram import Node
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
     from fsm_stack.settings.models.stack import StackSettings
 
 Span = tuple[int, int]

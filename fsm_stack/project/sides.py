@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
 from fsm_stack.project.files import decoded, read_tree
 from fsm_stack.project.git import Repository, repository
-from fsm_stack.project.project import STACK_FILE_MAX, did_you_mean, find_project, read_text
+from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.intent import TRAILER, Intent, intent
@@ -254,15 +254,35 @@ class Sides:
         if path.exists():
             return Against(side=self.file(path, word, like=stack, scope=scope))
         side, commit = self.at(name, word)
-        return Against(side=side, commit=commit)
+        return Against(side=side, commit=commit, note=self._behind(name, word, commit))
+
+    def _behind(self, name: str, word: str, commit: str) -> str:
+        """That the revision has changes of the stack that the work tree lacks; empty: none."""
+        base = self.repository.merge_base(commit, "HEAD")
+        path = f"Pulumi.{name}.yaml"
+        if base in (None, commit):
+            return ""
+        if self.repository.read(commit, path) == self.repository.read(str(base), path):
+            return ""
+        return (
+            f"{word} has changes of {path} that this work tree lacks: they are told the other way "
+            f"round; the change alone is --against {str(base)[:_SHORT]}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """The other side; commit: of a Git revision, else empty."""
+    """The other side.
+
+    Attributes:
+        side: it.
+        commit: of a Git revision; empty: it is none.
+        note: what a reader should know of it.
+    """
 
     side: Side
     commit: str = ""
+    note: str = ""
 
     @property
     def first(self) -> bool:

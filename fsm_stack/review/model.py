@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic.alias_generators import to_camel
 
 from fsm_stack.iptables.sets.diagram import AXES
-from fsm_stack.iptables.sets.region import (
+from fsm_stack.iptables.sets.reach import (
     Region,
     addresses_text,
     interfaces_text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,25 @@ def test_what_declares_one_thing_and_does_another_stops(work: Reviewed) -> None:
     )
     assert done.exit_code == 1
     assert done.stdout.splitlines()[1].startswith("high: Not declared: TCP 443 to any ")
+
+
+def test_changes_that_the_work_tree_lacks_are_noted(work: Reviewed) -> None:
+    """A branch that is behind: what main did meanwhile looks like its opposite."""
+    base = work.git("rev-parse", "HEAD")
+    work.git("checkout", "-qb", "behind")
+    work.git("checkout", "-q", "main")
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443")
+    work.git("checkout", "-q", "behind")
+    done = work.diff("dev", "--against", "main")
+    assert (
+        "  main has changes of Pulumi.dev.yaml that this work tree lacks: they are told the other "
+        f"way round; the change alone is --against {base[:12]}"
+    ) in done.stdout.splitlines()
+    assert (
+        work.diff("dev", "--against", base[:12]).stdout.splitlines()[1]
+        == "nothing: Nothing changes"
+    )
 
 
 def test_a_low_risk_passes_until_it_is_asked_for(work: Reviewed) -> None:
@@ -343,3 +363,36 @@ class TestBlame:
     def test_another_stack_is_bad_input(self, work: Reviewed, run: Run) -> None:
         done = run("blame", "-C", str(work.directory), "dve", "--to", "1.1.1.1:80")
         assert done.exit_code == 2
+
+
+def shown_in(page: str, after: str) -> list[str]:
+    """The block of output below a command of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8").split(after, 1)[1]
+    return text.split("```text\n", 1)[1].split("```", 1)[0].splitlines()
+
+
+@pytest.mark.parametrize(("page", "revision"), [("README.md", "HEAD"), ("docs/review.md", "main")])
+def test_the_pages_show_what_is_printed(work: Reviewed, page: str, revision: str) -> None:
+    work.exclude_443()
+    done = work.diff("dev", "--against", revision)
+    shown = shown_in(page, f"fsm-stack diff dev --against {revision}\n")
+    first, *rest = done.stdout.splitlines()
+    assert [re.sub(r"\([0-9a-f]{12}\)", "(…)", first), *rest][: len(shown)] == shown
+
+
+def test_the_page_shows_a_blame(work: Reviewed, run: Run) -> None:
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443 (#77)")
+    done = run("blame", "-C", str(work.directory), "dev", "--to", "10.0.0.8:443")
+    plain = re.sub(r"since [0-9a-f]{12} of \S+", "since COMMIT of DAY", done.stdout)
+    shown = "\n".join(shown_in("docs/review.md", "fsm-stack blame dev --to 10.0.0.8:443\n"))
+    assert (
+        plain.splitlines()
+        == re.sub(r"since [0-9a-f]{12} of \S+", "since COMMIT of DAY", shown).splitlines()
+    )
+
+
+def test_every_risk_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "review.md").read_text(encoding="utf-8")
+    for level in ("high", "medium", "low"):
+        assert f"| {level} | " in page

@@ -16,9 +16,9 @@ from fsm_stack.flows.objects import Objects, objects_of
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.flows.tally import Seen, Tally
 from fsm_stack.iptables.read.text import read as read_script
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.sets.reach import reach
+from fsm_stack.iptables.write import script
 from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.settings.effective import profile_lists
 from fsm_stack.systems import FSM
