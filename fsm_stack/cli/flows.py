@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
+    from fsm_stack.findings.finding import Place
     from fsm_stack.flows.evidence import Observed
     from fsm_stack.flows.objects import Objects
     from fsm_stack.flows.recommend import Recommended
@@ -126,7 +127,7 @@ def evidence(stack: str, *, fail_on: str, **options: Any) -> None:  # noqa: ANN4
 
     observed = _observed(stack, None, **options)
     known = known_entries(observed)
-    found = tuple(findings(known, observed, f"Pulumi.{stack}.yaml"))
+    found = tuple(findings(known, observed, _places(stack, options["project_dir"])))
     plain = {**evidence_json(observed, stack), "findings": [item.as_json() for item in found]}
     emit(plain, [*evidence_lines(observed, stack), *finding_lines(found)])
     leave(failed=stops(found, fail_on))
@@ -171,6 +172,24 @@ def recommend(
     )  # fmt: skip
     emit({**told.as_json(), "diff": diff}, [*styled(diff), *told.lines()])
     leave(failed=bool(result.made) and not write)
+
+
+def _places(stack: str, project_dir: Path) -> dict[str, Place]:
+    """Where each entry of the lists stands, by its path; a preset's at its profile's presets."""
+    from datetime import UTC, datetime
+
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.settings.effective import list_paths
+    from fsm_stack.yaml.places import path_text
+
+    side = Sides(start=project_dir, today=datetime.now(UTC).date()).word(stack)
+    if side.settings is None:
+        return {}
+    paths = [(*path, at) for path, _, old in list_paths(side.settings) for at in range(len(old))]
+    paths += [
+        ("annotationProfiles", name, "presets") for name in side.settings.annotation_profiles
+    ]
+    return {path_text(path): side.place(path) for path in paths}
 
 
 def _contracts(observed: Observed, found: Recommended, today: date) -> tuple[Contract, ...]:

@@ -15,9 +15,9 @@ from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INCLUDED_RANGES, INT
 from fsm_stack.redirection.scopes import MESH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from fsm_stack.findings.finding import Finding
+    from fsm_stack.findings.finding import Finding, Place
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.judge import Judge
     from fsm_stack.flows.tally import Tally
@@ -136,28 +136,32 @@ def _used(number: int, tally: Tally) -> int:
     return sum(end - start for start, end in merged(spans))
 
 
-def findings(known: Sequence[Known], observed: Observed, file: str) -> Iterator[Finding]:
-    """Entries that are unused, and ranges that are wider than what was seen of them."""
+def findings(
+    known: Sequence[Known], observed: Observed, places: Mapping[str, Place]
+) -> Iterator[Finding]:
+    """Entries that are unused, and ranges that are wider than what was seen of them.
+
+    Args:
+        known: what is known of each.
+        observed: what was seen.
+        places: where an entry of a path stands.
+    """
     watched = f"in {observed.days:.1f} days"
     for item in known:
         entry = item.entry
         if entry.kind == INCLUDED_RANGES.key:
             continue
         if item.status == "unused":
-            yield finding(
-                "bypass-unused",
-                f"no connection {watched} used {entry.value}",
-                path=entry.path,
-                value=entry.value,
-            ).at(file=file)
+            message = f"no connection {watched} used {entry.value}"
+            found = finding("bypass-unused", message, path=entry.path, value=entry.value)
         elif item.used and item.size >= _WIDER * item.used:
-            yield finding(
-                "bypass-wider-than-used",
-                f"{item.used:,} of the {item.size:,} addresses of {entry.value} were used "
-                f"{watched}",
-                path=entry.path,
-                value=entry.value,
-            ).at(file=file)
+            used = f"{item.used:,} of the {item.size:,} addresses"
+            message = f"{used} of {entry.value} were used {watched}"
+            found = finding("bypass-wider-than-used", message, path=entry.path, value=entry.value)
+        else:
+            continue
+        place = places.get(entry.path)
+        yield found.at(file=place.file, line=place.line, column=place.column) if place else found
 
 
 def assumptions(observed: Observed) -> Iterator[str]:

@@ -12,6 +12,7 @@ import os
 import sys
 import zlib
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.flows.counting import Counted, Log, count, framing, lines, sample
 from fsm_stack.flows.formats import recognised
 from fsm_stack.project.files import told
@@ -259,6 +260,18 @@ def _work(parts: list[_Part]) -> tuple[Tally, list[Counted]]:
     return tally, found
 
 
+@contextmanager
+def _ended() -> Iterator[None]:
+    """Turn the end of a process from outside into an error that says what helps."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise CouldNotCheckError(
+            "a process that read flow logs was ended from outside, for its memory perhaps; "
+            "--jobs 1 reads with one"
+        ) from None
+
+
 def _in_parallel(
     parts: list[_Part], logs: Logs, judge: Judge, jobs: int, progress: Progress | None
 ) -> tuple[Tally, list[Counted]]:
@@ -272,9 +285,12 @@ def _in_parallel(
     context = get_context()
     shared = context.Value("q", 0)
     done: list[Counted | None] = [None] * len(parts)
-    with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_start, initargs=(logs, judge, shared)
-    ) as pool:
+    with (
+        _ended(),
+        ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_start, initargs=(logs, judge, shared)
+        ) as pool,
+    ):
         tasks = [pool.submit(_work, [parts[at] for at in share]) for share in shares]
         left = set(tasks)
         while left:

@@ -118,7 +118,7 @@ def test_evidence_names_unused_and_wide_entries(flows: Run, project: Path) -> No
         "2026-11-16T00:00:02Z; 1 of 256 addresses\n    by 10.128.0.1\n"
     ) in result.stdout
     assert (
-        "Pulumi.prod.yaml traffic.outboundPortExclusionList[1]: warning: no connection in 1.0 days "
+        "Pulumi.prod.yaml:12:39 traffic.outboundPortExclusionList[1]: warning: no connection in 1.0 days "
         "used 9092 [bypass-unused]\n"
     ) in result.stdout
     assert "[bypass-wider-than-used]" in result.stdout

@@ -289,6 +289,15 @@ def test_joined_addresses_are_never_lost() -> None:
     assert sum(total.bytes for *_, total in spans) == 30_000
 
 
+@pytest.mark.parametrize("kind", ["hubble", "vpc", "csv", "gcp"])
+def test_duplicated_and_reordered_lines_change_no_verdict_and_no_entry(kind: str) -> None:
+    flows = [BYPASSED, Flow(target="52.1.2.3", port=6379), Flow(target="52.1.2.3", port=443)]
+    once, twice = (replayed(given.log(kind, rows)) for rows in (flows, [*reversed(flows), *flows]))
+    assert verdicts(once) == verdicts(twice)
+    assert once.entries.keys() == twice.entries.keys()
+    assert [total.rows for total in twice.flows.values()] == [2, 2, 2]
+
+
 def test_two_halves_of_a_log_make_the_same_tally() -> None:
     flows = [
         Flow(target=f"203.0.113.{n % 40}", port=443 + n % 3, at=given.START + n, size=n)
