@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.packet import protocol_name
 from fsm_stack.iptables.sets.diagram import AXES
 from fsm_stack.iptables.sets.ranges import cidrs, complement, prefix_end
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fsm_stack.iptables.packet import Direction
     from fsm_stack.iptables.sets.diagram import Interval
@@ -58,19 +58,11 @@ def length(intervals: Intervals) -> int:
 def region_text(region: Region) -> str:
     """One line: direction, then every part that is limited; ``any`` is left out."""
     parts = [
-        region.direction,
-        _part("", region.protocols, "protocol", protocols_text),
-        _part("via ", region.interfaces, "interface", interfaces_text),
-        _part("uid ", region.uids, "uid", uids_text),
-        _part("from ", region.sources, "source", addresses_text),
-        _part("to ", region.destinations, "destination", addresses_text),
-        _part("port ", region.ports, "port", numbers_text),
+        f"{label}{text}"
+        for name, label in _LABELS.items()
+        if (text := set_text(region, name)) != ANY
     ]
-    return " ".join(part for part in parts if part)
-
-
-def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noqa: ANN401  # a function of intervals
-    return "" if intervals == (_ENDS[axis],) else f"{label}{text(intervals)}"
+    return " ".join([region.direction, *parts])
 
 
 def protocols_text(intervals: Intervals) -> str:
@@ -147,3 +139,30 @@ def _pattern(start: str, stop: str | None) -> str | None:
 
 def _all(start: str, stop: str | None) -> str | None:
     return "any" if not start and stop is None else None
+
+
+ANY: Final = "any"
+# What the sets of a region are called in front of their text, in the order of reading.
+_LABELS: Final = {
+    "protocols": "",
+    "interfaces": "via ",
+    "uids": "uid ",
+    "sources": "from ",
+    "destinations": "to ",
+    "ports": "port ",
+}
+SET_TEXTS: Final[dict[str, Callable[[Intervals], str]]] = {
+    "protocols": protocols_text,
+    "interfaces": interfaces_text,
+    "uids": uids_text,
+    "sources": addresses_text,
+    "destinations": addresses_text,
+    "ports": numbers_text,
+}
+
+
+def set_text(region: Region, name: str) -> str:
+    """One set of a region in words; ``any`` where it is not limited."""
+    intervals: Intervals = getattr(region, name)
+    whole = (_ENDS[name.removesuffix("s")],)
+    return ANY if intervals == whole else SET_TEXTS[name](intervals)
