@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from verify_saved import LISTS, pod
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.difference import shifts

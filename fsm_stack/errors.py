@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fsm_stack.findings.finding import Finding
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a misspelt one probably means; letters of either case are equal."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake needs it
+
+    by_case = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), by_case, n=1)
+    return by_case[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'prod'?``, or nothing when no known word is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 class FsmStackError(Exception):

@@ -7,7 +7,7 @@ openservicemesh/osm 7bec5b6b: pkg/constants, pkg/injector, pkg/apis/config, the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from fsm_stack.errors import InputError
@@ -37,29 +37,6 @@ class ChainNames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """Image repositories, without tags.
-
-    Attributes:
-        init: the init container's, which loads the rules.
-        sidecar: the proxy's, as the chart sets it.
-        healthcheck: the helper's, for probes of TCP ports.
-        injector: the admission webhook's.
-        controller: the control plane's.
-        bootstrap: the one that writes the first MeshConfig.
-        document_init: the init image that the troubleshooting page of this system shows.
-    """
-
-    init: str
-    sidecar: str
-    healthcheck: str
-    injector: str
-    controller: str
-    bootstrap: str
-    document_init: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """What one mesh calls its things.
 
@@ -82,7 +59,7 @@ class System:
         healthcheck_container: name of the helper's container.
         proxy_label: pod label that carries the proxy's UUID.
         sidecar_kind: which proxy it is by default.
-        images: repositories.
+        init_image: repository of the image that loads the rules, without a tag.
         interception_modes: allowed values of ``traffic.interceptionMode``; empty: no such field.
         init_required_mode: the init container exists only in exactly this mode; None: any.
         init_excluded_mode: no init container in exactly this mode, all lists ignored; None: none.
@@ -119,7 +96,7 @@ class System:
     healthcheck_container: str
     proxy_label: str
     sidecar_kind: SidecarKind
-    images: Images
+    init_image: str
     interception_modes: tuple[str, ...] = ()
     init_required_mode: str | None = None
     init_excluded_mode: str | None = None
@@ -198,58 +175,12 @@ FSM: Final = System(
     healthcheck_container="fsm-healthcheck",
     proxy_label="fsm-proxy-uuid",
     sidecar_kind="pipy",
-    images=Images(
-        init="flomesh/fsm-sidecar-init",
-        sidecar="flomesh/pipy",
-        healthcheck="flomesh/fsm-healthcheck",
-        injector="flomesh/fsm-injector",
-        controller="flomesh/fsm-controller",
-        bootstrap="flomesh/fsm-bootstrap",
-        document_init="flomesh/init",
-    ),
+    init_image="flomesh/fsm-sidecar-init",
     interception_modes=("PodLevel", "NodeLevel"),
     init_excluded_mode="NodeLevel",
     declares_control_plane=True,
     newer_pod_fields=True,
     injects_virtual_machines=True,
-)
-
-OSM_EDGE: Final = System(
-    name="osm-edge",
-    title="osm-edge",
-    chains=_chains("OSM"),
-    document_chains=_DOCUMENT_CHAINS,
-    script_comment="OSM sidecar interception rules",
-    annotation_prefix="openservicemesh.io",
-    mesh_config_name="osm-mesh-config",
-    mesh_config_api_version="config.openservicemesh.io/v1alpha2",
-    default_namespace="osm-system",
-    default_mesh_name="osm",
-    injector_name="osm-injector",
-    controller_name="osm-controller",
-    bootstrap_name="osm-bootstrap",
-    init_container="osm-init",
-    sidecar_container="sidecar",
-    healthcheck_container="osm-healthcheck",
-    proxy_label="osm-proxy-uuid",
-    sidecar_kind="pipy",
-    images=Images(
-        init="flomesh/osm-edge-sidecar-init",
-        sidecar="flomesh/pipy",
-        healthcheck="flomesh/osm-edge-healthcheck",
-        injector="flomesh/osm-edge-injector",
-        controller="flomesh/osm-edge-controller",
-        bootstrap="flomesh/osm-edge-bootstrap",
-        # The Japanese page shows OSM's image; osm-edge never used it.
-        document_init="openservicemesh/init",
-    ),
-    # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
-    interception_modes=("iptables",),
-    init_required_mode="iptables",
-    has_dns_rule=True,
-    mesh_config_marks=(("sidecar", "sidecarClass"), ("traffic", "interceptionMode")),
-    has_sidecar_drivers=True,
-    observability_environment=True,
 )
 
 OSM: Final = System(
@@ -271,15 +202,24 @@ OSM: Final = System(
     healthcheck_container="osm-healthcheck",
     proxy_label="osm-proxy-uuid",
     sidecar_kind="envoy",
-    images=Images(
-        init="openservicemesh/init",
-        sidecar="envoyproxy/envoy-distroless",
-        healthcheck="openservicemesh/osm-healthcheck",
-        injector="openservicemesh/osm-injector",
-        controller="openservicemesh/osm-controller",
-        bootstrap="openservicemesh/osm-bootstrap",
-        document_init="openservicemesh/init",
-    ),
+    init_image="openservicemesh/init",
+)
+
+# A fork of OSM: its names, with Pipy in place of Envoy.
+OSM_EDGE: Final = replace(
+    OSM,
+    name="osm-edge",
+    title="osm-edge",
+    sidecar_container="sidecar",
+    sidecar_kind="pipy",
+    init_image="flomesh/osm-edge-sidecar-init",
+    # pkg/constants also names `ebpf` and `none`; with either no init container is injected.
+    interception_modes=("iptables",),
+    init_required_mode="iptables",
+    has_dns_rule=True,
+    mesh_config_marks=(("sidecar", "sidecarClass"), ("traffic", "interceptionMode")),
+    has_sidecar_drivers=True,
+    observability_environment=True,
 )
 
 SYSTEMS: Final[dict[str, System]] = {known.name: known for known in (FSM, OSM_EDGE, OSM)}

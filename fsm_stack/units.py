@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Final
-
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from typing import Final
 
 _NANOSECONDS: Final = {"ms": 1_000_000, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _UNITS: Final = r"(?:ms|s|m|h)"
-_DURATION: Final = rf"^(0|([0-9]+(\.[0-9]+)?{_UNITS})+)$"
+DURATION_PATTERN: Final = rf"^(0|([0-9]+(\.[0-9]+)?{_UNITS})+)$"
 _TERM: Final = re.compile(rf"([0-9]+)(?:\.([0-9]+))?({_UNITS})")
-_WHOLE: Final = re.compile(_DURATION)
+_WHOLE: Final = re.compile(DURATION_PATTERN)
 
 # Go counts nanoseconds in 64 signed bits: about 292 years.
 _MAX_NANOSECONDS: Final = 2**63 - 1
@@ -49,7 +46,7 @@ def canonical_duration(text: str) -> str:
     """The duration as Go writes it: ``90s`` is ``1m30s``, ``24h`` is ``24h0m0s``, ``0`` is ``0s``.
 
     Args:
-        text: a duration that :data:`Duration` accepts.
+        text: a duration that :func:`nanoseconds` knows.
 
     Raises:
         ValueError: when it is none.
@@ -68,46 +65,13 @@ def canonical_duration(text: str) -> str:
     return f"{head}{tail}s"
 
 
-def _with_unit(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise _no_duration(str(value), str(value))
-    return value
-
-
-def _checked(text: str) -> str:
-    if nanoseconds(text) is None:
-        raise _no_duration(text, repr(text))
-    return text
-
-
-def _no_duration(text: str, shown: str) -> PydanticCustomError:
-    return PydanticCustomError(
-        "invalid-value",
-        "{message}",
-        {
-            "message": "expected a duration such as 90s, 1h30m or 250ms (units h, m, s, ms), "
-            f"got {shown}",
-            "fix": f"Write {text}s." if text.isascii() and text.isdigit() else "",
-        },
-    )
-
-
-# A duration as it was written; lowering canonicalises where upstream's type is metav1.Duration.
-Duration = Annotated[
-    str,
-    BeforeValidator(_with_unit),
-    AfterValidator(_checked),
-    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "24h"]}),
-]
-
-
 _BINARY: Final = {s: 1024**n for n, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
 _DECIMAL: Final = {"": 1, **{s: 1000**n for n, s in enumerate("kMGTPE", start=1)}}
 _SMALL: Final = {"m": 3, "u": 6, "n": 9}
 
 # Upstream also reads signs, exponents (1e3) and the suffixes n and u. Each value they make can be
 # written without them, and what Go writes back for them depends on how they were parsed.
-_QUANTITY: Final = r"^[0-9]{1,15}(\.[0-9]{1,6})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+QUANTITY_PATTERN: Final = r"^[0-9]{1,15}(\.[0-9]{1,6})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 _PARTS: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)(m|[kMGTPE]|[KMGTPE]i)?")
 
 # What Kubernetes itself accepts: a canonical quantity may be longer, or in micros.
@@ -136,7 +100,7 @@ def canonical_quantity(text: str) -> str:
     """The quantity as the API server writes it: ``0.5`` is ``500m``, ``1024Mi`` is ``1Gi``.
 
     Args:
-        text: a quantity that :data:`Quantity` accepts.
+        text: a quantity that :func:`amount` knows.
 
     Raises:
         ValueError: when it is none.
@@ -161,38 +125,3 @@ def _largest(value: int, suffixes: dict[str, int]) -> str:
     best = max((size for size in suffixes.values() if value % size == 0 and value), default=1)
     suffix = next((name for name, size in suffixes.items() if size == best), "")
     return f"{value // best}{suffix}"
-
-
-def parse_quantity(value: object) -> str:
-    """A quantity's text; whole and decimal numbers are read as they are written.
-
-    Raises:
-        PydanticCustomError: ``invalid-value``.
-    """
-    text = str(value)
-    if isinstance(value, float) and value.is_integer():
-        text = str(int(value))  # the engine hands numbers over as floats
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or amount(text) is None:
-        shown = repr(value) if isinstance(value, str) else text
-        raise PydanticCustomError(
-            "invalid-value",
-            "{message}",
-            {
-                "message": "expected a quantity such as 500m, 0.5, 256Mi or 2G, "
-                f"got {shown if len(shown) <= 60 else shown[:57] + '...'}",  # noqa: PLR2004  # a line
-                "fix": "",
-            },
-        )
-    return text
-
-
-Quantity = Annotated[
-    str,
-    BeforeValidator(parse_quantity),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "string", "pattern": _QUANTITY}, {"type": "number", "minimum": 0}],
-            "examples": ["500m", "256Mi"],
-        }
-    ),
-]

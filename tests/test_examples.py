@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.schema import stack_schema
-from fsm_stack.settings.stack_file import load_text
+from fsm_stack.settings.stack_file import load_text, stack_schema
 
 ROOT = Path(__file__).parent.parent
 STACKS = ("dev", "staging", "prod")

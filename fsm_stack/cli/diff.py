@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from fsm_stack.cli.options import svg_option
 from fsm_stack.cli.verb import (
     StackName,
     Verb,
@@ -52,15 +53,18 @@ if TYPE_CHECKING:
 @click.option("--fail-on", type=click.Choice(["low", "medium", "high"]),
               default="medium", show_default=True,
               help="Exit with 1 for changes of this risk and above.")  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json", "markdown", "sarif"]),
+@click.option("-o", "--output",
+              type=click.Choice(["text", "json", "markdown", "html", "sarif"]),
               default="text", show_default=True,
-              help="For people, programs, a pull request, or code scanning.")  # fmt: skip
+              help="For people, programs, pull requests, a browser, code scanning.")  # fmt: skip
+@svg_option("Also draw what moves, and the lanes after it, into FILE.")
 @project_option
 def diff(
     words: tuple[str, ...],
     *,
     fail_on: str,
     output: str,
+    svg: Path | None,
     all_stacks: bool,
     **options: Any,  # noqa: ANN401  # of the two sides
 ) -> None:
@@ -83,10 +87,17 @@ def diff(
     from fsm_stack.review.model import Level
 
     if all_stacks:
+        if svg is not None:
+            raise click.UsageError("--svg: expected two sides to draw, not --all-stacks")
         _environments(words, output, **options)
-    found = _review(words, **options)
+    both, found = _review(words, **options)
     level = Level(fail_on)
-    stream([_text(found, output, level)])
+    if svg is not None:
+        from fsm_stack.project.files import write_file
+        from fsm_stack.review.page import change_svg
+
+        write_file(svg, change_svg(both, found, options["profile"] or "mesh").encode())
+    stream([_text(both, found, output, level)])
     leave(failed=found.stops(level))
 
 
@@ -103,7 +114,7 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
     project_dir = options.pop("project_dir")
     if words or any(options.values()):
         raise click.UsageError("--all-stacks: expected no STACK and no other side")
-    if output == "markdown":
+    if output in {"markdown", "html"}:
         raise click.UsageError("--all-stacks: expected --output text, json or sarif")
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     reference, found = environment_findings(sides)
@@ -118,11 +129,15 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
     leave(failed=bool(found))
 
 
-def _text(found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
+def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
     import json
 
     if output == "json":
         return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
+    if output == "html":
+        from fsm_stack.review.page import html_page
+
+        return html_page(both, found)
     from fsm_stack.review import report
 
     if output == "markdown":
@@ -142,7 +157,7 @@ def _review(
     workloads: tuple[Path, ...],
     project_dir: Path,
     **others: Any,  # noqa: ANN401  # of the second side
-) -> Review:
+) -> tuple[Comparison, Review]:
     from datetime import UTC, datetime
 
     from fsm_stack.project.sides import Sides
@@ -157,7 +172,7 @@ def _review(
     # What a project agreed on binds its stacks, not any file that is compared in its directory.
     shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
     compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
-    return compared.review(pods=_pods(compared, workloads), notes=notes)
+    return compared, compared.review(pods=_pods(compared, workloads), notes=notes)
 
 
 def _pods(compared: Comparison, files: tuple[Path, ...]) -> Pods | None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fsm_stack.cli.verb import Verb, emit, leave, output_option
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import harmless
-from fsm_stack.project.project import did_you_mean
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

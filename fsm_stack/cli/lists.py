@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fsm_stack.project.project import Stack
     from fsm_stack.project.stack_edit import Edited
     from fsm_stack.redirection.tidying import Kept, Left, ListEdit
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
 
 _EXPIRED = "bypass-expired"
 
@@ -64,7 +64,7 @@ class _Report:
 
 
 def _report(stack: Stack) -> _Report:
-    from fsm_stack.settings.accepting import bypasses as declared
+    from fsm_stack.settings.effective import bypasses as declared
 
     if stack.settings is None:
         return _Report(stack=stack.name, bypasses=(), findings=stack.findings)

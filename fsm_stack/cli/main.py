@@ -18,146 +18,47 @@ from fsm_stack.__about__ import __version__
 
 
 class Entry(NamedTuple):
-    """One verb: its name, where its command is (``module:attribute``), its short help."""
+    """One verb: its name, also its function's; the module below ``fsm_stack.cli``; its help."""
 
     name: str
-    target: str
+    module: str
     help: str
 
 
-SECTIONS: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
-    (
-        "Before a change",
-        (
-            Entry(
-                "validate",
-                "fsm_stack.cli.validate:validate",
-                "Check stack files; report every problem with its place.",
-            ),
-            Entry(
-                "explain",
-                "fsm_stack.cli.explain:explain",
-                "Say what a finding means and how to mend it.",
-            ),
-            Entry(
-                "diff",
-                "fsm_stack.cli.diff:diff",
-                "Say what a change does to traffic, rule by rule.",
-            ),
-            Entry(
-                "contracts",
-                "fsm_stack.cli.contracts:contracts",
-                "Prove traffic contracts for every connection.",
-            ),
-            Entry(
-                "bypasses",
-                "fsm_stack.cli.lists:bypasses",
-                "List what bypasses the mesh: why, whose, until when.",
-            ),
-            Entry(
-                "inject",
-                "fsm_stack.cli.workload.inject:inject",
-                "Show workloads as their pods will run.",
-            ),
-            Entry(
-                "lint",
-                "fsm_stack.cli.workload.lint:lint",
-                "Check workloads against a stack's mesh.",
-            ),
-            Entry(
-                "annotate",
-                "fsm_stack.cli.workload.annotate:annotate",
-                "Print annotations for pods, or patch manifests.",
-            ),
-            Entry(
-                "schema",
-                "fsm_stack.cli.validate:schema",
-                "Print the JSON Schema of stack files, for editors.",
-            ),
-        ),
+SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
+    "Before a change": (
+        Entry("validate", "validate", "Check stack files; report every problem with its place."),
+        Entry("explain", "explain", "Say what a finding means and how to mend it."),
+        Entry("diff", "diff", "Say what a change does to traffic, rule by rule."),
+        Entry("contracts", "contracts", "Prove traffic contracts for every connection."),
+        Entry("bypasses", "lists", "List what bypasses the mesh: why, whose, until when."),
+        Entry("inject", "workload.inject", "Show workloads as their pods will run."),
+        Entry("lint", "workload.lint", "Check workloads against a stack's mesh."),
+        Entry("annotate", "workload.annotate", "Print annotations for pods, or patch manifests."),
+        Entry("schema", "validate", "Print the JSON Schema of stack files, for editors."),
     ),
-    (
-        "Traffic",
-        (
-            Entry(
-                "trace",
-                "fsm_stack.cli.trace:trace",
-                "Say what happens to one connection, and by which rule.",
-            ),
-            Entry(
-                "rules",
-                "fsm_stack.cli.rules:rules",
-                "Show the rules that pods get, each with its reason.",
-            ),
-            Entry(
-                "coverage",
-                "fsm_stack.cli.coverage:coverage",
-                "Say what goes through the sidecar and what does not.",
-            ),
-            Entry(
-                "blame",
-                "fsm_stack.cli.blame:blame",
-                "Say since which commit a connection has its fate.",
-            ),
-            Entry(
-                "read",
-                "fsm_stack.cli.read:read",
-                "Say what a script or a dump of rules means.",
-            ),
-            Entry(
-                "tidy",
-                "fsm_stack.cli.lists:tidy",
-                "Make a stack's lists smaller without changing what they do.",
-            ),
-        ),
+    "Traffic": (
+        Entry("trace", "trace", "Say what happens to one connection, and by which rule."),
+        Entry("rules", "rules", "Show the rules that pods get, each with its reason."),
+        Entry("coverage", "coverage", "Say what goes through the sidecar and what does not."),
+        Entry("blame", "blame", "Say since which commit a connection has its fate."),
+        Entry("read", "rules", "Say what a script or a dump of rules means."),
+        Entry("tidy", "lists", "Make a stack's lists smaller without changing what they do."),
     ),
-    (
-        "Render",
-        (
-            Entry(
-                "render",
-                "fsm_stack.cli.render:render",
-                "Write a stack's objects and scripts as files for Git.",
-            ),
-            Entry(
-                "vendor",
-                "fsm_stack.cli.vendor:vendor",
-                "Take the Pipy scripts out of an FSM chart archive.",
-            ),
-        ),
+    "Render": (
+        Entry("render", "render", "Write a stack's objects and scripts as files for Git."),
+        Entry("vendor", "render", "Take the Pipy scripts out of an FSM chart archive."),
     ),
-    (
-        "A running mesh",
-        (
-            Entry(
-                "verify",
-                "fsm_stack.cli.verify:verify",
-                "Check a cluster: why is traffic (not) redirected?",
-            ),
-            Entry(
-                "restart-list",
-                "fsm_stack.cli.snapshot:restart_list",
-                "Print the restarts that bring stale pods up to date.",
-            ),
-            Entry(
-                "snapshot",
-                "fsm_stack.cli.snapshot:snapshot",
-                "Save what checks read of a cluster, for a look elsewhere.",
-            ),
-        ),
+    "A running mesh": (
+        Entry("verify", "verify", "Check a cluster: why is traffic (not) redirected?"),
+        Entry("restart-list", "snapshot", "Print the restarts that bring stale pods up to date."),
+        Entry("snapshot", "snapshot", "Save what checks read of a cluster, for a look elsewhere."),
     ),
-    (
-        "This tool",
-        (
-            Entry(
-                "completion",
-                "fsm_stack.cli.explain:completion",
-                "Print the shell's completion script.",
-            ),
-        ),
+    "This tool": (
+        Entry("completion", "explain", "Print the shell's completion script."),
     ),
-)
-ENTRIES: Final = {entry.name: entry for _, entries in SECTIONS for entry in entries}
+}  # fmt: skip
+ENTRIES: Final = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 
 
 DEFECT: Final = 3  # could not check
@@ -178,8 +79,8 @@ class Verbs(click.Group):
         entry = ENTRIES.get(cmd_name)
         if entry is None:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = entry.target.partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        module = import_module(f"fsm_stack.cli.{entry.module}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(
@@ -187,7 +88,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Click's own, with "did you mean"."""
         if args and args[0] not in ENTRIES and not ctx.resilient_parsing:
-            from fsm_stack.project.project import did_you_mean
+            from fsm_stack.errors import did_you_mean
 
             ctx.fail(f"{args[0]!r}: no such command{did_you_mean(args[0], ENTRIES)}")
         return super().resolve_command(ctx, args)
@@ -195,7 +96,7 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The verbs, grouped by task."""
         width = max(len(name) for name in ENTRIES)
-        for title, entries in SECTIONS:
+        for title, entries in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(entry.name.ljust(width), entry.help) for entry in entries])
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
     from fsm_stack.project.rules_source import RulesSource
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
 
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
@@ -146,14 +146,14 @@ def _verdict_text(verdict: Verdict) -> str:
 
 
 def _rule_text(hop: Hop) -> str:
-    from fsm_stack.iptables.rule_text import rule_text
+    from fsm_stack.iptables.write import rule_text
 
     line = f" (line {hop.rule.line})" if hop.rule.line else ""
     return f"{hop.chain} {hop.number}{line}: {rule_text(hop.rule)}"
 
 
 def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
-    from fsm_stack.iptables.rule_text import match_text, rule_text
+    from fsm_stack.iptables.write import match_text, rule_text
 
     packet = one.packet
     who = f", uid {packet.uid}" if packet.direction == "outbound" else ""
@@ -181,7 +181,7 @@ def _plain_pass(one: Pass, *, all_rules: bool) -> dict[str, Any]:
 
 
 def _plain_hop(hop: Hop) -> dict[str, Any]:
-    from fsm_stack.iptables.rule_text import match_text, rule_text
+    from fsm_stack.iptables.write import match_text, rule_text
 
     return {
         "chain": hop.chain,
@@ -228,7 +228,7 @@ def packet_options(function: _Function) -> _Function:
 @click.option("--resolves-to", type=Address(),
               help="Where the sidecar connects to for it: a service's endpoint.")  # fmt: skip
 @click.option("--all-rules", is_flag=True, help="Show the rules that did not apply, too.")
-@svg_option
+@svg_option("Also draw its way through the chains into FILE.")
 @output_option
 def trace(
     stack: str | None,

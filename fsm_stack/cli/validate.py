@@ -118,7 +118,7 @@ def schema(*, write: bool, check: bool, project_dir: Path) -> None:
 
 
 def _text() -> str:
-    from fsm_stack.settings.schema import stack_schema
+    from fsm_stack.settings.stack_file import stack_schema
 
     return json.dumps(stack_schema(), indent=2, ensure_ascii=False) + "\n"
 

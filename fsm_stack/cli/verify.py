@@ -188,7 +188,7 @@ def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
     known = {check.id: check for check in CHECKS}
     for name in only:
         if name not in known:
-            from fsm_stack.project.project import did_you_mean
+            from fsm_stack.errors import did_you_mean
 
             raise click.UsageError(f"--check {name!r}: no such check{did_you_mean(name, known)}")
     return [check for check in CHECKS if check.id in only] or CHECKS

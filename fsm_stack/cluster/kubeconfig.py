@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fsm_stack.errors import InputError
-from fsm_stack.project.project import did_you_mean
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.yaml.decode import DecodeError, TooMuchError, decode_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

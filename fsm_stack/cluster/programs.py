@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.cluster.api import PAGE, Refused
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fsm_stack.cluster.api import Cluster
-    from fsm_stack.snapshot.program_pod import ProgramContainer, ProgramPod
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _INIT_LINES: Final = 20
 _INIT_BYTES: Final = 4096
 _INIT_MAX: Final = 20
@@ -44,7 +44,7 @@ class _Door:
             return None
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         try:
-            content = self._cluster.content(path, attempts=1, **query)
+            content = self._cluster.content(path, query, attempts=1)
         except Refused as refused:
             self._failed += refused.failed
             if refused.forbidden or refused.failed or not refused.code:
@@ -80,7 +80,7 @@ def init_logs(
 
 
 def program_logs(
-    cluster: Cluster, pods: tuple[ProgramPod, ...], note: Callable[[Part, Refused], None]
+    cluster: Cluster, pods: tuple[Pod, ...], note: Callable[[Part, Refused], None]
 ) -> Iterator[Json]:
     """The telling lines of every container that is not ready, as objects to keep.
 
@@ -109,12 +109,12 @@ def program_logs(
                 break
 
 
-def _wrote(one: ProgramContainer) -> bool:
+def _wrote(one: Container) -> bool:
     """Whether it was started, so that there is a log of it."""
     return one.state.name in {"running", "terminated"} or one.last.name == "terminated"
 
 
-def _instances(one: ProgramContainer) -> tuple[bool, ...]:
+def _instances(one: Container) -> tuple[bool, ...]:
     """Which logs: the newest; of one that was started again also the one before."""
     again = one.state.name == "running" and one.last.name == "terminated"
     return (False, True) if again else (False,)

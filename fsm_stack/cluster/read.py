@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.cluster.programs import (
@@ -23,7 +23,7 @@ from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, text, texts
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.shortfall import unexplained
+from fsm_stack.verify.drift import unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.cluster.subject import Subject
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _APPS: Final = "/apis/apps/v1"

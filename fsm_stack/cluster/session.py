@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.connect import connect
-from fsm_stack.cluster.decode import resting
 from fsm_stack.cluster.read import Reader
 from fsm_stack.cluster.snapshot_file import read_files
 from fsm_stack.cluster.subject import (
@@ -24,7 +23,7 @@ from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
 from fsm_stack.iptables.read.text import read
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
+from fsm_stack.snapshot.programs import RIGHTS_KINDS
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
@@ -146,13 +145,12 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
         CouldNotCheckError: no cluster, or nothing tells what is expected.
     """
     expected = declared(request)
-    with resting():
-        if request.files:
-            snapshot = read_files(request.files, progress=progress)
-            require_names(snapshot, expected)
-            asked = _asked(request, "")
-        else:
-            snapshot, asked = _live(request, expected, progress)
+    if request.files:
+        snapshot = read_files(request.files, progress=progress)
+        require_names(snapshot, expected)
+        asked = _asked(request, "")
+    else:
+        snapshot, asked = _live(request, expected, progress)
     if expected is None:
         expected = of_cluster(snapshot, system=system(request.system) if request.system else None)
     if expected is None:

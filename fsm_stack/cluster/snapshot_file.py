@@ -15,7 +15,7 @@ import os
 import tarfile
 import zipfile
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from fsm_stack.cluster.snapshot_forms import HEAD, VERSION, Known, read_form, read_if_known
 from fsm_stack.errors import InputError
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
+
 
 MODE: Final = 0o600  # names of an organisation's programs are nobody else's business
 

@@ -23,7 +23,8 @@ from fsm_stack.yaml.decode import JSON, DecodeError, decode_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
+
 
 HEAD: Final = "fsmStackSnapshot"
 VERSION: Final = 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import CouldNotCheckError, InputError
-from fsm_stack.project.project import did_you_mean
+from fsm_stack.errors import CouldNotCheckError, InputError, did_you_mean
 from fsm_stack.snapshot.snapshot import ANONYMIZED, Part
 
 if TYPE_CHECKING:

@@ -7,21 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from fsm_stack.findings import (
-    cluster,
-    iptables,
-    pod,
-    programs,
-    redirection,
-    review,
-    settings,
-    workload,
-)
+from fsm_stack.findings import cluster, programs, redirection, review, settings, workload
 from fsm_stack.findings.rule import Rule
 
 __all__ = ["Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, iptables, workload, pod, cluster, programs, review)
+_TOPICS = (settings, redirection, workload, cluster, programs, review)
 
 
 @cache

@@ -13,16 +13,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from fsm_stack import __version__
 from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.rule import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "SHOWN_MAX", "Finding", "ObjectName", "Place", "Severity", "finding", "harmless", "in_order",
+    "plain", "sarif", "without_user",
+]  # fmt: skip
 
 SHOWN_MAX: Final = 300
 # Control, format (bidirectional marks, zero width), surrogates, private use, line separators.
@@ -48,19 +52,6 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
-
-
-class Severity(StrEnum):
-    """How much a finding matters; ordered by :attr:`rank`."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 for info, 1 for warning, 2 for error: to compare with ``--fail-on``."""
-        return {"info": 0, "warning": 1, "error": 2}[self.value]
 
 
 class ObjectName(NamedTuple):
@@ -147,16 +138,8 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping for ``--output json``, without empty parts."""
-        place = {
-            key: value
-            for key, value in (
-                ("file", self.place.file),
-                ("line", self.place.line),
-                ("column", self.place.column),
-                ("path", self.place.path or None),
-            )
-            if value is not None
-        }
+        keys = ("file", "line", "column", "path")
+        place = {key: value for key in keys if (value := getattr(self.place, key))}
         parts = {
             "id": self.id,
             "severity": self.severity.value,
@@ -203,7 +186,7 @@ def finding(  # the one constructor that looks the severity up
         # What is refused because it is a secret is told to nobody.
         value=None if value is None or rule_id in _UNTOLD else without_user(str(value)),
         fix=without_user(fix),
-        severity=severity or Severity(known.severity),
+        severity=severity or known.severity,
     )
 
 
@@ -217,7 +200,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=key))
 
 
-_LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
 def sarif(

@@ -4,187 +4,287 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import Rule
+from fsm_stack.findings.rule import error, fatal, info, warning
+
+_SEEN: Final = "iptables 1.8.9, seen in the kernel"
 
 RULES: Final = (
-    Rule(
+    fatal(
         id="invalid-port",
-        severity="error",
         title="a port is not a whole number from 1 to 65535",
-        why=(
-            "FSM accepts it everywhere; iptables-restore then stops with 'invalid port/service' and "
-            "no new pod of the mesh starts."
-        ),
+        why="FSM accepts it everywhere; iptables-restore then stops with 'invalid port/service' and no new pod of the mesh starts.",
         fix="Write a decimal port from 1 to 65535.",
         hazard=("H4",),
         source="iptables 1.8.9, seen in the kernel",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="too-many-ports",
-        severity="error",
         title="one port list has more than 15 entries",
-        why=(
-            "The injector writes one multiport match for the whole list and never splits it; the "
-            "kernel takes 15 ports, so iptables-restore stops with 'too many ports specified' and no "
-            "new pod starts. The mesh's and the pod's lists count together."
-        ),
+        why="The injector writes one multiport match for the whole list and never splits it; the kernel takes 15 ports, so iptables-restore stops with 'too many ports specified' and no new pod starts. The mesh's and the pod's lists count together.",
         fix="Exclude an IP range instead, or move ports from the mesh to the pods that need them.",
         hazard=("H1",),
         source="Linux uapi xt_multiport.h, XT_MULTI_PORTS = 15",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="invalid-cidr",
-        severity="error",
         title="a value is not an IPv4 CIDR",
-        why=(
-            "The chart's and the CRD's patterns let it through; the init script then fails, or runs "
-            "what it says, as root, in every new pod."
-        ),
+        why="The chart's and the CRD's patterns let it through; the init script then fails, or runs what it says, as root, in every new pod.",
         fix="Write four decimal numbers from 0 to 255 and a prefix length from 0 to 32: 10.0.0.0/8.",
         hazard=("H5",),
         source="flomesh-io/fsm pkg/injector, the script generator",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="ipv6-cidr",
-        severity="error",
         title="an IPv6 range is in a list that becomes IPv4 rules",
-        why=(
-            "The injector accepts IPv6, but the script loads an IPv4 table: 'host/network not found' "
-            "and no new pod starts. IPv6 traffic is not intercepted at all."
-        ),
+        why="The injector accepts IPv6, but the script loads an IPv4 table: 'host/network not found' and no new pod starts. IPv6 traffic is not intercepted at all.",
         fix="Remove the range; IPv6 traffic bypasses the sidecar without it.",
         hazard=("H2",),
         source="iptables 1.8.9, seen in the kernel",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="invalid-interface",
-        severity="error",
         title="a value is not a network interface name",
-        why=(
-            "A name of 16 characters or more, an empty one or one with blanks stops iptables-restore, "
-            "and no new pod starts. The script's here-document is unquoted, so shell syntax in a name "
-            "would run as root in every new pod."
-        ),
+        why="A name of 16 characters or more, an empty one or one with blanks stops iptables-restore, and no new pod starts. The script's here-document is unquoted, so shell syntax in a name would run as root in every new pod.",
         fix="Write 1 to 15 letters, digits, '.', '_', '-', ':' or '@', with '+' only at the end.",
         hazard=("H3", "H6"),
         source="Linux uapi if.h, IFNAMSIZ = 16; iptables 1.8.9",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="host-bits",
-        severity="warning",
         title="a CIDR has host bits set",
-        why=(
-            "The kernel clears them: 2.2.2.2/24 matches all 256 addresses of 2.2.2.0/24, "
-            "not the one that was probably meant."
-        ),
+        why="The kernel clears them: 2.2.2.2/24 matches all 256 addresses of 2.2.2.0/24, not the one that was probably meant.",
         fix="Write the network address for the range, or /32 for the one address.",
         hazard=("H7",),
         source="requirement C32; iptables 1.8.9, seen in the kernel",
     ),
-    Rule(
+    error(
         id="excludes-everything",
-        severity="error",
         title="outbound exclusions cover every address",
         why="Nothing outbound is intercepted any more: mTLS and policy are silently off for all pods.",
         fix="Exclude the ranges that must bypass the mesh, one by one.",
         hazard=("H8",),
         source="iptables 1.8.9, seen in the kernel",
     ),
-    Rule(
+    error(
         id="excludes-mesh-traffic",
-        severity="error",
         title="an exclusion covers the cluster's pod or service range",
-        why=(
-            "Traffic between services of the mesh then bypasses the sidecar: no mTLS, no policy, "
-            "no metrics."
-        ),
+        why="Traffic between services of the mesh then bypasses the sidecar: no mTLS, no policy, no metrics.",
         fix="Exclude the single addresses that must bypass the mesh, or use the range as an inclusion.",
         hazard=("H9",),
         source="openservicemesh/osm issue 4378",
     ),
-    Rule(
+    warning(
         id="inclusion-misses-mesh",
-        severity="warning",
         title="an inclusion list leaves out a range of the cluster",
-        why=(
-            "With an inclusion list, only what it names goes through the sidecar. Requests to the "
-            "other addresses have no mTLS, no policy and no metrics."
-        ),
+        why="With an inclusion list, only what it names goes through the sidecar. Requests to the other addresses have no mTLS, no policy and no metrics.",
         fix="Add the range to the list, or accept the finding with the reason.",
         hazard=("H9",),
         source="flomesh-io/fsm pkg/sidecar, end of the outbound chain",
     ),
-    Rule(
+    warning(
         id="dead-inclusion",
-        severity="warning",
         title="an inclusion lies wholly inside an exclusion",
         why="Exclusions come first in the chain, so the inclusion never redirects anything.",
         fix="Remove the inclusion, or narrow the exclusion.",
         hazard=("H10",),
         source="flomesh-io/fsm pkg/sidecar, order of the outbound chain",
     ),
-    Rule(
+    error(
         id="lists-ignored",
-        severity="error",
         title="redirection lists are set but the interception mode ignores them",
-        why=(
-            "In NodeLevel mode no init container is injected, so every exclusion and inclusion list "
-            "has no effect."
-        ),
+        why="In NodeLevel mode no init container is injected, so every exclusion and inclusion list has no effect.",
         fix="Set traffic.interceptionMode to PodLevel, or remove the lists.",
         hazard=("H11",),
         source="flomesh-io/fsm pkg/injector, patch creation",
     ),
-    Rule(
+    warning(
         id="duplicate-entry",
-        severity="warning",
         title="a list names the same value twice",
         why="The second entry has no effect: the injector drops it, and readers look for a reason.",
         fix="Remove one of the two.",
     ),
-    Rule(
+    warning(
         id="reserved-port-excluded",
-        severity="warning",
         title="a port exclusion names a port that the mesh reserves",
-        why=(
-            "The sidecar owns ports 15000, 15001, 15003, 15010 and 15901 to 15904; an application "
-            "cannot listen there, so the exclusion means something else than its author thinks."
-        ),
+        why="The sidecar owns ports 15000, 15001, 15003, 15010 and 15901 to 15904; an application cannot listen there, so the exclusion means something else than its author thinks.",
         fix="Remove the port from the list.",
         hazard=("H13",),
         source="the guide, ports reserved for traffic redirection",
     ),
-    Rule(
+    fatal(
         id="not-ascii",
-        severity="error",
         title="a list or command holds a full-width or ideographic character",
-        why=(
-            "Text copied from a translated page carries characters such as U+FF0C or U+3001 where "
-            "the injector expects an ASCII comma; the value is refused or means something else."
-        ),
+        why="Text copied from a translated page carries characters such as U+FF0C or U+3001 where the injector expects an ASCII comma; the value is refused or means something else.",
         fix="Retype the character in ASCII.",
         source="requirement C42",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="unsupported-mode",
-        severity="error",
         title="the interception mode is not one of this system's",
         why="The injector compares the mode exactly; an unknown one redirects nothing, or everything.",
         fix="Write one of the modes that the message names.",
         source="requirement C21; pkg/apis/config v1alpha3",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="bypass-expired",
-        severity="warning",
         title="a bypass of the mesh is past its date",
         why="Its author gave it an end so that it would not stay for ever.",
         fix="Remove the entry, or agree on a new date.",
+    ),
+    error(
+        id="shell-syntax",
+        title="a shell refuses the script",
+        why="With `&& &&` sh stops before its first command: no rule exists and the pod fails.",
+        fix="Write one && between two commands.",
+        source="requirement C26; the documents' samples hold it",
+    ),
+    warning(
+        id="other-backend",
+        title="rules of the other iptables back end are not in the dump",
+        why="The kernel applies the rules of both back ends; half a dump explains half the traffic.",
+        fix="Dump both: iptables-nft-save and iptables-legacy-save.",
+        source=_SEEN,
+    ),
+    warning(
+        id="too-complex",
+        title="rules that cannot be compared with one another",
+        why="Which rules are dead, and whether the sidecar's own traffic comes back to it, was not looked for: no injector writes so many kinds of rules, and the work has no bound.",
+        fix="Ask about single connections with `fsm-stack trace --script`; merge rules that differ in one value only.",
+        source="computed from the rules",
+    ),
+    warning(
+        id="dead-rule",
+        title="a rule that no packet can reach",
+        why="The rules before it take every packet it would match, and do something else with it.",
+        fix="Move it before them, or remove it.",
+        source="computed from the rules",
+    ),
+    info(
+        id="dead-admin-rule",
+        title="the rule for the sidecar's admin port is dead",
+        why="It follows an unconditional REDIRECT, in the scripts of all three injectors: traffic to port 15000 goes to the outbound listener.",
+        fix="None in the settings: the injector writes it. Do not rely on it.",
+        hazard=("H19",),
+        source=_SEEN,
+    ),
+    info(
+        id="shadowed-rule",
+        title="a rule that changes nothing",
+        why="Earlier rules already do the same with every packet it matches.",
+        fix="Remove it; `fsm-stack tidy` does.",
+        source="computed from the rules",
+    ),
+    warning(
+        id="duplicate-rule",
+        title="the same rule twice in one chain",
+        why="The second never applies.",
+        fix="Remove one of the two.",
+    ),
+    warning(
+        id="doubled-jump",
+        title="a hook jumps to the same chain twice",
+        why="The script ran twice in one network namespace: every rule in it exists twice.",
+        fix="Let the script run once, or flush the chains before it.",
+        hazard=("H18",),
+        source=_SEEN,
+    ),
+    error(
+        id="dangling-jump",
+        title="a jump to a chain that does not exist",
+        why="iptables-restore stops, nothing is loaded, and the pod does not start.",
+        fix="Declare the chain, or correct its name; names are case-sensitive.",
+        source=_SEEN,
+    ),
+    error(
+        id="jump-loop",
+        title="chains jump in a circle",
+        why="The kernel refuses the rules, and the pod does not start.",
+        fix="Remove one of the jumps.",
+        source=_SEEN,
+    ),
+    error(
+        id="jump-depth",
+        title="jumps are nested too deep",
+        why="nf_tables follows 15 jumps below a hook and refuses more; the pod does not start.",
+        fix="Merge chains.",
+        source="Linux nf_tables.h, NFT_JUMP_STACK_SIZE",
+    ),
+    warning(
+        id="unused-chain",
+        title="a declared chain that nothing jumps to",
+        why="Its rules never apply.",
+        fix="Add the jump, or remove the chain.",
+    ),
+    error(
+        id="duplicate-chain",
+        title="a chain is created twice",
+        why="The second -N fails with 'Chain already exists', and the commands after it do not run.",
+        fix="Create it once.",
+        source=_SEEN,
+    ),
+    error(
+        id="invalid-chain-name",
+        title="a chain's name is too long, or a target's",
+        why="iptables takes at most 28 characters, and none of ACCEPT, DROP, RETURN and QUEUE; it stops, and the pod does not start.",
+        fix="Choose another name.",
+        source=_SEEN,
+    ),
+    error(
+        id="insert-position",
+        title="a rule is inserted past the end of its chain",
+        why="iptables stops with 'Index of insertion too big', and the pod does not start.",
+        fix="Append it.",
+        source=_SEEN,
+    ),
+    error(
+        id="invalid-uid",
+        title="a user id outside 0 to 4294967294",
+        why="iptables stops with 'Bad value for --uid-owner', and the pod does not start.",
+        fix="Write the numeric user id.",
+        source=_SEEN,
+    ),
+    error(
+        id="wrong-hook",
+        title="a match that the packet's hook cannot answer",
+        why="Entering packets have no owner, and iptables takes no outgoing interface in PREROUTING and no incoming one in OUTPUT: the rules do not load, and the pod does not start.",
+        fix="Use a chain of its own for each direction.",
+        source=_SEEN,
+    ),
+    error(
+        id="sidecar-loop",
+        title="the sidecar's own traffic is sent back into the sidecar",
+        why="Its connections to other hosts come back to its outbound listener, without an end.",
+        fix="Return the traffic of user 1500 before the redirection.",
+        hazard=("H12",),
+        source="requirement C3; the guide, user id reserved for traffic redirection",
+    ),
+    error(
+        id="intercepts-nothing",
+        title="the rules redirect no outbound traffic at all",
+        why="mTLS and policy are silently off for the pod.",
+        fix="Narrow the exclusion that takes everything, or add the missing jump.",
+        hazard=("H8",),
+        source=_SEEN,
+    ),
+    error(
+        id="missing-rule",
+        title="a declared entry has no rule in the script",
+        why="The setting has not reached this pod: it was not merged, or the pod was made before it and not restarted since.",
+        fix="Restart the pod's owner, then read the script again.",
+        source="requirements C27 and C35",
+    ),
+    warning(
+        id="undeclared-entry",
+        title="a rule for something that no setting declares",
+        why="The pod was made under other settings than those that are compared.",
+        fix="Restart the pod's owner, or declare the entry.",
+        source="requirement C27",
+    ),
+    warning(
+        id="old-generation",
+        title="the script is of an older generation",
+        why="Today's injectors write other chain names and more rules; advice for today's may not fit.",
+        fix="Restart the pod's owner under the current injector.",
+        source="requirements C5 and C33",
     ),
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import Rule
+from fsm_stack.findings.rule import fatal, info, warning
 
 RULES: Final = (
-    Rule(
+    warning(
         id="traffic-bypasses",
-        severity="warning",
         title="a change takes connections out of the mesh",
         why=(
             "What bypasses the sidecar has no mTLS, no policy and no metrics. New pods bypass it at "
@@ -19,9 +18,8 @@ RULES: Final = (
         "the change with --expect or a trailer Traffic-Change.",
         hazard=("H8", "H9", "H31"),
     ),
-    Rule(
+    info(
         id="traffic-changes",
-        severity="info",
         title="a change sends connections another way",
         why=(
             "Connections that bypassed the sidecar go through it now, or end elsewhere: policies that "
@@ -29,50 +27,40 @@ RULES: Final = (
         ),
         fix="See that policies allow them, then declare the change with --expect or a trailer.",
     ),
-    Rule(
+    fatal(
         id="change-not-declared",
-        severity="error",
         title="a change does more to traffic than was declared",
         why="What was declared is what was agreed on; the rest is collateral that nobody has judged.",
         fix="Make the change smaller, or declare the rest, too.",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="change-missing",
-        severity="error",
         title="a declared change of traffic does not happen",
         why="Whoever asked for it will see no effect, and look for the reason elsewhere.",
         fix="Correct the entry, or the declaration.",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="change-undecided",
-        severity="error",
         title="what a change does to traffic cannot be told",
         why=(
             "A script that does not load, a mode without scripts, or rules of others: no claim about "
             "all connections holds."
         ),
         fix="Mend what the message names; what it decides then is told.",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="contract-broken",
-        severity="error",
         title="a traffic contract is not kept",
         why=(
             "Somebody answers for the contract: these connections always, or never, go through the "
             "mesh. The witness is one that does otherwise."
         ),
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="environment-differs",
-        severity="error",
         title="two environments differ in what is not listed",
         why="What is tried in one environment then is not what runs in the other.",
         fix="Make them equal, or list the path under environments.mayDiffer with the reason.",
-        acceptable=False,
     ),
 )

@@ -1,9 +1,24 @@
-"""What the catalogue says of one finding id."""
+"""What the catalogue says of one finding id, and how loud the finding is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How much a finding matters; ordered by :attr:`rank`."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for error: to compare with ``--fail-on``."""
+        return {"info": 0, "warning": 1, "error": 2}[self.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +27,7 @@ class Rule:
 
     Attributes:
         id: stable, kebab-case; never reused for another meaning.
-        severity: ``error``, ``warning`` or ``info``.
+        severity: of its findings, unless a context raises or lowers it.
         title: one line, what the finding says.
         why: what happens at run time when it is ignored.
         fix: what to do.
@@ -22,10 +37,17 @@ class Rule:
     """
 
     id: str
-    severity: Literal["error", "warning", "info"]
+    severity: Severity
     title: str
     why: str
     fix: str
     hazard: tuple[str, ...] = ()
     source: str = ""
     acceptable: bool = True
+
+
+# The rules of a topic are made by these: how loud a finding is; what is fatal no stack accepts.
+info: Final = partial(Rule, severity=Severity.INFO)
+warning: Final = partial(Rule, severity=Severity.WARNING)
+error: Final = partial(Rule, severity=Severity.ERROR)
+fatal: Final = partial(Rule, severity=Severity.ERROR, acceptable=False)

@@ -1,255 +1,294 @@
-"""Findings about workloads: pods, their templates, and what the injector makes of them."""
+"""Findings about workloads: what the injector makes of them, and what stands around them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import Rule
+from fsm_stack.findings.rule import error, fatal, info, warning
 
 _INJECTOR: Final = "pkg/injector of flomesh-io/fsm, flomesh-io/osm-edge and openservicemesh/osm"
 
+# About what stands around the application: other injectors, admission, other meshes.
+AROUND: Final = (
+    warning(
+        id="init-redirected",
+        title="an init container runs behind the mesh's",
+        why="Its connections are redirected to the sidecar, which starts only after the last init container: what needs the network hangs, and the pod never starts.",
+        fix="Let it run first, exclude the port that it asks, run it as the sidecar's user, or do its work in the application.",
+        hazard=("H27",),
+        source="Kubernetes, init containers; the rules of the init container",
+    ),
+    warning(
+        id="never-completes",
+        title="a pod that is to end gets a sidecar that does not",
+        why="A pod is complete when all of its containers have ended. The sidecar runs on: a Job stays active, and a CronJob that forbids overlaps never runs again.",
+        fix="Take the pod out of the mesh, or end the sidecar with the application.",
+        hazard=("H28",),
+        source="Kubernetes, pod lifecycle; the sidecar is an ordinary container",
+    ),
+    warning(
+        id="probe-added-later",
+        title="another injector's probe asks a port that is redirected",
+        why="A webhook that is asked later adds a container whose probes nobody rewrites: the kubelet's connection ends at the sidecar, and the container is restarted again and again.",
+        fix="Exclude the probe's port from inbound redirection.",
+        hazard=("H29",),
+        source=f"{_INJECTOR}; Kubernetes asks webhooks in the order of their names",
+    ),
+    fatal(
+        id="pod-security",
+        title="the namespace's pod security refuses the injected pod",
+        why="The init container adds the capability NET_ADMIN. The levels baseline and restricted allow it to nobody, so no pod is created.",
+        fix="Label the namespace pod-security.kubernetes.io/enforce: privileged, or keep its pods out of the mesh.",
+        hazard=("H30",),
+        source="Kubernetes, pod security standards",
+    ),
+    warning(
+        id="annotation-overwritten",
+        title="the injector overwrites an annotation of the pod",
+        why="With metrics enabled for the namespace it writes prometheus.io/scrape, port and path of the sidecar; there is one of each, so the application is scraped no more.",
+        fix="Scrape the application by other means (a PodMonitor, a scrape job of its own), or disable metrics for the namespace.",
+        source=_INJECTOR,
+    ),
+    warning(
+        id="docker-in-docker",
+        title="a Docker engine inside of the pod",
+        why="Its containers' connections enter the pod's network namespace through a bridge. The rules take what enters for inbound traffic, and the sidecar resets it.",
+        fix="Exclude the bridge's interface, or keep the pod out of the mesh.",
+        source="the rules in PREROUTING",
+    ),
+    fatal(
+        id="annotation-as-label",
+        title="an annotation of the mesh's stands among the labels",
+        why="The injector reads annotations: a label of the same name is silently ignored.",
+        fix="Move it to the annotations.",
+        source=_INJECTOR,
+    ),
+    fatal(
+        id="label-as-annotation",
+        title="a label of the mesh's stands among the annotations",
+        why="The webhook selects namespaces by their labels: an annotation of the same name is silently ignored.",
+        fix="Move it to the labels.",
+        source=_INJECTOR,
+    ),
+    fatal(
+        id="label-other-mesh",
+        title="a namespace names this mesh in another system's label",
+        why="The webhook asks for this system's label: no pod of the namespace is injected.",
+        fix="Write the label with this system's prefix.",
+        source=_INJECTOR,
+    ),
+    warning(
+        id="foreign-mesh-key",
+        title="a key of Istio, Linkerd, Kuma or Consul",
+        why="This mesh's programs do not read it: what it asks for does not happen.",
+        fix="Write this mesh's own key, where it has one.",
+        source="the references of annotations of Istio, Linkerd, Kuma and Consul",
+    ),
+)
+
 RULES: Final = (
-    Rule(
+    fatal(
         id="injection-value",
-        severity="error",
         title="an annotation that switches is neither a yes nor a no",
         why="The injector takes enabled, yes, true, disabled, no and false, in any case, without blanks; for anything else it refuses every pod that the annotation is for.",
         fix="Write enabled or disabled, in quotes.",
         hazard=("H16",),
         source=_INJECTOR,
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="image-not-set",
-        severity="error",
         title="the mesh names no image for a container that is injected",
         why="The injector refuses every pod until the MeshConfig or its own environment names the image.",
         fix="Set the image in the MeshConfig, or in the injector's Deployment.",
         source=_INJECTOR,
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="unknown-sidecar-class",
-        severity="error",
         title="osm-edge's sidecar class is not pipy or envoy",
         why="The comparison is exact; the injector does not start, and no pod can be created.",
         fix="Write pipy.",
         source="pkg/sidecar of flomesh-io/osm-edge",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="bootstrap-volume",
-        severity="error",
         title="the pod carries a bootstrap volume that the injector cannot replace",
         why="A volume of this name marks a pod as injected. The injector looks its Secret up, and fails where there is none.",
         fix="Remove the volume from the manifest; the injector adds it.",
         source=_INJECTOR,
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="already-injected",
-        severity="warning",
         title="the pod is injected already",
         why="The injector changes its id and its Secret, rewrites its rewritten probes once more, and adds no container: annotations that changed since have no effect.",
         fix="Start from the manifest before injection; kubectl debug copies need --keep-liveness=false and the like.",
         source=f"{_INJECTOR}, recorded",
     ),
-    Rule(
+    fatal(
         id="not-rendered",
-        severity="error",
         title="a template's source, not what it renders to",
         why="What decides about the pod is not known before it is rendered: nothing, or too little, was looked at.",
         fix="Render it first: helm template, kustomize build, envsubst, or the tool that the placeholders are for.",
         source="Helm's and envsubst's notation",
-        acceptable=False,
     ),
-    Rule(
+    fatal(
         id="annotation-misplaced",
-        severity="error",
         title="a pod's annotation stands on the object that owns the pods",
         why="The injector reads the pod's annotations, which come from the pod template: this one is silently ignored.",
         fix="Move it to spec.template.metadata.annotations.",
         hazard=("H14",),
         source=f"{_INJECTOR}; istio issue 38415 is the same",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="annotation-lost",
-        severity="warning",
         title="an annotation on a pod that its owner's template lacks",
         why="It is gone at the restart that would make it count: the owner makes the new pod from its template.",
         fix="Put it into the owner's pod template.",
         hazard=("H21",),
         source="requirement C16",
     ),
-    Rule(
+    error(
         id="annotation-unknown",
-        severity="error",
         title="an annotation of the mesh's that no injector reads",
         why="It is silently ignored.",
         fix="Correct the spelling, or remove it.",
         hazard=("H15",),
         source=_INJECTOR,
     ),
-    Rule(
+    fatal(
         id="annotation-other-mesh",
-        severity="error",
         title="an annotation of another mesh system",
         why="The injector of this mesh reads keys of its own prefix only: this one is silently ignored.",
         fix="Write the key with this mesh's prefix.",
         source="requirement C38",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="annotation-not-read",
-        severity="warning",
         title="an annotation that the injector does not read here",
         why="Exclusion lists count on pods only, metrics on namespaces only, and some keys in some systems only.",
         fix="Move it to where it is read.",
         source=_INJECTOR,
     ),
-    Rule(
+    fatal(
         id="annotation-not-text",
-        severity="error",
         title="an annotation's value is not text",
         why="Kubernetes refuses the object: annotations are strings. In YAML a bare number or yes is none.",
         fix="Write the value in quotes.",
         source="Kubernetes API, ObjectMeta",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="sidecar-option",
-        severity="warning",
         title="an annotation of the sidecar has a value that is ignored",
         why="A switch that is neither a yes nor a no counts as no; a resource that is no quantity is left out.",
         fix="Write enabled or disabled, or a quantity such as 100m or 64Mi.",
         source="pkg/sidecar, the Pipy driver",
     ),
-    Rule(
+    error(
         id="reserved-port",
-        severity="error",
         title="a container uses a port that the mesh reserves",
         why="The sidecar listens on it in the same network namespace: one of the two cannot start, or the application is unreachable.",
         fix="Let the application listen on another port.",
         hazard=("H13",),
         source="the guide, ports reserved for traffic redirection; code for 6060",
     ),
-    Rule(
+    error(
         id="reserved-uid",
-        severity="error",
         title="a container runs as the sidecar's user 1500",
         why="The rules let this user's traffic pass, so that the sidecar's own does not loop: the application bypasses the mesh.",
         fix="Choose another runAsUser.",
         hazard=("H12",),
         source="requirement C3",
     ),
-    Rule(
+    fatal(
         id="reserved-name",
-        severity="error",
         title="a container has the name of one that the injector adds",
         why="Names are unique in a pod: Kubernetes refuses the mutated pod.",
         fix="Rename the container.",
         source="Kubernetes API, PodSpec; recorded",
-        acceptable=False,
     ),
-    Rule(
+    info(
         id="init-unproxied",
-        severity="info",
         title="an init container runs before the redirection exists",
         why="Its traffic does not go through the sidecar: no mTLS, no policy. A native sidecar is intercepted only from then on.",
         fix="Expect plain traffic from it, or do its work in the application.",
         hazard=("H17",),
         source="requirement C6",
     ),
-    Rule(
+    warning(
         id="host-network",
-        severity="warning",
         title="a pod with hostNetwork is never injected",
         why="It shares the node's network namespace, where the rules would break the node.",
         fix="Remove hostNetwork, or take the pod out of the mesh on purpose.",
         source=_INJECTOR,
     ),
-    Rule(
+    info(
         id="not-injected",
-        severity="info",
         title="the pod is not injected",
         why="It runs without a sidecar, outside the mesh.",
         fix="See the reason; fsm-stack inject --explain shows each step.",
         source=_INJECTOR,
     ),
-    Rule(
+    info(
         id="namespace-assumed",
-        severity="info",
         title="the namespace is not in the input and is assumed to be enrolled",
         why="The decision depends on its labels and annotations.",
         fix="Give the real one with --namespace-file.",
     ),
-    Rule(
+    info(
         id="address-unknown",
-        severity="info",
         title="the preview lacks an address that only a cluster knows",
         why="With the DNS proxy the injector writes the controller Service's cluster IP into the pod.",
         fix="Give it with --controller-ip.",
         source="the Pipy drivers of FSM and osm-edge",
     ),
-    Rule(
+    fatal(
         id="probe-port-unknown",
-        severity="error",
         title="a probe names a port that its container does not declare",
         why="The injector finds no number and writes port 0, or 80 for HTTP and 443 for HTTPS: the probe fails although it works without the mesh.",
         fix="Declare the port in the container's ports, or write the number.",
         source=f"{_INJECTOR}, recorded",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="probe-lost",
-        severity="warning",
         title="a probe is answered for another container, or by nobody",
         why="FSM and osm-edge go by one container for each kind of probe: the injector by the last, whether the helper is needed; the Pipy sidecar by the first, what it answers and whether it listens at all.",
         fix="Probe one container over HTTP or TCP, the first that has a probe of this kind, and use exec probes in those behind it.",
         source=f"{_INJECTOR}, recorded; the Pipy sidecar's main.js and probes.js",
     ),
-    Rule(
+    error(
         id="probe-intercepted",
-        severity="error",
         title="a probe that is not rewritten asks a port that is redirected",
         why="The injector rewrites HTTP and TCP probes of a pod's containers, not gRPC probes, and none of native sidecars. The rules take the kubelet's connection to the sidecar, which lets in the mesh's own pods only.",
         fix="Exclude the port from inbound redirection, or use an exec probe.",
         source=f"{_INJECTOR}; the Pipy sidecar's modules/inbound-main.js",
     ),
-    Rule(
+    fatal(
         id="probe-scheme",
-        severity="error",
         title="a probe's scheme is neither HTTP nor HTTPS",
         why="The injector changes its port and path, and adds no header: the sidecar does not know whom to ask.",
         fix="Write HTTP or HTTPS in capitals.",
         source=f"{_INJECTOR}, recorded",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="probe-host",
-        severity="warning",
         title="a probe names a host",
         why="The injector makes a TCP probe ask this pod instead. It keeps an HTTP probe's host, and changes port and path to those of the pod's own sidecar: where the host is another one, the probe fails.",
         fix="Leave the host out, or use an exec probe.",
         source=f"{_INJECTOR}, recorded",
     ),
-    Rule(
+    fatal(
         id="probe-reserved-port",
-        severity="error",
         title="a probe asks a port that the mesh reserves",
         why="The answer is the sidecar's, not the application's.",
         fix="Probe the application's own port.",
         hazard=("H13",),
         source="requirement C2",
-        acceptable=False,
     ),
-    Rule(
+    warning(
         id="field-lost",
-        severity="warning",
         title="a field of the pod that the injector loses",
         why="It decodes the pod with its own client library and encodes it again: what it does not know is gone.",
         fix="Use a field that the injector's Kubernetes version knows.",
         source="k8s.io/api, recorded",
     ),
+    *AROUND,
 )

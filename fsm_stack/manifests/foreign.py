@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.manifests.crd import CRD_NAME
 from fsm_stack.manifests.manifest import CONTROLLER, INJECTOR
+from fsm_stack.manifests.mesh_config import CRD_NAME
 from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LAST_APPLIED: Final = 'metadata.annotations["kubectl.kubernetes.io/last-applied
 _CA_BUNDLE: Final = "webhooks[*].clientConfig.caBundle"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ForeignPath:
     """One field that is not only ours.
 
@@ -82,42 +82,25 @@ def paths_by_object(settings: StackSettings) -> dict[tuple[str, str], tuple[str,
 
 
 def _crd() -> tuple[ForeignPath, ...]:
-    def written(path: str, why: str) -> ForeignPath:
-        return ForeignPath(
-            kind="CustomResourceDefinition",
-            name=CRD_NAME,
-            path=path,
-            writer="fsm-bootstrap",
-            why=why,
-        )
-
-    return (
-        written("spec.versions", "it replaces the versions by those of its own release"),
-        written("spec.names", "it replaces the names by those of its own release"),
-        written("spec.conversion", "it sets the conversion strategy to None"),
-        written(
-            'metadata.labels["flomesh.io/reconcile"]',
-            "it says whether the reconciler restores the CRD",
-        ),
+    reasons = {
+        "spec.versions": "it replaces the versions by those of its own release",
+        "spec.names": "it replaces the names by those of its own release",
+        "spec.conversion": "it sets the conversion strategy to None",
+        'metadata.labels["flomesh.io/reconcile"]': "it says whether the reconciler restores the "
+        "CRD",
+    }
+    return tuple(
+        ForeignPath("CustomResourceDefinition", CRD_NAME, path, "fsm-bootstrap", why)
+        for path, why in reasons.items()
     )
 
 
 def _mesh_config(name: str) -> tuple[ForeignPath, ...]:
+    applied = "it adds the annotation where it is absent, as kubectl apply would"
+    found = "it writes the addresses of the gateway that it found"
     return (
-        ForeignPath(
-            kind="MeshConfig",
-            name=name,
-            path=_LAST_APPLIED,
-            writer="fsm-bootstrap",
-            why="it adds the annotation where it is absent, as kubectl apply would",
-        ),
-        ForeignPath(
-            kind="MeshConfig",
-            name=name,
-            path="spec.connector.viaGateway",
-            writer="fsm-connector",
-            why="it writes the addresses of the gateway that it found",
-        ),
+        ForeignPath("MeshConfig", name, _LAST_APPLIED, "fsm-bootstrap", applied),
+        ForeignPath("MeshConfig", name, "spec.connector.viaGateway", "fsm-connector", found),
     )
 
 
@@ -126,47 +109,18 @@ def _webhooks(mutating_name: str, validating_name: str) -> tuple[ForeignPath, ..
     authority = "it writes the authority of its own certificate, when it starts"
     filled = "it fills in the webhooks of the gateway features that are on"
     return (
-        ForeignPath(
-            kind=mutating,
-            name=mutating_name,
-            path=_CA_BUNDLE,
-            writer=INJECTOR,
-            why=authority,
-        ),
-        ForeignPath(
-            kind=validating,
-            name=validating_name,
-            path=_CA_BUNDLE,
-            writer=CONTROLLER,
-            why=authority,
-        ),
-        ForeignPath(
-            kind=mutating,
-            name=GATEWAY_MUTATING_WEBHOOK,
-            path="webhooks",
-            writer=CONTROLLER,
-            why=filled,
-        ),
-        ForeignPath(
-            kind=validating,
-            name=GATEWAY_VALIDATING_WEBHOOK,
-            path="webhooks",
-            writer=CONTROLLER,
-            why=filled,
-        ),
+        ForeignPath(mutating, mutating_name, _CA_BUNDLE, INJECTOR, authority),
+        ForeignPath(validating, validating_name, _CA_BUNDLE, CONTROLLER, authority),
+        ForeignPath(mutating, GATEWAY_MUTATING_WEBHOOK, "webhooks", CONTROLLER, filled),
+        ForeignPath(validating, GATEWAY_VALIDATING_WEBHOOK, "webhooks", CONTROLLER, filled),
     )
 
 
 def _replicas(settings: StackSettings) -> tuple[ForeignPath, ...]:
     components = settings.components
+    why = "it sets the number of pods within the autoscaler's bounds"
     return tuple(
-        ForeignPath(
-            kind="Deployment",
-            name=app,
-            path="spec.replicas",
-            writer="horizontal-pod-autoscaler",
-            why="it sets the number of pods within the autoscaler's bounds",
-        )
+        ForeignPath("Deployment", app, "spec.replicas", "horizontal-pod-autoscaler", why)
         for app, component in (
             (CONTROLLER, components.controller),
             (INJECTOR, components.injector),

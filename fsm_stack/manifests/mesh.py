@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import finding
-from fsm_stack.manifests.crd import mesh_config_crd
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels, metadata
 from fsm_stack.manifests.mesh_config import (
+    mesh_config_crd,
     mesh_config_object,
     mesh_config_spec,
     preset_mesh_config,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.redirection.scopes import Redirection
-    from fsm_stack.settings.models.cluster import EnrolledNamespace
+    from fsm_stack.settings.models.control_plane import EnrolledNamespace
     from fsm_stack.settings.models.stack import StackSettings
 
 
@@ -162,17 +162,6 @@ def image_section(settings: StackSettings) -> dict[str, Any]:
     }
 
 
-def _arguments(settings: StackSettings) -> dict[str, Any]:
-    images, version = settings.images, settings.fsm_version
-    return {
-        "image": image_section(settings),
-        "sidecar_image": image_reference(images, version, "pipy"),
-        "repo_server_image": image_reference(images, version, "pipy_repo"),
-        "uid": cluster_uid(settings),
-        "endpoint_slices": settings.cluster.serves_endpoint_slices,
-    }
-
-
 def custom_resource_definition(settings: StackSettings) -> Manifest:
     """The CRD of MeshConfig; it guards the first creation, bootstrap replaces its versions."""
     return Manifest(
@@ -184,7 +173,15 @@ def custom_resource_definition(settings: StackSettings) -> Manifest:
 
 
 def _fsm_spec(settings: StackSettings) -> dict[str, Any]:
-    return mesh_config_spec(settings, **_arguments(settings))
+    images, version = settings.images, settings.fsm_version
+    return mesh_config_spec(
+        settings,
+        image=image_section(settings),
+        sidecar_image=image_reference(images, version, "pipy"),
+        repo_server_image=image_reference(images, version, "pipy_repo"),
+        uid=cluster_uid(settings),
+        endpoint_slices=settings.cluster.serves_endpoint_slices,
+    )
 
 
 _SPECS: Final[Mapping[str, Callable[[StackSettings], dict[str, Any]]]] = {
@@ -210,7 +207,7 @@ def preset_config_map(settings: StackSettings) -> Manifest:
     Ours is there first, so bootstrap skips it; it means the same mesh, whoever comes first.
     Source: flomesh-io/fsm cmd/fsm-bootstrap, createDefaultMeshConfig.
     """
-    preset = f"{preset_mesh_config(settings, **_arguments(settings))}\n"
+    preset = f"{preset_mesh_config(settings, _fsm_spec(settings))}\n"
     digest = hashlib.sha256(preset.encode()).hexdigest()
     config_map = {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""FSM's MeshConfig and the preset ConfigMap's content, from the settings.
+"""FSM's MeshConfig, its CRD, and the preset ConfigMap's content, from the settings.
 
 The specification is canonical: what bootstrap writes when it has read it through upstream's Go
 type. So bootstrap's rewrite changes nothing, and a later refresh shows no drift. Source:
@@ -15,12 +15,13 @@ from fsm_stack.lists import KEYS
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.systems import FSM, system
+from fsm_stack.templating import text
 from fsm_stack.units import canonical_duration, canonical_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 # Fields that Go leaves out when they are empty, where our settings have an empty value for them.
 # The other ``omitempty`` fields are absent settings, or never empty.
@@ -151,11 +152,7 @@ def mesh_config_spec(
 
 
 def mesh_config_object(
-    spec: Mapping[str, Any],
-    *,
-    namespace: str,
-    system_name: str = FSM.name,
-    labels: Mapping[str, str] | None = None,
+    spec: Mapping[str, Any], *, namespace: str, system_name: str = FSM.name
 ) -> Json:
     """The MeshConfig object; its name is fixed for each system.
 
@@ -163,51 +160,98 @@ def mesh_config_object(
         spec: from :func:`mesh_config_spec`, or its counterpart for osm-edge and OSM.
         namespace: the control plane's namespace.
         system_name: ``fsm``, ``osm-edge`` or ``osm``.
-        labels: labels of the object; upstream's has none.
     """
     known = system(system_name)
-    metadata: Json = {"name": known.mesh_config_name, "namespace": namespace}
-    if labels:
-        metadata["labels"] = dict(labels)
     return {
         "apiVersion": known.mesh_config_api_version,
         "kind": "MeshConfig",
-        "metadata": metadata,
+        "metadata": {"name": known.mesh_config_name, "namespace": namespace},
         "spec": dict(spec),
     }
 
 
-def preset_mesh_config(
-    mesh: MeshSettings,
-    *,
-    image: Mapping[str, Any],
-    sidecar_image: str,
-    repo_server_image: str,
-    uid: str,
-    endpoint_slices: bool,
-) -> str:
+def preset_mesh_config(mesh: MeshSettings, spec: Json) -> str:
     """The JSON text of ConfigMap ``preset-mesh-config``, from which bootstrap makes a lost mesh.
 
-    It means the same mesh as :func:`mesh_config_spec`. It has every key of the chart's, with the
-    chart's spelling of values: also two of ``sidecar.localDNSProxy`` that no type of upstream
-    knows, and fields that Go would leave out.
+    It means the same mesh as ``spec``, from :func:`mesh_config_spec`. It has every key of the
+    chart's, with the chart's spelling of values: also two of ``sidecar.localDNSProxy`` that no
+    type of upstream knows, and fields that Go would leave out.
     Source: flomesh-io/fsm charts/fsm/templates/preset-mesh-config.yaml.
     """
-    preset = mesh_config_spec(
-        mesh,
-        image=image,
-        sidecar_image=sidecar_image,
-        repo_server_image=repo_server_image,
-        uid=uid,
-        endpoint_slices=endpoint_slices,
-    )
-    preset["warmup"]["duration"] = mesh.warmup.duration
-    sidecar = preset["sidecar"]
-    sidecar["maxDataPlaneConnections"] = mesh.sidecar.max_data_plane_connections
-    sidecar["sidecarTimeout"] = mesh.sidecar.sidecar_timeout
-    sidecar["localDNSProxy"] |= {
+    proxy = spec["sidecar"]["localDNSProxy"] | {
         "generateIPv6BasedOnIPv4": mesh.sidecar.local_dns_proxy.generate_ipv6_based_on_ipv4,
         "searchesWithNamespace": True,
         "searchesWithTrustDomain": True,
     }
-    return json.dumps(preset, indent=2)
+    sidecar = spec["sidecar"] | {
+        "maxDataPlaneConnections": mesh.sidecar.max_data_plane_connections,
+        "sidecarTimeout": mesh.sidecar.sidecar_timeout,
+        "localDNSProxy": proxy,
+    }
+    warmup = spec["warmup"] | {"duration": mesh.warmup.duration}
+    return json.dumps(spec | {"sidecar": sidecar, "warmup": warmup}, indent=2)
+
+
+CRD_NAME: Final = "meshconfigs.config.flomesh.io"
+
+
+def mesh_config_schema() -> Json:
+    """The ``openAPIV3Schema`` of a MeshConfig v1alpha3; a copy of the caller's own.
+
+    The schema of ``spec`` is made from the settings' models, which costs more than a whole
+    rendering: it is committed, ``make schema`` writes it anew, a test holds it current.
+    """
+    return {
+        "type": "object",
+        "description": "MeshConfig holds the mesh-wide settings of FSM.",
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": json.loads(text("crd/meshconfig.spec.json")),
+        },
+        "required": ["spec"],
+    }
+
+
+def mesh_config_crd() -> Json:
+    """The CustomResourceDefinition ``meshconfigs.config.flomesh.io``.
+
+    It guards the first creation of the MeshConfig only: when fsm-bootstrap starts, it replaces
+    the CRD's versions by its own, which have no limits on ports. Later changes it does not see.
+
+    It has one version, v1alpha3, served and stored. Upstream's also serves v1alpha1 and v1alpha2,
+    with conversion ``None``: an object written through those would skip this schema, and no FSM
+    program since 1.5 reads them. A CRD that an older FSM stored objects under is safe: the API
+    server refuses to drop a version named in ``status.storedVersions``. Bootstrap adds the older
+    versions by itself.
+
+    Source: flomesh-io/fsm f1b55bd8, cmd/fsm-bootstrap (applyOrUpdateCRDs, computeVersions) and
+    cmd/fsm-bootstrap/crds/config.flomesh.io_meshconfigs.yaml.
+    """
+    group, _, version = FSM.mesh_config_api_version.partition("/")
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": CRD_NAME, "labels": {"app.kubernetes.io/name": "flomesh.io"}},
+        "spec": {
+            "group": group,
+            "names": {
+                "kind": "MeshConfig",
+                "listKind": "MeshConfigList",
+                "plural": "meshconfigs",
+                "shortNames": ["meshconfig"],
+                "singular": "meshconfig",
+            },
+            "scope": "Namespaced",
+            "conversion": {"strategy": "None"},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": mesh_config_schema()},
+                }
+            ],
+        },
+    }

@@ -8,67 +8,22 @@ charts/osm and cmd/osm-bootstrap/crds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh_config import sections
+from fsm_stack.settings.models.mesh import SUPPORTED
 from fsm_stack.settings.models.traffic import effective_mode
-from fsm_stack.systems import OSM_EDGE
+from fsm_stack.systems import OSM, OSM_EDGE
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.mesh import MeshSettings
-
-Json = dict[str, Any]
+    from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 # Source: osm-edge's charts/osm/values.yaml, osm.sidecarDrivers.
 OSM_EDGE_PIPY_IMAGE: Final = "flomesh/pipy:0.90.3-38"
 OSM_EDGE_ENVOY_IMAGE: Final = "envoyproxy/envoy:v1.19.3"
 _OSM_EDGE_ENVOY_PORT: Final = 15128
-
-_TRAFFIC: Final = (
-    "enableEgress",
-    "enablePermissiveTrafficPolicyMode",
-    "inboundExternalAuthorization",
-    *KEYS,
-)
-_SIDECAR: Final = (
-    "enablePrivilegedInitContainer",
-    "logLevel",
-    "maxDataPlaneConnections",
-    "configResyncInterval",
-    "sidecarTimeout",
-    "resources",
-    "tlsMinProtocolVersion",
-    "tlsMaxProtocolVersion",
-    "cipherSuites",
-    "ecdhCurves",
-    "localProxyMode",
-)
-_LOCAL_DNS: Final = (
-    "enable",
-    "primaryUpstreamDNSServerIPAddr",
-    "secondaryUpstreamDNSServerIPAddr",
-)
-_TRACING: Final = ("enable", "port", "address", "endpoint")
-_REMOTE_LOGGING: Final = ("enable", "level", "port", "address", "endpoint", "sampledFraction")
-_OSM_EDGE_FLAGS: Final = (
-    "enableEgressPolicy",
-    "enableSnapshotCacheMode",
-    "enableAsyncProxyServiceMapping",
-    "enableIngressBackendPolicy",
-    "enableAccessControlPolicy",
-    "enableAccessCertPolicy",
-    "enableSidecarActiveHealthChecks",
-    "enableRetryPolicy",
-    "enablePluginPolicy",
-)
-_OSM_FLAGS: Final = (
-    "enableEgressPolicy",
-    "enableSnapshotCacheMode",
-    "enableAsyncProxyServiceMapping",
-    "enableIngressBackendPolicy",
-    "enableRetryPolicy",
-)
 
 # Defaults of both CRDs, which the API server fills in.
 _TLS_DEFAULTS: Final = {
@@ -78,78 +33,57 @@ _TLS_DEFAULTS: Final = {
 _AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
 
 
-def _pick(section: Json, names: tuple[str, ...]) -> Json:
-    return {name: value for name, value in section.items() if name in names}
+def _known(value: Json, supported: frozenset[str], prefix: str = "") -> Json:
+    """What of the settings a system has, by its paths in :data:`SUPPORTED`."""
+    kept: Json = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        if path in supported:
+            kept[key] = item
+        elif isinstance(item, dict) and (inner := _known(item, supported, f"{path}.")):
+            kept[key] = inner
+    return kept
 
 
-def _traffic(section: Json, *more: str) -> Json:
-    traffic = _pick(section, (*_TRAFFIC, *more))
-    traffic["inboundExternalAuthorization"] |= {
-        key: value
-        for key, value in _AUTHORIZATION_DEFAULTS.items()
-        if key not in traffic["inboundExternalAuthorization"]
-    }
-    return traffic
+def _settings(mesh: MeshSettings, system: System) -> Json:
+    """The settings that a system has, under its names, with its CRD's defaults."""
+    settings = _known(sections(mesh), SUPPORTED[system.name])
+    settings["sidecar"] = _TLS_DEFAULTS | settings["sidecar"]
+    for key, value in _AUTHORIZATION_DEFAULTS.items():
+        settings["traffic"]["inboundExternalAuthorization"].setdefault(key, value)
+    observability = settings["observability"]
+    log_level = observability.pop("fsmLogLevel")
+    settings["observability"] = {"osmLogLevel": log_level, "enableDebugServer": False}
+    settings["observability"] |= observability
+    return settings
 
 
-def _sidecar(section: Json) -> Json:
-    return _TLS_DEFAULTS | _pick(section, _SIDECAR)
+def osm_edge_spec(mesh: MeshSettings) -> Json:
+    """The complete ``spec`` of osm-edge's MeshConfig, without an init image: its injector has one.
 
-
-def osm_edge_spec(
-    mesh: MeshSettings,
-    *,
-    sidecar_image: str = OSM_EDGE_PIPY_IMAGE,
-    init_image: str = "",
-    envoy_image: str = OSM_EDGE_ENVOY_IMAGE,
-) -> Json:
-    """The complete ``spec`` of osm-edge's MeshConfig.
-
-    Args:
-        mesh: the mesh's settings; what osm-edge does not have is left out, and
-            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
-        sidecar_image: of the Pipy driver, which is the default sidecar.
-        init_image: of the init container; empty: the injector's environment decides.
-        envoy_image: of the Envoy driver, which nothing uses by default.
+    What osm-edge does not have is left out; :func:`fsm_stack.settings.models.mesh.not_in_system`
+    names it.
     """
-    settings = sections(mesh)
-    sidecar = _sidecar(settings["sidecar"])
+    spec = _settings(mesh, OSM_EDGE)
+    sidecar, flags = spec["sidecar"], spec["featureFlags"]
     if "config_resync_interval" not in mesh.sidecar.model_fields_set:
         sidecar["configResyncInterval"] = "90s"
-    disabled = mesh.sidecar.sidecar_disabled_mtls
-    if init_image:
-        sidecar["initContainerImage"] = init_image
+    if "enable_access_control_policy" not in mesh.feature_flags.model_fields_set:
+        flags["enableAccessControlPolicy"] = False
+    disabled = sidecar.pop("sidecarDisabledMTLS")
+    port = spec["repoServer"].pop("port")
     sidecar |= {
         "sidecarClass": "pipy",
         "sidecarDrivers": [
-            _driver("pipy", sidecar_image, mesh.repo_server.port, disabled=disabled),
-            _driver("envoy", envoy_image, _OSM_EDGE_ENVOY_PORT, disabled=disabled),
+            _driver("pipy", OSM_EDGE_PIPY_IMAGE, port, disabled=disabled),
+            _driver("envoy", OSM_EDGE_ENVOY_IMAGE, _OSM_EDGE_ENVOY_PORT, disabled=disabled),
         ],
-        "localDNSProxy": _pick(settings["sidecar"]["localDNSProxy"], _LOCAL_DNS),
+        "localDNSProxy": sidecar.pop("localDNSProxy"),
     }
-    flags = _pick(settings["featureFlags"], _OSM_EDGE_FLAGS)
-    if "enable_access_control_policy" not in mesh.feature_flags.model_fields_set:
-        flags["enableAccessControlPolicy"] = False
-    observability = settings["observability"]
     mode = effective_mode(mesh.traffic.interception_mode, OSM_EDGE.name)
-    return {
-        "clusterSet": {"properties": settings["clusterSet"]["properties"]},
-        "sidecar": sidecar,
-        "repoServer": _pick(settings["repoServer"], ("ipaddr", "codebase")),
-        "traffic": {"interceptionMode": mode}
-        | _traffic(
-            settings["traffic"], "http1PerRequestLoadBalancing", "http2PerRequestLoadBalancing"
-        ),
-        "observability": {
-            "osmLogLevel": observability["fsmLogLevel"],
-            "enableDebugServer": False,
-            "tracing": _pick(observability["tracing"], (*_TRACING, "sampledFraction")),
-            "remoteLogging": _pick(observability["remoteLogging"], _REMOTE_LOGGING),
-        },
-        "certificate": settings["certificate"],
-        "featureFlags": {"enableWASMStats": False} | flags,
-        "pluginChains": settings["pluginChains"],
-    }
+    spec["traffic"] = {"interceptionMode": mode} | spec["traffic"]
+    spec["featureFlags"] = {"enableWASMStats": False} | flags
+    return spec
 
 
 def _driver(name: str, image: str, port: int, *, disabled: bool) -> Json:
@@ -161,44 +95,20 @@ def _driver(name: str, image: str, port: int, *, disabled: bool) -> Json:
     }
 
 
-def osm_spec(mesh: MeshSettings, *, sidecar_image: str = "", init_image: str = "") -> Json:
-    """The complete ``spec`` of OSM's MeshConfig.
+def osm_spec(mesh: MeshSettings) -> Json:
+    """The complete ``spec`` of OSM's MeshConfig, without images: its injector has them.
 
-    Args:
-        mesh: the mesh's settings; what OSM does not have is left out, and
-            :func:`fsm_stack.settings.mesh_config.not_in_system` names it.
-        sidecar_image: Envoy's; empty, as the chart leaves it: the injector's environment decides.
-        init_image: of the init container; empty: the injector's environment decides.
+    What OSM does not have is left out; :func:`fsm_stack.settings.models.mesh.not_in_system` names
+    it.
     """
-    settings = sections(mesh)
-    images = {"envoyImage": sidecar_image, "initContainerImage": init_image}
-    given = mesh.feature_flags.model_fields_set
-    flags = _pick(settings["featureFlags"], _OSM_FLAGS)
-    if "enable_egress_policy" not in given:
+    spec = _settings(mesh, OSM)
+    spec["traffic"].pop("interceptionMode", None)
+    flags = spec["featureFlags"]
+    if "enable_egress_policy" not in mesh.feature_flags.model_fields_set:
         flags["enableEgressPolicy"] = False  # the chart's preset does not carry this value on
-    observability = settings["observability"]
-    return {
-        "sidecar": _sidecar(
-            {
-                name: value
-                for name, value in settings["sidecar"].items()
-                if name != "sidecarTimeout"
-            }
-        )
-        | {name: image for name, image in images.items() if image},
-        "traffic": _traffic(settings["traffic"]),
-        "observability": {
-            "osmLogLevel": observability["fsmLogLevel"],
-            "enableDebugServer": False,
-            "tracing": _pick(observability["tracing"], _TRACING),
-        },
-        "certificate": settings["certificate"],
-        "featureFlags": {
-            "enableWASMStats": True,
-            "enableEnvoyActiveHealthChecks": settings["featureFlags"][
-                "enableSidecarActiveHealthChecks"
-            ],
-            "enableMeshRootCertificate": False,
-        }
-        | flags,
-    }
+    spec["featureFlags"] = {
+        "enableWASMStats": True,
+        "enableEnvoyActiveHealthChecks": flags.pop("enableSidecarActiveHealthChecks"),
+        "enableMeshRootCertificate": False,
+    } | flags
+    return spec

@@ -213,9 +213,6 @@ def deployment(
     }
 
 
-VAULT_DEFAULT_ROLE: Final = "flomesh"
-
-
 def _flag(name: str, *, on: bool) -> str:
     return f"--{name}={'true' if on else 'false'}"
 

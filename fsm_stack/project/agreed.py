@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Finding, finding
-from fsm_stack.project.project import did_you_mean, read_text
+from fsm_stack.project.project import read_text
 from fsm_stack.review.changes import setting_changes, unlisted
 from fsm_stack.review.contracts import Placed
 from fsm_stack.review.side import (

@@ -8,24 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.project.files import decoded, read_file, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'prod'?``, or nothing when no known word is near."""
-    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake needs it
-
-    by_case = {name.casefold(): name for name in known}
-    near = get_close_matches(word.casefold(), by_case, n=1)
-    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 PROJECT_FILE: Final = "Pulumi.yaml"

@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.errors import FindingsError, InputError, did_you_mean
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
 from fsm_stack.project.files import decoded, read_file, told
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.objects import object_at, workloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.lists import InterceptLists
+    from fsm_stack.redirection.origins import Declared
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
 
@@ -49,6 +49,9 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
         InputError: the text cannot be decoded, or has no such init container, or several whose
             scripts differ.
     """
+    from fsm_stack.workloads.documents import split  # noqa: PLC0415  # a script needs no YAML
+    from fsm_stack.workloads.objects import workloads  # noqa: PLC0415  # likewise
+
     names = {system.init_container for system in systems}
     found: dict[str, str] = {}
     for document in split(text.splitlines(keepends=True), file=shown):
@@ -66,6 +69,8 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
 
 
 def _scripts(pod: dict[str, Any], names: set[str]) -> Iterator[tuple[str, str]]:
+    from fsm_stack.workloads.objects import object_at  # noqa: PLC0415  # likewise
+
     containers = object_at(pod, ("spec",)).get("initContainers")
     for item in containers if isinstance(containers, list) else ():
         args = item.get("args") if isinstance(item, dict) else None
@@ -130,6 +135,22 @@ class RulesSource:
             raise FindingsError(self.placed([*refused(self.reading.ruleset)]))
         return self.reading.ruleset
 
+    def notes(self, today: date) -> Declared | None:
+        """The stack's own entries behind these rules; None for a script from elsewhere."""
+        if self.settings is None:
+            return None
+        from fsm_stack.redirection.origins import declared  # noqa: PLC0415  # a script has none
+
+        return declared(self.settings, self.profile, today)
+
+    def named_ranges(self) -> tuple[tuple[str, str], ...]:
+        """The cluster's own ranges, each with what it is; empty where nothing is known."""
+        if self.settings is None:
+            return ()
+        cluster = self.settings.cluster
+        pods = [("pods", cidr) for cidr in cluster.pod_ranges]
+        return (*pods, *(("services", cidr) for cidr in cluster.service_ranges))
+
     def as_json(self) -> dict[str, Any]:
         """Where the rules are from, for ``--output json``."""
         if self.settings is None:
@@ -164,7 +185,7 @@ def of_stack(project_dir: Path, name: str, profile: str | None = None) -> RulesS
 
 def of_settings(settings: StackSettings, name: str, profile: str | None = None) -> RulesSource:
     """The same for settings that are loaded already."""
-    from fsm_stack.iptables.script import script  # noqa: PLC0415  # a script needs no templates
+    from fsm_stack.iptables.write import script  # noqa: PLC0415  # a script needs no templates
     from fsm_stack.redirection.origins import intercept_lists  # noqa: PLC0415  # likewise
     from fsm_stack.settings.effective import profile_lists  # noqa: PLC0415  # likewise
 
@@ -201,8 +222,6 @@ def _require_script(settings: StackSettings, name: str) -> None:
 
 
 def _no_profile(name: str, known: tuple[str, ...]) -> str:
-    from fsm_stack.project.project import did_you_mean  # noqa: PLC0415  # only a mistake needs it
-
     expected = f"; expected one of {', '.join(known)}" if known else "; the stack has none"
     return f"{name!r}: no such profile{did_you_mean(name, known) or expected}"
 

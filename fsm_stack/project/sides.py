@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
 from fsm_stack.project.files import decoded, read_tree
 from fsm_stack.project.git import Repository, repository
-from fsm_stack.project.project import STACK_FILE_MAX, did_you_mean, find_project, read_text
+from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.intent import TRAILER, Intent, intent

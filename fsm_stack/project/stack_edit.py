@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.redirection.tidying import Kept, ListEdit
-    from fsm_stack.settings.checks.lists import AnyEntry
+    from fsm_stack.settings.effective import AnyEntry
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 

@@ -30,7 +30,7 @@ from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import PROJECT, from_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from fsm_stack.settings.reader import Loaded
 
@@ -140,16 +140,9 @@ def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
 
 def report(findings: tuple[Finding, ...]) -> None:
     """Every finding to the engine's log, as loud as it is severe."""
+    logs = {"error": pulumi.log.error, "warning": pulumi.log.warn, "info": pulumi.log.info}
     for item in findings:
-        _log(item.severity)(item.as_text(severity=False))
-
-
-def _log(severity: Severity) -> Callable[[str], None]:
-    return {
-        Severity.ERROR: pulumi.log.error,
-        Severity.WARNING: pulumi.log.warn,
-        Severity.INFO: pulumi.log.info,
-    }[severity]
+        logs[item.severity](item.as_text(severity=False))
 
 
 def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:

@@ -26,20 +26,18 @@ IDENTITY_NAMESPACE: Final = "kube-system"
 
 # Source: k8s.io/apimachinery pkg/util/managedfields, the API server's words.
 _CONFLICT: Final = "Apply failed with"
+_EITHER: Final = (
+    "declares; the API server's error names the writer after 'conflict with', and the fields. "
+    "Either take their values into the stack file, or"
+)
 CONFLICT_REMEDIES: Final = (
-    "Someone else wrote fields of the MeshConfig that this stack declares; the API server's error "
-    "names the writer after 'conflict with', and the fields. Either take their values into the "
-    f"stack file, or set {FORCE_MESH_CONFIG} to true for one pulumi up, which takes the "
-    "fields back."
+    f"Someone else wrote fields of the MeshConfig that this stack {_EITHER} set "
+    f"{FORCE_MESH_CONFIG} to true for one pulumi up, which takes the fields back."
 )
 OTHER_REMEDIES: Final = (
-    "Someone else wrote fields of this object that the stack declares; the API server's error "
-    "names the writer after 'conflict with', and the fields. Either take their values into the "
-    f"stack file, or run one pulumi up with {FORCE_EVERY_OBJECT} in its environment, "
-    "which takes the fields of every object back."
+    f"Someone else wrote fields of this object that the stack {_EITHER} run one pulumi up with "
+    f"{FORCE_EVERY_OBJECT} in its environment, which takes the fields of every object back."
 )
-
-
 OTHER_STACK: Final = (
     "Another stack has made this object: the annotation in the API server's error names it, and "
     "its object was left alone. A cluster holds one FSM mesh, since names of its cluster-wide "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -31,23 +30,12 @@ def run(project: Path | None = None) -> None:
 
     As an inline program of the Automation API: ``partial(run, Path("path/of/the/project"))``.
 
-    The garbage collector rests meanwhile, and leaves alone afterwards what was made: thousands of
-    generated classes that stay to the end. It would look through all of them again and again, also
-    when the interpreter ends: a fifth of a preview's time.
-
     Args:
         project: the project's directory, where the engine does not say it.
 
     Raises:
         RunError: the settings have errors, or cannot be used; the engine shows no traceback.
     """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        from fsm_stack.pulumi.config import declare  # noqa: PLC0415  # while it rests
+    from fsm_stack.pulumi.config import declare  # noqa: PLC0415  # importing this module costs nothing
 
-        declare(project)
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
+    declare(project)

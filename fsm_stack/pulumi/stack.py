@@ -101,31 +101,11 @@ def _whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
             return value
 
 
-class ControlPlane(pulumi.ComponentResource):
-    """The programs of the mesh and what they need: namespace, roles, ConfigMaps, Services."""
-
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fsm-stack:index:ControlPlane", name, {}, opts)
-
-
-class MeshConfig(pulumi.ComponentResource):
-    """The mesh's configuration and its definition."""
-
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fsm-stack:index:MeshConfig", name, {}, opts)
-
-
-class InjectorWebhook(pulumi.ComponentResource):
-    """The webhook that puts sidecars into pods, and the namespaces under it."""
-
-    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("fsm-stack:index:InjectorWebhook", name, {}, opts)
-
-
+# The type of each part's component, under which the state knows it.
 PARTS: Final = {
-    Part.CONTROL_PLANE: ControlPlane,
-    Part.MESH_CONFIG: MeshConfig,
-    Part.INJECTOR_WEBHOOK: InjectorWebhook,
+    Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
+    Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
+    Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
 }
 
 
@@ -177,8 +157,9 @@ def _declare(
 ) -> dict[str, pulumi.CustomResource]:
     """All objects, wave by wave."""
     used = {manifest.part for manifest in manifests}
+    inside = pulumi.ResourceOptions(parent=stack)
     parts = {
-        part: component(f"{name}-{part}", pulumi.ResourceOptions(parent=stack))
+        part: pulumi.ComponentResource(component, f"{name}-{part}", {}, inside)
         for part, component in PARTS.items()
         if part in used
     }
@@ -186,7 +167,7 @@ def _declare(
     waves = groupby(sorted(named, key=lambda pair: pair[1].wave), key=lambda pair: pair[1].wave)
     resources: dict[str, pulumi.CustomResource] = {}
     made: dict[Key, pulumi.CustomResource] = {}
-    before = _first(stack, name, settings)
+    before = _first(name, settings, inside)
     mesh_config = remedies(f"{name}-mesh-config", CONFLICT_REMEDIES)
     others = remedies(name, OTHER_REMEDIES)
     for wave, members in waves:
@@ -214,10 +195,9 @@ def _declare(
 
 
 def _first(
-    stack: FsmStack, name: str, settings: StackSettings
+    name: str, settings: StackSettings, inside: pulumi.ResourceOptions
 ) -> list[pulumi.Input[pulumi.Resource]]:
     """What the first wave waits for: the cluster, where the settings say which one it is."""
     if settings.cluster.uid is None and settings.cluster.context is None:
         return []
-    opts = pulumi.ResourceOptions(parent=stack)
-    return [the_cluster(f"{name}-cluster", settings.cluster.uid, opts=opts)]
+    return [the_cluster(f"{name}-cluster", settings.cluster.uid, opts=inside)]

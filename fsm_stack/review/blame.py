@@ -11,7 +11,7 @@ from fsm_stack.iptables.judge.loadable import NotLoadableError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import verdict_text
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.redirection.origins import behind, declared, declared_text
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import Decision, SideName

@@ -18,7 +18,7 @@ from fsm_stack.iptables.packet import (
 from fsm_stack.iptables.sets.coverage import Coverage
 from fsm_stack.iptables.sets.diagram import Diagrams
 from fsm_stack.iptables.sets.difference import shifts
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.entries import entry_line, meets
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.iptables.sets.reach import Traffic
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region, Traffic
     from fsm_stack.review.restarting.pods import Pods
     from fsm_stack.review.side import Side
     from fsm_stack.review.words import Known

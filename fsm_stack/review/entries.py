@@ -12,7 +12,7 @@ from fsm_stack.iptables.sets.ranges import (
     intersection,
     ipv4_range,
 )
-from fsm_stack.iptables.sets.region import length
+from fsm_stack.iptables.sets.reach import length
 from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import (
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region
     from fsm_stack.review.fates import Pair
     from fsm_stack.review.side import Side
-    from fsm_stack.settings.accepting import Bypass
+    from fsm_stack.settings.effective import Bypass
     from fsm_stack.yaml.places import Path
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
 from fsm_stack.iptables.rule import Destination, Multiport, Source
-from fsm_stack.iptables.rule_text import step_line
 from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.diagram import Diagrams, TooComplexError
 from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.ranges import (
     canonical,
 )
+from fsm_stack.iptables.write import step_line
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import RuleLine, RulesChange
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.rule import Match, Step
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.iptables.sets.reach import Traffic
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region, Traffic
     from fsm_stack.review.side import Side
 
 

@@ -20,8 +20,7 @@ from fsm_stack.iptables.packet import ToListener, Untouched
 from fsm_stack.iptables.sets.coverage import Coverage
 from fsm_stack.iptables.sets.diagram import Diagrams
 from fsm_stack.iptables.sets.difference import shifts
-from fsm_stack.iptables.sets.reach import Traffic
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import Traffic, region_text
 from fsm_stack.iptables.sets.written import Written, written
 from fsm_stack.review.fates import Unreadable, traffic_of
 from fsm_stack.review.outcome import Expected

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic.alias_generators import to_camel
 
-from fsm_stack.iptables.sets.region import SET_TEXTS, Region, set_text
+from fsm_stack.iptables.sets.reach import SET_TEXTS, Region, set_text
 
 if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.sets.region import (
+    from fsm_stack.iptables.sets.reach import (
         Region,
     )
     from fsm_stack.review.model import EntryLine, Witness

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.review.compare import NEW_PODS
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.packet import ToListener, Untouched
 from fsm_stack.iptables.sets.ranges import IPV4_END, intersection
-from fsm_stack.iptables.sets.region import length
+from fsm_stack.iptables.sets.reach import length
 from fsm_stack.review.model import Level, Risk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.iptables.sets.region import Intervals
+    from fsm_stack.iptables.sets.reach import Intervals
 
 RISKS: Final[dict[str, tuple[Level, str]]] = {
     "everything-bypasses": (

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Place
 from fsm_stack.iptables.read.text import Reading, read
-from fsm_stack.iptables.script import script
+from fsm_stack.iptables.write import script
 from fsm_stack.lists import LISTS, InterceptLists, merged
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.redirection.scopes import MESH, redirection
-from fsm_stack.settings.accepting import Bypass, bypasses
-from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.effective import Bypass, bypasses, profile_lists
 from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.settings.reader import nowhere
 from fsm_stack.snapshot.shape import mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import ToListener, Untouched, verdict_text
-from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import region_text
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.entries import entries_behind
 from fsm_stack.review.fates import Unreadable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Packet, Verdict
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.iptables.sets.difference import Shift
-    from fsm_stack.iptables.sets.region import Region
+    from fsm_stack.iptables.sets.reach import Region
     from fsm_stack.review.fates import Fates, Pair
 
 

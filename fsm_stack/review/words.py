@@ -14,14 +14,14 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
     merged,
 )
-from fsm_stack.iptables.sets.region import length, set_text
-from fsm_stack.settings.models.stack import METADATA_RANGES, PRESETS
+from fsm_stack.iptables.sets.reach import length, set_text
+from fsm_stack.settings.models.stack import METADATA_RANGES
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fsm_stack.iptables.sets.region import Intervals, Region
+    from fsm_stack.iptables.sets.reach import Intervals, Region
     from fsm_stack.settings.models.stack import StackSettings
 
 # What a port means to most readers. Source: IANA's service names, and the projects' documents.
@@ -44,6 +44,12 @@ PORTS: Final = {
     9200: "Elasticsearch",
     11211: "memcached",
     27017: "MongoDB",
+}
+# Whose instance metadata the preset of a profile is.
+_METADATA: Final = {
+    "cloud-metadata": "instance metadata of AWS, Azure, Google Cloud and others",
+    "cloud-metadata-alibaba": "instance metadata of Alibaba Cloud",
+    "cloud-metadata-oracle-classic": "instance metadata of Oracle Cloud Classic",
 }
 # Source: RFC 1918, RFC 6598, RFC 3927, RFC 1122.
 WELL_KNOWN_RANGES: Final = {
@@ -95,7 +101,7 @@ def spans(ranges: Sequence[str]) -> Intervals:
 
 def known_of(settings: StackSettings | None) -> Known:
     """What a stack says of its cluster, and what everybody knows."""
-    metadata = tuple((cidr, _preset(name)) for name, cidr in METADATA_RANGES.items())
+    metadata = tuple((cidr, _METADATA[name]) for name, cidr in METADATA_RANGES.items())
     rest = (*metadata, *WELL_KNOWN_RANGES.items())
     if settings is None:
         return Known(names=rest)
@@ -119,10 +125,6 @@ def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
         if cluster.api_server is not None:
             found["api-server"] = (f"{cluster.api_server.address}/32",)
     return found
-
-
-def _preset(name: str) -> str:
-    return PRESETS[name].rpartition(",")[0]
 
 
 def subject(region: Region) -> str:

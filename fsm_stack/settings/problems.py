@@ -6,17 +6,17 @@ item has other indexes than the file: :meth:`Pruned.original` gives the file's b
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from fsm_stack.errors import nearest
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.base import EXPECTED
-from fsm_stack.yaml.places import Path, path_text
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,16 +144,6 @@ _WORDS: Final = {
     "model_attributes_type": "a mapping",
     "none_required": "nothing",
 }
-_DIFFER: Final = 0.6  # difflib's own default: below it, a suggestion is noise
-
-
-def nearest(word: str, known: list[str]) -> str | None:
-    """The known word that a misspelt one probably means."""
-    by_lower = {name.lower(): name for name in known}
-    if word.lower() in by_lower:
-        return by_lower[word.lower()]
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=_DIFFER)
-    return by_lower[close[0]] if close else None
 
 
 def _unwrap(annotation: Any) -> Any:  # noqa: ANN401  # a typing form

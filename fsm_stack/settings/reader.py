@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
 from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
-from fsm_stack.settings.accepting import apply_accepted
 from fsm_stack.settings.checks import check_settings
+from fsm_stack.settings.effective import apply_accepted
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.problems import Pruned, keys_at, location, nearest, to_finding, type_name
+from fsm_stack.settings.problems import Pruned, keys_at, location, to_finding, type_name
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -148,13 +148,14 @@ class Reader:
             project, key = full_key.split(":", 1) if ":" in full_key else (PROJECT, full_key)
             if project == PROJECT:
                 if key in self.file_keys:
-                    self._twice(full_key, self.file_keys[key])
+                    first = self.file_keys[key]
+                    message = f"expected each key once, got {full_key!r} beside {first!r}"
+                    place = ("config", full_key)
+                    self._report_key("duplicate-key", place, message, path=full_key)
                     continue
                 self.file_keys[key] = full_key
                 if isinstance(value, dict) and set(value) == {"secure"}:
-                    self.report(
-                        "secret-value", (key,), "expected a plain setting, got a secret", ""
-                    )
+                    self.refuse_secret((key,))
                     continue
                 settings[key] = engine_value(key, value) if isinstance(value, str) else value
             else:
@@ -162,33 +163,29 @@ class Reader:
         self._refuse_nested_secrets(settings, ())
         return settings
 
+    def _report_key(
+        self, rule_id: str, key: Path, message: str, *, path: str, fix: str = ""
+    ) -> None:
+        """Add a finding at a key of the file, which is no settings path."""
+        spot = self.document.place(key, of_key=True)
+        item = finding(rule_id, message, fix=fix)
+        self.findings.append(
+            item.at(file=spot.file, line=spot.line, column=spot.column, path=path)
+        )
+
+    def refuse_secret(self, path: Path) -> None:
+        """Add the finding of a secret where a plain setting is expected."""
+        self.report("secret-value", path, "expected a plain setting, got a secret", "")
+
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
         for key in data:
             if key not in _ENGINE_KEYS:
-                close = nearest(key, sorted(_ENGINE_KEYS))
-                hint = f"; did you mean {close!r}?" if close else ""
-                spot = self.document.place((key,), of_key=True)
-                self.findings.append(
-                    finding(
-                        "unknown-key", f"expected a key of a Pulumi stack file, got {key!r}{hint}"
-                    ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
-                )
+                hint = did_you_mean(key, sorted(_ENGINE_KEYS))
+                message = f"expected a key of a Pulumi stack file, got {key!r}{hint}"
+                self._report_key("unknown-key", (key,), message, path=key)
         if "environment" in data:
-            spot = self.document.place(("environment",), of_key=True)
-            self.findings.append(
-                finding(
-                    "esc-environment",
-                    "expected every setting in this file; only the engine reads environments",
-                ).at(file=spot.file, line=spot.line, column=spot.column, path="environment")
-            )
-
-    def _twice(self, key: str, first: str) -> None:
-        spot = self.document.place(("config", key), of_key=True)
-        self.findings.append(
-            finding("duplicate-key", f"expected each key once, got {key!r} beside {first!r}").at(
-                file=spot.file, line=spot.line, column=spot.column, path=key
-            )
-        )
+            message = "expected every setting in this file; only the engine reads environments"
+            self._report_key("esc-environment", ("environment",), message, path="environment")
 
     def check_project(self, full_key: str, project: str, key: str) -> None:
         """A key of another project: whether it is ours under a wrong name.
@@ -199,14 +196,10 @@ class Reader:
         ours = key in keys_at(StackSettings, ()) and key not in _COMMON_KEYS
         if not (misspelt or ours):
             return
-        spot = self.document.place((*self.prefix, full_key), of_key=True)
-        self.findings.append(
-            finding(
-                "unknown-key",
-                f"expected the project {PROJECT!r} before the colon, got {project!r}",
-                fix=f"Write {PROJECT}:{key}.",
-            ).at(file=spot.file, line=spot.line, column=spot.column, path=key)
-        )
+        message = f"expected the project {PROJECT!r} before the colon, got {project!r}"
+        place = (*self.prefix, full_key)
+        fix = f"Write {PROJECT}:{key}."
+        self._report_key("unknown-key", place, message, path=key, fix=fix)
 
     def _refuse_nested_secrets(self, value: Any, path: Path) -> None:  # noqa: ANN401  # JSON
         if isinstance(value, list):
@@ -214,7 +207,7 @@ class Reader:
                 self._refuse_nested_secrets(item, (*path, index))
         elif isinstance(value, dict):
             if path and set(value) == {"secure"}:
-                self.report("secret-value", path, "expected a plain setting, got a secret", "")
+                self.refuse_secret(path)
                 value.clear()
             for key, item in value.items():
                 self._refuse_nested_secrets(item, (*path, key))

@@ -6,13 +6,14 @@ Both go through the same strict validation and the same checks, and report every
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import in_order
 from fsm_stack.settings.models.policy import Policy
+from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.problems import location, to_finding
 from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value
 from fsm_stack.yaml.places import Document, read_yaml
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Place
     from fsm_stack.yaml.places import Path
 
-__all__ = ["PROJECT", "Loaded", "from_engine", "load_mapping", "load_policy", "load_text"]
+__all__ = [
+    "PROJECT",
+    "Loaded",
+    "from_engine",
+    "load_mapping",
+    "load_policy",
+    "load_text",
+    "stack_schema",
+]
 
 
 def load_text(text: str, *, file: str, today: date) -> Loaded:
@@ -112,8 +121,61 @@ def from_engine(
             continue
         reader.file_keys[key] = full_key
         if full_key in secret_keys:
-            reader.report("secret-value", (key,), "expected a plain setting, got a secret", "")
+            reader.refuse_secret((key,))
             continue
         data[key] = engine_value(key, value)
     reader.require_some(data)
     return reader.load(data, today)
+
+
+_ENTRY_MODELS: Final = ("PortEntry", "CidrEntry", "InterfaceEntry")
+
+
+def stack_schema() -> dict[str, Any]:
+    """The schema of a whole stack file: our keys typed, other projects' keys free.
+
+    Every description of a setting is the model's. A list entry is a plain value or the long form
+    with ``reason``, ``owner`` and ``until``.
+    """
+    models = StackSettings.model_json_schema(by_alias=True, mode="validation")
+    definitions = models.pop("$defs", {})
+    for name in _ENTRY_MODELS:
+        entry = definitions.get(name)
+        if entry is not None:
+            definitions[name] = {
+                "anyOf": [entry["properties"]["value"], entry],
+                "description": entry.get("description", ""),
+            }
+    settings = {
+        f"{PROJECT}:{key}": _without_default(schema)
+        for key, schema in models["properties"].items()
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Pulumi.<stack>.yaml of fsm-stack",
+        "description": "One environment of an FSM service mesh.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "config": {
+                "type": "object",
+                "description": "The stack's config. Keys of other projects are theirs.",
+                "properties": settings,
+                "patternProperties": {f"^(?!{PROJECT}:)[^:]+:.+$": {}},
+                "additionalProperties": False,
+            },
+            "secretsprovider": {"type": "string", "description": "The engine's own."},
+            "encryptedkey": {"type": "string", "description": "The engine's own."},
+            "encryptionsalt": {"type": "string", "description": "The engine's own."},
+        },
+        "$defs": definitions,
+    }
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    """A whole section's default repeats what its own fields say."""
+    return {
+        key: value
+        for key, value in schema.items()
+        if key != "default" or not isinstance(value, dict | list)
+    }

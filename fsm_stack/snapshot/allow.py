@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
-from fsm_stack.snapshot.program_pod import program_of
+from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS, without_credentials
-from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts
+from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
+
 
 # Keys of MeshConfigs that carry credentials: observability.remoteLogging.authorization, FLB's.
 _CREDENTIALS: Final = frozenset({"authorization", "password", "username", "token", "secretkey"})
@@ -50,11 +51,10 @@ _MANAGED: Final[Shape] = {**META, "managedFields": True}  # names of fields, no 
 
 def _program_environment(value: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     """Of the control plane's environment only the images that it injects."""
-    entries = value if isinstance(value, list) else []
     return [
         {"name": item["name"], "value": item.get("value")}
-        for item in entries
-        if isinstance(item, dict) and str(item.get("name", "")).endswith("_IMAGE")
+        for item in mappings(value)
+        if str(item.get("name", "")).endswith("_IMAGE")
     ]
 
 
@@ -126,15 +126,9 @@ _OWNER: Final[Shape] = {
 }
 
 
-def _words(values: Any) -> list[str]:  # noqa: ANN401  # decoded JSON
-    """The texts of a list."""
-    known = values if isinstance(values, list) else []
-    return [item for item in known if isinstance(item, str)]
-
-
 _SELECTOR: Final[Shape] = {
     "matchLabels": texts,
-    "matchExpressions": [{"key": str, "operator": str, "values": _words}],
+    "matchExpressions": [{"key": str, "operator": str, "values": words}],
 }
 _ENTRY: Final[Shape] = {
     "name": True,
@@ -169,8 +163,8 @@ def _webhooks(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     """The meshes' own webhooks; where other products listen is nobody's business."""
     return [
         pruned(value, _ENTRY)
-        for value in (values if isinstance(values, list) else [])
-        if isinstance(value, dict) and str(value.get("name")).startswith(_OF_MESHES)
+        for value in mappings(values)
+        if str(value.get("name")).startswith(_OF_MESHES)
     ]
 
 

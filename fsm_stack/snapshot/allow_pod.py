@@ -5,13 +5,14 @@ Never an application's environment, arguments or volumes.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.snapshot.programs import telling
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text
 from fsm_stack.systems import SYSTEMS
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from fsm_stack.yaml import Json
 
 PREFIXES: Final = tuple(sorted({f"{known.annotation_prefix}/" for known in SYSTEMS.values()}))
 INIT_CONTAINERS: Final = frozenset(known.init_container for known in SYSTEMS.values())

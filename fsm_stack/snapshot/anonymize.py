@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.lists import KEYS
-from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS, SIDECARS
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
+from fsm_stack.snapshot.allow_pod import MESH_CONTAINERS
+from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
@@ -23,23 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _PUBLIC: Final = (
     frozenset({"kube-system", "kube-public", "default", "fsm-redirection"})
-    | INIT_CONTAINERS
-    | SIDECARS
-    | frozenset(
-        name
-        for known in SYSTEMS.values()
-        for name in (
-            known.default_namespace,
-            known.mesh_config_name,
-            known.injector_name,
-            known.controller_name,
-            known.bootstrap_name,
-        )
-    )
+    | MESH_CONTAINERS
+    | PROGRAMS
+    | {known.default_namespace for known in SYSTEMS.values()}
+    | {known.mesh_config_name for known in SYSTEMS.values()}
 )
 # Objects whose own names are the mesh's; of the namespace that they are in that is not sure.
 _OF_MESH: Final = frozenset(

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fsm_stack.yaml import Json
 
 # A key of an annotation: an optional DNS prefix, a slash, a name. Source: Kubernetes validation.
 _KEY: Final = r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
@@ -71,8 +73,6 @@ def _read_map(inside: str) -> dict[str, str]:
         )
     return found
 
-
-Json = dict[str, Any]
 
 _FIELD: Final = re.compile(r"(?P<key>[A-Z][A-Za-z0-9 ]*):(?:\s+(?P<value>\S.*))?")
 _PAIR: Final = re.compile(r"(?P<key>[^\s:=]+)(?::\s|=)(?P<value>.*)")

@@ -9,13 +9,15 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS, MESH_CONTAINERS, ours
+from fsm_stack.snapshot.programs import PROGRAMS, telling
 from fsm_stack.snapshot.shape import mapping, mappings, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fsm_stack.yaml import Json
+
 StateName = Literal["waiting", "running", "terminated", "unknown"]
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class State:
     Attributes:
         name: ``unknown`` where there is no status.
         reason: such as ``CrashLoopBackOff``.
-        message: only of the mesh's own containers.
+        message: only of the mesh's own containers, and of the control plane's.
         exit_code: of a terminated one.
     """
 
@@ -43,7 +45,7 @@ class Container(NamedTuple):
 
     Attributes:
         name: its name.
-        image: only of the mesh's own containers.
+        image: only of the mesh's own containers, and of the control plane's.
         init: it stands among the init containers.
         native: an init container that keeps running: a native sidecar.
         ports: container and host ports.
@@ -51,7 +53,7 @@ class Container(NamedTuple):
         script: of the init container that loads the rules: its last argument.
         state: now.
         last: before the last restart.
-        ready: its status says so.
+        ready: its status says so; an init container that has ended well is.
         restarts: so many times.
     """
 
@@ -66,6 +68,11 @@ class Container(NamedTuple):
     last: State = UNKNOWN
     ready: bool = False
     restarts: int = 0
+
+    @property
+    def failed(self) -> State:
+        """How it ended last, now or before its restart; ``unknown``: it never did."""
+        return self.state if self.state.name == "terminated" else self.last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,9 @@ class Pod:
         user: ``securityContext.runAsUser`` of the pod.
         phase: ``Running`` and so on; empty: unknown.
         reason: why the kubelet ended it, such as ``Evicted``; empty: it did not.
+        message: of that; only of the control plane's pods.
+        scheduled: a scheduler has given it a node.
+        unscheduled: why no node takes it, in the scheduler's words; empty: one has.
         address: the pod's.
         containers: init containers first, in order.
         elided: it was read from text that leaves parts out.
@@ -111,6 +121,9 @@ class Pod:
     user: int | None = None
     phase: str = ""
     reason: str = ""
+    message: str = ""
+    scheduled: bool = False
+    unscheduled: str = ""
     address: str = ""
     containers: tuple[Container, ...] = ()
     elided: bool = False
@@ -129,6 +142,16 @@ class Pod:
             if item.name == name:
                 return item
         return None
+
+    @property
+    def program(self) -> str:
+        """The Deployment of the control plane that it is of; empty: it is another pod."""
+        return _program(self.owner)
+
+    @property
+    def waiting(self) -> tuple[Container, ...]:
+        """The containers that keep it from being ready."""
+        return tuple(one for one in self.containers if not one.ready)
 
     def counted(self) -> tuple[Container, ...]:
         """Those that kubectl counts in READY: the containers, and native sidecars.
@@ -155,8 +178,12 @@ def pod(item: Mapping[str, Any]) -> Pod:
         for part in ("initContainerStatuses", "containerStatuses")
         for one in mappings(status.get(part))
     }
+    owner = owner_of(metadata)
+    program = bool(_program(owner))
+    placed = _scheduled(status) if program else {}
+    refused = placed.get("status") == "False"
     containers = [
-        _container(one, statuses.get(text(one.get("name"))), init=init)
+        _container(one, statuses.get(text(one.get("name"))), init=init, program=program)
         for part, init in (("initContainers", True), ("containers", False))
         for one in mappings(spec.get(part))
     ]
@@ -167,11 +194,14 @@ def pod(item: Mapping[str, Any]) -> Pod:
         annotations=ours(metadata.get("annotations")),
         created=text(metadata.get("creationTimestamp")),
         deleted=bool(metadata.get("deletionTimestamp")),
-        owner=owner_of(metadata),
+        owner=owner,
         host_network=spec.get("hostNetwork") is True,
         user=_number(mapping(spec.get("securityContext")).get("runAsUser")),
         phase=intern(text(status.get("phase"))),
         reason=text(status.get("reason")),
+        message=text(status.get("message")) if program else "",
+        scheduled=placed.get("status") == "True" or status.get("phase") != "Pending",
+        unscheduled=(text(placed.get("message")) or text(placed.get("reason"))) if refused else "",
         address=text(status.get("podIP")),
         containers=tuple(containers),
         elided=item.get("elided") is True,
@@ -181,23 +211,29 @@ def pod(item: Mapping[str, Any]) -> Pod:
     )
 
 
-def _container(item: Json, status: Json | None, *, init: bool) -> Container:
+def _scheduled(status: Json) -> Json:
+    """The condition by which a pod has a node; before that only the scheduler has a word."""
+    conditions = mappings(status.get("conditions"))
+    return next((one for one in conditions if one.get("type") == "PodScheduled"), {})
+
+
+def _container(item: Json, status: Json | None, *, init: bool, program: bool) -> Container:
     known = status or {}
     name = intern(text(item.get("name")))
-    of_mesh = name in MESH_CONTAINERS
+    told = program or name in MESH_CONTAINERS
     args = item.get("args") if name in INIT_CONTAINERS else None
     security = item.get("securityContext")
     last = known.get("lastState")
     return Container(
         name=name,
-        image=_shared(text(item.get("image"))) if of_mesh else "",
+        image=_shared(text(item.get("image"))) if told else "",
         init=init,
         native=init and item.get("restartPolicy") == "Always",
         ports=_ports(item["ports"]) if "ports" in item else (),
         user=_number(mapping(security).get("runAsUser")) if security else None,
         script=_shared(text(args[-1])) if isinstance(args, list) and args else None,
-        state=state_of(known.get("state"), with_message=of_mesh),
-        last=state_of(last, with_message=of_mesh) if last else UNKNOWN,
+        state=_state(known.get("state"), told=told, program=program),
+        last=_state(last, told=told, program=program) if last else UNKNOWN,
         ready=known.get("ready") is True,
         restarts=_number(known.get("restartCount")) or 0,
     )
@@ -218,8 +254,8 @@ def _ports(value: object) -> tuple[int, ...]:
     return tuple(found)
 
 
-def state_of(value: object, *, with_message: bool) -> State:
-    """Where a container is, by its status."""
+def _state(value: object, *, told: bool, program: bool) -> State:
+    """Where a container is, by its status; of a program's message the telling lines."""
     if not value or not isinstance(value, dict):
         return UNKNOWN
     known = value
@@ -227,10 +263,11 @@ def state_of(value: object, *, with_message: bool) -> State:
     for name in names:
         if name in known:
             about = mapping(known[name])
+            message = text(about.get("message")) if told else ""
             return _shared_state(
                 name,
                 text(about.get("reason")),
-                text(about.get("message")) if with_message else "",
+                telling(message) if message and program else message,
                 _number(about.get("exitCode")),
             )
     return UNKNOWN
@@ -249,6 +286,16 @@ def owner_of(metadata: Json) -> Owner | None:
             front = _deployment(name, metadata) if kind == "ReplicaSet" else ""
             return Owner(kind="Deployment", name=front) if front else Owner(kind=kind, name=name)
     return None
+
+
+def _program(owner: Owner | None) -> str:
+    known = owner is not None and owner.kind == "Deployment" and owner.name in PROGRAMS
+    return owner.name if owner is not None and known else ""
+
+
+def program_of(item: Mapping[str, Any]) -> str:
+    """The program of a control plane whose pod this is; empty: it is another pod."""
+    return _program(owner_of(mapping(item.get("metadata"))))
 
 
 # What a Deployment puts behind its name: a hash in the letters of SafeEncodeString

@@ -30,6 +30,11 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def words(value: object) -> list[str]:
+    """The texts of a list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def pruned(value: Any, shape: Shape) -> Any:  # noqa: ANN401  # decoded JSON
     """The parts of a value that a shape names; of another type than it names, nothing."""
     if shape is True:

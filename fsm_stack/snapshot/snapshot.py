@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
-from fsm_stack.snapshot.program_pod import ProgramPod, program_of, program_pod
-from fsm_stack.snapshot.programs import PROGRAMS
-from fsm_stack.snapshot.rights import RIGHTS_KINDS
+from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.systems import SYSTEMS
 
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fsm_stack.systems import System
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 IN_CLUSTER: Final = "in-cluster"
@@ -111,7 +108,7 @@ class Snapshot:
     endpoints: tuple[Json, ...] = ()
     programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
-    program_pods: tuple[ProgramPod, ...] = ()
+    program_pods: tuple[Pod, ...] = ()
     program_logs: Mapping[tuple[str, str], str] = field(default_factory=dict)
     events: tuple[Json, ...] = ()
     rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
@@ -172,7 +169,6 @@ class Assembly:
         self._services: dict[tuple[str, str], Json] = {}
         self._programs: dict[tuple[str, str], Json] = {}
         self._logs: dict[str, str] = {}
-        self._program_pods: dict[str, ProgramPod] = {}
         self._program_logs: dict[tuple[str, str], str] = {}
         self._rights: dict[tuple[str, str, str], Json] = {}
         self._redirection: Json | None = None
@@ -206,10 +202,8 @@ class Assembly:
     def _add_pod(self, item: Json) -> None:
         known = pod(item)
         self._pods[known.key] = known
-        owner = known.owner
-        if owner is not None and owner.name in PROGRAMS and program_of(item):
+        if known.program:
             self._parts.add(Part.PROGRAM_PODS)
-            self._program_pods[known.key] = program_pod(item)
 
     def _add_log(self, item: Json, key: str) -> None:
         words = str(item.get("text") or "")
@@ -241,6 +235,7 @@ class Assembly:
             read: parts that were read and may have been empty.
             not_read: parts that were not.
         """
+        pods = tuple(self._pods[key] for key in sorted(self._pods))
         return Snapshot(
             source=source,
             read=frozenset({*self._parts, *read}),
@@ -248,7 +243,7 @@ class Assembly:
             mesh_configs=tuple(self._lists["MeshConfig"].values()),
             redirection=self._redirection,
             namespaces=self._namespaces,
-            pods=tuple(self._pods[key] for key in sorted(self._pods)),
+            pods=pods,
             owners=self._owners,
             mutating=tuple(self._lists["MutatingWebhookConfiguration"].values()),
             validating=tuple(self._lists["ValidatingWebhookConfiguration"].values()),
@@ -256,7 +251,7 @@ class Assembly:
             endpoints=tuple(self._lists["EndpointSlice"].values()),
             programs=self._programs,
             logs=self._logs,
-            program_pods=tuple(self._program_pods[key] for key in sorted(self._program_pods)),
+            program_pods=tuple(pod for pod in pods if pod.program),
             program_logs=self._program_logs,
             events=tuple(self._lists["Event"].values()),
             rights=self._rights,

@@ -1,6 +1,6 @@
 """What texts of programs come from: init logs, events and refusals of the API server.
 
-One table of causes, each with its remedy. The line that tells is kept whole.
+One table of causes, each with its remedy, in the order in which the first counts.
 """
 
 from __future__ import annotations
@@ -9,47 +9,77 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.verify.programs.refusals import pod_refusal
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What iptables prints after every error.
 _ADVICE: Final = ("Try `iptables", "Error occurred at line")
+_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+# The strictest level that the programs of a control plane live with. An init container that loads
+# rules needs NET_ADMIN, which baseline refuses.
+_LEVEL, _LEVEL_OF_MESH = "baseline", "privileged"
+_NAME: Final = re.compile(r"[\w./:-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One known failure.
+    """What a text comes from.
 
     Attributes:
-        means: what it comes from.
-        fix: what to do.
-        line: the line that tells, whole.
+        means: that.
+        fix: what to do; where a pod is refused a step without the end of its sentence, and empty
+            where what is declared has to be applied.
+        line: the line of a log that tells, whole.
+        subject: what refuses a pod, by its name; empty: it has none.
+        answers: a webhook said no; False where it does not answer.
+        known: the words are known.
+        network: the API server does not reach a server that may well run.
     """
 
     means: str
-    fix: str
+    fix: str = ""
     line: str = ""
+    subject: str = ""
+    answers: bool = True
+    known: bool = True
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """One kind of failure.
-
-    Attributes:
-        says: what a line has, in any case; its first group is ``{it}``.
-        means: what it comes from.
-        fix: what to do.
-    """
+    """One kind of failure, by what a text says: its first group is ``{it}``."""
 
     says: re.Pattern[str]
     means: str
     fix: str
+    nameless: str = ""  # the name where the words have none
+    answers: bool = True
+    network: bool = False
+
+    def cause(self, found: re.Match[str], *, line: str = "", **words: str) -> Cause:
+        """The cause in the words of a text: where they are no name, in quotation marks."""
+        name = next((one for one in found.groups() if one), self.nameless)
+        shown = name if line or _NAME.fullmatch(name) else self.nameless or repr(name)
+        return Cause(
+            means=self.means.format(it=shown, **words),
+            fix=self.fix.format(it=shown, **words),
+            line=line,
+            subject="" if line else name,
+            answers=self.answers,
+            network=self.network,
+        )
 
 
 def _kind(says: str, means: str, fix: str) -> _Kind:
     return _Kind(says=re.compile(says, re.IGNORECASE), means=means, fix=fix)
+
+
+def _refusal(  # one line of the table below
+    says: str, means: str, fix: str = "", *, nameless: str = "", answers: bool = True,
+    network: bool = False,
+) -> _Kind:  # fmt: skip
+    return _Kind(says=re.compile(says), means=means, fix=fix, nameless=nameless, answers=answers,
+                 network=network)  # fmt: skip
 
 
 _ADMIT: Final = (
@@ -71,7 +101,7 @@ _LOAD_MODULES: Final = (
 
 # The first that a text has counts. Seen with iptables 1.8.9 of both back ends, dash and busybox
 # sh; the rest from the sources of iptables (nft.c, xtables.c, xshared.c) and runc.
-_KINDS: Final = (
+_OF_LOGS: Final = (
     _kind(r"too many ports specified",
           "one list has more than 15 ports, mesh and pod together",
           "Shorten the mesh-wide list or the pod's annotation to 15 ports together."),
@@ -146,17 +176,89 @@ _KINDS: Final = (
           _LOAD_MODULES),
 )  # fmt: skip
 
+# Source: Kubernetes, plugin/pkg/admission/resourcequota, policy/podsecurity, limitranger,
+# serviceaccount and priority, and apiserver's admission/plugin/webhook.
+_OF_PODS: Final = (
+    _refusal(r"failed quota: ([\w.-]+): must specify ",
+             "ResourceQuota {it} of namespace {place} asks for requests and limits of every "
+             "container, and the mesh's have none",
+             "Set sidecar.resources and sidecar.initResources, or make a LimitRange with "
+             "defaults in namespace {place}"),
+    _refusal(r"exceeded quota: ([\w.-]+)|failed quota: ([\w.-]+)|insufficient quota to match",
+             "ResourceQuota {it} of namespace {place} leaves no room for its pods",
+             "Raise ResourceQuota {it} in namespace {place}, or lower the pods' requests",
+             nameless="for its priority class"),
+    _refusal(r'violates PodSecurity "([^"]+)"',
+             "pod security {it} of namespace {place} refuses its pods",
+             f"kubectl label namespace {{place}} {_ENFORCE}={{level}} --overwrite"),
+    _refusal(r'service ?accounts? "([\w.-]+)" not found',
+             "service account {it} is not there"),
+    _refusal(r"no PriorityClass with name ([\w.-]+)",
+             "the cluster has no priority class {it}",
+             "Make priority class {it}, or name another one in priorityClassName"),
+    _refusal(r'failed calling webhook "([^"]+)".*'
+             r"(?:context deadline exceeded|i/o timeout|Client\.Timeout|no route to host)",
+             "the API server does not reach webhook {it} in time, and without it no pod is made",
+             "Let the API server connect to port 9090 of the injector's pods: a firewall rule "
+             "from the control plane to the nodes, or a NetworkPolicy",
+             answers=False, network=True),
+    _refusal(r'failed calling webhook "([^"]+)".*no such host',
+             "the API server cannot resolve the Service of webhook {it}, and without it no pod "
+             "is made",
+             "Let the API server reach Services of the cluster: its egress (konnectivity) or DNS",
+             answers=False, network=True),
+    _refusal(r'failed calling webhook "([^"]+)".*x509: ',
+             "the API server does not trust the certificate of webhook {it}",
+             "Restart the injector, which writes its authority when it starts",
+             answers=False),
+    _refusal(r'failed calling webhook "([^"]+)".*no endpoints available',
+             "no ready pod stands behind webhook {it}, and without it no pod is made",
+             "Let the injector run: its Deployment, its pods' events and logs",
+             answers=False),
+    _refusal(r'failed calling webhook "([^"]+)".*connection refused',
+             "nothing listens where webhook {it} should, and without it no pod is made",
+             "Let the injector run: its Deployment, its pods' events and logs",
+             answers=False),
+    _refusal(r'failed calling webhook "([^"]+)"',
+             "webhook {it} does not answer, and without it no pod is made",
+             "Let the server of webhook {it} run",
+             answers=False),
+    _refusal(r'admission webhook "([^"]+)" denied.*(?:GKE Warden|autogke)',
+             "GKE Autopilot refuses what the init container needs: webhook {it}",
+             "Let the cluster admit NET_ADMIN: gcloud container clusters update CLUSTER "
+             "--workload-policies=allow-net-admin"),
+    _refusal(r'admission webhook "([^"]+)" denied',
+             "webhook {it} refuses its pods",
+             "Change what webhook {it} complains about"),
+    _refusal(r"(?:maximum|minimum) (?:cpu|memory) usage|must specify (?:limit|request)",
+             "a LimitRange of namespace {place} refuses its pods",
+             "Change the LimitRange in namespace {place}, or the pods' resources"),
+)  # fmt: skip
+
 
 def cause(*texts: str) -> Cause | None:
     """The first known cause in what an init container printed; None: none is known."""
     lines = [line.strip() for text in texts for line in text.splitlines()]
-    for known in _KINDS:
+    for known in _OF_LOGS:
         for line in lines:
             if (found := known.says.search(line)) is not None:
-                it = {"it": next((one for one in found.groups() if one), "")}
-                means, fix = known.means.format_map(it), known.fix.format_map(it)
-                return Cause(means=means, fix=fix, line=line)
+                return known.cause(found, line=line)
     return None
+
+
+def pod_refusal(message: str, namespace: str, *, of_mesh: bool = False) -> Cause:
+    """What a controller was told when it made a pod.
+
+    Args:
+        message: the API server's words.
+        namespace: of the pod.
+        of_mesh: the pod is to get a sidecar, and an init container that loads rules.
+    """
+    level = _LEVEL_OF_MESH if of_mesh else _LEVEL
+    for kind in _OF_PODS:
+        if (found := kind.says.search(message)) is not None:
+            return kind.cause(found, place=namespace, level=level)
+    return Cause(means="the API server refuses its pods", known=False)
 
 
 def telling_line(text: str, known: Cause | None) -> str:
@@ -180,8 +282,8 @@ def causes(text: str) -> Iterator[Cause]:
     for line in filter(None, map(str.strip, text.splitlines())):
         refused = pod_refusal(line, namespace, of_mesh=True)
         one = (
-            Cause(means=refused.means, fix=f"{refused.first}.", line=line)
-            if refused.known and refused.first
+            Cause(means=refused.means, fix=f"{refused.fix}.", line=line)
+            if refused.known and refused.fix
             else cause(line)
         )
         if one is not None and one.means not in seen:

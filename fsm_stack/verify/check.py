@@ -12,11 +12,9 @@ from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.decision import namespace_view
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.snapshot import Part
-from fsm_stack.verify.commands import apply
-from fsm_stack.verify.enrolment import as_declared
+from fsm_stack.verify.commands import apply, as_declared
 from fsm_stack.verify.programs.trouble import program_trouble
-from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.restarting.injected import injecting_mesh
+from fsm_stack.verify.redirecting import injecting_mesh, redirecting_mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

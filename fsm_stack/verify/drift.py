@@ -1,4 +1,7 @@
-"""A live object against the declared one, field by field, and who wrote what differs."""
+"""A live object against what is declared or asked for: fields that differ, and pods that lack.
+
+Who wrote a field is in what Kubernetes records of field managers.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.snapshot.allow import REPLICA_FAILURE
 from fsm_stack.snapshot.shape import mapping, mappings
 from fsm_stack.units import nanoseconds
 
@@ -13,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.manifests.foreign import ForeignPath
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _INDEX: Final = re.compile(r"\[\d+\]")
 ABSENT: Final = object()
 
@@ -140,3 +144,74 @@ def _owns(fields: object, steps: list[str]) -> bool:
             return True
         current = following
     return True
+
+
+Key = tuple[str, str, str]  # kind, namespace, name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Pods of an owner that are not there.
+
+    Attributes:
+        exist: so many are.
+        wanted: so many should be.
+        refused: what its controller was told when it made one; empty: nothing, yet.
+    """
+
+    exist: int
+    wanted: int
+    refused: str = ""
+
+    def __str__(self) -> str:
+        """``0 of 2 pods exist``."""
+        if self.exist >= self.wanted:
+            return "no new pod can be made"
+        return f"{self.exist} of {self.wanted} pods exist"
+
+
+def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
+    """The pods that an owner lacks.
+
+    Returns:
+        None where it lacks none, is being deleted, or no controller has looked at it.
+
+    Source: Kubernetes, pkg/controller/deployment progress.go copies the condition of the
+    ReplicaSet that failed. A status leaves zeros out.
+    """
+    status = mapping(owner.get("status"))
+    if not status or mapping(owner.get("metadata")).get("deletionTimestamp"):
+        return None
+    if kind == "DaemonSet":
+        exist, wanted = status.get("currentNumberScheduled"), status.get("desiredNumberScheduled")
+    else:
+        replicas = mapping(owner.get("spec")).get("replicas")
+        exist, wanted = status.get("replicas"), 1 if replicas is None else replicas
+    refused = refusal_of(mappings(status.get("conditions")))
+    known = Shortfall(exist=_count(exist), wanted=_count(wanted), refused=refused)
+    return known if known.refused or known.exist < known.wanted else None
+
+
+def unexplained(kind: str, owner: Mapping[str, Any]) -> bool:
+    """Whether an owner lacks pods, and its status does not say why: only a Deployment's does."""
+    lack = shortfall(kind, owner)
+    return lack is not None and not lack.refused
+
+
+def asked_about(key: Key, asked: str) -> bool:
+    """Whether a user named this owner: ``deployment/web -n shop``; in files without ``-n``."""
+    kind, namespace, name = key
+    plain = f"{kind.lower()}/{name}"
+    return asked in {plain, f"{plain} -n {namespace}"}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def refusal_of(conditions: Iterable[Json]) -> str:
+    """What a controller was told when it made a pod; empty: it was not refused."""
+    for one in conditions:
+        if one.get("type") == REPLICA_FAILURE and one.get("status") == "True":
+            return str(one.get("message") or one.get("reason") or REPLICA_FAILURE)
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fsm_stack.manifests.foreign import ForeignPath
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 Origin = Literal["stack", "files", "cluster"]
 # The chart writes the mesh's name into this label of its programs.
 _MESH_LABEL: Final = "app.kubernetes.io/instance"

@@ -17,7 +17,8 @@ from fsm_stack.yaml import decode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fsm_stack.yaml.decode import DecodeError, Path
+    from fsm_stack.yaml.decode import DecodeError
+    from fsm_stack.yaml.places import Path
 
 # One document: a list of 10,000 pods has 20 MB. What is longer is no Kubernetes object.
 MAX_CHARACTERS: Final = 1 << 26

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.systems import System
     from fsm_stack.workloads.objects import Workload
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 _INDENT: Final = 2
 _INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
     from fsm_stack.workloads.lint import ClusterRanges
     from fsm_stack.workloads.objects import Workload
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 
 def of_moved(

@@ -16,7 +16,7 @@ from fsm_stack.yaml.places import path_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 
 _TEMPLATE: Final = ("spec", "template")

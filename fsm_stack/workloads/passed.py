@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding, ObjectName
     from fsm_stack.systems import System
     from fsm_stack.workloads.documents import Document
-    from fsm_stack.yaml.decode import Path
+    from fsm_stack.yaml.places import Path
 
 
 def below(path: Path, name: ObjectName, found: Iterable[Finding]) -> list[Finding]:

@@ -18,8 +18,9 @@ from fsm_stack.injector.decision import assumed_namespace
 from fsm_stack.lists import LISTS, POD_LISTS, Lists, unique
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.models.base import parse_quantity
 from fsm_stack.settings.models.values import parse_cidr, parse_port
-from fsm_stack.units import canonical_quantity, parse_quantity
+from fsm_stack.units import canonical_quantity
 from fsm_stack.well_known import MULTIPORT_MAX
 from fsm_stack.workloads.lint import Subject, lint
 

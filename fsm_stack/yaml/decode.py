@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from fsm_stack.yaml.places import MERGE, STR, TAG, line_too_deep
+
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
 
-Path = tuple[str | int, ...]
+    from fsm_stack.yaml.places import Path
 
 MAX_DEPTH: Final = 100  # a pod template in a list has 20
 # An alias may repeat what it names, but not beyond what a document could spell out.
@@ -30,9 +32,6 @@ _TOO_DEEP: Final = (
 )
 # What else can nest deeper than this: lines that begin far to the right, and runs of indicators.
 _FLOW_MAX: Final = 50
-_TAG: Final = "tag:yaml.org,2002:"
-_STR: Final = f"{_TAG}str"
-_MERGE: Final = f"{_TAG}merge"
 _DEEP_LINE: Final = re.compile(r"^ {60}|(?:[-?:][ \t]+){30}", re.MULTILINE)
 
 
@@ -77,7 +76,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
     def _key(self, node: Node) -> str:
         """A key as text; null, a list and an object are none."""
-        if node.tag in (_STR, _MERGE):
+        if node.tag in (STR, MERGE):
             return str(node.value)
         key = self.construct_object(node, deep=True)
         if isinstance(key, bool):
@@ -99,11 +98,11 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 line = pair[0].start_mark.line
                 raise DecodeError(f"expected each key once, got {key!r} again", line=line)
             own[key] = pair
-            if pair[0].tag == _MERGE:
+            if pair[0].tag == MERGE:
                 merged = pair[1]
                 parents = merged.value if isinstance(merged, yaml.SequenceNode) else [merged]
         if parents:
-            node.value = [pair for pair in own.values() if pair[0].tag != _MERGE]
+            node.value = [pair for pair in own.values() if pair[0].tag != MERGE]
             node.value = [*self._pairs(parents), *node.value]
 
     def _pairs(self, parents: list[Node]) -> list[tuple[Node, Node]]:
@@ -151,7 +150,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         if not isinstance(node, yaml.ScalarNode) or len(node.value) > _NUMBER_MAX:
             raise _no_json(node)
         known = self.resolve(yaml.ScalarNode, node.value, (True, False))
-        if known != node.tag and (known, node.tag) != (f"{_TAG}int", f"{_TAG}float"):
+        if known != node.tag and (known, node.tag) != (f"{TAG}int", f"{TAG}float"):
             raise _no_json(node)
 
 
@@ -161,7 +160,7 @@ def _kind(node: Node) -> str:
 
 def _no_json(node: Node) -> DecodeError:
     shown = str(node.value)[:40] if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
-    tag = node.tag.replace(_TAG, "!!")
+    tag = node.tag.replace(TAG, "!!")
     problem = f"expected what JSON can say, got {tag} {shown}"
     return DecodeError(problem, line=node.start_mark.line)
 
@@ -180,10 +179,10 @@ _Loader.yaml_implicit_resolvers = {
 
 
 for _name in ("null", "bool", "int", "float"):
-    _Loader.add_constructor(f"{_TAG}{_name}", getattr(_Loader, f"construct_yaml_{_name}"))
+    _Loader.add_constructor(f"{TAG}{_name}", getattr(_Loader, f"construct_yaml_{_name}"))
 for _name in ("binary", "omap", "pairs", "set", "timestamp", "value"):
-    _Loader.add_constructor(f"{_TAG}{_name}", _Loader.refuse)
-_Loader.add_constructor(_MERGE, _Loader.construct_yaml_str)  # "<<" that is a value
+    _Loader.add_constructor(f"{TAG}{_name}", _Loader.refuse)
+_Loader.add_constructor(MERGE, _Loader.construct_yaml_str)  # "<<" that is a value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -262,14 +261,8 @@ def too_deep() -> TooMuchError:
 def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= _FLOW_MAX and not _DEEP_LINE.search(text):
         return
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise TooMuchError(_TOO_DEEP, line=event.start_mark.line)  # type: ignore[union-attr]  # stubs doubt it
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    if line := line_too_deep(text, MAX_DEPTH):
+        raise TooMuchError(_TOO_DEEP, line=line - 1)
 
 
 def _check_aliases(value: object, most: int) -> None:

@@ -26,23 +26,11 @@ MAX_DEPTH: Final = 40
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _RESOLVER: Final = yaml.SafeLoader("")  # of a text that names no type
-_STR: Final = "tag:yaml.org,2002:str"
-_MERGE: Final = "tag:yaml.org,2002:merge"
-_PLAIN_TAGS: Final = frozenset(
-    f"tag:yaml.org,2002:{name}"
-    for name in (
-        "str",
-        "int",
-        "float",
-        "bool",
-        "null",
-        "timestamp",
-        "value",
-        "merge",
-        "map",
-        "seq",
-    )
-)
+TAG: Final = "tag:yaml.org,2002:"
+STR: Final = f"{TAG}str"
+MERGE: Final = f"{TAG}merge"
+_SCALARS: Final = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+_PLAIN_TAGS: Final = frozenset(f"{TAG}{name}" for name in (*_SCALARS, "map", "seq"))
 
 
 def path_text(path: Path) -> str:
@@ -99,7 +87,8 @@ def read_yaml(text: str, *, file: str) -> Document:
     if len(text) > MAX_BYTES:
         raise InputError(f"{file}: expected at most {MAX_BYTES} characters, got {len(text)}")
     try:
-        _require_shallow(text, file)
+        if line := line_too_deep(text, MAX_DEPTH):
+            raise InputError(f"{file}:{line}: expected at most {MAX_DEPTH} levels of nesting")
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -114,17 +103,20 @@ def read_yaml(text: str, *, file: str) -> Document:
     return document
 
 
-def _require_shallow(text: str, file: str) -> None:
-    """Composing is recursive, in C: a deep document would end the whole process."""
+def line_too_deep(text: str, most: int) -> int | None:
+    """The line, from 1, of the first value that nests deeper; None where none does.
+
+    Composing is recursive, in C: a deep document would end the whole process.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > MAX_DEPTH:
-                line = event.start_mark.line + 1  # type: ignore[union-attr]  # stubs doubt it
-                raise InputError(f"{file}:{line}: expected at most {MAX_DEPTH} levels of nesting")
+            if depth > most:
+                return int(event.start_mark.line) + 1  # type: ignore[union-attr]  # stubs doubt it
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+    return None
 
 
 def _mark(node: Node) -> tuple[int, int]:
@@ -134,17 +126,11 @@ def _mark(node: Node) -> tuple[int, int]:
 def _convert(node: Node, path: Path, document: Document, *, depth: int) -> Any:  # noqa: ANN401  # JSON
     document.marks.setdefault(path, _mark(node))
     document.values += 1
-    if document.values > MAX_VALUES:
+    if document.values > MAX_VALUES or depth > MAX_DEPTH:
         line, column = _mark(node)
-        raise InputError(
-            f"{document.file}:{line}:{column}: expected at most {MAX_VALUES} values, aliases "
-            "expanded"
-        )
-    if depth > MAX_DEPTH:
-        line, column = _mark(node)
-        raise InputError(
-            f"{document.file}:{line}:{column}: expected at most {MAX_DEPTH} levels of nesting"
-        )
+        values = f"{MAX_VALUES} values, aliases expanded"
+        most = values if document.values > MAX_VALUES else f"{MAX_DEPTH} levels of nesting"
+        raise InputError(f"{document.file}:{line}:{column}: expected at most {most}")
     if node.tag not in _PLAIN_TAGS:
         _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got {node.tag}")
         return None
@@ -184,8 +170,8 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: A
 def _tagged(node: ScalarNode, text: str) -> bool:
     """Whether the text itself names a type, which only some readers honour."""
     if node.style:
-        return bool(node.tag != _STR)
-    if node.tag == _STR:
+        return bool(node.tag != STR)
+    if node.tag == STR:
         return not isinstance(old_scalar(text), str)
     resolved = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # stubs lack it
     return bool(node.tag != resolved)
@@ -195,7 +181,7 @@ def _mapping(node: MappingNode, path: Path, document: Document, *, depth: int) -
     merged: dict[str, Any] = {}
     own: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        if key_node.tag == _MERGE:
+        if key_node.tag == MERGE:
             parents = (
                 value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             )

@@ -40,7 +40,7 @@ def test_help_groups_the_verbs_by_task(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout == run("-h").stdout == run().stderr
     sections = [line for line in result.stdout.splitlines() if line.endswith(":")]
-    assert sections == ["Options:", *(f"{title}:" for title, _ in SECTIONS)]
+    assert sections == ["Options:", *(f"{title}:" for title in SECTIONS)]
     rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "render Write a stack's objects and scripts as files for Git." in rows
     assert " ".join(result.stdout.split()).endswith(

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.cluster.decode import decoded
+from fsm_stack.cluster.api import decoded
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.objects import pod
-from fsm_stack.snapshot.program_pod import program_pod
 from tests.verify.world import expected, pod_json
 
 Json = dict[str, Any]
@@ -75,9 +74,12 @@ def test_what_is_no_object_is_told(content: bytes, message: str) -> None:
 def test_a_decoded_pod_of_the_control_plane_says_whether_it_has_a_node() -> None:
     """Without its conditions a pod that waits for its image would count as unscheduled."""
     whole = full()
-    whole["metadata"]["labels"]["app"] = "fsm-injector"
+    maker = {"kind": "ReplicaSet", "name": "fsm-injector-5d9c8d7f5b", "controller": True}
+    whole["metadata"]["ownerReferences"] = [maker]
     scheduled = {"type": "PodScheduled", "status": "True"}
     whole["status"] |= {"phase": "Pending", "conditions": [scheduled], "message": "evicted"}
     (item,) = decoded(pod_list(whole))["items"]
-    assert program_pod(item) == program_pod(whole)
-    assert program_pod(item).scheduled
+    assert pod(item) == pod(whole)
+    assert pod(item).program == "fsm-injector"
+    assert pod(item).message == "evicted"
+    assert pod(item).scheduled

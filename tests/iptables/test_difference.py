@@ -17,8 +17,7 @@ from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.diagram import AXES, Diagrams
 from fsm_stack.iptables.sets.difference import Grid, Shift, fewest, parts, shifts
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.iptables.sets.reach import child_at
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import child_at, region_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 from tests.iptables.strategies import lists, packets

@@ -21,9 +21,8 @@ def test_osm_and_osm_edge_share_names_and_differ_in_sidecar_and_image() -> None:
         assert profile.mesh_config_api_version == "config.openservicemesh.io/v1alpha2"
     assert (OSM.sidecar_kind, OSM.sidecar_container) == ("envoy", "envoy")
     assert (OSM_EDGE.sidecar_kind, OSM_EDGE.sidecar_container) == ("pipy", "sidecar")
-    assert OSM.images.init == "openservicemesh/init"
-    assert OSM_EDGE.images.init == "flomesh/osm-edge-sidecar-init"
-    assert OSM_EDGE.images.document_init == "openservicemesh/init"
+    assert OSM.init_image == "openservicemesh/init"
+    assert OSM_EDGE.init_image == "flomesh/osm-edge-sidecar-init"
 
 
 @pytest.mark.requirement("C41")

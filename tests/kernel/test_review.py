@@ -15,10 +15,10 @@ from test_agreement import lists, packets
 
 from fsm_stack.iptables.packet import Packet, protocol_number
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.iptables.write import script
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.fates import traffic_of
 from fsm_stack.review.model import SideName

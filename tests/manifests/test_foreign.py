@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.manifests.crd import CRD_NAME
 from fsm_stack.manifests.foreign import foreign_paths, paths_by_object
+from fsm_stack.manifests.mesh_config import CRD_NAME
 from tests.manifests.stacks import FULL, bundle_of, named, settings_of
 
 

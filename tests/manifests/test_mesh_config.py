@@ -163,13 +163,9 @@ def test_the_object_has_the_fixed_name_in_the_namespace_of_the_settings() -> Non
         "metadata": {"name": "fsm-mesh-config", "namespace": "mesh-control"},
         "spec": {"a": 1},
     }
-    labelled = mesh_config_object({}, namespace="x", system_name="osm", labels={"team": "mesh"})
-    assert labelled["apiVersion"] == "config.openservicemesh.io/v1alpha2"
-    assert labelled["metadata"] == {
-        "name": "osm-mesh-config",
-        "namespace": "x",
-        "labels": {"team": "mesh"},
-    }
+    other = mesh_config_object({}, namespace="x", system_name="osm")
+    assert other["apiVersion"] == "config.openservicemesh.io/v1alpha2"
+    assert other["metadata"] == {"name": "osm-mesh-config", "namespace": "x"}
 
 
 def test_settings_of_the_stack_beside_the_mesh_are_no_sections() -> None:

@@ -159,22 +159,19 @@ def test_settings_under_other_names_are_carried_over() -> None:
         featureFlags={"enableSidecarActiveHealthChecks": True},
         traffic={"inboundExternalAuthorization": {"enable": True, "timeout": "3s"}},
     )
-    edge = osm_edge_spec(
-        given, sidecar_image="example.com/pipy:1", init_image="example.com/init:1"
-    )
-    assert edge["sidecar"]["initContainerImage"] == "example.com/init:1"
+    edge = osm_edge_spec(given)
+    assert "initContainerImage" not in edge["sidecar"]
     assert edge["sidecar"]["sidecarDrivers"][0] == {
         "sidecarName": "pipy",
-        "sidecarImage": "example.com/pipy:1",
+        "sidecarImage": "flomesh/pipy:0.90.3-38",
         "proxyServerPort": 6061,
         "sidecarDisabledMTLS": True,
     }
     assert edge["repoServer"] == {"ipaddr": "10.0.0.1", "codebase": ""}
     assert edge["observability"]["osmLogLevel"] == "debug"
-    osm = osm_spec(given, sidecar_image="example.com/envoy:1", init_image="example.com/init:1")
+    osm = osm_spec(given)
     assert osm["featureFlags"]["enableEnvoyActiveHealthChecks"] is True
-    assert osm["sidecar"]["envoyImage"] == "example.com/envoy:1"
-    assert osm["sidecar"]["initContainerImage"] == "example.com/init:1"
+    assert not osm["sidecar"].keys() & {"envoyImage", "initContainerImage"}
     assert osm["traffic"]["inboundExternalAuthorization"] == {
         "enable": True,
         "failureModeAllow": False,

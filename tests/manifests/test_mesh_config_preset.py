@@ -81,14 +81,16 @@ def without(more: Any, less: Any) -> Any:
 def test_the_preset_has_all_that_the_charts_has(name: str) -> None:
     """And beyond it only what Go or the API server would fill in anyway."""
     chart = chart_preset(name)
-    preset = preset_mesh_config(
-        mesh(**RENDERED[name]),
+    settings = mesh(**RENDERED[name])
+    spec = mesh_config_spec(
+        settings,
         image=chart["image"],
         sidecar_image=chart["sidecar"]["sidecarImage"],
         repo_server_image=chart["misc"]["repoServerImage"],
         endpoint_slices=True,
         uid=chart["clusterSet"]["uid"],
     )
+    preset = preset_mesh_config(settings, spec)
     beyond = without(json.loads(preset), chart)
     disable = {"disable": False}
     assert beyond == {
@@ -134,8 +136,8 @@ def test_the_preset_has_all_that_the_charts_has(name: str) -> None:
 def test_the_preset_means_the_same_mesh(data: dict[str, Any]) -> None:
     """It differs from the MeshConfig in spelling and in what bootstrap drops when it reads it."""
     settings = mesh(**data)
-    preset = json.loads(preset_mesh_config(settings, **IMAGES))
     spec = mesh_config_spec(settings, **IMAGES)
+    preset = json.loads(preset_mesh_config(settings, mesh_config_spec(settings, **IMAGES)))
     duration = preset["warmup"].pop("duration")
     assert duration == settings.warmup.duration
     spec["warmup"].pop("duration")
@@ -152,4 +154,5 @@ def test_the_preset_means_the_same_mesh(data: dict[str, Any]) -> None:
 
 def test_the_same_settings_give_the_same_text() -> None:
     """The chart puts a random identity into every rendering."""
-    assert preset_mesh_config(mesh(), **IMAGES) == preset_mesh_config(mesh(), **IMAGES)
+    one, other = (mesh_config_spec(mesh(), **IMAGES) for _ in range(2))
+    assert preset_mesh_config(mesh(), one) == preset_mesh_config(mesh(), other)

@@ -75,8 +75,12 @@ def namespace(settings: StackSettings) -> Json:
     }
 
 
+# Source: charts/osm/values.yaml of either.
+INJECTOR_IMAGES = {"osm-edge": "flomesh/osm-edge-injector", "osm": "openservicemesh/osm-injector"}
+
+
 def _injector_image(settings: StackSettings) -> str:
-    return f"{settings.profile.images.injector}:{OTHER_TAG}"
+    return f"{INJECTOR_IMAGES[settings.system]}:{OTHER_TAG}"
 
 
 def _foundation(settings: StackSettings) -> Iterator[Json]:

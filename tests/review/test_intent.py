@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, Untouched
-from fsm_stack.iptables.sets.region import region_text
+from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.review.intent import intent
 from fsm_stack.review.model import Level

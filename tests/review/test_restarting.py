@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.restarting.pods import Budget, Owner, Pods, selects
 from fsm_stack.review.restarting.waves import allowed, plan, unavailable

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fsm_stack.settings.schema import stack_schema
+from fsm_stack.settings.stack_file import stack_schema
 from tests.settings.loading import found, said
 
 

@@ -101,6 +101,24 @@ def test_nothing_restarts_without_a_warning_while_no_injector_takes_new_pods() -
     assert restarts(mesh.context()).broken == ()  # there is nothing to restart
 
 
+def test_a_webhook_that_passes_new_pods_by_is_mended_before_a_restart() -> None:
+    """Else restarted pods come back without a sidecar."""
+    mesh = stale()
+    (entry,) = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"]
+    entry["rules"][0]["operations"] = ["UPDATE"]
+    assert restarts(mesh.context()).broken == (
+        "no rule of it is about new pods (CREATE of v1 pods): they get no sidecar",
+    )
+
+
+def test_an_authority_that_nobody_trusts_is_told_once() -> None:
+    mesh = stale()
+    (entry,) = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"]
+    entry["clientConfig"]["caBundle"] = ""
+    (why,) = restarts(mesh.context()).broken
+    assert why.startswith("caBundle is empty: the API server cannot trust the injector")
+
+
 def test_the_controllers_own_webhook_keeps_no_pod_away() -> None:
     mesh = stale()
     item = mesh.the("ValidatingWebhookConfiguration", "fsm-validator-mesh-fsm")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
@@ -80,7 +80,7 @@ def pod_json(
             "initContainers": [
                 {
                     "name": system.init_container,
-                    "image": f"{system.images.init}:1.5.1",
+                    "image": f"{system.init_image}:1.5.1",
                     "args": ["-c", script],
                 }
             ],

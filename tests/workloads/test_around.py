@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.findings import pod as rules
 from fsm_stack.findings.catalogue import rule
+from fsm_stack.findings.workload import AROUND
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, container, found, mesh, namespace, pod, probe
 
@@ -264,7 +264,7 @@ def test_every_rule_of_the_topic_has_a_test() -> None:
     named = {row[0] for row in BROKEN} | {
         "pod-security", "annotation-overwritten", "label-other-mesh", "label-as-annotation",
     }  # fmt: skip
-    assert {known.id for known in rules.RULES} == named
+    assert {known.id for known in AROUND} == named
 
 
 def test_a_refused_value_hides_no_other_finding() -> None:

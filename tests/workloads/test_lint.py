@@ -393,4 +393,6 @@ def test_every_rule_of_the_topic_has_a_test() -> None:
         "annotation-lost", "namespace-assumed", "address-unknown", "not-rendered",
     }  # fmt: skip
     tested = {row[0] for row in BROKEN}
-    assert {rule.id for rule in workload.RULES} - tested == elsewhere
+    assert {
+        rule.id for rule in workload.RULES if rule not in workload.AROUND
+    } - tested == elsewhere

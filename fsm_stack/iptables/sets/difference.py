@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.iptables.packet import ToListener, Untouched
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, by_level, classes_of
 from fsm_stack.iptables.sets.ranges import cidrs
-from fsm_stack.iptables.sets.reach import changed, child_at
-from fsm_stack.iptables.sets.region import Region
+from fsm_stack.iptables.sets.reach import Region, changed, child_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.sets.coverage import Coverage
     from fsm_stack.iptables.sets.diagram import Interval, Node
-    from fsm_stack.iptables.sets.region import Intervals
+    from fsm_stack.iptables.sets.reach import Intervals
 
 # Beyond these the answer is exact still, and not proved to be the fewest. An injector's script
 # with any lists stays below 40 products.

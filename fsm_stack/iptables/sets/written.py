@@ -26,7 +26,7 @@ from fsm_stack.iptables.sets.ranges import (
     merged,
     plain_number,
 )
-from fsm_stack.iptables.sets.region import Region
+from fsm_stack.iptables.sets.reach import Region
 from fsm_stack.well_known import (
     HEALTHCHECK_PORT,
     INTERFACE_NAME_MAX,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.iptables.sets.diagram import Interval
-    from fsm_stack.iptables.sets.region import Intervals
+    from fsm_stack.iptables.sets.reach import Intervals
 
 PLACES: Final = ("pods", "services", "api-server", "metadata")
 ANY: Final = "any"

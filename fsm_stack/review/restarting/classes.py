@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.redirection.scopes import MESH

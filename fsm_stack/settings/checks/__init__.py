@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.settings.checks import control_plane, lists, names, ranges, switches, workloads
+from fsm_stack.settings.checks import control_plane, lists, names, ranges, workloads
 from fsm_stack.settings.effective import effective
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *ranges.CHECKS,
     *control_plane.CHECKS,
     *names.CHECKS,
-    *switches.CHECKS,
     *workloads.CHECKS,
 )
 

@@ -1,24 +1,22 @@
-"""Checks of what surrounds redirection: systems, images, certificates, presets, assets."""
+"""Checks of what surrounds redirection, and of settings that need, order or cancel each other."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.cluster import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.components import UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.control_plane import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.mesh import not_in_system
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.models.values import address_text, cidr_bounds
+from fsm_stack.units import nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
 
-    from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.checks.lists import Found
     from fsm_stack.yaml.places import Path
 
-    Found = Iterator[tuple[Path, Finding]]
 
 # Settings that only FSM's own control plane reads: field in the model, key in files.
 _FSM_ONLY: Final = {
@@ -134,21 +132,6 @@ def bounds(settings: StackSettings, _today: date) -> Found:
             yield at(path, "invalid-value", message, value=scaling.min_replicas)
 
 
-def api_server(settings: StackSettings, _today: date) -> Found:
-    """An API server address inside the pod range: probably a mistake of copying."""
-    server = settings.cluster.api_server
-    if server is None:
-        return
-    address = cidr_bounds(f"{server.address}/32")[0]
-    for text in settings.cluster.pod_ranges:
-        low, high = cidr_bounds(text)
-        if low <= address <= high:
-            message = (
-                f"expected an address outside the pod range {text}, got {address_text(address)}"
-            )
-            yield at(("cluster", "apiServer", "address"), "api-server-in-pod-range", message)
-
-
 def release(settings: StackSettings, _today: date) -> Found:
     """A version that upstream has not released."""
     if settings.profile.declares_control_plane and settings.fsm_version in UNRELEASED:
@@ -218,6 +201,85 @@ def assets(settings: StackSettings, _today: date) -> Found:
         yield at(("releaseAssets", "source"), "assets-omitted", message, value="omit")
 
 
+_TLS_ORDER: Final = ("TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3")
+
+# Images that FSM's programs start by themselves, from MeshConfig's section image, which has one
+# registry and one tag for all of them. Source: flomesh-io/fsm pkg/apis/config/v1alpha3, ImageSpec.
+_BY_MESH_CONFIG: Final = (
+    "connector",
+    "crds",
+    "gateway",
+    "ingress",
+    "preinstall",
+    "xnetmgmt",
+)
+
+
+def without_address(settings: StackSettings, _today: date) -> Found:
+    """A switch that sends something to a host that nobody named."""
+    authorization = settings.traffic.inbound_external_authorization
+    logging = settings.observability.remote_logging
+    switches: tuple[tuple[bool, Path, tuple[str, ...], Any], ...] = (
+        (
+            authorization.enable,
+            ("traffic", "inboundExternalAuthorization"),
+            ("address", "port"),
+            authorization,
+        ),
+        (logging.enable, ("observability", "remoteLogging"), ("address",), logging),
+    )
+    for on, path, keys, section in switches:
+        missing = [key for key in keys if getattr(section, key) is None]
+        if on and missing:
+            message = f"enable is true, and no {' and no '.join(missing)} is set"
+            yield at((*path, "enable"), "no-destination", message, value="true")
+
+
+def tls_versions(settings: StackSettings, _today: date) -> Found:
+    """An oldest TLS version above the newest: no handshake succeeds."""
+    low = settings.sidecar.tls_min_protocol_version
+    high = settings.sidecar.tls_max_protocol_version
+    if low not in _TLS_ORDER or high not in _TLS_ORDER:
+        return
+    if _TLS_ORDER.index(low) > _TLS_ORDER.index(high):
+        message = f"expected at most tlsMaxProtocolVersion {high}, got {low}"
+        yield at(("sidecar", "tlsMinProtocolVersion"), "invalid-value", message, value=low)
+
+
+def certificate_life(settings: StackSettings, _today: date) -> Found:
+    """Certificates that have expired when they are issued."""
+    certificate = settings.certificate
+    lives: list[tuple[Path, str]] = [
+        (
+            ("certificate", "serviceCertValidityDuration"),
+            certificate.service_cert_validity_duration,
+        )
+    ]
+    gateway = certificate.ingress_gateway
+    if gateway is not None:
+        path: Path = ("certificate", "ingressGateway", "validityDuration")
+        lives.append((path, gateway.validity_duration))
+    for path, life in lives:
+        if nanoseconds(life) == 0:
+            message = f"expected a life above zero, got {life}: every certificate has expired"
+            yield at(path, "invalid-value", message, value=life)
+
+
+def image_parts(settings: StackSettings, _today: date) -> Found:
+    """A registry or tag of one image, where FSM has one for all."""
+    for key in _BY_MESH_CONFIG if settings.profile.declares_control_plane else ():
+        image = getattr(settings.images, key)
+        for part in ("registry", "tag"):
+            value = getattr(image, part)
+            if value is not None:
+                message = (
+                    f"nothing reads a {part} of this image: FSM starts it with the mesh's "
+                    f"images.{part}, under its own name and digest"
+                )
+                fix = f"Set images.{part}, or a digest here."
+                yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
+
+
 CHECKS: Final = (
     not_provided,
     other_system,
@@ -225,8 +287,11 @@ CHECKS: Final = (
     presets,
     moving_tags,
     bounds,
-    api_server,
     release,
     kubernetes_version,
     assets,
+    without_address,
+    tls_versions,
+    certificate_life,
+    image_parts,
 )

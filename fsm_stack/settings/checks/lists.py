@@ -1,27 +1,23 @@
-"""Checks of the lists as lists: length, duplicates, ends; and how checks walk them."""
+"""Checks of the lists as lists: length, duplicates, ends."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings.finding import Finding, Severity, finding
-from fsm_stack.lists import LISTS, POD_LISTS
+from fsm_stack.findings.finding import finding
+from fsm_stack.lists import POD_LISTS
+from fsm_stack.settings.effective import list_paths
 from fsm_stack.settings.models.traffic import check_mode
 from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS
-from fsm_stack.yaml.places import Path, path_text
+from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from fsm_stack.lists import ListName
-    from fsm_stack.settings.models.stack import StackSettings
-    from fsm_stack.settings.models.values import CidrEntry, InterfaceEntry, PortEntry
-
-    AnyEntry = PortEntry | CidrEntry | InterfaceEntry
     from datetime import date
 
-    from fsm_stack.findings.finding import Finding
+    from fsm_stack.findings.finding import Finding, Severity
     from fsm_stack.settings.effective import Effective
+    from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
     Found = Iterator[tuple[Path, Finding]]
@@ -40,20 +36,6 @@ def at(
     return path, finding(
         rule_id, message, path=path_text(path), value=value, fix=fix, severity=severity
     )
-
-
-def list_paths(settings: StackSettings) -> Iterator[tuple[Path, ListName, tuple[AnyEntry, ...]]]:
-    """Every redirection list of a stack: its path, its name, its entries.
-
-    The mesh's lists come first, then each profile's, in the order of the file.
-    """
-    traffic = settings.traffic
-    for listed in LISTS:
-        yield ("traffic", listed.key), listed, getattr(traffic, listed.setting)
-    for name, profile in settings.annotation_profiles.items():
-        for listed in POD_LISTS:
-            path: Path = ("annotationProfiles", name, listed.key)
-            yield path, listed, getattr(profile, listed.setting)
 
 
 _PORT_LISTS: Final = tuple(listed for listed in POD_LISTS if listed.holds == "ports")

@@ -20,14 +20,14 @@ from fsm_stack.well_known import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.checks.lists import Found
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
-    Found = Iterator[tuple[Path, Finding]]
     Reader = Callable[[Any, Path], Found]
 
 # Namespaces that every injector leaves alone, besides the control plane's own.

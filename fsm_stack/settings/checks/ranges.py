@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, INTERFACES, Lists
-from fsm_stack.settings.checks.lists import at, list_paths
+from fsm_stack.settings.checks.lists import at
+from fsm_stack.settings.effective import list_paths
 from fsm_stack.settings.models.values import address_text, cidr_bounds, network_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.checks.lists import Found
     from fsm_stack.settings.effective import Effective
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
-    Found = Iterator[tuple[Path, Finding]]
     Span = tuple[int, int]
 
 _LAST: Final = 2**32 - 1
@@ -244,5 +245,20 @@ def _dead_by_profile(name: str, mesh: Lists, both: Lists) -> Found:
             yield at(("annotationProfiles", name, EXCLUDED_RANGES.key), "dead-inclusion", message)
 
 
+def api_server(settings: StackSettings, _today: date) -> Found:
+    """An API server address inside the pod range: probably a mistake of copying."""
+    server = settings.cluster.api_server
+    if server is None:
+        return
+    address = cidr_bounds(f"{server.address}/32")[0]
+    for text in settings.cluster.pod_ranges:
+        low, high = cidr_bounds(text)
+        if low <= address <= high:
+            message = (
+                f"expected an address outside the pod range {text}, got {address_text(address)}"
+            )
+            yield at(("cluster", "apiServer", "address"), "api-server-in-pod-range", message)
+
+
 LIST_CHECKS: Final = (everything, mesh_traffic, narrow_inclusions, dead_inclusions)
-CHECKS: Final = (host_bits,)
+CHECKS: Final = (host_bits, api_server)

@@ -8,23 +8,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import did_you_mean, nearest
 from fsm_stack.settings.checks.lists import at
 from fsm_stack.settings.checks.names import refused_selectors
 from fsm_stack.settings.models.base import LABEL_KEY
 from fsm_stack.settings.models.components import EXTENDED_RESOURCE, LABEL_VALUE
-from fsm_stack.settings.problems import nearest, type_name
+from fsm_stack.settings.problems import type_name
 from fsm_stack.units import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.settings.checks.lists import Found
     from fsm_stack.settings.models.components import Component, Resources
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
-    Found = Iterator[tuple[Path, Finding]]
 
 # A shape is a type, words to choose from, a range of whole numbers, a list of one shape, or a
 # mapping of keys to shapes: "*" stands for any key, and a key with "!" has to be there.
@@ -71,7 +72,7 @@ AFFINITY: Final[dict[str, Any]] = {
 }
 
 
-def misfits(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def misfits(value: Any, shape: Shape, path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     """What of a value does not fit a shape, each with its path."""
     match shape:
         case dict():
@@ -91,7 +92,7 @@ def misfits(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Findin
             yield at(path, "invalid-value", message, value=value)
 
 
-def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, dict):
         yield _other_type(value, "a mapping", path)
         return
@@ -106,7 +107,7 @@ def _of_mapping(value: Any, shape: dict[str, Any], path: Path) -> Iterator[tuple
             yield at((*path, key[:-1]), "missing-key", f"expected {key[:-1]}, got nothing")
 
 
-def _of_list(value: Any, shape: list[Any], path: Path) -> Iterator[tuple[Path, Finding]]:  # noqa: ANN401  # decoded JSON
+def _of_list(value: Any, shape: list[Any], path: Path) -> Found:  # noqa: ANN401  # decoded JSON
     if not isinstance(value, list | tuple):
         yield _other_type(value, "a list", path)
         return
@@ -121,10 +122,13 @@ def _other_type(value: Any, expected: str, path: Path) -> tuple[Path, Finding]: 
 
 
 def _unknown(key: str, known: list[str], path: Path) -> tuple[Path, Finding]:
+    message = f"expected one of {', '.join(known)}, got {key!r}{did_you_mean(key, known)}"
+    return at((*path, key), "unknown-key", message, fix=_write_nearest(key, known))
+
+
+def _write_nearest(key: str, known: Sequence[str]) -> str:
     meant = nearest(key, known)
-    hint = f"; did you mean {meant!r}?" if meant else ""
-    message = f"expected one of {', '.join(known)}, got {key!r}{hint}"
-    return at((*path, key), "unknown-key", message, fix=f"Write {meant}." if meant else "")
+    return f"Write {meant}." if meant else ""
 
 
 # Resources that a container may ask for under a plain name; others have a domain in front.
@@ -193,13 +197,11 @@ def _overcommits(name: str) -> bool:
 
 
 def _unknown_resource(path: Path, name: str) -> tuple[Path, Finding]:
-    meant = nearest(name, list(_STANDARD))
-    hint = f"; did you mean {meant!r}?" if meant else ""
     message = (
         "expected cpu, memory, ephemeral-storage, hugepages-<size> or <domain>/<name>, "
-        f"got {name!r}{hint}"
+        f"got {name!r}{did_you_mean(name, _STANDARD)}"
     )
-    return at(path, "unknown-key", message, fix=f"Write {meant}." if meant else "")
+    return at(path, "unknown-key", message, fix=_write_nearest(name, _STANDARD))
 
 
 def pod_labels(settings: StackSettings, _today: date) -> Found:

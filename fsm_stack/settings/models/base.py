@@ -1,4 +1,4 @@
-"""The base of every settings model, and the patterns of text that several settings share.
+"""The base of every settings model, and the values that several settings share.
 
 A digit is ``[0-9]`` everywhere: the shorthand for digits takes those of every script, and iptables
 does not.
@@ -6,14 +6,26 @@ does not.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from fsm_stack.units import DURATION_PATTERN, QUANTITY_PATTERN, amount, nanoseconds
 
 _OCTET: Final = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 IPV4: Final = rf"({_OCTET}\.){{3}}{_OCTET}"
 IPV4_ADDRESS: Final = rf"^{IPV4}$"
+_IPV6: Final = r"[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7}"
 # Source: k8s.io/apimachinery pkg/util/validation, DNS-1123 label and subdomain.
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -27,9 +39,7 @@ IMAGE_NAME: Final = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)
 TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
 # Whoever writes HOST:PORT has a setting of its own for the port; colons are IPv6's.
-HOST_NAME: Final = (
-    r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){2,7})$"
-)
+HOST_NAME: Final = rf"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|{_IPV6})$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
@@ -78,3 +88,104 @@ DnsName = Annotated[str, StringConstraints(pattern=DNS_NAME, min_length=1, max_l
 DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 # Counts in Kubernetes objects are 32 signed bits.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+def setting(default: Any, description: str, *, alias: str | None = None) -> Any:  # noqa: ANN401  # as pydantic's Field
+    """A field with its default, what it is for, and its name in files where Python's differs."""
+    return Field(default, alias=alias, description=description)
+
+
+def section(model: type[Model], description: str, *, alias: str | None = None) -> Any:  # noqa: ANN401  # likewise
+    """A field that is a mapping of its own, absent as a whole or in part."""
+    return Field(default_factory=model.model_construct, alias=alias, description=description)
+
+
+def refusal(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
+    """An error for a validator to raise; the text is context, because braces are a template."""
+    return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})
+
+
+# Log levels of FSM's programs. Source: the enum in upstream's v1alpha3 CRD.
+LogLevel = Literal["trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"]
+
+# A whole number that every reader holds: Go's int32.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+# A host name or an address; the alphabet has no blank and no shell syntax.
+HostName = Annotated[str, StringConstraints(pattern=HOST_NAME, max_length=253)]
+# A path in a URL, with a query where a collector wants one.
+UrlPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~/%=&+-]*)?$", max_length=1024),
+]
+IPv4 = Annotated[str, StringConstraints(pattern=IPV4_ADDRESS)]
+IPv6 = Annotated[str, StringConstraints(pattern=rf"^{_IPV6}$", max_length=45)]
+IPAddress = Annotated[str, StringConstraints(pattern=rf"^({IPV4}|{_IPV6})$", max_length=45)]
+# A share from 0 to 1, as text: upstream's type is a string.
+Fraction = Annotated[str, StringConstraints(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
+# A name in a place of a multi-cluster: region, zone, group, cluster.
+PlaceName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+]
+
+
+def _with_unit(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise _no_duration(str(value), str(value))
+    return value
+
+
+def _checked(text: str) -> str:
+    if nanoseconds(text) is None:
+        raise _no_duration(text, repr(text))
+    return text
+
+
+def _no_duration(text: str, shown: str) -> PydanticCustomError:
+    return refusal(
+        "invalid-value",
+        f"expected a duration such as 90s, 1h30m or 250ms (units h, m, s, ms), got {shown}",
+        f"Write {text}s." if text.isascii() and text.isdigit() else "",
+    )
+
+
+# A duration as it was written; lowering canonicalises where upstream's type is metav1.Duration.
+Duration = Annotated[
+    str,
+    BeforeValidator(_with_unit),
+    AfterValidator(_checked),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["90s", "24h"]}),
+]
+
+
+def parse_quantity(value: object) -> str:
+    """A quantity's text; whole and decimal numbers are read as they are written.
+
+    Raises:
+        PydanticCustomError: ``invalid-value``.
+    """
+    text = str(value)
+    if isinstance(value, float) and value.is_integer():
+        text = str(int(value))  # the engine hands numbers over as floats
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or amount(text) is None:
+        shown = repr(value) if isinstance(value, str) else text
+        short = shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004  # a line
+        raise refusal(
+            "invalid-value", f"expected a quantity such as 500m, 0.5, 256Mi or 2G, got {short}"
+        )
+    return text
+
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(parse_quantity),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": QUANTITY_PATTERN},
+                {"type": "number", "minimum": 0},
+            ],
+            "examples": ["500m", "256Mi"],
+        }
+    ),
+]

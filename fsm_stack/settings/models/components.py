@@ -14,15 +14,16 @@ from fsm_stack.settings.models.base import (
     DnsName,
     Model,
     Positive,
+    Quantity,
+    section,
+    setting,
 )
-from fsm_stack.units import Quantity
 
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
 PIPY_VERSIONS: Final = {"1.5.1": "1.5.12", "1.6.0": "1.5.14"}
 # Upstream has a branch of this version, and no tag, chart archive or images (2026-11).
 UNRELEASED: Final = frozenset({"1.6.0"})
-DEFAULT_VERSION: Final = "1.5.1"
 
 Registry = Annotated[str, StringConstraints(pattern=base.REGISTRY, max_length=200)]
 ImageName = Annotated[str, StringConstraints(pattern=base.IMAGE_NAME, max_length=128)]
@@ -34,12 +35,10 @@ PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 class Image(Model):
     """Where one image differs from the stack's registry, name and tag."""
 
-    registry: Registry | None = Field(
-        None, description="The registry and path in front of the name."
-    )
-    name: ImageName | None = Field(None, description="The image's name in the registry.")
-    tag: Tag | None = Field(None, description="The tag; kept beside a digest for readers.")
-    digest: Digest | None = Field(None, description="sha256:…; it wins over the tag.")
+    registry: Registry | None = setting(None, "The registry and path in front of the name.")
+    name: ImageName | None = setting(None, "The image's name in the registry.")
+    tag: Tag | None = setting(None, "The tag; kept beside a digest for readers.")
+    digest: Digest | None = setting(None, "sha256:…; it wins over the tag.")
 
 
 class PullSecret(Model):
@@ -51,41 +50,28 @@ class PullSecret(Model):
 class Images(Model):
     """The images of the control plane and of what it injects."""
 
-    registry: Registry = Field("flomesh", description="Registry of every image not set below.")
-    tag: Tag | None = Field(
-        None, description="Tag of FSM's own images; the FSM version if absent."
-    )
-    pull_policy: PullPolicy = Field("IfNotPresent", description="imagePullPolicy of every image.")
-    pull_secrets: tuple[PullSecret, ...] = Field(
+    registry: Registry = setting("flomesh", "Registry of every image not set below.")
+    tag: Tag | None = setting(None, "Tag of FSM's own images; the FSM version if absent.")
+    pull_policy: PullPolicy = setting("IfNotPresent", "imagePullPolicy of every image.")
+    pull_secrets: tuple[PullSecret, ...] = setting(
         (),
-        description="Secrets that pull the control plane's images. An injected container is "
+        "Secrets that pull the control plane's images. An injected container is "
         "pulled by the Secrets of its own pod.",
     )
-    bootstrap: Image = Field(default_factory=Image.model_construct, description="fsm-bootstrap.")
-    controller: Image = Field(default_factory=Image.model_construct, description="fsm-controller.")
-    injector: Image = Field(
-        default_factory=Image.model_construct, description="fsm-injector, the webhook's server."
-    )
-    sidecar_init: Image = Field(
-        default_factory=Image.model_construct,
-        description="fsm-sidecar-init, runs the init script.",
-    )
-    healthcheck: Image = Field(
-        default_factory=Image.model_construct, description="fsm-healthcheck, the TCP probe helper."
-    )
-    crds: Image = Field(default_factory=Image.model_construct, description="fsm-crds.")
-    preinstall: Image = Field(default_factory=Image.model_construct, description="fsm-preinstall.")
-    curl: Image = Field(
-        default_factory=Image.model_construct, description="fsm-curl, waits for fsm-bootstrap."
-    )
-    connector: Image = Field(default_factory=Image.model_construct, description="fsm-connector.")
-    gateway: Image = Field(default_factory=Image.model_construct, description="fsm-gateway.")
-    ingress: Image = Field(default_factory=Image.model_construct, description="fsm-ingress.")
-    xnetmgmt: Image = Field(default_factory=Image.model_construct, description="fsm-xnetmgmt.")
-    pipy: Image = Field(default_factory=Image.model_construct, description="The Pipy sidecar.")
-    pipy_repo: Image = Field(
-        default_factory=Image.model_construct, description="The Pipy repository server."
-    )
+    bootstrap: Image = section(Image, "fsm-bootstrap.")
+    controller: Image = section(Image, "fsm-controller.")
+    injector: Image = section(Image, "fsm-injector, the webhook's server.")
+    sidecar_init: Image = section(Image, "fsm-sidecar-init, runs the init script.")
+    healthcheck: Image = section(Image, "fsm-healthcheck, the TCP probe helper.")
+    crds: Image = section(Image, "fsm-crds.")
+    preinstall: Image = section(Image, "fsm-preinstall.")
+    curl: Image = section(Image, "fsm-curl, waits for fsm-bootstrap.")
+    connector: Image = section(Image, "fsm-connector.")
+    gateway: Image = section(Image, "fsm-gateway.")
+    ingress: Image = section(Image, "fsm-ingress.")
+    xnetmgmt: Image = section(Image, "fsm-xnetmgmt.")
+    pipy: Image = section(Image, "The Pipy sidecar.")
+    pipy_repo: Image = section(Image, "The Pipy repository server.")
 
 
 # Field of Images -> (key in MeshConfig's image section, the image's name).
@@ -151,127 +137,96 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 class Resources(Model):
     """Requests and limits of one container."""
 
-    limits: dict[str, Quantity] = Field(
-        {}, description="Upper bounds, for example cpu and memory."
-    )
-    requests: dict[str, Quantity] = Field({}, description="What the scheduler reserves.")
+    limits: dict[str, Quantity] = setting({}, "Upper bounds, for example cpu and memory.")
+    requests: dict[str, Quantity] = setting({}, "What the scheduler reserves.")
 
 
 class Toleration(Model):
     """A Kubernetes toleration."""
 
-    key: str | None = Field(None, description="The taint's key.")
-    operator: Literal["Exists", "Equal"] | None = Field(
-        None, description="How key and value match."
+    key: str | None = setting(None, "The taint's key.")
+    operator: Literal["Exists", "Equal"] | None = setting(None, "How key and value match.")
+    value: str | None = setting(None, "The taint's value.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = setting(
+        None, "The taint's effect."
     )
-    value: str | None = Field(None, description="The taint's value.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="The taint's effect."
-    )
-    toleration_seconds: int | None = Field(None, description="How long NoExecute is tolerated.")
+    toleration_seconds: int | None = setting(None, "How long NoExecute is tolerated.")
 
 
 class Autoscaling(Model):
     """A HorizontalPodAutoscaler; replicas are then the autoscaler's."""
 
-    enabled: bool = Field(False, description="Whether an autoscaler is declared.")
-    min_replicas: Positive = Field(1, description="Lower bound.")
-    max_replicas: Positive = Field(5, description="Upper bound.")
-    cpu_utilization: Percent = Field(80, description="Average CPU use to hold, in percent.")
-    memory_utilization: Percent = Field(80, description="Average memory use to hold, in percent.")
+    enabled: bool = setting(False, "Whether an autoscaler is declared.")
+    min_replicas: Positive = setting(1, "Lower bound.")
+    max_replicas: Positive = setting(5, "Upper bound.")
+    cpu_utilization: Percent = setting(80, "Average CPU use to hold, in percent.")
+    memory_utilization: Percent = setting(80, "Average memory use to hold, in percent.")
 
 
-def _resources(cpu: str, memory: str, cpu_request: str, memory_request: str) -> Resources:
-    return Resources.model_construct(
+def _resources(
+    containers: str, cpu: str, memory: str, cpu_request: str, memory_request: str
+) -> Any:  # noqa: ANN401  # as pydantic's Field
+    """The resources of containers: their limits and requests where none are set."""
+    usual = Resources.model_construct(
         limits={"cpu": cpu, "memory": memory},
         requests={"cpu": cpu_request, "memory": memory_request},
     )
+    described = f"Resources of {containers}; they replace the default as a whole."
+    return Field(default_factory=lambda: usual, description=described)
 
 
 class Component(Model):
     """What bootstrap, controller and injector have in common."""
 
-    replicas: Positive = Field(1, description="Pods of the Deployment, unless it is autoscaled.")
-    resources: Resources = Field(
-        default_factory=Resources.model_construct,
-        description="Resources of the main container; they replace the default as a whole.",
+    replicas: Positive = setting(1, "Pods of the Deployment, unless it is autoscaled.")
+    resources: Resources = section(
+        Resources, "Resources of the main container; they replace the default as a whole."
     )
-    pod_labels: dict[LabelKey, LabelValue] = Field({}, description="More labels for its pods.")
-    node_selector: dict[LabelKey, LabelValue] = Field({}, description="Labels a node must have.")
-    tolerations: tuple[Toleration, ...] = Field((), description="Taints that its pods tolerate.")
-    affinity: dict[str, Any] | None = Field(
+    pod_labels: dict[LabelKey, LabelValue] = setting({}, "More labels for its pods.")
+    node_selector: dict[LabelKey, LabelValue] = setting({}, "Labels a node must have.")
+    tolerations: tuple[Toleration, ...] = setting((), "Taints that its pods tolerate.")
+    affinity: dict[str, Any] | None = setting(
         None,
-        description="A Kubernetes affinity in place of the default: Linux on amd64 or arm64, "
+        "A Kubernetes affinity in place of the default: Linux on amd64 or arm64, "
         "pods spread over nodes.",
     )
-    priority_class_name: DnsName = Field(
-        "system-node-critical", description="Priority class of its pods."
-    )
+    priority_class_name: DnsName = setting("system-node-critical", "Priority class of its pods.")
 
 
 class Bootstrap(Component):
     """fsm-bootstrap: installs CRDs, converts them."""
 
-    resources: Resources = Field(
-        default_factory=lambda: _resources("0.5", "512M", "0.3", "128M"),
-        description="Resources of the main container; they replace the default as a whole.",
-    )
+    resources: Resources = _resources("the main container", "0.5", "512M", "0.3", "128M")
 
 
 class Controller(Component):
     """fsm-controller and its Pipy repository."""
 
-    resources: Resources = Field(
-        default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
-        description="Resources of the main container; they replace the default as a whole.",
+    resources: Resources = _resources("the main container", "2", "2G", "0.5", "256M")
+    init_resources: Resources = _resources("init containers", "500m", "512M", "200m", "128M")
+    repo_resources: Resources = _resources("the Pipy repository", "2", "2G", "0.5", "256M")
+    standalone_repo_server: bool = setting(
+        False, "The Pipy repository runs elsewhere, at repoServer.ipaddr: none in the pod."
     )
-    init_resources: Resources = Field(
-        default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
-        description="Resources of init containers; they replace the default as a whole.",
-    )
-    repo_resources: Resources = Field(
-        default_factory=lambda: _resources("2", "2G", "0.5", "256M"),
-        description="Resources of the Pipy repository; they replace the default as a whole.",
-    )
-    standalone_repo_server: bool = Field(
-        False,
-        description="The Pipy repository runs elsewhere, at repoServer.ipaddr: none in the pod.",
-    )
-    pod_disruption_budget: bool = Field(False, description="Keep at least one pod in a drain.")
-    autoscaling: Autoscaling = Field(
-        default_factory=Autoscaling.model_construct, description="A HorizontalPodAutoscaler."
-    )
+    pod_disruption_budget: bool = setting(False, "Keep at least one pod in a drain.")
+    autoscaling: Autoscaling = section(Autoscaling, "A HorizontalPodAutoscaler.")
 
 
 class Injector(Component):
     """fsm-injector, the server of the mutating webhook."""
 
-    resources: Resources = Field(
-        default_factory=lambda: _resources("1", "512M", "0.5", "128M"),
-        description="Resources of the main container; they replace the default as a whole.",
-    )
-    init_resources: Resources = Field(
-        default_factory=lambda: _resources("500m", "512M", "200m", "128M"),
-        description="Resources of init containers; they replace the default as a whole.",
-    )
-    pod_disruption_budget: bool = Field(False, description="Keep at least one pod in a drain.")
-    autoscaling: Autoscaling = Field(
-        default_factory=Autoscaling.model_construct, description="A HorizontalPodAutoscaler."
-    )
-    webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = Field(
-        20, description="How long the API server waits for the webhook, 1 to 30 seconds."
+    resources: Resources = _resources("the main container", "1", "512M", "0.5", "128M")
+    init_resources: Resources = _resources("init containers", "500m", "512M", "200m", "128M")
+    pod_disruption_budget: bool = setting(False, "Keep at least one pod in a drain.")
+    autoscaling: Autoscaling = section(Autoscaling, "A HorizontalPodAutoscaler.")
+    webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = setting(
+        20, "How long the API server waits for the webhook, 1 to 30 seconds."
     )
 
 
 class Components(Model):
     """The three Deployments of the control plane."""
 
-    bootstrap: Bootstrap = Field(
-        default_factory=Bootstrap.model_construct, description="fsm-bootstrap."
-    )
-    controller: Controller = Field(
-        default_factory=Controller.model_construct, description="fsm-controller."
-    )
-    injector: Injector = Field(
-        default_factory=Injector.model_construct, description="fsm-injector."
-    )
+    bootstrap: Bootstrap = section(Bootstrap, "fsm-bootstrap.")
+    controller: Controller = section(Controller, "fsm-controller.")
+    injector: Injector = section(Injector, "fsm-injector.")

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from fsm_stack.settings.models.base import DnsName, Model
-from fsm_stack.settings.models.scalars import Count, LogLevel
+from fsm_stack.settings.models.base import Count, DnsName, LogLevel, Model, section, setting
 from fsm_stack.settings.models.values import Port
 
 ImageReference = Annotated[
@@ -22,89 +21,83 @@ ImageReference = Annotated[
 class IngressHttp(Model):
     """The plain listener."""
 
-    enabled: bool = Field(True, description="Serve HTTP.")
-    bind: Port = Field(80, description="Port of the service.")
-    listen: Port = Field(8000, description="Port of the container.")
-    node_port: Port = Field(30508, description="Port of the nodes.")
+    enabled: bool = setting(True, "Serve HTTP.")
+    bind: Port = setting(80, "Port of the service.")
+    listen: Port = setting(8000, "Port of the container.")
+    node_port: Port = setting(30508, "Port of the nodes.")
 
 
 class SslPassthrough(Model):
     """TLS that the backend ends."""
 
-    enabled: bool = Field(False, description="Pass TLS on to backends as it is.")
-    upstream_port: Port = Field(443, description="Port of the backends.")
+    enabled: bool = setting(False, "Pass TLS on to backends as it is.")
+    upstream_port: Port = setting(443, "Port of the backends.")
 
 
 class IngressTls(Model):
     """The TLS listener."""
 
-    enabled: bool = Field(False, description="Serve TLS.")
-    bind: Port = Field(443, description="Port of the service.")
-    listen: Port = Field(8443, description="Port of the container.")
-    node_port: Port = Field(30607, description="Port of the nodes.")
-    mtls: bool = Field(False, alias="mTLS", description="Ask clients for a certificate.")
-    ssl_passthrough: SslPassthrough = Field(
-        default_factory=SslPassthrough.model_construct, description="TLS that the backend ends."
-    )
+    enabled: bool = setting(False, "Serve TLS.")
+    bind: Port = setting(443, "Port of the service.")
+    listen: Port = setting(8443, "Port of the container.")
+    node_port: Port = setting(30607, "Port of the nodes.")
+    mtls: bool = setting(False, "Ask clients for a certificate.", alias="mTLS")
+    ssl_passthrough: SslPassthrough = section(SslPassthrough, "TLS that the backend ends.")
 
 
 class Ingress(Model):
     """FSM's ingress controller."""
 
-    enabled: bool = Field(False, description="Use FSM's ingress controller.")
-    namespaced: bool = Field(False, description="One ingress for each namespace.")
-    type: Literal["LoadBalancer", "NodePort"] = Field(
-        "LoadBalancer", description="Type of the ingress's service."
+    enabled: bool = setting(False, "Use FSM's ingress controller.")
+    namespaced: bool = setting(False, "One ingress for each namespace.")
+    type: Literal["LoadBalancer", "NodePort"] = setting(
+        "LoadBalancer", "Type of the ingress's service."
     )
-    log_level: LogLevel = Field("info", description="How much the ingress logs.")
-    http: IngressHttp = Field(
-        default_factory=IngressHttp.model_construct, description="The plain listener."
-    )
-    tls: IngressTls = Field(
-        default_factory=IngressTls.model_construct, description="The TLS listener."
-    )
+    log_level: LogLevel = setting("info", "How much the ingress logs.")
+    http: IngressHttp = section(IngressHttp, "The plain listener.")
+    tls: IngressTls = section(IngressTls, "The TLS listener.")
 
 
 class GatewayApi(Model):
     """FSM's implementation of the Gateway API."""
 
-    enabled: bool = Field(False, description="Use FSM's Gateway API controller.")
-    log_level: LogLevel = Field("info", description="How much gateways log.")
+    enabled: bool = setting(False, "Use FSM's Gateway API controller.")
+    log_level: LogLevel = setting("info", "How much gateways log.")
 
 
 class ServiceLb(Model):
     """FSM's load balancer for services without a cloud."""
 
-    enabled: bool = Field(False, description="Use FSM's service load balancer.")
-    image: ImageReference = Field(
-        "flomesh/mirrored-klipper-lb:v0.4.7", description="Its image on the nodes."
+    enabled: bool = setting(False, "Use FSM's service load balancer.")
+    image: ImageReference = setting(
+        "flomesh/mirrored-klipper-lb:v0.4.7", "Its image on the nodes."
     )
 
 
 class Flb(Model):
     """Flomesh's external load balancer."""
 
-    enabled: bool = Field(False, description="Use an external load balancer of Flomesh.")
-    strict_mode: bool = Field(False, description="Serve only namespaces that have a Secret.")
-    upstream_mode: Literal["NodePort", "Endpoint"] = Field(
-        "Endpoint", description="Balance to node ports, or to endpoints."
+    enabled: bool = setting(False, "Use an external load balancer of Flomesh.")
+    strict_mode: bool = setting(False, "Serve only namespaces that have a Secret.")
+    upstream_mode: Literal["NodePort", "Endpoint"] = setting(
+        "Endpoint", "Balance to node ports, or to endpoints."
     )
-    secret_name: DnsName = Field(
-        "fsm-flb-secret", description="The Secret with its address and credentials."
+    secret_name: DnsName = setting(
+        "fsm-flb-secret", "The Secret with its address and credentials."
     )
 
 
 class EgressGateway(Model):
     """FSM's gateway for traffic that leaves the mesh."""
 
-    enabled: bool = Field(False, description="Use FSM's egress gateway.")
-    log_level: LogLevel = Field("error", description="How much the gateway logs.")
-    mode: Literal["http2tunnel", "sock5"] = Field(
-        "http2tunnel", description="How sidecars reach the gateway."
+    enabled: bool = setting(False, "Use FSM's egress gateway.")
+    log_level: LogLevel = setting("error", "How much the gateway logs.")
+    mode: Literal["http2tunnel", "sock5"] = setting(
+        "http2tunnel", "How sidecars reach the gateway."
     )
-    port: Port = Field(1080, description="Port of the gateway.")
-    admin_port: Port = Field(6060, description="Port of its administration.")
-    replicas: Count = Field(1, description="Number of gateway pods.")
+    port: Port = setting(1080, "Port of the gateway.")
+    admin_port: Port = setting(6060, "Port of its administration.")
+    replicas: Count = setting(1, "Number of gateway pods.")
 
 
 def single_precision(value: float) -> float:
@@ -123,7 +116,7 @@ class Plugin(Model):
     priority: Annotated[
         float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), AfterValidator(single_precision)
     ] = Field(description="Its place: a higher number runs earlier.")
-    disable: bool = Field(False, description="Leave the module out.")
+    disable: bool = setting(False, "Leave the module out.")
 
 
 def _chain(first: int, *modules: str) -> tuple[Plugin, ...]:
@@ -172,15 +165,15 @@ _OUTBOUND_HTTP = _chain(
 class PluginChains(Model):
     """The chains of modules; a chain that is set replaces the whole default chain."""
 
-    inbound_tcp: tuple[Plugin, ...] = Field(
-        _INBOUND_TCP, alias="inbound-tcp", description="Modules for inbound TCP."
+    inbound_tcp: tuple[Plugin, ...] = setting(
+        _INBOUND_TCP, "Modules for inbound TCP.", alias="inbound-tcp"
     )
-    inbound_http: tuple[Plugin, ...] = Field(
-        _INBOUND_HTTP, alias="inbound-http", description="Modules for inbound HTTP."
+    inbound_http: tuple[Plugin, ...] = setting(
+        _INBOUND_HTTP, "Modules for inbound HTTP.", alias="inbound-http"
     )
-    outbound_tcp: tuple[Plugin, ...] = Field(
-        _OUTBOUND_TCP, alias="outbound-tcp", description="Modules for outbound TCP."
+    outbound_tcp: tuple[Plugin, ...] = setting(
+        _OUTBOUND_TCP, "Modules for outbound TCP.", alias="outbound-tcp"
     )
-    outbound_http: tuple[Plugin, ...] = Field(
-        _OUTBOUND_HTTP, alias="outbound-http", description="Modules for outbound HTTP."
+    outbound_http: tuple[Plugin, ...] = setting(
+        _OUTBOUND_HTTP, "Modules for outbound HTTP.", alias="outbound-http"
     )

@@ -12,7 +12,17 @@ from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from fsm_stack.lists import KEYS
-from fsm_stack.settings.models.base import DnsName, Model
+from fsm_stack.settings.models.base import (
+    DnsName,
+    Fraction,
+    HostName,
+    LogLevel,
+    Model,
+    UrlPath,
+    refusal,
+    section,
+    setting,
+)
 from fsm_stack.settings.models.control_plane import (
     Certificate,
     ClusterSet,
@@ -28,16 +38,9 @@ from fsm_stack.settings.models.gateways import (
     PluginChains,
     ServiceLb,
 )
-from fsm_stack.settings.models.scalars import (
-    Fraction,
-    HostName,
-    LogLevel,
-    SmallPort,
-    UrlPath,
-    refusal,
-)
 from fsm_stack.settings.models.sidecar import Sidecar
 from fsm_stack.settings.models.traffic import Traffic, Warmup
+from fsm_stack.settings.models.values import SmallPort
 from fsm_stack.systems import OSM, OSM_EDGE
 
 if TYPE_CHECKING:
@@ -152,58 +155,53 @@ def _no_secret(value: object) -> None:
 class Tracing(Model):
     """Where sidecars send traces."""
 
-    enable: bool = Field(False, description="Let sidecars send traces.")
-    port: SmallPort | None = Field(
-        None, description="Port of the collector; 9411 where tracing is on and nothing is set."
+    enable: bool = setting(False, "Let sidecars send traces.")
+    port: SmallPort | None = setting(
+        None, "Port of the collector; 9411 where tracing is on and nothing is set."
     )
-    address: HostName | None = Field(
-        None, description="Host of the collector; Jaeger beside the control plane if absent."
+    address: HostName | None = setting(
+        None, "Host of the collector; Jaeger beside the control plane if absent."
     )
-    endpoint: UrlPath | None = Field(
-        None,
-        description="Path at the collector; /api/v2/spans where tracing is on and nothing is set.",
+    endpoint: UrlPath | None = setting(
+        None, "Path at the collector; /api/v2/spans where tracing is on and nothing is set."
     )
-    sampled_fraction: Fraction | None = Field(
-        None, description="Share of requests that are traced, from '0' to '1'; all if absent."
+    sampled_fraction: Fraction | None = setting(
+        None, "Share of requests that are traced, from '0' to '1'; all if absent."
     )
 
 
 class RemoteLogging(Model):
     """Where sidecars send access logs."""
 
-    enable: bool = Field(False, description="Let sidecars send access logs.")
-    level: Annotated[int, Field(ge=0, le=2)] | None = Field(
-        None, description="How much is sent, 0 to 2; 2 where it is on and nothing is set."
+    enable: bool = setting(False, "Let sidecars send access logs.")
+    level: Annotated[int, Field(ge=0, le=2)] | None = setting(
+        None, "How much is sent, 0 to 2; 2 where it is on and nothing is set."
     )
-    port: SmallPort | None = Field(
-        None, description="Port of the collector; 30514 where it is on and nothing is set."
+    port: SmallPort | None = setting(
+        None, "Port of the collector; 30514 where it is on and nothing is set."
     )
-    address: HostName | None = Field(None, description="Host of the collector.")
-    endpoint: UrlPath | None = Field(None, description="Path at the collector.")
+    address: HostName | None = setting(None, "Host of the collector.")
+    endpoint: UrlPath | None = setting(None, "Path at the collector.")
     authorization: SkipJsonSchema[Annotated[None, BeforeValidator(_no_secret)]] = Field(
         None, exclude=True, description="Not a setting: credentials belong into secretName."
     )
-    sampled_fraction: Fraction | None = Field(
+    sampled_fraction: Fraction | None = setting(
         None,
-        description="Share of requests that are logged, from '0' to '1'; all where it is on and "
+        "Share of requests that are logged, from '0' to '1'; all where it is on and "
         "nothing is set.",
     )
-    secret_name: DnsName = Field(
+    secret_name: DnsName = setting(
         "fsm-remote-logging-secret",
-        description="The Secret with the collector's credentials, beside the control plane.",
+        "The Secret with the collector's credentials, beside the control plane.",
     )
 
 
 class Observability(Model):
     """Logs and traces."""
 
-    fsm_log_level: LogLevel = Field("info", description="How much the control plane logs.")
-    tracing: Tracing = Field(
-        default_factory=Tracing.model_construct, description="Traces of requests."
-    )
-    remote_logging: RemoteLogging = Field(
-        default_factory=RemoteLogging.model_construct, description="Access logs of sidecars."
-    )
+    fsm_log_level: LogLevel = setting("info", "How much the control plane logs.")
+    tracing: Tracing = section(Tracing, "Traces of requests.")
+    remote_logging: RemoteLogging = section(RemoteLogging, "Access logs of sidecars.")
 
 
 class MeshSettings(Model):
@@ -214,52 +212,20 @@ class MeshSettings(Model):
     pkg/apis/config/v1alpha3 and charts/fsm.
     """
 
-    cluster_set: ClusterSet = Field(
-        default_factory=ClusterSet.model_construct, description="The cluster's place among others."
+    cluster_set: ClusterSet = section(ClusterSet, "The cluster's place among others.")
+    sidecar: Sidecar = section(Sidecar, "The proxy beside each application.")
+    repo_server: RepoServer = section(RepoServer, "The repository of Pipy scripts.")
+    traffic: Traffic = section(Traffic, "What is redirected, and routing.")
+    warmup: Warmup = section(Warmup, "Warm-up of new endpoints.")
+    observability: Observability = section(Observability, "Logs and traces.")
+    certificate: Certificate = section(Certificate, "Certificates of services.")
+    feature_flags: FeatureFlags = section(FeatureFlags, "Switches of features.")
+    plugin_chains: PluginChains = section(PluginChains, "Modules of sidecars.")
+    ingress: Ingress = section(Ingress, "FSM's ingress controller.")
+    gateway_api: GatewayApi = section(
+        GatewayApi, "FSM's Gateway API controller.", alias="gatewayAPI"
     )
-    sidecar: Sidecar = Field(
-        default_factory=Sidecar.model_construct, description="The proxy beside each application."
-    )
-    repo_server: RepoServer = Field(
-        default_factory=RepoServer.model_construct, description="The repository of Pipy scripts."
-    )
-    traffic: Traffic = Field(
-        default_factory=Traffic.model_construct, description="What is redirected, and routing."
-    )
-    warmup: Warmup = Field(
-        default_factory=Warmup.model_construct, description="Warm-up of new endpoints."
-    )
-    observability: Observability = Field(
-        default_factory=Observability.model_construct, description="Logs and traces."
-    )
-    certificate: Certificate = Field(
-        default_factory=Certificate.model_construct, description="Certificates of services."
-    )
-    feature_flags: FeatureFlags = Field(
-        default_factory=FeatureFlags.model_construct, description="Switches of features."
-    )
-    plugin_chains: PluginChains = Field(
-        default_factory=PluginChains.model_construct, description="Modules of sidecars."
-    )
-    ingress: Ingress = Field(
-        default_factory=Ingress.model_construct, description="FSM's ingress controller."
-    )
-    gateway_api: GatewayApi = Field(
-        default_factory=GatewayApi.model_construct,
-        alias="gatewayAPI",
-        description="FSM's Gateway API controller.",
-    )
-    service_lb: ServiceLb = Field(
-        default_factory=ServiceLb.model_construct,
-        alias="serviceLB",
-        description="FSM's service load balancer.",
-    )
-    flb: Flb = Field(
-        default_factory=Flb.model_construct, description="Flomesh's external load balancer."
-    )
-    egress_gateway: EgressGateway = Field(
-        default_factory=EgressGateway.model_construct, description="FSM's egress gateway."
-    )
-    connector: Connector = Field(
-        default_factory=Connector.model_construct, description="Connectors to other registries."
-    )
+    service_lb: ServiceLb = section(ServiceLb, "FSM's service load balancer.", alias="serviceLB")
+    flb: Flb = section(Flb, "Flomesh's external load balancer.")
+    egress_gateway: EgressGateway = section(EgressGateway, "FSM's egress gateway.")
+    connector: Connector = section(Connector, "Connectors to other registries.")

@@ -11,8 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.sets.written import written
-from fsm_stack.settings.models.base import DNS_LABEL, Model
-from fsm_stack.settings.models.scalars import refusal
+from fsm_stack.settings.models.base import DNS_LABEL, Model, refusal
 
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from fsm_stack.settings.models.base import DnsLabel, DnsName, Model
-from fsm_stack.settings.models.cluster import CertificateProvider, Cluster, EnrolledNamespace
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
 from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
@@ -46,23 +46,21 @@ CONTROL_PLANE_PORTS: Final = (6060, 9090, 9091, 9093, 9443)
 class AnnotationProfile(Model):
     """Pod-scoped redirection settings under a name, merged with the mesh's by the injector."""
 
-    description: str = Field("", description="What kind of pod this is for.")
-    presets: tuple[Preset, ...] = Field((), description="Common exclusions to start from.")
-    outbound_port_exclusion_list: tuple[PortEntry, ...] = Field(
-        (), description="Outbound ports that bypass the sidecar."
+    description: str = setting("", "What kind of pod this is for.")
+    presets: tuple[Preset, ...] = setting((), "Common exclusions to start from.")
+    outbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Outbound ports that bypass the sidecar."
     )
-    inbound_port_exclusion_list: tuple[PortEntry, ...] = Field(
-        (), description="Inbound ports that bypass the sidecar."
+    inbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Inbound ports that bypass the sidecar."
     )
-    outbound_ip_range_exclusion_list: tuple[CidrEntry, ...] = Field(
+    outbound_ip_range_exclusion_list: tuple[CidrEntry, ...] = setting(
+        (), "Outbound ranges that bypass the sidecar.", alias="outboundIPRangeExclusionList"
+    )
+    outbound_ip_range_inclusion_list: tuple[CidrEntry, ...] = setting(
         (),
-        alias="outboundIPRangeExclusionList",
-        description="Outbound ranges that bypass the sidecar.",
-    )
-    outbound_ip_range_inclusion_list: tuple[CidrEntry, ...] = Field(
-        (),
+        "The only outbound ranges that go through the sidecar.",
         alias="outboundIPRangeInclusionList",
-        description="The only outbound ranges that go through the sidecar.",
     )
 
 
@@ -75,68 +73,64 @@ class Accepted(Model):
     )
     reason: Sentence = Field(description="Why the risk is taken.")
     owner: Sentence = Field(description="Who answers for it.")
-    until: Day | None = Field(None, description="The day after which the finding counts again.")
+    until: Day | None = setting(None, "The day after which the finding counts again.")
 
 
 class Mesh(Model):
     """The mesh's names, and the switches of its control plane."""
 
-    name: DnsLabel | None = Field(None, description="The mesh's name; fsm in an FSM stack.")
-    namespace: DnsLabel | None = Field(
-        None, description="The control plane's namespace; fsm-system in an FSM stack."
+    name: DnsLabel | None = setting(None, "The mesh's name; fsm in an FSM stack.")
+    namespace: DnsLabel | None = setting(
+        None, "The control plane's namespace; fsm-system in an FSM stack."
     )
-    create_namespace: bool = Field(
-        True, description="Declare the control plane's namespace; otherwise it exists."
+    create_namespace: bool = setting(
+        True, "Declare the control plane's namespace; otherwise it exists."
     )
-    trust_domain: DnsName = Field("cluster.local", description="The mesh's trust domain.")
-    enforce_single_mesh: bool = Field(True, description="Refuse a second mesh in the cluster.")
-    enable_reconciler: bool = Field(
-        False, description="Let the control plane restore its CRDs and webhooks when they change."
+    trust_domain: DnsName = setting("cluster.local", "The mesh's trust domain.")
+    enforce_single_mesh: bool = setting(True, "Refuse a second mesh in the cluster.")
+    enable_reconciler: bool = setting(
+        False, "Let the control plane restore its CRDs and webhooks when they change."
     )
-    enable_multi_clusters: bool = Field(False, description="FSM's multi-cluster support.")
-    validate_traffic_target: bool = Field(
-        True, description="Let the validator check SMI TrafficTargets."
+    enable_multi_clusters: bool = setting(False, "FSM's multi-cluster support.")
+    validate_traffic_target: bool = setting(True, "Let the validator check SMI TrafficTargets.")
+    webhook_name_prefix: DnsLabel = setting(
+        "fsm-webhook", "The mutating webhook configuration is named <prefix>-<mesh name>."
     )
-    webhook_name_prefix: DnsLabel = Field(
-        "fsm-webhook",
-        description="The mutating webhook configuration is named <prefix>-<mesh name>.",
-    )
-    validator_webhook_name: DnsName | None = Field(
-        None, description="The validating webhook configuration; fsm-validator-mesh-<mesh name>."
+    validator_webhook_name: DnsName | None = setting(
+        None, "The validating webhook configuration; fsm-validator-mesh-<mesh name>."
     )
 
 
 class ReleaseAssets(Model):
     """Where the Pipy scripts of the FSM release come from."""
 
-    source: Literal["vendored", "existingConfigMap", "omit"] = Field(
+    source: Literal["vendored", "existingConfigMap", "omit"] = setting(
         "vendored",
-        description="vendored: taken from the release's chart archive by fsm-stack vendor; "
+        "vendored: taken from the release's chart archive by fsm-stack vendor; "
         "existingConfigMap: someone else declares the ConfigMap; omit: left out, the controller "
         "does not start: only with deployment.lookOnly.",
     )
-    config_map_name: DnsName = Field(
-        "fsm-init-repo-scripts", description="The ConfigMap that the controller unpacks."
+    config_map_name: DnsName = setting(
+        "fsm-init-repo-scripts", "The ConfigMap that the controller unpacks."
     )
 
 
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
-    look_only: bool = Field(
+    look_only: bool = setting(
         False,
-        description="The stack is there to look at: it may leave out what the control plane needs "
+        "The stack is there to look at: it may leave out what the control plane needs "
         "to run, and pulumi up does not wait for it.",
     )
-    skip_await: bool = Field(
-        False, description="Do not wait for Deployments to become ready (no controllers run)."
+    skip_await: bool = setting(
+        False, "Do not wait for Deployments to become ready (no controllers run)."
     )
-    force_mesh_config: bool = Field(
-        False,
-        description="Take fields of the MeshConfig back from others, such as kubectl patch.",
+    force_mesh_config: bool = setting(
+        False, "Take fields of the MeshConfig back from others, such as kubectl patch."
     )
-    retain_crds: bool = Field(
-        True, description="Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    retain_crds: bool = setting(
+        True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
     )
 
     @property
@@ -148,44 +142,30 @@ class Deployment(Model):
 class StackSettings(MeshSettings):
     """All settings of one environment. Each field is one key ``fsm-stack:<name>`` of its file."""
 
-    system: Literal["fsm", "osm-edge", "osm"] = Field(
-        "fsm",
-        description="The mesh system; osm-edge and osm give MeshConfig and redirection only.",
+    system: Literal["fsm", "osm-edge", "osm"] = setting(
+        "fsm", "The mesh system; osm-edge and osm give MeshConfig and redirection only."
     )
-    fsm_version: Literal["1.5.1", "1.6.0"] = Field(
-        "1.5.1", description="The FSM release; 1.6.0 is not released upstream."
+    fsm_version: Literal["1.5.1", "1.6.0"] = setting(
+        "1.5.1", "The FSM release; 1.6.0 is not released upstream."
     )
-    mesh: Mesh = Field(
-        default_factory=Mesh.model_construct, description="Names and switches of the mesh."
+    mesh: Mesh = section(Mesh, "Names and switches of the mesh.")
+    cluster: Cluster = section(Cluster, "The cluster that this stack is meant for.")
+    images: Images = section(Images, "Image references.")
+    components: Components = section(Components, "The control plane's Deployments.")
+    certificate_provider: CertificateProvider = section(
+        CertificateProvider, "Who issues the mesh's certificates."
     )
-    cluster: Cluster = Field(
-        default_factory=Cluster.model_construct,
-        description="The cluster that this stack is meant for.",
+    enrolled_namespaces: tuple[EnrolledNamespace, ...] = setting(
+        (), "Namespaces whose new pods join the mesh."
     )
-    images: Images = Field(default_factory=Images.model_construct, description="Image references.")
-    components: Components = Field(
-        default_factory=Components.model_construct, description="The control plane's Deployments."
+    annotation_profiles: dict[ProfileName, AnnotationProfile] = setting(
+        {}, "Named sets of pod-scoped redirection settings."
     )
-    certificate_provider: CertificateProvider = Field(
-        default_factory=CertificateProvider.model_construct,
-        description="Who issues the mesh's certificates.",
-    )
-    enrolled_namespaces: tuple[EnrolledNamespace, ...] = Field(
-        (), description="Namespaces whose new pods join the mesh."
-    )
-    annotation_profiles: dict[ProfileName, AnnotationProfile] = Field(
-        {}, description="Named sets of pod-scoped redirection settings."
-    )
-    release_assets: ReleaseAssets = Field(
-        default_factory=ReleaseAssets.model_construct,
-        description="The Pipy scripts of the FSM release.",
-    )
-    deployment: Deployment = Field(
-        default_factory=Deployment.model_construct, description="How pulumi up treats the objects."
-    )
-    accept: tuple[Accepted, ...] = Field((), description="Findings taken on purpose.")
-    contracts: tuple[Contract, ...] = Field(
-        (), description="Traffic that always, or never, goes through the sidecar."
+    release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
+    deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
+    accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
+    contracts: tuple[Contract, ...] = setting(
+        (), "Traffic that always, or never, goes through the sidecar."
     )
 
     @property

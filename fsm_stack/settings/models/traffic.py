@@ -6,12 +6,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from fsm_stack.settings.models.base import Model
-from fsm_stack.settings.models.scalars import HostName, refusal
+from fsm_stack.settings.models.base import Duration, HostName, Model, refusal, section, setting
 from fsm_stack.settings.models.values import CidrEntry, InterfaceEntry, Port, PortEntry
 from fsm_stack.settings.problems import shown
 from fsm_stack.systems import system
-from fsm_stack.units import Duration
 
 # Every mode that some system has; which of them a stack may use depends on its system.
 # Source: the enum in FSM's v1alpha3 CRD; requirement C21 for osm-edge. OSM has no such field.
@@ -83,12 +81,12 @@ Weight = Annotated[int, Field(ge=0, le=100)]
 class Warmup(Model):
     """The mesh's default warm-up policy."""
 
-    enable: bool = Field(False, description="Warm new endpoints up.")
-    duration: Duration = Field("90s", description="How long an endpoint warms up.")
-    min_weight: Weight = Field(10, description="Share of its weight at the start, in percent.")
-    max_weight: Weight = Field(100, description="Share of its weight at the end, in percent.")
-    aggression: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = Field(
-        1.0, description="How fast the share grows: 1 is linear, more is faster at first."
+    enable: bool = setting(False, "Warm new endpoints up.")
+    duration: Duration = setting("90s", "How long an endpoint warms up.")
+    min_weight: Weight = setting(10, "Share of its weight at the start, in percent.")
+    max_weight: Weight = setting(100, "Share of its weight at the end, in percent.")
+    aggression: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = setting(
+        1.0, "How fast the share grows: 1 is linear, more is faster at first."
     )
 
     @model_validator(mode="after")
@@ -123,93 +121,84 @@ KeptTrue = Annotated[
 class CloudServiceAccessNames(Model):
     """Names under which services of other registries are reached."""
 
-    with_namespace: KeptTrue = Field(
-        True, description="Accept a connected service's name with its namespace."
+    with_namespace: KeptTrue = setting(
+        True, "Accept a connected service's name with its namespace."
     )
 
 
 class ServiceAccessNames(Model):
     """Host names under which a service of the mesh is reached."""
 
-    must_with_service_port: bool = Field(
-        False, description="Accept a service's name only with its port."
+    must_with_service_port: bool = setting(False, "Accept a service's name only with its port.")
+    with_trust_domain: KeptTrue = setting(True, "Accept a service's name with the trust domain.")
+    must_with_namespace: KeptTrue = setting(
+        True, "Accept a service's name only with its namespace."
     )
-    with_trust_domain: KeptTrue = Field(
-        True, description="Accept a service's name with the trust domain."
-    )
-    must_with_namespace: KeptTrue = Field(
-        True, description="Accept a service's name only with its namespace."
-    )
-    cloud: CloudServiceAccessNames = Field(
-        default_factory=CloudServiceAccessNames.model_construct,
-        description="Names of services that connectors bring in.",
+    cloud: CloudServiceAccessNames = section(
+        CloudServiceAccessNames, "Names of services that connectors bring in."
     )
 
 
 class ExternalAuthorization(Model):
     """A service that is asked before inbound and ingress traffic is let in."""
 
-    enable: bool = Field(False, description="Ask an external service to authorize traffic.")
-    address: HostName | None = Field(None, description="Host of the authorization service.")
-    port: Port | None = Field(None, description="Port of the authorization service.")
+    enable: bool = setting(False, "Ask an external service to authorize traffic.")
+    address: HostName | None = setting(None, "Host of the authorization service.")
+    port: Port | None = setting(None, "Port of the authorization service.")
     stat_prefix: (
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=253)] | None
-    ) = Field(None, description="Prefix of the statistics about it.")
-    timeout: Duration | None = Field(None, description="How long an answer may take.")
-    failure_mode_allow: bool = Field(
-        False, description="Let traffic in when the service does not answer."
-    )
+    ) = setting(None, "Prefix of the statistics about it.")
+    timeout: Duration | None = setting(None, "How long an answer may take.")
+    failure_mode_allow: bool = setting(False, "Let traffic in when the service does not answer.")
 
 
 class Traffic(Model):
     """What the sidecar intercepts, and the mesh's default policies."""
 
-    interception_mode: InterceptionMode | None = Field(
+    interception_mode: InterceptionMode | None = setting(
         None,
-        description="Who redirects traffic. FSM: PodLevel (an init container, the default) or "
+        "Who redirects traffic. FSM: PodLevel (an init container, the default) or "
         "NodeLevel (the node; the lists are then ignored). osm-edge: iptables.",
     )
-    enable_egress: bool = Field(True, description="Let pods reach hosts outside the mesh.")
-    outbound_ip_range_exclusion_list: tuple[CidrEntry, ...] = Field(
+    enable_egress: bool = setting(True, "Let pods reach hosts outside the mesh.")
+    outbound_ip_range_exclusion_list: tuple[CidrEntry, ...] = setting(
         (),
+        "Outbound ranges that bypass the sidecar, in every pod.",
         alias="outboundIPRangeExclusionList",
-        description="Outbound ranges that bypass the sidecar, in every pod.",
     )
-    outbound_ip_range_inclusion_list: tuple[CidrEntry, ...] = Field(
+    outbound_ip_range_inclusion_list: tuple[CidrEntry, ...] = setting(
         (),
+        "The only outbound ranges that go through the sidecar, in every pod.",
         alias="outboundIPRangeInclusionList",
-        description="The only outbound ranges that go through the sidecar, in every pod.",
     )
-    outbound_port_exclusion_list: tuple[PortEntry, ...] = Field(
-        (), description="Outbound ports that bypass the sidecar, in every pod."
+    outbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Outbound ports that bypass the sidecar, in every pod."
     )
-    inbound_port_exclusion_list: tuple[PortEntry, ...] = Field(
-        (), description="Inbound ports that bypass the sidecar, in every pod."
+    inbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Inbound ports that bypass the sidecar, in every pod."
     )
-    enable_permissive_traffic_policy_mode: bool = Field(
-        True, description="Let all services of the mesh talk to each other without policies."
+    enable_permissive_traffic_policy_mode: bool = setting(
+        True, "Let all services of the mesh talk to each other without policies."
     )
-    inbound_external_authorization: ExternalAuthorization = Field(
-        default_factory=ExternalAuthorization.model_construct,
-        description="External authorization of inbound and ingress traffic.",
+    inbound_external_authorization: ExternalAuthorization = section(
+        ExternalAuthorization, "External authorization of inbound and ingress traffic."
     )
-    network_interface_exclusion_list: tuple[InterfaceEntry, ...] = Field(
-        (), description="Network interfaces whose traffic bypasses the sidecar, in every pod."
+    network_interface_exclusion_list: tuple[InterfaceEntry, ...] = setting(
+        (), "Network interfaces whose traffic bypasses the sidecar, in every pod."
     )
-    http1_per_request_load_balancing: bool = Field(
+    http1_per_request_load_balancing: bool = setting(
         False,
+        "Balance each HTTP/1 request, not each connection.",
         alias="http1PerRequestLoadBalancing",
-        description="Balance each HTTP/1 request, not each connection.",
     )
-    http2_per_request_load_balancing: bool = Field(
+    http2_per_request_load_balancing: bool = setting(
         True,
+        "Balance each HTTP/2 request, not each connection.",
         alias="http2PerRequestLoadBalancing",
-        description="Balance each HTTP/2 request, not each connection.",
     )
-    service_access_mode: Literal["ip", "domain", "mixed"] = Field(
-        "mixed", description="Reach services by address, by name, or by both."
+    service_access_mode: Literal["ip", "domain", "mixed"] = setting(
+        "mixed", "Reach services by address, by name, or by both."
     )
-    service_access_names: ServiceAccessNames = Field(
-        default_factory=ServiceAccessNames.model_construct,
-        description="Host names under which services are reached.",
+    service_access_names: ServiceAccessNames = section(
+        ServiceAccessNames, "Host names under which services are reached."
     )

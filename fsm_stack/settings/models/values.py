@@ -5,29 +5,23 @@ Each is parsed once, here. What passes holds no shell syntax, because its alphab
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
-from fsm_stack.settings.models.base import IPV4, Model
+from fsm_stack.settings.models.base import IPV4, Model, refusal, setting
 from fsm_stack.settings.problems import shown
 from fsm_stack.well_known import INTERFACE_NAME_MAX, PORT_MAX, PORT_MIN
 
-_OCTETS: Final = 4
-_OCTET_MAX: Final = 255
-_PREFIX_MAX: Final = 32
-_DIGITS: Final = frozenset("0123456789")
+CIDR_PATTERN: Final = rf"^{IPV4}/(3[0-2]|[12]?[0-9])$"
+_CIDR: Final = re.compile(rf"{IPV4}(?P<prefix>/(3[0-2]|[12]?[0-9]))?")
 _INTERFACE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@"
 )
-
-
-def _fail(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
-    # Braces are pydantic's template syntax; the message is passed as context, so any text is safe.
-    return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})
 
 
 def check_ascii(text: str) -> None:
@@ -39,7 +33,7 @@ def check_ascii(text: str) -> None:
     for position, character in enumerate(text, start=1):
         if not character.isascii():
             name = unicodedata.name(character, "an unnamed character")
-            raise _fail(
+            raise refusal(
                 "not-ascii",
                 f"{shown(text)}: expected ASCII, got U+{ord(character):04X} {name} "
                 f"at position {position}",
@@ -62,40 +56,32 @@ def parse_port(value: object) -> int:
             fix = f"Write {int(value)} without quotes."
         elif "," in value:
             fix = "Write one list item for each port."
-        raise _fail("invalid-port", f"expected a whole number, got the text {shown(value)}", fix)
+        raise refusal("invalid-port", f"expected a whole number, got the text {shown(value)}", fix)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _fail(
+        raise refusal(
             "invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {shown(value)}"
         )
     if not PORT_MIN <= value <= PORT_MAX:
-        raise _fail("invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {value}")
+        raise refusal(
+            "invalid-port", f"expected a port from {PORT_MIN} to {PORT_MAX}, got {value}"
+        )
     return value
 
 
 def cidr_bounds(text: str) -> tuple[int, int]:
     """First and last address, as integers, of a valid IPv4 CIDR text."""
-    address, _, prefix = text.partition("/")
-    base = 0
-    for octet in address.split("."):
-        base = base << 8 | int(octet)
-    size = 1 << (_PREFIX_MAX - int(prefix))
-    first = base & ~(size - 1)
-    return first, first + size - 1
+    network = IPv4Network(text, strict=False)
+    return int(network.network_address), int(network.broadcast_address)
 
 
 def address_text(address: int) -> str:
     """An IPv4 address, as an integer, in dotted form."""
-    return ".".join(str(address >> shift & _OCTET_MAX) for shift in (24, 16, 8, 0))
+    return str(IPv4Address(address))
 
 
 def network_text(text: str) -> str:
     """The CIDR with its host bits cleared: ``2.2.2.2/24`` becomes ``2.2.2.0/24``."""
-    return f"{address_text(cidr_bounds(text)[0])}/{int(text.partition('/')[2])}"
-
-
-def _plain_number(text: str, maximum: int) -> bool:
-    digits = 0 < len(text) <= len(str(maximum)) and _DIGITS.issuperset(text)
-    return digits and str(int(text)) == text and int(text) <= maximum
+    return str(IPv4Network(text, strict=False))
 
 
 def parse_cidr(value: object) -> str:
@@ -105,29 +91,28 @@ def parse_cidr(value: object) -> str:
         PydanticCustomError: ``invalid-cidr``, ``ipv6-cidr`` or ``not-ascii``.
     """
     if not isinstance(value, str):
-        raise _fail(
+        raise refusal(
             "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}"
         )
     check_ascii(value)
-    address, slash, prefix = value.partition("/")
-    octets = address.split(".")
-    valid_address = len(octets) == _OCTETS and all(_plain_number(o, _OCTET_MAX) for o in octets)
-    if valid_address and _plain_number(prefix, _PREFIX_MAX):
+    match = _CIDR.fullmatch(value)
+    if match is not None and match["prefix"]:
         return value
+    address = value.partition("/")[0]
     if ":" in address and set(address.lower()) <= set("0123456789abcdef:."):
-        raise _fail(
+        raise refusal(
             "ipv6-cidr",
             f"expected an IPv4 CIDR, got the IPv6 range {shown(value)}; only IPv4 is intercepted",
             "Remove it: IPv6 traffic bypasses the sidecar already.",
         )
     fix = ""
-    if valid_address and not slash:
+    if match is not None:
         fix = f"For one address write {address}/32."
     elif "," in value:
         fix = "Write one list item for each range."
     elif value != value.strip():
         fix = "Remove the blanks around it."
-    raise _fail(
+    raise refusal(
         "invalid-cidr", f"expected an IPv4 CIDR such as 10.0.0.0/8, got {shown(value)}", fix
     )
 
@@ -139,12 +124,12 @@ def parse_interface(value: object) -> str:
         PydanticCustomError: ``invalid-interface`` or ``not-ascii``.
     """
     if not isinstance(value, str):
-        raise _fail("invalid-interface", f"expected an interface name, got {shown(value)}")
+        raise refusal("invalid-interface", f"expected an interface name, got {shown(value)}")
     check_ascii(value)
     if not value:
-        raise _fail("invalid-interface", "expected an interface name, got an empty string")
+        raise refusal("invalid-interface", "expected an interface name, got an empty string")
     if len(value) > INTERFACE_NAME_MAX:
-        raise _fail(
+        raise refusal(
             "invalid-interface",
             f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {shown(value)}",
             f"A wildcard matches a prefix: {value[: INTERFACE_NAME_MAX - 1]}+"
@@ -155,7 +140,7 @@ def parse_interface(value: object) -> str:
     wrong = [character for character in name if character not in _INTERFACE_CHARACTERS]
     if wrong or value[0] == "-" or name in {".", ".."}:
         culprit = repr(wrong[0]) if wrong else f"{value!r}"
-        raise _fail(
+        raise refusal(
             "invalid-interface",
             f"expected letters, digits, '.', '_', '-', ':' or '@' with '+' only at the end, "
             f"got {culprit} in {shown(value)}",
@@ -168,13 +153,37 @@ Port = Annotated[
     BeforeValidator(parse_port),
     WithJsonSchema({"type": "integer", "minimum": PORT_MIN, "maximum": PORT_MAX}),
 ]
+
+# Upstream holds these ports in Go's int16; a higher one makes every program's decoding fail.
+# Source: flomesh-io/fsm pkg/apis/config/v1alpha3, RepoServerSpec, TracingSpec, RemoteLoggingSpec.
+SMALL_PORT_MAX: Final = 32767
+
+
+def _small_port(value: object) -> int:
+    port = parse_port(value)
+    if port > SMALL_PORT_MAX:
+        raise refusal(
+            "invalid-port",
+            f"expected a port from 1 to {SMALL_PORT_MAX}, got {port}; FSM holds this port in 16 "
+            "signed bits",
+            "Let the server listen on a lower port.",
+        )
+    return port
+
+
+SmallPort = Annotated[
+    int,
+    BeforeValidator(_small_port),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": SMALL_PORT_MAX}),
+]
+
 Cidr = Annotated[
     str,
     BeforeValidator(parse_cidr),
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": rf"^{IPV4}/(3[0-2]|[12]?[0-9])$",
+            "pattern": CIDR_PATTERN,
             "examples": ["10.0.0.0/8", "169.254.169.254/32"],
         }
     ),
@@ -206,7 +215,7 @@ def parse_day(value: object) -> date:
     except ValueError:
         day = None
     if day is None or day.isoformat() != text:  # Python also reads 20261231 and 2026-W53-4
-        raise _fail("invalid-value", f"expected a day as 2026-12-31, got {shown(value)}")
+        raise refusal("invalid-value", f"expected a day as 2026-12-31, got {shown(value)}")
     return day
 
 
@@ -221,9 +230,9 @@ class Entry(Model):
     A plain value is the short form of ``{value: …}``.
     """
 
-    reason: str = Field("", description="Why this traffic bypasses, or goes through, the mesh.")
-    owner: str = Field("", description="Who answers for it: a team, a mailing list.")
-    until: Day | None = Field(None, description="The day after which the entry is a finding.")
+    reason: str = setting("", "Why this traffic bypasses, or goes through, the mesh.")
+    owner: str = setting("", "Who answers for it: a team, a mailing list.")
+    until: Day | None = setting(None, "The day after which the entry is a finding.")
 
     @model_validator(mode="before")
     @classmethod

@@ -17,7 +17,6 @@ from fsm_stack.verify.checks import (
     pods,
     rules,
     webhooks,
-    workloads,
 )
 
 if TYPE_CHECKING:
@@ -32,13 +31,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     *declared.SERVICE_CHECKS,
     *webhooks.CHECKS,
     *admission.CHECKS,
-    *admission.ADMISSION_CHECKS,
     *namespaces.CHECKS,
     *pods.CHECKS,
     *pods.IMAGE_CHECKS,
     *init.CHECKS,
     *rules.CHECKS,
     *kernel.CHECKS,
-    *workloads.CHECKS,
     *owners.CHECKS,
 )

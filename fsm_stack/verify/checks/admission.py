@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
-
-Json = dict[str, Any]
 
 _ADMISSION: Final = "cluster-webhook-rules"
 _PATH: Final = "/mutate-pod-creation"
@@ -122,17 +121,6 @@ def _leaves_out(selector: Json) -> bool:
     """Whether it takes every pod that does not carry a label for it."""
     operators = {str(one.get("operator")) for one in selector.get("matchExpressions") or ()}
     return not selector.get("matchLabels") and operators <= _LEAVING_OUT
-
-
-ADMISSION_CHECKS: Final = (
-    Check(
-        id=_ADMISSION,
-        title="the webhook sends every new pod to the injector",
-        needs=(Part.MUTATING,),
-        run=asked,
-        group="webhook",
-    ),
-)
 
 
 _BLOCK: Final = re.compile(
@@ -312,6 +300,13 @@ CHECKS: Final = (
         title="the webhooks have an authority, in date",
         needs=(Part.MUTATING,),
         run=authority,
+        group="webhook",
+    ),
+    Check(
+        id=_ADMISSION,
+        title="the webhook sends every new pod to the injector",
+        needs=(Part.MUTATING,),
+        run=asked,
         group="webhook",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
@@ -11,13 +11,14 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import program
-from fsm_stack.verify.restarting.injected import release
+from fsm_stack.verify.redirecting import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 def absent(context: Context) -> bool:
@@ -38,7 +39,6 @@ def require_installed(context: Context) -> None:
         raise NotRun("the control plane is not installed")
 
 
-Json = dict[str, Any]
 _IMAGE_PATHS: Final = tuple(
     f"spec.template.spec.{part}.{field}"
     for part in ("containers", "initContainers")

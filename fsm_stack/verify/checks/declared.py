@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fsm_stack.snapshot.rights import ACCOUNT, BINDINGS, RIGHTS_KINDS, ROLES, lacking
+from fsm_stack.snapshot.programs import ACCOUNT, BINDINGS, RIGHTS_KINDS, ROLES, lacking
 from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.snapshot.rights import Right
+    from fsm_stack.snapshot.programs import Right
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
-Json = dict[str, Any]
 _RIGHTS: Final = "cluster-rights"
 _SHOWN: Final = 5
 

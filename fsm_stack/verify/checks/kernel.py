@@ -9,20 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.lint import doubled_jumps
-from fsm_stack.iptables.read.tokens import POD_IP_VARIABLE
 from fsm_stack.iptables.rule import (
     OUTPUT,
+    POD_IP_VARIABLE,
     PREROUTING,
     Destination,
     Dnat,
     Source,
     kernel_order,
 )
-from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.ranges import canonical
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (
@@ -180,7 +180,7 @@ def _how_to_get(context: Context, pod: Pod | None = None) -> str:
     if one is None:
         return "--rules FILE gives the kernel's rules of one pod; name it as pod/NAME"
     init = init_container(one, context)
-    image = (init.image if init else "") or context.system.images.init
+    image = (init.image if init else "") or context.system.init_image
     words = command(
         "kubectl", "debug", f"pod/{one.name}", "-n", one.namespace, "--profile=netadmin",
         "--image", image, "--attach", "--quiet", "--", "iptables-save", "-t", "nat",

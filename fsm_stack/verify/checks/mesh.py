@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 
 _MODE: Final = "spec.traffic.interceptionMode"
 _LIST_PATHS: Final = tuple(f"spec.traffic.{name}" for name in KEYS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import INJECTION, yes_or_no
@@ -11,8 +11,7 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
 from fsm_stack.verify.checks.webhooks import require, restart
-from fsm_stack.verify.commands import apply, command
-from fsm_stack.verify.enrolment import admit, annotate, enrol, refusal
+from fsm_stack.verify.commands import admit, annotate, apply, command, enrol, refusal
 from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.programs.program import then
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.verify.check import Context
-
-Json = dict[str, Any]
 
 
 def subjects(context: Context) -> list[str]:

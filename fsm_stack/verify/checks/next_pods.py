@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
-    from fsm_stack.verify.shortfall import Key
+    from fsm_stack.verify.drift import Key
 
 
 def start(context: Context) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from fsm_stack.verify.checks.each import (
 from fsm_stack.verify.checks.init import look_at, state_text
 from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import then
-from fsm_stack.verify.restarting.injected import images_of, release
+from fsm_stack.verify.redirecting import images_of, release
 from fsm_stack.verify.restarting.mend import restart_of
 
 if TYPE_CHECKING:

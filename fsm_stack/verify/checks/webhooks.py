@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Drift
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _VERSION_LABEL: Final = "app.kubernetes.io/version"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.snapshot.programs import denied, last_words
-from fsm_stack.snapshot.rights import granting
+from fsm_stack.snapshot.programs import denied, granting, last_words
 from fsm_stack.snapshot.shape import mapping, mappings
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply, command
@@ -15,7 +14,7 @@ from fsm_stack.verify.programs.program import Trouble, program, restart, then
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsm_stack.snapshot.program_pod import ProgramContainer, ProgramPod
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.snapshot.programs import Denied
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.programs.program import Program
@@ -39,9 +38,7 @@ _NO_KEY: Final = re.compile(r"(?i)couldn't find key (\S+) in (ConfigMap|Secret) 
 _KINDS: Final = {"c": "ConfigMap", "s": "Secret"}
 
 
-def container_trouble(
-    item: ProgramContainer, pod: ProgramPod, one: Program, context: Context
-) -> Trouble | None:
+def container_trouble(item: Container, pod: Pod, one: Program, context: Context) -> Trouble | None:
     """What keeps one container from being ready; None: it waits for another one."""
     for cause in CAUSES:
         if (found := cause(item, pod, one, context)) is not None:
@@ -49,9 +46,7 @@ def container_trouble(
     return None
 
 
-def image(
-    item: ProgramContainer, pod: ProgramPod, one: Program, context: Context
-) -> Trouble | None:
+def image(item: Container, pod: Pod, one: Program, context: Context) -> Trouble | None:
     """The image cannot be had."""
     if item.state.name != "waiting" or item.state.reason not in _PULL:
         return None
@@ -74,7 +69,7 @@ def image(
     )
 
 
-def _declared_image(context: Context, one: Program, item: ProgramContainer) -> str:
+def _declared_image(context: Context, one: Program, item: Container) -> str:
     declared = context.expected.objects.get(("Deployment", one.namespace, one.name)) or {}
     spec = mapping(mapping(mapping(declared.get("spec")).get("template")).get("spec"))
     part = "initContainers" if item.init else "containers"
@@ -82,9 +77,7 @@ def _declared_image(context: Context, one: Program, item: ProgramContainer) -> s
     return str(next(named, {}).get("image") or "")
 
 
-def files(
-    item: ProgramContainer, pod: ProgramPod, one: Program, context: Context
-) -> Trouble | None:
+def files(item: Container, pod: Pod, one: Program, context: Context) -> Trouble | None:
     """A ConfigMap or a Secret that it mounts or reads is not there."""
     if item.state.name == "waiting" and item.state.reason == _CONFIG:
         message = item.state.message
@@ -119,9 +112,7 @@ def _make(kind: str, name: str, one: Program, context: Context) -> str:
     return f"Make {kind} {one.namespace}/{name}, which nothing declares"
 
 
-def waits(
-    item: ProgramContainer, _pod: ProgramPod, one: Program, context: Context
-) -> Trouble | None:
+def waits(item: Container, _pod: Pod, one: Program, context: Context) -> Trouble | None:
     """Its init container asks fsm-bootstrap, which is not there: a consequence."""
     first = context.system.bootstrap_name
     if not item.init or one.name == first or _untried(item):
@@ -135,9 +126,7 @@ def waits(
     )
 
 
-def rights(
-    item: ProgramContainer, pod: ProgramPod, one: Program, context: Context
-) -> Trouble | None:
+def rights(item: Container, pod: Pod, one: Program, context: Context) -> Trouble | None:
     """The API server refuses what the program asks for."""
     refused = denied(one.log(pod, item))
     if not refused:
@@ -169,9 +158,7 @@ def _account(user: str) -> str:
     return user.removeprefix("system:serviceaccount:").replace(":", "/")
 
 
-def start(
-    item: ProgramContainer, pod: ProgramPod, one: Program, _context: Context
-) -> Trouble | None:
+def start(item: Container, pod: Pod, one: Program, _context: Context) -> Trouble | None:
     """The container runtime does not start it."""
     sandbox = one.said(pod, "FailedCreatePodSandBox") if _untried(item) else ""
     if sandbox:
@@ -192,9 +179,7 @@ def start(
     )
 
 
-def crash(
-    item: ProgramContainer, pod: ProgramPod, one: Program, _context: Context
-) -> Trouble | None:
+def crash(item: Container, pod: Pod, one: Program, _context: Context) -> Trouble | None:
     """The program ends again and again."""
     ended = item.failed
     if ended.name != "terminated" or (item.init and ended.exit_code == 0):
@@ -220,9 +205,7 @@ def crash(
     )
 
 
-def probe(
-    item: ProgramContainer, pod: ProgramPod, one: Program, _context: Context
-) -> Trouble | None:
+def probe(item: Container, pod: Pod, one: Program, _context: Context) -> Trouble | None:
     """The program runs, and does not answer."""
     if item.state.name != "running" or item.init:
         return None
@@ -236,7 +219,7 @@ def probe(
     )
 
 
-def _probe(item: ProgramContainer, pod: ProgramPod, one: Program, *kinds: str) -> Trouble | None:
+def _probe(item: Container, pod: Pod, one: Program, *kinds: str) -> Trouble | None:
     message = one.said(pod, "Unhealthy", "ProbeError")
     kind = message.partition(" ")[0]
     if kind not in kinds:
@@ -249,9 +232,7 @@ def _probe(item: ProgramContainer, pod: ProgramPod, one: Program, *kinds: str) -
     )
 
 
-def waiting(
-    item: ProgramContainer, pod: ProgramPod, _one: Program, _context: Context
-) -> Trouble | None:
+def waiting(item: Container, pod: Pod, _one: Program, _context: Context) -> Trouble | None:
     """It waits for something else that Kubernetes names."""
     if _untried(item):
         return None
@@ -268,11 +249,18 @@ def waiting(
     )
 
 
-def _untried(item: ProgramContainer) -> bool:
+def _untried(item: Container) -> bool:
     state = item.state
     return state.name == "unknown" or (state.name == "waiting" and state.reason in _NOT_TRIED)
 
 
-CAUSES: Final[
-    tuple[Callable[[ProgramContainer, ProgramPod, Program, Context], Trouble | None], ...]
-] = (image, files, waits, rights, start, crash, probe, waiting)
+CAUSES: Final[tuple[Callable[[Container, Pod, Program, Context], Trouble | None], ...]] = (
+    image,
+    files,
+    waits,
+    rights,
+    start,
+    crash,
+    probe,
+    waiting,
+)

@@ -7,7 +7,7 @@ fails: what advises a restart asks here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.allow import PROGRESSING
 from fsm_stack.snapshot.shape import mapping, mappings, text
@@ -17,8 +17,9 @@ from fsm_stack.verify.commands import apply, command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.snapshot.program_pod import ProgramContainer, ProgramPod
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,6 @@ class Trouble:
     fix: str = ""
 
 
-Json = dict[str, Any]
 # Source: Kubernetes, pkg/controller/deployment/util, TimedOutReason.
 _TIMED_OUT: Final = "ProgressDeadlineExceeded"
 
@@ -60,7 +60,7 @@ class Program:
     name: str
     namespace: str
     item: Json | None
-    pods: tuple[ProgramPod, ...] = ()
+    pods: tuple[Pod, ...] = ()
     events: tuple[Json, ...] = ()
     logs: Mapping[tuple[str, str], str]
     unread: str = ""
@@ -112,12 +112,12 @@ class Program:
         """All pods that it asks for are available."""
         return self.item is not None and 0 < self.wanted <= self.available
 
-    def log(self, pod: ProgramPod, one: ProgramContainer) -> str:
+    def log(self, pod: Pod, one: Container) -> str:
         """What a container wrote, and left as its last message."""
         words = (self.logs.get((pod.key, one.name), ""), one.state.message, one.last.message)
         return "\n".join(part for part in words if part)
 
-    def said(self, pod: ProgramPod, *reasons: str) -> str:
+    def said(self, pod: Pod, *reasons: str) -> str:
         """The newest warning about a pod with one of these reasons; empty: none."""
         for event in self.events:
             about = mapping(event.get("involvedObject"))

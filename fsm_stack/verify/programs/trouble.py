@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.shape import text
+from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.commands import apply, command
+from fsm_stack.verify.drift import refusal_of
 from fsm_stack.verify.programs.containers import container_trouble
 from fsm_stack.verify.programs.program import Trouble, program, restart, scale, then
-from fsm_stack.verify.programs.refusals import pod_refusal
-from fsm_stack.verify.shortfall import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsm_stack.snapshot.program_pod import ProgramPod
+    from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.programs.program import Program
 
@@ -58,7 +58,7 @@ def refused(one: Program, context: Context) -> Trouble | None:
     if not message or one.runs:
         return None
     known = pod_refusal(message, one.namespace)
-    first = known.first or apply(context)
+    first = known.fix or apply(context)
     # A ReplicaSet that was refused tries again ever more rarely; a new one tries at once.
     again = restart(one.name, one.namespace)
     look = command("kubectl", "get", "events", "-n", one.namespace, "--field-selector",
@@ -98,7 +98,7 @@ def of_pods(one: Program, context: Context) -> Trouble | None:
     return None
 
 
-def _of_pod(pod: ProgramPod, one: Program, context: Context) -> Trouble | None:
+def _of_pod(pod: Pod, one: Program, context: Context) -> Trouble | None:
     if pod.phase in {"Failed", "Succeeded"}:
         return None  # a Deployment makes another one
     if pod.unscheduled or not pod.scheduled:
@@ -109,7 +109,7 @@ def _of_pod(pod: ProgramPod, one: Program, context: Context) -> Trouble | None:
     return None
 
 
-def _unscheduled(pod: ProgramPod, one: Program) -> Trouble:
+def _unscheduled(pod: Pod, one: Program) -> Trouble:
     message = pod.unscheduled or one.said(pod, "FailedScheduling")
     short = next((what for what in ("cpu", "memory") if f"Insufficient {what}" in message), "")
     if not message:

@@ -18,7 +18,7 @@ from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
 from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
-from fsm_stack.verify.checks.workloads import template_annotations
+from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings

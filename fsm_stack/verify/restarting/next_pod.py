@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
 from fsm_stack.iptables.judge.lint import nothing_intercepted
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.verify.checks.each import reading_of
-from fsm_stack.verify.checks.workloads import template_annotations
+from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import counted
 from fsm_stack.well_known import MULTIPORT_MAX
 

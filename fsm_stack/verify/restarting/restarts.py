@@ -176,7 +176,7 @@ def restarts(context: Context) -> RestartList:
 
 def _broken(context: Context) -> tuple[str, ...]:
     """Why pods that are made now would be refused, or get no sidecar."""
-    checks = (*webhooks.CHECKS, *admission.CHECKS, *admission.CHECKS)
+    checks = (*webhooks.CHECKS, *admission.CHECKS)
     return tuple(
         item.message
         for outcome in run_checks(context, checks)

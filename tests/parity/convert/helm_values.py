@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from fsm_stack.errors import FindingsError, InputError, NotProvidedError
 from fsm_stack.findings.finding import Finding, finding
-from fsm_stack.settings.models.components import DEFAULT_VERSION, PIPY_VERSIONS
+from fsm_stack.settings.models.components import PIPY_VERSIONS
 from tests.parity.convert.coercion import as_list
 from tests.parity.convert.control_plane_values import control_plane_values
 from tests.parity.convert.mesh_values import MESH_VALUES
@@ -45,7 +45,7 @@ class Converted(NamedTuple):
 def convert_helm_values(
     values: Mapping[str, Any],
     *,
-    fsm_version: str = DEFAULT_VERSION,
+    fsm_version: str = "1.5.1",
     release_namespace: str = _NAMESPACE,
 ) -> Converted:
     """Settings that mean what these values mean to FSM's chart.

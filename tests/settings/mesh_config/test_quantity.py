@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from fsm_stack.units import amount, canonical_quantity, parse_quantity
+from fsm_stack.settings.models.base import parse_quantity
+from fsm_stack.units import amount, canonical_quantity
 
 from .shorthand import mesh, refused
 from .strategies import quantities
