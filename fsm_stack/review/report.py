@@ -265,7 +265,11 @@ def _object(
         "names": shape.raw(", ".join(names)),
         "why": shape.raw(items[0].why),
         "fields": shape.some(
-            told, lambda one: shape.raw(_setting(one.path, one.what, one.before, one.after))
+            told,
+            lambda one: (
+                f"{_SIGNS.get(one.what, '~')} "
+                + shape.raw(_setting(one.path, one.what, one.before, one.after))
+            ),
         ),
         "repeats": f"{left} that repeat the MeshConfig" if left else "",
     }
