@@ -134,7 +134,7 @@ def _shown(path: Path) -> str:
     text = ""
     for step in path:
         plain = str(step).replace("_", "").replace("-", "")
-        if text and (not plain.isalpha() or not plain.isascii()):
+        if text and not (plain.isascii() and plain.isalnum() and plain[0].isalpha()):
             text += f"[{step}]"
         else:
             text += f".{step}" if text else str(step)

@@ -163,5 +163,13 @@ class TestEnvironments:
         lists = traffic(outboundPortExclusionList=[6379, 443])
         assert self.differing("staging", **lists) == ["traffic.outboundPortExclusionList[443]"]
 
+    def test_a_range_can_be_named(self) -> None:
+        path = "traffic.outboundIPRangeExclusionList[203.0.113.0/24]"
+        allowed = Environments(reference="prod", may_differ=(MayDiffer(path=path, reason="r"),))
+        found = setting_changes(
+            side("prod"), side("dev", **traffic(outboundIPRangeExclusionList=[]))
+        )
+        assert unlisted(found, allowed, "dev") == ()
+
     def test_a_path_is_no_prefix_of_a_longer_name(self) -> None:
         assert self.differing("dev", clusterSet={"name": "other"}) == ["clusterSet.name"]
