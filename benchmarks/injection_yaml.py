@@ -17,7 +17,7 @@ from pathlib import Path
 import injection_pods
 import yaml
 
-from fsm_stack.project.files import context_of, documents
+from fsm_stack.project.workload_files import context_of, documents
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.workloads.stream import run
 

@@ -7,9 +7,8 @@ import sys
 import time
 
 from fsm_stack.iptables.generate import intercept
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.ranges import dotted
-from fsm_stack.iptables.write import write_restore
+from fsm_stack.iptables.write import script, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 

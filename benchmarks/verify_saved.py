@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.verify.expected import of_stack

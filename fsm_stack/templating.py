@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
 
 _PACKAGED = Path(__file__).parent / "_templates"
 _CHECKOUT = Path(__file__).parent.parent / "templates"
@@ -17,6 +18,8 @@ _CHECKOUT = Path(__file__).parent.parent / "templates"
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  # slow
+
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     return Environment(
         loader=FileSystemLoader(folder),

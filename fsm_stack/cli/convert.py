@@ -103,7 +103,7 @@ def _move(path: Path, mesh_name: str | None) -> None:
     from fsm_stack.convert.workloads import moved
     from fsm_stack.errors import InputError
     from fsm_stack.findings.finding import harmless
-    from fsm_stack.project.files import documents
+    from fsm_stack.project.workload_files import documents
     from fsm_stack.systems import FSM
     from fsm_stack.workloads.passed import placed
     from fsm_stack.workloads.rekey import rekeyed, rekeyed_json

@@ -35,6 +35,8 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
     "Before a change": (
         Entry("validate", "validate", "Check stack files; report every problem with its place."),
         Entry("explain", "explain", "Say what a finding means and how to mend it."),
+        Entry("diff", "diff", "Say what a change does to traffic, rule by rule."),
+        Entry("contracts", "contracts", "Prove traffic contracts for every connection."),
         Entry("bypasses", "lists", "List what bypasses the mesh: why, whose, until when."),
         Entry("inject", "workload.inject", "Show workloads as their pods will run."),
         Entry("lint", "workload.lint", "Check workloads against a stack's mesh."),
@@ -45,6 +47,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("trace", "trace", "Say what happens to one connection, and by which rule."),
         Entry("rules", "rules", "Show the rules that pods get, each with its reason."),
         Entry("coverage", "coverage", "Say what goes through the sidecar and what does not."),
+        Entry("blame", "blame", "Say since which commit a connection has its fate."),
         Entry("read", "rules", "Say what a script or a dump of rules means."),
         Entry("tidy", "lists", "Make a stack's lists smaller without changing what they do."),
     ),

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.findings.finding import ObjectName, finding
-from fsm_stack.injector.annotations import keys_of
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.manifests.foreign import FORCE_MESH_CONFIG, OWN_MANAGERS
 from fsm_stack.manifests.manifest import Wave

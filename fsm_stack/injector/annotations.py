@@ -1,4 +1,4 @@
-"""The annotations of pods and namespaces, read as the injector reads them.
+"""The annotations of pods and namespaces, as the injector reads them, and the script they give.
 
 Source: pkg/injector exclusions.go and pkg/constants of FSM, osm-edge and OSM; the Pipy driver.
 """
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injector.go_values import atoi, is_cidr, lower, trim
 from fsm_stack.injector.profile import Refusal, injector_profile
-from fsm_stack.lists import POD_LISTS, Lists
+from fsm_stack.iptables.generate import intercept
+from fsm_stack.iptables.write import script, step_line
+from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.lists import ListName
     from fsm_stack.systems import System
 
@@ -42,7 +45,6 @@ class Keys(NamedTuple):
         hold: the application waits for the sidecar.
         graceful_exit: the sidecar waits for its clients.
         resources: ``limits`` or ``requests``, resource, key; in the injector's order.
-        resource_set: the keys among them.
     """
 
     lists: tuple[str, ...]
@@ -52,7 +54,6 @@ class Keys(NamedTuple):
     hold: str
     graceful_exit: str
     resources: tuple[tuple[str, str, str], ...]
-    resource_set: frozenset[str]
 
 
 def _keys(system: System) -> Keys:
@@ -69,7 +70,6 @@ def _keys(system: System) -> Keys:
         hold=system.annotation(HOLD),
         graceful_exit=system.annotation(GRACEFUL_EXIT),
         resources=resources,
-        resource_set=frozenset(key for _, _, key in resources),
     )
 
 
@@ -90,7 +90,7 @@ def pod_keys(system: System) -> frozenset[str]:
         names += [SIDECAR_IMAGE, HOLD, GRACEFUL_EXIT]
     known = {*keys_of(system).lists, *map(system.annotation, names)}
     if system.sidecar_kind == "pipy":
-        known |= keys_of(system).resource_set
+        known |= {key for _, _, key in keys_of(system).resources}
     return frozenset(known)
 
 
@@ -101,47 +101,34 @@ def namespace_keys(system: System) -> frozenset[str]:
     return (pod_keys(system) - lists) | {system.annotation(METRICS)}
 
 
-def parse_ports(text: str | None, key: str) -> tuple[int, ...]:
-    """A port list: above 0, without an upper bound; nothing for an absent annotation.
+def parse_list(name: ListName, text: str | None, key: str) -> tuple[Any, ...]:
+    """One list of a pod; nothing for an absent annotation.
+
+    A port is above 0, without an upper bound. A range is kept as written; IPv6 is accepted here
+    and fails in the script.
 
     Args:
+        name: the list.
         text: the annotation's value.
         key: its full key, for the message.
 
     Raises:
         Refusal: with the injector's message, for the first bad part.
     """
-    if text is None:
-        return ()
-    ports = []
-    for part in text.split(","):
-        shown = trim(part)
-        port = atoi(shown)
-        if port is None or port <= 0:
-            raise _bad_part("Invalid port value", "invalid-port", shown, key)
-        ports.append(port)
-    return tuple(ports)
+    parts = [] if text is None else [trim(part) for part in text.split(",")]
+    if name.holds == "ports":
+        return tuple(_port(part, key) for part in parts)
+    for part in parts:
+        if not is_cidr(part):
+            raise _bad_part("Invalid IP range", "invalid-cidr", part, key)
+    return tuple(parts)
 
 
-def parse_ranges(text: str | None, key: str) -> tuple[str, ...]:
-    """A range list, each range as written; IPv6 is accepted here and fails in the script.
-
-    Args:
-        text: the annotation's value.
-        key: its full key, for the message.
-
-    Raises:
-        Refusal: with the injector's message, for the first bad part.
-    """
-    if text is None:
-        return ()
-    ranges = []
-    for part in text.split(","):
-        shown = trim(part)
-        if not is_cidr(shown):
-            raise _bad_part("Invalid IP range", "invalid-cidr", shown, key)
-        ranges.append(shown)
-    return tuple(ranges)
+def _port(part: str, key: str) -> int:
+    port = atoi(part)
+    if port is None or port <= 0:
+        raise _bad_part("Invalid port value", "invalid-port", part, key)
+    return port
 
 
 def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
@@ -151,15 +138,6 @@ def _bad_part(what: str, rule_id: str, shown: str, key: str) -> Refusal:
         path=f"metadata.annotations.{key}",
         value=shown,
     )
-
-
-def parse_list(name: ListName, text: str | None, key: str) -> tuple[int | str, ...]:
-    """One list of a pod, by what it holds.
-
-    Raises:
-        Refusal: for the first bad part.
-    """
-    return parse_ports(text, key) if name.holds == "ports" else parse_ranges(text, key)
 
 
 def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
@@ -175,10 +153,55 @@ def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
     return Lists(**parsed)
 
 
-@lru_cache(maxsize=256)
 def yes_or_no(text: str) -> bool | None:
     """The three yes and three no of the injector, in any case; None for anything else."""
     word = lower(text)
     if word in _YES:
         return True
     return False if word in _NO else None
+
+
+class Interception(NamedTuple):
+    """What the init container of a pod does.
+
+    Attributes:
+        lists: the script generator's arguments, merged.
+        script: the text.
+        system: whose script.
+    """
+
+    lists: InterceptLists
+    script: str
+    system: System
+
+
+def interception(annotations: Mapping[str, str], mesh: MeshView) -> Interception:
+    """The init container's part of a pod with these annotations.
+
+    Raises:
+        Refusal: for the first annotation that the injector does not take.
+    """
+    return _interception(mesh, *map(annotations.get, keys_of(mesh.system).lists))
+
+
+@lru_cache(maxsize=1024)
+def _interception(mesh: MeshView, *values: str | None) -> Interception:
+    given = {
+        key: value
+        for key, value in zip(keys_of(mesh.system).lists, values, strict=True)
+        if value is not None
+    }
+    lists = InterceptLists.of(
+        merged(mesh.lists, pod_lists(given, mesh.system)),
+        local_proxy_mode=mesh.local_proxy_mode,
+        dns_proxy=mesh.dns_proxy and mesh.system.has_dns_rule,
+    )
+    return Interception(lists=lists, script=script(lists, mesh.system), system=mesh.system)
+
+
+def script_lines(found: Interception) -> Iterator[str]:
+    """Each rule of the script as it is spelt, and why it is there."""
+    steps = intercept(found.lists, found.system).steps
+    width = min(72, max(len(step_line(step)) for step in steps))
+    for step in steps:
+        yield f"{step_line(step):{width}}  # {step.rule.why.text}"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.mutate import label_only, mutate
-from fsm_stack.injector.mutation import Mutation, Pod
-from fsm_stack.injector.pod_fields import mapping, texts
+from fsm_stack.injector.pod import Pod, mapping, texts
 from fsm_stack.injector.profile import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.injector.pod import Mutation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

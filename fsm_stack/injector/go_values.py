@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
 
 # unicode.IsSpace. Not U+FEFF, U+200B or U+001C to U+001F, which Python's str.strip removes.
@@ -24,13 +25,6 @@ _INT64_MAX: Final = 2**63 - 1
 _INT64_DIGITS: Final = 19
 _INT32: Final = 2**32
 _INTEGER: Final = re.compile(r"([+-]?)([0-9]+)")
-_OCTETS: Final = 4
-_OCTET: Final = re.compile(r"0|[1-9][0-9]{0,2}")
-_OCTET_MAX: Final = 255
-_IPV4_BITS: Final = 32
-_IPV6_BITS: Final = 128
-_GROUPS: Final = 8
-_GROUP: Final = re.compile(r"[0-9a-fA-F]{1,4}")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _PREFIX_TOO_LONG: Final = 4  # significant digits of a prefix length above any
 
@@ -85,40 +79,14 @@ def port_number(value: object) -> int:
 def is_cidr(text: str) -> bool:
     """Whether ``net.ParseCIDR`` takes the text: IPv4 or IPv6, a prefix length, no zone."""
     address, slash, prefix = text.partition("/")
-    if not slash or not _DIGITS.fullmatch(prefix):
+    if not slash or "%" in address or not _DIGITS.fullmatch(prefix):
         return False
-    if _is_ipv4(address):
-        bits = _IPV4_BITS
-    elif _is_ipv6(address):
-        bits = _IPV6_BITS
-    else:
+    try:
+        bits = ip_address(address).max_prefixlen
+    except ValueError:
         return False
     length = prefix.lstrip("0") or "0"
     return len(length) < _PREFIX_TOO_LONG and int(length) <= bits
-
-
-def _is_ipv4(text: str) -> bool:
-    octets = text.split(".")
-    return len(octets) == _OCTETS and all(
-        _OCTET.fullmatch(octet) and int(octet) <= _OCTET_MAX for octet in octets
-    )
-
-
-def _is_ipv6(text: str) -> bool:
-    if ":" not in text or text.count("::") > 1 or ":::" in text:
-        return False
-    before, ellipsis, after = text.partition("::")
-    head = before.split(":") if before else []
-    tail = after.split(":") if after else []
-    groups = head + tail
-    count = len(groups)
-    if groups and "." in groups[-1]:  # an embedded IPv4 address can only be the last part
-        if (ellipsis and not tail) or not _is_ipv4(groups.pop()):
-            return False
-        count += 1
-    if not all(_GROUP.fullmatch(group) for group in groups):
-        return False
-    return count < _GROUPS if ellipsis else count == _GROUPS
 
 
 Format = Literal["decimal", "binary", "exponent"]

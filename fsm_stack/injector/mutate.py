@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.injector.annotations import keys_of, yes_or_no
+from fsm_stack.injector.annotations import interception, keys_of, yes_or_no
+from fsm_stack.injector.containers import (
+    healthcheck_container,
+    held,
+    init_container,
+    sidecar,
+)
 from fsm_stack.injector.go_values import equal_fold, lower
-from fsm_stack.injector.lists import interception
-from fsm_stack.injector.mutation import Mutation
-from fsm_stack.injector.pieces import healthcheck_container
-from fsm_stack.injector.pod_fields import objects, scalar, texts, wrong_type
-from fsm_stack.injector.probes import rewrite_probes
+from fsm_stack.injector.pod import Mutation, objects, scalar, texts, wrong_type
+from fsm_stack.injector.probes import NOTHING, rewrite_probes
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.injector.sidecar import sidecar, sidecar_options
 from fsm_stack.well_known import PROMETHEUS_PORT
 
 if TYPE_CHECKING:
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.injector.mutation import Pod
+    from fsm_stack.injector.pod import Pod
 
 Json = dict[str, Any]
+
 
 METRICS_ANNOTATIONS: Final = {
     "prometheus.io/scrape": "true",
@@ -41,7 +44,8 @@ def label_only(
     manifest: Mapping[str, Any], metadata: Json, mesh: MeshView, proxy_id: str
 ) -> Mutation:
     """FSM in NodeLevel mode, and virtual machines: the label and nothing else."""
-    return Mutation(top=manifest, metadata=_labelled(metadata, mesh, proxy_id), spec=None)
+    labelled = _labelled(metadata, mesh, proxy_id)
+    return Mutation(top=manifest, metadata=labelled, spec=None, probes=NOTHING)
 
 
 def mutate(
@@ -116,12 +120,17 @@ def mutate(
     if not windows and mesh.system.intercepts(mesh.interception_mode):
         _intercept(mutation, pod, mesh)
     helper = (healthcheck_container(mesh),) if probes.helper else ()
-    options = sidecar_options(pod, mesh, namespace, probes, windows=windows)
     proxy = sidecar(
-        pod, mesh, namespace, options, proxy_id=proxy_id, service_account=service_account
+        pod,
+        mesh,
+        namespace,
+        probes,
+        windows=windows,
+        proxy_id=proxy_id,
+        service_account=service_account,
     )
     _configure_dns(spec, pod, mesh, namespace)
-    if options.hold:
+    if held(pod, mesh, namespace):
         mutation.first, mutation.last = proxy, helper
     else:
         mutation.last = (*helper, proxy)
@@ -216,7 +225,7 @@ def _intercept(mutation: Mutation, pod: Pod, mesh: MeshView) -> None:
     except Refusal as refusal:
         refusal.secret_left = mutation.secret is not None
         raise
-    mutation.init = mutation.interception.piece
+    mutation.init = init_container(mesh, mutation.interception.script)
 
 
 def _configure_dns(spec: Json, pod: Pod, mesh: MeshView, namespace: NamespaceView) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsm_stack.injector.go_values import port_number
-from fsm_stack.injector.pod_fields import objects, scalar, wrong_type
+from fsm_stack.injector.pod import objects, scalar, wrong_type
 from fsm_stack.well_known import (
     HEALTHCHECK_PORT,
     LIVENESS_PROBE_PORT,

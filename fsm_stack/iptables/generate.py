@@ -6,10 +6,12 @@ osm-edge (the script generator); every recorded script of theirs is reproduced b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.rule import (
     OUTPUT,
+    POD_IP_VARIABLE,
     PREROUTING,
     Accept,
     Append,
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fsm_stack.iptables.rule import Match
-    from fsm_stack.systems import ChainNames, System
+    from fsm_stack.systems import System
 
 TCP = Protocol(name="tcp")
 LOCALHOST = Destination(cidr="127.0.0.1/32")
@@ -57,10 +59,9 @@ LOCALHOST = Destination(cidr="127.0.0.1/32")
 DNS_ADDRESS = "127.0.0.153"
 DNS_PORT = 53
 DNS_LISTENER = "127.0.0.153:5300"
-# Filled in by the shell that runs the script, from the pod's environment.
-POD_IP_VARIABLE = "$POD_IP"
 
-_DIRECT_INBOUND_PORTS = (
+# What enters for these is returned before any list is looked at.
+DIRECT_INBOUND_PORTS: Final = (
     (PROMETHEUS_PORT, Reason.PROMETHEUS),
     (LIVENESS_PROBE_PORT, Reason.LIVENESS),
     (READINESS_PROBE_PORT, Reason.READINESS),
@@ -92,11 +93,11 @@ def inbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
     yield _append(
         chains.in_redirect,
         TCP,
-        to=_listener(INBOUND_LISTENER_PORT),
+        to=Redirect(port=INBOUND_LISTENER_PORT),
         why=Reason.TO_INBOUND_LISTENER,
     )
     yield _append(PREROUTING, TCP, to=Jump(chain=chains.inbound), why=Reason.HOOK_INBOUND)
-    for port, why in _DIRECT_INBOUND_PORTS:
+    for port, why in DIRECT_INBOUND_PORTS:
         match = DestinationPort(ports=Ports(port))
         yield _append(chains.inbound, TCP, match, to=Return(), why=why)
     yield _append(
@@ -106,14 +107,10 @@ def inbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
 
 def inbound_interfaces(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded interfaces, each inserted at the head of the inbound chain."""
+    why = Reason.INBOUND_INTERFACE
     for name in lists.interfaces:
-        yield inbound_interface(name, system.chains)
-
-
-def inbound_interface(name: str, chains: ChainNames) -> Step:
-    """One excluded interface, inbound."""
-    rule = Rule(matches=(InInterface(name=name),), target=Return(), why=Reason.INBOUND_INTERFACE)
-    return Insert(chain=chains.inbound, rule=rule)
+        rule = Rule(matches=(InInterface(name=name),), target=Return(), why=why)
+        yield Insert(chain=system.chains.inbound, rule=rule)
 
 
 def inbound_ports(lists: InterceptLists, system: System) -> Iterator[Step]:
@@ -130,12 +127,12 @@ def outbound_static(_: InterceptLists, system: System) -> Iterator[Step]:
     outbound = chains.outbound
     loopback = OutInterface(name="lo")
     sidecar = UidOwner(first=SIDECAR_UID)
-    not_localhost = Destination(cidr="127.0.0.1/32", negated=True)
+    not_localhost = replace(LOCALHOST, negated=True)
     not_sidecar = UidOwner(first=SIDECAR_UID, negated=True)
     yield _append(
         chains.out_redirect,
         TCP,
-        to=_listener(OUTBOUND_LISTENER_PORT),
+        to=Redirect(port=OUTBOUND_LISTENER_PORT),
         why=Reason.TO_OUTBOUND_LISTENER,
     )
     yield _append(
@@ -181,25 +178,15 @@ def pod_ip_mode(lists: InterceptLists, _: System) -> Iterator[Step]:
 def outbound_interfaces(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded interfaces, outbound."""
     for name in lists.interfaces:
-        yield outbound_interface(name, system.chains)
-
-
-def outbound_interface(name: str, chains: ChainNames) -> Step:
-    """One excluded interface, outbound."""
-    match = OutInterface(name=name)
-    return _append(chains.outbound, match, to=Return(), why=Reason.OUTBOUND_INTERFACE)
+        match = OutInterface(name=name)
+        yield _append(system.chains.outbound, match, to=Return(), why=Reason.OUTBOUND_INTERFACE)
 
 
 def outbound_exclusions(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Excluded ranges; they stand before inclusions and win over them."""
     for cidr in lists.excluded_ranges:
-        yield outbound_exclusion(cidr, system.chains)
-
-
-def outbound_exclusion(cidr: str, chains: ChainNames) -> Step:
-    """One excluded range."""
-    match = Destination(cidr=cidr)
-    return _append(chains.outbound, match, to=Return(), why=Reason.OUTBOUND_RANGE)
+        match = Destination(cidr=cidr)
+        yield _append(system.chains.outbound, match, to=Return(), why=Reason.OUTBOUND_RANGE)
 
 
 def outbound_ports(lists: InterceptLists, system: System) -> Iterator[Step]:
@@ -211,22 +198,14 @@ def outbound_ports(lists: InterceptLists, system: System) -> Iterator[Step]:
 
 def outbound_decision(lists: InterceptLists, system: System) -> Iterator[Step]:
     """Everything that is left, or only the included ranges."""
-    chains = system.chains
+    outbound = system.chains.outbound
+    to = Jump(chain=system.chains.out_redirect)
     if not lists.included_ranges:
-        yield _append(
-            chains.outbound, to=Jump(chain=chains.out_redirect), why=Reason.INTERCEPT_OUTBOUND
-        )
+        yield _append(outbound, to=to, why=Reason.INTERCEPT_OUTBOUND)
         return
     for cidr in lists.included_ranges:
-        yield outbound_inclusion(cidr, chains)
-    yield _append(chains.outbound, to=Return(), why=Reason.NOT_INCLUDED)
-
-
-def outbound_inclusion(cidr: str, chains: ChainNames) -> Step:
-    """One included range."""
-    target = Jump(chain=chains.out_redirect)
-    match = Destination(cidr=cidr)
-    return _append(chains.outbound, match, to=target, why=Reason.INCLUDED_RANGE)
+        yield _append(outbound, Destination(cidr=cidr), to=to, why=Reason.INCLUDED_RANGE)
+    yield _append(outbound, to=Return(), why=Reason.NOT_INCLUDED)
 
 
 # The order of the injector's script.
@@ -246,10 +225,6 @@ SECTIONS: tuple[Callable[[InterceptLists, System], Iterator[Step]], ...] = (
 
 def _append(chain: str, *matches: Match, to: Target, why: Reason) -> Append:
     return Append(chain=chain, rule=Rule(matches=matches, target=to, why=why))
-
-
-def _listener(port: int) -> Redirect:
-    return Redirect(port=port)
 
 
 def _multiport(ports: tuple[int, ...]) -> Multiport:

@@ -60,9 +60,10 @@ class Reason(Enum):
 
 PREROUTING: Final = "PREROUTING"
 OUTPUT: Final = "OUTPUT"
+# Filled in by the shell that runs the script, from the init container's environment.
+POD_IP_VARIABLE: Final = "$POD_IP"
 BUILT_IN_CHAINS: Final = (PREROUTING, "INPUT", OUTPUT, "POSTROUTING")
 STANDARD_TARGETS: Final = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
-VERDICT_NAMES: Final = frozenset({"ACCEPT", "RETURN", "REDIRECT", "DNAT"})
 
 
 @dataclass(frozen=True, slots=True)

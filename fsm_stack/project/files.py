@@ -1,4 +1,4 @@
-"""Files of a user: read within bounds, written whole or not at all; manifests among them.
+"""Files and directories, read without surprises; one file written in one step.
 
 Whoever looks, also after a crash, sees the old content or the new. What replaces a whole directory
 is in :mod:`fsm_stack.gitops.replace`.
@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fsm_stack.errors import FsmStackError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from fsm_stack.settings.models.stack import StackSettings
-    from fsm_stack.workloads.documents import Document
-    from fsm_stack.workloads.stream import Context
+    from collections.abc import Iterator, Mapping
 
 
 class FileError(FsmStackError):
@@ -169,105 +163,3 @@ def decoded(content: bytes, shown: str) -> str:
         column = error.start - content.rfind(b"\n", 0, error.start)
         found = f"byte 0x{content[error.start]:02x}"
         raise InputError(f"{shown}:{line}:{column}: expected UTF-8 text, found {found}") from None
-
-
-STDIN: Final = "-"
-_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "proxies.fsm-stack.flomesh.io")
-
-
-def proxy_id(kind: str, namespace: str, name: str) -> str:
-    """A preview's id: derived, so that two previews of one workload are equal."""
-    return str(uuid.uuid5(_NAMESPACE, f"{kind}/{namespace}/{name}"))
-
-
-def context_of(
-    settings: StackSettings,
-    *,
-    namespace_files: Sequence[Path] = (),
-    default_namespace: str = "default",
-    controller_ip: str | None = None,
-    check: bool = True,
-    write: bool = True,
-) -> Context:
-    """What workloads are seen against: the stack's mesh, and the namespaces that are known.
-
-    Raises:
-        InputError: for a namespace file that cannot be read.
-    """
-    # Whoever reads a plain file needs neither injector nor templates: half a second of imports.
-    from fsm_stack.injector.of_settings import enrolled, mesh_of  # noqa: PLC0415
-    from fsm_stack.workloads.lint import ClusterRanges  # noqa: PLC0415
-    from fsm_stack.workloads.stream import Context  # noqa: PLC0415
-    from fsm_stack.yaml.write import dump  # noqa: PLC0415
-
-    mesh = mesh_of(settings, controller_ip=controller_ip)
-    cluster = settings.cluster
-    context = Context(
-        mesh=mesh,
-        proxy_id=proxy_id,
-        dump=dump,
-        namespaces=enrolled(settings, mesh),
-        default_namespace=default_namespace,
-        ranges=ClusterRanges(
-            pods=cluster.pod_ranges,
-            services=cluster.service_ranges,
-            api_server=f"{cluster.api_server.address}/32" if cluster.api_server else "",
-        ),
-        check=check,
-        write=write,
-    )
-    for path in namespace_files:
-        learn_from(path, context)
-    return context
-
-
-def learn_from(path: Path, context: Context) -> None:
-    """Take the Namespaces of a file into the context; standard input is left alone.
-
-    A template's source is left to who reads the file's workloads, where the context says so.
-
-    Raises:
-        InputError: when the file cannot be read.
-    """
-    from fsm_stack.workloads.documents import NotRenderedError  # noqa: PLC0415  # as above
-    from fsm_stack.workloads.stream import learn_namespaces  # noqa: PLC0415
-
-    if str(path) != STDIN:
-        for document in documents(path):
-            if "Namespace" in document.text:
-                try:
-                    learn_namespaces(document.load(), context)
-                except NotRenderedError:
-                    if not context.keep_going:
-                        raise
-
-
-def documents(path: Path) -> Iterator[Document]:
-    """The documents of a file, or of standard input for ``-``; one is held at a time.
-
-    Raises:
-        InputError: when it cannot be read, or is no UTF-8.
-    """
-    from fsm_stack.workloads.documents import split  # noqa: PLC0415  # as above
-
-    name = "<stdin>" if str(path) == STDIN else str(path)
-    try:
-        with _opened(path) as lines:
-            yield from split(lines, file=name)
-    except OSError as error:
-        raise InputError(f"{name}: cannot read it: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        found = f"byte 0x{error.object[error.start]:02x}"
-        raise InputError(f"{name}: expected UTF-8 text, found {found}") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    if str(path) == STDIN:
-        if sys.stdin is None:
-            raise InputError("<stdin>: cannot read it: it is closed")
-        sys.stdin.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-        yield sys.stdin
-    else:
-        with path.open(encoding="utf-8", newline="") as lines:
-            yield lines

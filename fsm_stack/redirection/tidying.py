@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.loadable import NotLoadableError
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage
-from fsm_stack.iptables.sets.ranges import interface_interval, intersection, ipv4_range, merged
+from fsm_stack.iptables.sets.ranges import (
+    interface_interval,
+    intersection,
+    ipv4_range,
+    ipv4_ranges,
+    merged,
+)
 from fsm_stack.iptables.sets.tidy import tidy
+from fsm_stack.iptables.write import script
 from fsm_stack.lists import INCLUDED_RANGES, InterceptLists, Lists
 from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.settings.effective import list_paths, profile_lists
@@ -175,17 +181,13 @@ def _smaller(
     if name is not INCLUDED_RANGES:
         return new
     pod = profile_lists(settings, str(path[1])) if path[0] != "traffic" else None
-    excluded = merged(_bounds(intercept_lists(settings, pod).excluded_ranges))
+    excluded = merged(ipv4_ranges(intercept_lists(settings, pod).excluded_ranges))
     live = tuple(text for text in new if not _inside(text, excluded))
     return live or new  # an empty inclusion list would mean every address
 
 
-def _bounds(texts: Sequence[str]) -> list[tuple[int, int]]:
-    return [bounds for text in texts if (bounds := ipv4_range(text))]
-
-
 def _inside(text: str, ranges: Sequence[tuple[int, int]]) -> bool:
-    own = _bounds((text,))
+    own = ipv4_ranges((text,))
     return intersection(own, ranges) == own
 
 

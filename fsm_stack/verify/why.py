@@ -15,8 +15,8 @@ from fsm_stack.iptables.judge.expect import found_lists
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, ToListener, verdict_text
 from fsm_stack.iptables.packet import Pod as Place
-from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.verify.check import NotRun
 from fsm_stack.verify.checks.each import expected_lists, init_container, is_injected, reading_of
 from fsm_stack.verify.checks.init import failure, loaded

@@ -14,7 +14,7 @@ from fsm_stack.injector.decision import (
     webhook_skips,
 )
 from fsm_stack.injector.go_values import trim
-from fsm_stack.injector.mutation import native_sidecars
+from fsm_stack.injector.pod import native_sidecars
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.workloads.lint import Subject, lint
 from fsm_stack.workloads.lint.subject import annotation_path
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.injector.lists import Interception
+    from fsm_stack.injector.annotations import Interception
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.injector.mutation import Mutation
+    from fsm_stack.injector.pod import Mutation
     from fsm_stack.workloads.lint import ClusterRanges
 
 

@@ -5,14 +5,12 @@ Source of the form: like ``istioctl kube-inject``, but nothing that is untouched
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fsm_stack.findings.finding import Finding, ObjectName, Place, Severity, finding, in_order
 from fsm_stack.injector.decision import NamespaceView, assumed_namespace, namespace_view
-from fsm_stack.injector.pieces import MARK
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
 from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_keys
@@ -40,15 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.injector.pieces import Piece
     from fsm_stack.workloads.documents import Document
     from fsm_stack.workloads.lint import ClusterRanges
     from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
-
-
-_MARKED_ITEM: Final = re.compile(f"^( *)- [\"']?{MARK}[\"']?$", re.MULTILINE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -259,38 +253,21 @@ def _placed(value: Any, path: tuple[str | int, ...], new: Json) -> Any:  # noqa:
 
 
 def _written(document: Document, value: Json, changed: list[Seen], context: Context) -> str:
-    """The document with its mutated pods; in YAML, the pieces' text is made once for all."""
+    """The document with its mutated pods."""
     lead = document.lead
     if document.form == "json":
         return lead + json_text(_with_pods(value, changed))
     if lead and not lead.endswith("\n"):
         lead += "\n"
-    marked = value
-    pieces: list[Piece] = []
-    for item in changed:
-        if item.preview.mutation is not None:
-            pod, added = item.preview.mutation.marked()
-            pieces += added
-            marked = _with_pod(marked, item.workload, pod)
-    parts = _MARKED_ITEM.split(context.dump(marked))
-    if len(parts) != 2 * len(pieces) + 1:  # the user's own text holds the mark
-        return lead + context.dump(_with_pods(value, changed))
-    found = [lead, parts[0]]
-    for piece, pad, rest in zip(pieces, parts[1::2], parts[2::2], strict=True):
-        found.append(piece.yaml_item(context.dump, pad))
-        found.append(rest)
-    return "".join(found)
+    return lead + context.dump(_with_pods(value, changed))
 
 
 def _with_pods(value: Json, changed: list[Seen]) -> Json:
     for item in changed:
-        value = _with_pod(value, item.workload, item.preview.pod)
+        workload = item.workload
+        before = object_at(value, workload.path) if workload.number else None
+        value = _placed(value, workload.path, workload.with_pod(item.preview.pod, of=before))
     return value
-
-
-def _with_pod(value: Json, item: Workload, pod: Mapping[str, Any]) -> Any:  # noqa: ANN401  # JSON
-    changed = object_at(value, item.path) if item.number else None
-    return _placed(value, item.path, item.with_pod(pod, of=changed))
 
 
 def _with_places(document: Document, seen: tuple[Seen, ...]) -> tuple[Seen, ...]:

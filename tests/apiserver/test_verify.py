@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from kubernetes.config import incluster_config
 
 from fsm_stack.cli.main import cli
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text

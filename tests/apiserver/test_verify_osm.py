@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from fsm_stack.cli.main import cli
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.verify.checks import CHECKS
 from tests.verify.world import expected
 

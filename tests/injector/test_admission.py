@@ -13,7 +13,7 @@ from fsm_stack.systems import FSM
 from tests.given import ID, IMAGES, container, mesh, namespace, pod
 
 if TYPE_CHECKING:
-    from fsm_stack.injector.mutation import Mutation
+    from fsm_stack.injector.pod import Mutation
 
 PORTS = "outbound-port-exclusion-list"
 

@@ -9,8 +9,7 @@ from fsm_stack.iptables.judge.expect import differences, found_lists
 from fsm_stack.iptables.judge.lint import lint_reading
 from fsm_stack.iptables.read.text import RuleSyntaxError, read, script_in_description
 from fsm_stack.iptables.rule import kernel_order
-from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.write import document_ruleset, write_commands
+from fsm_stack.iptables.write import document_ruleset, rule_text, write_commands
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM, OSM_EDGE, SYSTEMS, System
 

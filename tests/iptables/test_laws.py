@@ -22,13 +22,17 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.iptables.rule import Insert, Reason, kernel_order
-from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.script import script
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import address_number, complement, ipv4_range, merged
 from fsm_stack.iptables.sets.reach import changed, reach
 from fsm_stack.iptables.sets.tidy import cover, tidy
-from fsm_stack.iptables.write import document_ruleset, write_commands, write_restore
+from fsm_stack.iptables.write import (
+    document_ruleset,
+    rule_text,
+    script,
+    write_commands,
+    write_restore,
+)
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE, System
 

@@ -11,8 +11,7 @@ from fsm_stack.iptables.packet import ToListener, Untouched
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.iptables.sets.reach import changed, reach
-from fsm_stack.iptables.sets.region import interfaces_text
+from fsm_stack.iptables.sets.reach import changed, interfaces_text, reach
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 

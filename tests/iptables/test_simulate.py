@@ -20,8 +20,8 @@ from fsm_stack.iptables.packet import (
     verdict_text,
 )
 from fsm_stack.iptables.read.text import read
-from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.reach import reach
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from network import BACKENDS
 
-from fsm_stack.iptables.script import script
+from fsm_stack.iptables.write import script
 from fsm_stack.lists import InterceptLists
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_mapping, load_text

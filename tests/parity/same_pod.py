@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injector.go_values import stored_quantity
-from fsm_stack.injector.pod_fields import METADATA_FIELDS, container_fields, spec_fields
+from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
 
 if TYPE_CHECKING:
     from fsm_stack.systems import System

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.injector.annotations import parse_ports, parse_ranges
+from fsm_stack.injector.annotations import parse_list
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.lists import Lists, merged
+from fsm_stack.lists import EXCLUDED_RANGES, OUTBOUND_PORTS, Lists, merged
 from fsm_stack.systems import SYSTEMS
 from tests.recordings import recordings
 
@@ -35,11 +35,11 @@ def answer(given: dict[str, Any]) -> dict[str, Any]:
     """What our reading and merging make of a row's input."""
     try:
         if given["kind"] == "ports":
-            ports = parse_ports(given["value"], given["annotation"])
+            ports = parse_list(OUTBOUND_PORTS, given["value"], given["annotation"])
             mesh = Lists(outbound_ports=tuple(given["global"] or ()))
             both = merged(mesh, Lists(outbound_ports=ports)).outbound_ports
             return {"out": {"parsed": list(ports), "merged": list(both)}}
-        ranges = parse_ranges(given["value"], given["annotation"])
+        ranges = parse_list(EXCLUDED_RANGES, given["value"], given["annotation"])
         mesh = Lists(excluded_ranges=tuple(given["global"] or ()))
         all_ranges = merged(mesh, Lists(excluded_ranges=ranges)).excluded_ranges
         return {"out": {"parsed": list(ranges), "merged": list(all_ranges)}}

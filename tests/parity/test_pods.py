@@ -19,7 +19,7 @@ from tests.recordings import recordings
 
 if TYPE_CHECKING:
     from fsm_stack.injector.decision import Decision
-    from fsm_stack.injector.mutation import Mutation
+    from fsm_stack.injector.pod import Mutation
 
 CORPUS = recordings("FSM_STACK_CORPUS", "corpus")
 ABSENT = f"recorded pods not found in {CORPUS}: set FSM_STACK_CORPUS"

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from fsm_stack.iptables.generate import intercept
-from fsm_stack.iptables.script import script
-from fsm_stack.iptables.write import write_restore
+from fsm_stack.iptables.write import script, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import SYSTEMS, system
 from tests.recordings import recordings

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source

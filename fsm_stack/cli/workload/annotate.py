@@ -127,7 +127,7 @@ def _amounts(texts: tuple[str, ...]) -> dict[str, str]:
 
 def _patched(path: Path, annotations: dict[str, str], summary: Summary) -> list[str]:
     """The whole stream: a document that cannot be read leaves nothing half written."""
-    from fsm_stack.project.files import documents
+    from fsm_stack.project.workload_files import documents
     from fsm_stack.workloads.edit import annotated, annotated_json
     from fsm_stack.workloads.objects import workloads
     from fsm_stack.workloads.passed import in_document, unread

@@ -64,7 +64,7 @@ def inject(
     known of each workload. What is no workload is counted and named on standard error. Exit code
     1: a pod would be refused; 2: nothing could be looked at.
     """
-    from fsm_stack.project.files import context_of
+    from fsm_stack.project.workload_files import context_of
 
     if diff and (explain or wants_json()):
         raise click.UsageError("--diff: expected neither --explain nor --output json with it")
@@ -173,7 +173,7 @@ def _plain(seen: Seen) -> dict[str, Any]:
 
 
 def _lines(seen: Seen) -> Iterator[str]:
-    from fsm_stack.injector.lists import script_lines
+    from fsm_stack.injector.annotations import script_lines
 
     preview = seen.preview
     decision, count = preview.decision, preview.expected_ready

@@ -70,7 +70,7 @@ def lint(
     error. Exit code 2: nothing could be looked at.
     """
     from fsm_stack.findings.finding import sarif
-    from fsm_stack.project.files import context_of
+    from fsm_stack.project.workload_files import context_of
 
     settings = settings_of(project_dir, stack)
     context = context_of(

@@ -98,7 +98,7 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
     Raises:
         InputError: for a file or a document that cannot be read.
     """
-    from fsm_stack.project.files import documents, learn_from
+    from fsm_stack.project.workload_files import documents, learn_from
     from fsm_stack.workloads.stream import run
 
     if files.count(Path("-")) > 1:

@@ -7,13 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.generate import (
-    POD_IP_VARIABLE,
     dns_proxy,
     inbound_static,
     outbound_static,
     pod_ip_mode,
 )
 from fsm_stack.iptables.rule import (
+    POD_IP_VARIABLE,
     Destination,
     DestinationPort,
     Dnat,
@@ -33,9 +33,10 @@ from fsm_stack.systems import FSM, OSM_EDGE, SYSTEMS, ChainNames
 from fsm_stack.well_known import HEALTHCHECK_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fsm_stack.iptables.rule import Match, Rule, Step, Target
+    from fsm_stack.systems import System
 
 _EVERYTHING: Final = InterceptLists(local_proxy_mode=POD_IP_MODE, dns_proxy=True)
 
@@ -136,6 +137,35 @@ def _limits(rule: Rule) -> tuple[Match, ...]:
     return limits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A family of scripts.
+
+    Attributes:
+        title: where it comes from.
+        chains: its chain names.
+        systems: names of the systems that write it, or whose documents show it.
+        current: whether a system writes these chain names today.
+        lacks: what today's scripts have and this rule set does not.
+    """
+
+    title: str
+    chains: ChainNames
+    systems: tuple[str, ...]
+    current: bool
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``PROXY_*``, ``fsm_PROXY_*``, ``FSM_PROXY_*`` or ``OSM_PROXY_*``."""
+        return f"{self.chains.inbound.removesuffix('INBOUND')}*"
+
+    def describe(self) -> str:
+        """One line for people."""
+        missing = f"; lacks {', '.join(self.lacks)}" if self.lacks else ""
+        return f"{self.name}: {self.title}{missing}"
+
+
 # The troubleshooting page of FSM shows these; chain names are case-sensitive, the program writes
 # FSM_.
 LOWER_CASE_CHAINS: Final = ChainNames(
@@ -146,69 +176,41 @@ LOWER_CASE_CHAINS: Final = ChainNames(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
-    """A family of scripts.
+def _generations() -> Iterator[Generation]:
+    by_chains: dict[ChainNames, list[System]] = {}
+    for system in SYSTEMS.values():
+        by_chains.setdefault(system.chains, []).append(system)
+    for chains, systems in by_chains.items():
+        yield Generation(
+            title=f"written by {' and '.join(system.title for system in systems)} today",
+            chains=chains,
+            systems=tuple(system.name for system in systems),
+            current=True,
+        )
+    yield Generation(
+        title="shown by a page of FSM; the program writes FSM_, and names are case-sensitive",
+        chains=LOWER_CASE_CHAINS,
+        systems=(FSM.name,),
+        current=False,
+    )
+    yield Generation(
+        title="documents of 2021, one command a rule",
+        chains=FSM.document_chains,
+        systems=tuple(SYSTEMS),
+        current=False,
+    )
 
-    Attributes:
-        name: ``PROXY_*``, ``fsm_PROXY_*``, ``FSM_PROXY_*`` or ``OSM_PROXY_*``.
-        title: where it comes from.
-        chains: its chain names.
-        systems: names of the systems that write it, or whose documents show it.
-        current: whether a system writes these chain names today.
-        lacks: what today's scripts have and this rule set does not.
-    """
 
-    name: str
-    title: str
-    chains: ChainNames
-    systems: tuple[str, ...]
-    current: bool
-    lacks: tuple[str, ...] = ()
-
-    def describe(self) -> str:
-        """One line for people."""
-        missing = f"; lacks {', '.join(self.lacks)}" if self.lacks else ""
-        return f"{self.name}: {self.title}{missing}"
+_GENERATIONS: Final = tuple(_generations())
 
 
 def generation(ruleset: Ruleset) -> Generation | None:
     """The generation of a rule set; None when no known chain of an injector is in it."""
     present = {*ruleset.chains, *(step.chain for step in ruleset.steps)}
-    for chains, title, systems, current in _known_chains():
-        if present.intersection(chains.all()):
-            prefix = chains.inbound.removesuffix("INBOUND")
-            return Generation(
-                name=f"{prefix}*",
-                title=title,
-                chains=chains,
-                systems=systems,
-                current=current,
-                lacks=_lacks(ruleset, chains),
-            )
+    for known in _GENERATIONS:
+        if present.intersection(known.chains.all()):
+            return replace(known, lacks=_lacks(ruleset, known.chains))
     return None
-
-
-def _known_chains() -> list[tuple[ChainNames, str, tuple[str, ...], bool]]:
-    every = tuple(SYSTEMS)
-    families: dict[ChainNames, tuple[str, ...]] = {}
-    for system in SYSTEMS.values():
-        families[system.chains] = (*families.get(system.chains, ()), system.name)
-    today = [
-        (
-            chains,
-            f"written by {' and '.join(SYSTEMS[name].title for name in names)} today",
-            names,
-            True,
-        )
-        for chains, names in families.items()
-    ]
-    lower = "shown by a page of FSM; the program writes FSM_, and names are case-sensitive"
-    return [
-        *today,
-        (LOWER_CASE_CHAINS, lower, (FSM.name,), False),
-        (FSM.document_chains, "documents of 2021, one command a rule", every, False),
-    ]
 
 
 def _lacks(ruleset: Ruleset, chains: ChainNames) -> tuple[str, ...]:

@@ -21,12 +21,18 @@ from fsm_stack.iptables.rule import (
     Source,
     kernel_order,
 )
-from fsm_stack.iptables.rule_text import rule_text
-from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.coverage import WHOLE, coverage
 from fsm_stack.iptables.sets.dead import dead_rules
-from fsm_stack.iptables.sets.diagram import TooComplexError
-from fsm_stack.iptables.sets.ranges import canonical, has_host_bits, ipv4_range, looks_like_ipv6
-from fsm_stack.iptables.sets.reach import Traffic, child_at, where
+from fsm_stack.iptables.sets.diagram import Diagrams, TooComplexError
+from fsm_stack.iptables.sets.ranges import (
+    canonical,
+    complement,
+    has_host_bits,
+    interface_interval,
+    ipv4_range,
+    looks_like_ipv6,
+)
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.well_known import ADMIN_PORT, RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
@@ -221,29 +227,20 @@ def _redirected_of(ruleset: Ruleset, *, sidecar: bool) -> bool:
         ruleset: rules that load.
         sidecar: whether of the sidecar's user, or of any other.
     """
-    fates = coverage(ruleset)
-    redirected: Traffic = where(fates, lambda verdict: isinstance(verdict, ToListener))
-    by_interface = child_at(redirected.outbound, _TCP)
-    for name, by_uid in zip(by_interface.starts, by_interface.children, strict=True):
-        alone = (SIDECAR_UID, SIDECAR_UID + 1)
-        spans = zip(by_uid.starts, (*by_uid.starts[1:], None), by_uid.children, strict=True)
-        others = [child for start, stop, child in spans if (start, stop) != alone]
-        asked = [child_at(by_uid, SIDECAR_UID)] if sidecar else others
-        if name != "lo" and any(any(_values(child, levels=3)) for child in asked):
-            return True
-    return False
-
-
-def _values(node: object, *, levels: int) -> Iterator[object]:
-    """The values below a node of the diagram; each shared part once."""
-    layer: dict[int, object] = {id(node): node}
-    for _ in range(levels):
-        layer = {
-            id(child): child
-            for one in layer.values()
-            for child in one.children  # type: ignore[attr-defined]  # nodes above the last level
-        }
-    yield from layer.values()
+    own = [(SIDECAR_UID, SIDECAR_UID + 1)]
+    limits = {
+        "protocol": [(_TCP, _TCP + 1)],
+        "interface": complement([interface_interval("lo")], *WHOLE["interface"]),
+        "uid": own if sidecar else complement(own, *WHOLE["uid"]),
+    }
+    builder = Diagrams(rules=len(ruleset.steps))
+    asked = builder.box(limits, value=True, other=False)
+    redirected = builder.combine(
+        lambda hit, verdict: hit and isinstance(verdict, ToListener),
+        asked,
+        coverage(ruleset).outbound,
+    )
+    return redirected is not builder.constant(value=False)
 
 
 def _rules(ruleset: Ruleset) -> Iterator[tuple[str, Rule]]:

@@ -25,7 +25,6 @@ from fsm_stack.iptables.rule import (
     OutInterface,
     Protocol,
     Redirect,
-    Ruleset,
     Source,
     UidOwner,
     kernel_order,
@@ -36,17 +35,17 @@ from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from fsm_stack.iptables.rule import Match, Ports, Rule, Ruleset
+    from fsm_stack.iptables.rule import Match, Ports, Rule, Ruleset, Step
 
 Jumps = dict[str, set[str]]
 
 
-def jumps_of(ruleset: Ruleset) -> Jumps:
+def jumps_of(rules: Iterable[tuple[str, Rule]]) -> Jumps:
     """Each chain that jumps, with the chains that it jumps to."""
     jumps: Jumps = {}
-    for step in ruleset.steps:
-        if isinstance(step.rule.target, Jump):
-            jumps.setdefault(step.chain, set()).add(step.rule.target.chain)
+    for chain, rule in rules:
+        if isinstance(rule.target, Jump):
+            jumps.setdefault(chain, set()).add(rule.target.chain)
     return jumps
 
 
@@ -172,21 +171,24 @@ def require_loadable(ruleset: Ruleset) -> Mapping[str, tuple[Rule, ...]]:
 
 def refusals(ruleset: Ruleset) -> Iterator[Refusal]:
     """Every reason why the rules do not load, structure first."""
+    jumps = jumps_of((step.chain, step.rule) for step in ruleset.steps)
     yield from _chain_refusals(ruleset)
-    yield from _jump_refusals(ruleset)
+    yield from _jump_refusals(ruleset, jumps)
     for step in ruleset.steps:
         if isinstance(target := step.rule.target, Redirect) and not 0 <= target.port <= PORT_MAX:
             message = f"REDIRECT to port {target.port}: expected 0 to {PORT_MAX}"
-            yield Refusal(id="invalid-port", message=message, chain=step.chain, rule=step.rule)
+            yield _of(step, "invalid-port", message)
         if sum(isinstance(match, DestinationPort) for match in step.rule.matches) > 1:
             message = "a second port in one rule: expected one --dport, or a multiport list"
-            yield Refusal(id="invalid-port", message=message, chain=step.chain, rule=step.rule)
+            yield _of(step, "invalid-port", message)
         for match in step.rule.matches:
             for finding_id, message, value in match_refusals(match):
-                yield Refusal(
-                    id=finding_id, message=message, chain=step.chain, rule=step.rule, value=value
-                )
-    yield from _hook_refusals(ruleset)
+                yield _of(step, finding_id, message, value)
+    yield from _hook_refusals(ruleset, beyond(jumps, {PREROUTING}))
+
+
+def _of(step: Step, finding_id: str, message: str, value: str = "") -> Refusal:
+    return Refusal(id=finding_id, message=message, chain=step.chain, rule=step.rule, value=value)
 
 
 def _chain_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
@@ -204,21 +206,17 @@ def _chain_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
     lengths: Counter[str] = Counter()
     for step in ruleset.steps:
         if isinstance(step, Insert) and not 1 <= step.position <= lengths[step.chain] + 1:
-            yield Refusal(
-                id="insert-position",
-                message=f"chain {step.chain}: position {step.position} is past its end",
-                chain=step.chain,
-                rule=step.rule,
-            )
+            message = f"chain {step.chain}: position {step.position} is past its end"
+            yield _of(step, "insert-position", message)
         lengths[step.chain] += 1
 
 
-def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+def _jump_refusals(ruleset: Ruleset, jumps: Jumps) -> Iterator[Refusal]:
     declared = {PREROUTING, OUTPUT, *ruleset.chains}
-    named = [(step.chain, step.rule) for step in ruleset.steps if step.chain not in declared]
-    for chain, rule in named:
-        message = f"chain {chain}: has a rule but is not declared"
-        yield Refusal(id="dangling-jump", message=message, chain=chain, rule=rule, value=chain)
+    for step in ruleset.steps:
+        if step.chain not in declared:
+            message = f"chain {step.chain}: has a rule but is not declared"
+            yield _of(step, "dangling-jump", message, step.chain)
     for step in ruleset.steps:
         target = step.rule.target
         if not isinstance(target, Jump):
@@ -229,14 +227,7 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
             message = f"chain {step.chain}: jumps to {target.chain}, which is not declared"
         else:
             continue
-        yield Refusal(
-            id="dangling-jump",
-            message=message,
-            chain=step.chain,
-            rule=step.rule,
-            value=target.chain,
-        )
-    jumps = jumps_of(ruleset)
+        yield _of(step, "dangling-jump", message, target.chain)
     inside = beyond(jumps, {PREROUTING, OUTPUT})  # only what packets can enter is looked at
     looping, depth = loops_and_depth({name: jumps[name] for name in jumps if name in inside})
     if depth > JUMP_DEPTH_MAX:
@@ -249,12 +240,11 @@ def _jump_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
         )
 
 
-def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
+def _hook_refusals(ruleset: Ruleset, inbound: set[str]) -> Iterator[Refusal]:
     """Matches that a hook cannot answer: an owner inbound, the other direction's interface.
 
     The interface is looked for in the hook itself only; below it matches as if it had no name.
     """
-    inbound = beyond(jumps_of(ruleset), {PREROUTING})
     for step in ruleset.steps:
         for match in step.rule.matches:
             if step.chain in inbound and isinstance(match, UidOwner):
@@ -265,8 +255,7 @@ def _hook_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
                 what = "matches an incoming interface, which leaving packets do not have"
             else:
                 continue
-            message = f"chain {step.chain}: {what}"
-            yield Refusal(id="wrong-hook", message=message, chain=step.chain, rule=step.rule)
+            yield _of(step, "wrong-hook", f"chain {step.chain}: {what}")
 
 
 def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:

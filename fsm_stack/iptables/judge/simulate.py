@@ -29,6 +29,7 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.rule import (
     OUTPUT,
+    POD_IP_VARIABLE,
     PREROUTING,
     Accept,
     Destination,
@@ -44,7 +45,6 @@ from fsm_stack.iptables.rule import (
     Source,
     UidOwner,
 )
-from fsm_stack.iptables.rule_text import match_text
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
     address_number,
@@ -52,6 +52,7 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
     looks_like_ipv6,
 )
+from fsm_stack.iptables.write import match_text
 from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _one_pass(
     hook = OUTPUT if packet.direction == "outbound" else PREROUTING
     walk = _Walk(chains, packet)
     verdict, decided = walk.through(hook)
-    if isinstance(verdict, Rewritten) and verdict.address == "$POD_IP":
+    if isinstance(verdict, Rewritten) and verdict.address == POD_IP_VARIABLE:
         verdict = replace(verdict, address=pod.address or verdict.address)
     return Pass(
         title=title,
@@ -234,11 +235,11 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
         case OutInterface():
             return interface_matches(match.name, _interface(packet, "outbound"))
         case DestinationPort():
-            return match.ports.bounds[0] <= packet.port <= match.ports.bounds[1]
+            return _within(packet.port, match.ports.bounds)
         case Multiport():
-            return any(first <= packet.port <= last for first, last in _bounds(match))
+            return any(_within(packet.port, ports.bounds) for ports in match.ports)
         case UidOwner():
-            return match.bounds[0] <= packet.uid <= match.bounds[1]
+            return _within(packet.uid, match.bounds)
         case _:
             assert_never(match)
 
@@ -248,8 +249,8 @@ def _interface(packet: Packet, direction: Direction) -> str:
     return packet.interface if packet.direction == direction else ""
 
 
-def _bounds(match: Multiport) -> list[tuple[int, int]]:
-    return [ports.bounds for ports in match.ports]
+def _within(number: int, bounds: tuple[int, int]) -> bool:
+    return bounds[0] <= number <= bounds[1]
 
 
 def _from(match: Source, packet: Packet) -> bool:

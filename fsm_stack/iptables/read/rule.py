@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.read.tokens import (
-    POD_IP_VARIABLE,
     listed_ports_in,
     number,
     number_in,
     ports_in,
 )
 from fsm_stack.iptables.rule import (
+    POD_IP_VARIABLE,
     STANDARD_TARGETS,
     Accept,
     Destination,
@@ -134,31 +134,31 @@ class RuleReader:
 
     def source(self, option: Word) -> None:
         """``-s RANGE``."""
-        self._once(option, "source")
-        self._matches.append(Source(cidr=self._range(), negated=self._negated()))
+        self._range(option, Source)
 
     def destination(self, option: Word) -> None:
         """``-d RANGE``."""
-        self._once(option, "destination")
-        self._matches.append(Destination(cidr=self._range(), negated=self._negated()))
+        self._range(option, Destination)
 
-    def _range(self) -> str:
+    def _range(self, option: Word, kind: type[Source | Destination]) -> None:
+        self._once(option, kind.__name__)
         word = self._take("an address or a range")
         if ipv4_range(word.text) is None and not looks_like_ipv6(word.text):
             raise word.error(f"range {word.text!r}: expected an address or a CIDR")
-        return word.text
+        self._matches.append(kind(cidr=word.text, negated=self._negated()))
 
     def in_interface(self, option: Word) -> None:
         """``-i NAME``."""
-        self._once(option, "in")
-        name = self._take("an interface name").text
-        self._matches.append(InInterface(name=name, negated=self._negated()))
+        self._interface(option, InInterface)
 
     def out_interface(self, option: Word) -> None:
         """``-o NAME``."""
-        self._once(option, "out")
+        self._interface(option, OutInterface)
+
+    def _interface(self, option: Word, kind: type[InInterface | OutInterface]) -> None:
+        self._once(option, kind.__name__)
         name = self._take("an interface name").text
-        self._matches.append(OutInterface(name=name, negated=self._negated()))
+        self._matches.append(kind(name=name, negated=self._negated()))
 
     def counters(self, option: Word) -> None:
         """``-c PACKETS BYTES``, as ``iptables -S -v`` prints; they match nothing."""
@@ -275,25 +275,20 @@ class RuleReader:
 
 
 _OPTIONS: Final[dict[str, Callable[[RuleReader, Word], None]]] = {
-    "-p": RuleReader.protocol,
-    "--protocol": RuleReader.protocol,
-    "-s": RuleReader.source,
-    "--source": RuleReader.source,
-    "-d": RuleReader.destination,
-    "--destination": RuleReader.destination,
-    "-i": RuleReader.in_interface,
-    "--in-interface": RuleReader.in_interface,
-    "-o": RuleReader.out_interface,
-    "--out-interface": RuleReader.out_interface,
-    "--dport": RuleReader.port,
-    "--destination-port": RuleReader.port,
-    "-c": RuleReader.counters,
-    "--set-counters": RuleReader.counters,
-    "-m": RuleReader.module,
-    "--match": RuleReader.module,
-    "--dports": RuleReader.multiport,
-    "--destination-ports": RuleReader.multiport,
-    "--uid-owner": RuleReader.owner,
+    spelling: reader
+    for spellings, reader in (
+        (("-p", "--protocol"), RuleReader.protocol),
+        (("-s", "--source"), RuleReader.source),
+        (("-d", "--destination"), RuleReader.destination),
+        (("-i", "--in-interface"), RuleReader.in_interface),
+        (("-o", "--out-interface"), RuleReader.out_interface),
+        (("--dport", "--destination-port"), RuleReader.port),
+        (("-c", "--set-counters"), RuleReader.counters),
+        (("-m", "--match"), RuleReader.module),
+        (("--dports", "--destination-ports"), RuleReader.multiport),
+        (("--uid-owner",), RuleReader.owner),
+    )
+    for spelling in spellings
 }
 
 

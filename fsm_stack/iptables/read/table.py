@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Final, Literal
 from fsm_stack.iptables.read.rule import TARGET_NAMES, read_rule
 from fsm_stack.iptables.read.tokens import (
     AND,
-    POD_IP_VARIABLE,
     Line,
     Problem,
     chain_name,
     number,
     words_of,
 )
-from fsm_stack.iptables.rule import BUILT_IN_CHAINS, OUTPUT, PREROUTING, Append, Insert, Ruleset
+from fsm_stack.iptables.rule import (
+    BUILT_IN_CHAINS,
+    OUTPUT,
+    POD_IP_VARIABLE,
+    PREROUTING,
+    Append,
+    Insert,
+    Ruleset,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

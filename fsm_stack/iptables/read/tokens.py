@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import FsmStackError
-from fsm_stack.iptables.rule import Ports
+from fsm_stack.iptables.rule import POD_IP_VARIABLE, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,6 @@ class Problem:
 
 
 AND: Final = "&&"
-# The one variable that the injector's scripts use; the init container's environment has it.
-POD_IP_VARIABLE: Final = "$POD_IP"
 _BLANKS: Final = frozenset(" \t")
 _SHELL: Final = frozenset("$`\\\"'|&;<>(){}*?~#")
 _EXCERPT: Final = 60

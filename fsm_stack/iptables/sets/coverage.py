@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from fsm_stack.iptables.judge.loadable import require_loadable
+from fsm_stack.iptables.judge.loadable import beyond, jumps_of, require_loadable
 from fsm_stack.iptables.packet import Untouched, protocol_number, redirected_to, sent_to
 from fsm_stack.iptables.rule import (
     OUTPUT,
@@ -26,10 +27,10 @@ from fsm_stack.iptables.rule import (
     UidOwner,
 )
 from fsm_stack.iptables.sets.diagram import AXES, Diagrams, Node, same
-from fsm_stack.iptables.sets.hooks import seen_from
 from fsm_stack.iptables.sets.ranges import (
     complement,
     interface_interval,
+    interface_matches,
     intersection,
     ipv4_range,
     merged,
@@ -38,14 +39,19 @@ from fsm_stack.iptables.sets.ranges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None
-_RETURNED: Final = "returned"
-_RANGES: Final = {name: (first, end) for name, first, end in AXES}
-_BY_DESTINATION: Final = "destination"
+RETURNED: Final = "returned"
+# Axis name to its first point and its end.
+WHOLE: Final = {name: (first, end) for name, first, end in AXES}
+DESTINATION: Final = "destination"
+# The interface that packets of a hook do not have.
+_LACKING: Final = {OUTPUT: InInterface, PREROUTING: OutInterface}
+_NOTHING: Final = Destination(cidr="0.0.0.0/0", negated=True)
 
 Limits = dict[str, list["Interval"]]
 
@@ -86,8 +92,48 @@ def coverage(ruleset: Ruleset) -> Coverage:
     return Coverage(hooks[OUTPUT], hooks[PREROUTING])
 
 
+def entered(chains: Mapping[str, tuple[Rule, ...]], hook: str) -> set[str]:
+    """The hook and every chain that its jumps lead to."""
+    pairs = ((name, rule) for name, rules in chains.items() for rule in rules)
+    return beyond(jumps_of(pairs), {hook})
+
+
+def seen_from(chains: Mapping[str, tuple[Rule, ...]], hook: str) -> Mapping[str, tuple[Rule, ...]]:
+    """The chains that a hook enters, without matches of the interface that its packets lack.
+
+    iptables refuses ``-i`` in OUTPUT itself, and takes it in a chain that OUTPUT jumps to. There
+    the name of the interface is empty: ``-i eth0`` matches nothing, ``! -i eth0`` and ``-i +``
+    everything. Seen in the kernel with both back ends.
+
+    Rules keep their places; one that matches nothing says so. The same mapping comes back when
+    there is nothing to change.
+    """
+    inside = {name: chains[name] for name in entered(chains, hook)}
+    if not any(_lacking(rule, hook) for rules in inside.values() for rule in rules):
+        return chains
+    return {name: tuple(_seen(rule, hook) for rule in rules) for name, rules in inside.items()}
+
+
+def _lacking(rule: Rule, hook: str) -> bool:
+    return any(isinstance(match, _LACKING[hook]) for match in rule.matches)
+
+
+def _seen(rule: Rule, hook: str) -> Rule:
+    if not _lacking(rule, hook):
+        return rule
+    rest = []
+    for match in rule.matches:
+        if not isinstance(match, InInterface | OutInterface) or not isinstance(
+            match, _LACKING[hook]
+        ):
+            rest.append(match)
+        elif interface_matches(match.name, "") == match.negated:
+            rest.append(_NOTHING)
+    return replace(rule, matches=tuple(rest))
+
+
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
-    return Untouched() if value is OPEN or value == _RETURNED else value
+    return Untouched() if value is OPEN or value == RETURNED else value
 
 
 def chain_diagram(
@@ -98,7 +144,7 @@ def chain_diagram(
         groups = same_target_groups(chains[name])
         answers = [group_answer(builder, chains, group, done) for group in groups]
         whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
-        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, whole)
+        done[name] = builder.convert(lambda value: OPEN if value == RETURNED else value, whole)
     return done[name]
 
 
@@ -134,35 +180,43 @@ def _answer(
     target: Target,
     done: dict[str, Node],
 ) -> Node:
-    constant: Node
-    match target:
-        case Return():
-            constant = builder.constant(_RETURNED)
-        case Accept():
-            constant = builder.constant(Untouched())
-        case Redirect():
-            constant = builder.constant(redirected_to(target.port))
-        case Dnat():
-            constant = builder.constant(sent_to(target.to))
-        case Jump():
-            constant = chain_diagram(builder, chains, target.chain, done)
-        case _:
-            assert_never(target)
+    if isinstance(target, Jump):
+        return chain_diagram(builder, chains, target.chain, done)
+    constant: Node = builder.constant(answer_of(target))
     return constant
 
 
-def same_target_groups(rules: Iterable[Rule]) -> list[list[Rule]]:
+def answer_of(target: Return | Accept | Redirect | Dnat) -> Verdict | str:
+    """What a target that does not jump makes of a packet: a verdict, or ``RETURNED``."""
+    match target:
+        case Return():
+            return RETURNED
+        case Accept():
+            return Untouched()
+        case Redirect():
+            return redirected_to(target.port)
+        case Dnat():
+            return sent_to(target.to)
+        case _:
+            assert_never(target)
+
+
+def _target(rule: Rule) -> Target:
+    return rule.target
+
+
+def same_target_groups(
+    rules: Iterable[Rule], key: Callable[[Rule], object] = _target
+) -> list[list[Rule]]:
     """Neighbouring rules with the same target: together they are one rule with a union of matches.
 
     True of jumps as well: a chain that returned a packet once returns it again.
+
+    Args:
+        rules: of a chain, in order.
+        key: what rules of a group share; the target at least.
     """
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        if groups and groups[-1][0].target == rule.target:
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
-    return groups
+    return [list(group) for _, group in groupby(rules, key)]
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
@@ -175,11 +229,11 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         limits = rule_limits(rule)
         if limits is None:
             continue
-        ranges = limits.pop(_BY_DESTINATION, [_RANGES[_BY_DESTINATION]])
+        ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
         key = tuple((name, tuple(limits[name])) for name in sorted(limits))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [
-        builder.box({**limits, _BY_DESTINATION: merged(ranges)}, value=True, other=False)
+        builder.box({**limits, DESTINATION: merged(ranges)}, value=True, other=False)
         for limits, ranges in shapes.values()
     ]
     return folded(builder, or_, boxes or [builder.constant(value=False)])
@@ -191,7 +245,7 @@ def rule_limits(rule: Rule) -> Limits | None:
     for match in rule.matches:
         axis, intervals = _intervals(match)
         if match.negated:
-            intervals = complement(intervals, *_RANGES[axis])
+            intervals = complement(intervals, *WHOLE[axis])
         if axis in limits:
             intervals = intersection(limits[axis], intervals)
         if not intervals:
@@ -204,10 +258,10 @@ def _intervals(match: Match) -> tuple[str, list[Interval]]:
     match match:
         case Protocol():
             number = protocol_number(match.name)
-            return ("protocol", [(number, number + 1) if number else _RANGES["protocol"]])
+            return ("protocol", [(number, number + 1) if number else WHOLE["protocol"]])
         case Source() | Destination():
             bounds = ipv4_range(match.cidr)
-            axis = "source" if isinstance(match, Source) else _BY_DESTINATION
+            axis = "source" if isinstance(match, Source) else DESTINATION
             return (axis, [bounds] if bounds else [])
         case InInterface() | OutInterface():
             return ("interface", [interface_interval(match.name)])

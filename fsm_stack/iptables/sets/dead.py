@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
 from fsm_stack.iptables.sets.coverage import (
+    DESTINATION,
     OPEN,
+    WHOLE,
+    entered,
     first_answer,
     folded,
     group_answer,
     matching,
     rule_limits,
+    seen_from,
 )
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams
-from fsm_stack.iptables.sets.hooks import entered, seen_from
 from fsm_stack.iptables.sets.ranges import IPV4_END, intersection
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 
 Range = tuple[int, int]
 Shape = tuple[tuple[str, tuple[object, ...]], ...]
-_DESTINATION_AXIS: Final = "destination"
 # So many shapes are remembered: an injector's chain has seven. Each question looks at all of them.
 _SHAPES_MAX: Final = 200
 
@@ -78,19 +80,19 @@ class Covers:
 
     def add(self, number: int, rule: Rule, limits: Limits) -> None:
         """A rule and its place in the chain."""
-        ranges = limits.get(_DESTINATION_AXIS, [(0, IPV4_END)])
+        ranges = limits.get(DESTINATION, [WHOLE[DESTINATION]])
         if len(ranges) > 1:  # a negated range
             if len(self._odd) < _SHAPES_MAX:
                 self._odd.append((number, rule, limits))
             return
-        rest = {axis: limits[axis] for axis in sorted(limits) if axis != _DESTINATION_AXIS}
+        rest = {axis: limits[axis] for axis in sorted(limits) if axis != DESTINATION}
         shape = tuple((axis, tuple(intervals)) for axis, intervals in rest.items())
         if shape in self._shapes or len(self._shapes) < _SHAPES_MAX:
             self._shapes.setdefault(shape, (rest, {}))[1].setdefault(ranges[0], (number, rule))
 
     def of(self, limits: Limits) -> Rule | None:
         """The first rule that takes everything within the limits; None: no single one does."""
-        ranges = limits.get(_DESTINATION_AXIS, [(0, IPV4_END)])
+        ranges = limits.get(DESTINATION, [WHOLE[DESTINATION]])
         around = list(_around(ranges[0][0], ranges[-1][1]))
         found = [
             known[block]
@@ -119,8 +121,6 @@ def _inside(narrow: Limits, wide: Limits) -> bool:
     )
 
 
-_RANGES = {name: (first, end) for name, first, end in AXES}
-_DESTINATION = "destination"
 # A packet that does not come to the rules that are looked at.
 _ELSEWHERE = "elsewhere"
 
@@ -310,19 +310,19 @@ def _runs(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
 
 def _reachable(state: Node, limits: Limits, taken: Span) -> bool:
     """Whether some undecided packet is inside the limits and not taken by the run so far."""
-    wanted = limits.get(_DESTINATION, [_RANGES[_DESTINATION]])
+    wanted = limits.get(DESTINATION, [WHOLE[DESTINATION]])
     free = [gap for interval in wanted for gap in taken.free(*interval)]
     for interval in wanted:
         taken.add(*interval)
-    return bool(free) and _meets(state, {**limits, _DESTINATION: free}, 0)
+    return bool(free) and _meets(state, {**limits, DESTINATION: free}, 0)
 
 
 def _meets(node: Any, limits: Limits, level: int) -> bool:  # noqa: ANN401  # node or value
     """Whether a box holds a point whose value is still open."""
     if level == LEVELS:
         return node is OPEN
-    name, first, end = AXES[level]
-    for start, stop in limits.get(name, [(first, end)]):
+    name = AXES[level][0]
+    for start, stop in limits.get(name, [WHOLE[name]]):
         index = bisect_right(node.starts, start) - 1
         while index < len(node.starts) and (stop is None or node.starts[index] < stop):
             if _meets(node.children[index], limits, level + 1):

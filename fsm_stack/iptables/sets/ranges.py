@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 Interval = tuple[Any, Any]
 
@@ -102,6 +102,11 @@ def ipv4_range(text: str) -> tuple[int, int] | None:
     size = 1 << (_PREFIX_MAX - bits)
     start = number & ~(size - 1)
     return (start, start + size)
+
+
+def ipv4_ranges(texts: Iterable[str]) -> list[tuple[int, int]]:
+    """The ranges of those texts that are some, in their order."""
+    return [bounds for text in texts if (bounds := ipv4_range(text))]
 
 
 def has_host_bits(text: str) -> bool:

@@ -8,22 +8,145 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.iptables.packet import ToListener
-from fsm_stack.iptables.sets.coverage import Coverage, coverage
+from fsm_stack.iptables.packet import ToListener, protocol_name
+from fsm_stack.iptables.sets.coverage import WHOLE, Coverage, coverage
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, Node, same
-from fsm_stack.iptables.sets.ranges import merged
-from fsm_stack.iptables.sets.region import Intervals, Region, length, region_text
+from fsm_stack.iptables.sets.ranges import cidrs, complement, merged, prefix_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.iptables.sets.diagram import Interval
 
 _PORT_LEVEL = 3
+Intervals = tuple["Interval", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A product of sets, in the order of the axes: a packet is in it when every part is.
+
+    Attributes:
+        direction: outbound or inbound.
+        protocols: numbers.
+        interfaces: names as string intervals, see :mod:`fsm_stack.iptables.sets.ranges`.
+        uids: of the sending process; all of them inbound.
+        ports: destination ports.
+        sources: IPv4 addresses as numbers.
+        destinations: IPv4 addresses as numbers.
+
+    All intervals are half open, sorted and disjoint; ``None`` is the open end of the names.
+    """
+
+    direction: Direction
+    protocols: Intervals
+    interfaces: Intervals
+    uids: Intervals
+    ports: Intervals
+    sources: Intervals
+    destinations: Intervals
+
+    @property
+    def size(self) -> int:
+        """How many pairs of destination address and port it holds."""
+        return length(self.destinations) * length(self.ports)
+
+
+def length(intervals: Intervals) -> int:
+    """How many numbers the intervals hold."""
+    return sum(stop - start for start, stop in intervals)
+
+
+def region_text(region: Region) -> str:
+    """One line: direction, then every part that is limited; ``any`` is left out."""
+    parts = [
+        region.direction,
+        _part("", region.protocols, "protocol", protocols_text),
+        _part("via ", region.interfaces, "interface", interfaces_text),
+        _part("uid ", region.uids, "uid", uids_text),
+        _part("from ", region.sources, "source", addresses_text),
+        _part("to ", region.destinations, "destination", addresses_text),
+        _part("port ", region.ports, "port", numbers_text),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noqa: ANN401  # a function of intervals
+    return "" if intervals == (WHOLE[axis],) else f"{label}{text(intervals)}"
+
+
+def protocols_text(intervals: Intervals) -> str:
+    """``tcp,udp``, a long interval as numbers, or ``any but tcp``: whichever has fewer parts."""
+    return numbers_text(intervals, "protocol", protocol_name)
+
+
+def numbers_text(
+    intervals: Intervals, axis: str = "port", name: Callable[[int], str] = str
+) -> str:
+    """``80,443,8000-8999``, both ends inside, or ``any but 80``: whichever has fewer parts."""
+
+    def texts(spans: Sequence[Interval]) -> list[str]:
+        return [
+            name(start) if stop - start == 1 else f"{start}-{stop - 1}" for start, stop in spans
+        ]
+
+    return _shorter(texts(intervals), texts(complement(intervals, *WHOLE[axis])))
+
+
+def uids_text(intervals: Intervals) -> str:
+    """``1500`` or ``any but 1500``."""
+    return numbers_text(intervals, "uid")
+
+
+def addresses_text(intervals: Intervals) -> str:
+    """The fewest CIDRs, in order, or ``any but`` the fewest CIDRs: whichever has fewer parts."""
+
+    def texts(spans: Sequence[Interval]) -> list[str]:
+        return [cidr for start, stop in spans for cidr in cidrs(start, stop)]
+
+    return _shorter(texts(intervals), texts(complement(intervals, *WHOLE["destination"])))
+
+
+def _shorter(inside: list[str], outside: list[str]) -> str:
+    if outside and len(outside) < len(inside):
+        return f"any but {','.join(outside)}"
+    return ",".join(inside)
+
+
+def interfaces_text(intervals: Intervals) -> str:
+    """``lo``, ``veth+``, or ``any but eth1,lo``: whatever is exact with patterns only."""
+    if patterns := _patterns(intervals):
+        return ",".join(patterns)
+    hull = _pattern(intervals[0][0], intervals[-1][1])
+    gaps = [(stop, after[0]) for (_, stop), after in pairwise(intervals)]
+    if hull is None:
+        first, end = WHOLE["interface"]
+        hull = "any"
+        gaps = [(first, intervals[0][0]), *gaps, (intervals[-1][1], end)]
+        gaps = [gap for gap in gaps if gap[0] != gap[1]]
+    if excluded := _patterns(gaps):
+        return f"{hull} but {','.join(excluded)}"
+    return ",".join(f"names from {start!r} to before {stop!r}" for start, stop in intervals)
+
+
+def _patterns(intervals: Sequence[Interval]) -> list[str]:
+    """Every interval as a pattern; empty when one of them is none."""
+    found = [_pattern(start, stop) for start, stop in intervals]
+    patterns = [pattern for pattern in found if pattern is not None]
+    return patterns if len(patterns) == len(found) else []
+
+
+def _pattern(start: str, stop: str | None) -> str | None:
+    if stop == f"{start}\0":
+        return start
+    if start:
+        return f"{start}+" if stop == prefix_end(start) else None
+    return "any" if stop is None else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,16 +269,7 @@ def grouped(node: Node, level: int) -> list[tuple[Any, Intervals]]:
 
 def _regions(direction: Direction, node: Node) -> Iterator[Region]:
     for parts in _products(node, 0):
-        protocols, interfaces, uids, ports, sources, destinations = parts
-        yield Region(
-            direction=direction,
-            protocols=protocols,
-            interfaces=interfaces,
-            uids=uids,
-            ports=ports,
-            sources=sources,
-            destinations=destinations,
-        )
+        yield Region(direction, *parts)
 
 
 def _products(node: Any, level: int) -> Iterator[tuple[Intervals, ...]]:  # noqa: ANN401  # node or value

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.generate import LOCALHOST
+from fsm_stack.iptables.generate import DIRECT_INBOUND_PORTS, LOCALHOST
 from fsm_stack.iptables.judge.loadable import match_refusals
 from fsm_stack.iptables.rule import Destination, DestinationPort, OutInterface, Ports
 from fsm_stack.iptables.sets.ranges import (
@@ -17,16 +17,10 @@ from fsm_stack.iptables.sets.ranges import (
     interface_interval,
     intersection,
     ipv4_range,
+    ipv4_ranges,
     merged,
 )
 from fsm_stack.lists import LISTS, InterceptLists, unique
-from fsm_stack.well_known import (
-    HEALTHCHECK_PORT,
-    LIVENESS_PROBE_PORT,
-    PROMETHEUS_PORT,
-    READINESS_PROBE_PORT,
-    STARTUP_PROBE_PORT,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,15 +33,7 @@ _EVERYWHERE: Final = "+"
 _ALL: Final[Range] = (0, IPV4_END)
 # The static rules return these before any list is looked at.
 _LOCALHOST: Final[Range] = ipv4_range(LOCALHOST.cidr) or _ALL
-_STATIC_INBOUND: Final = frozenset(
-    {
-        PROMETHEUS_PORT,
-        LIVENESS_PROBE_PORT,
-        READINESS_PROBE_PORT,
-        STARTUP_PROBE_PORT,
-        HEALTHCHECK_PORT,
-    }
-)
+_STATIC_INBOUND: Final = frozenset(port for port, _ in DIRECT_INBOUND_PORTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +138,7 @@ def _interfaces(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _takes_everything(excluded: tuple[str, ...]) -> bool:
-    return not complement(merged([*_bounds(excluded), _LOCALHOST]), *_ALL)
+    return not complement(merged([*ipv4_ranges(excluded), _LOCALHOST]), *_ALL)
 
 
 def _ranges(
@@ -172,14 +158,14 @@ def _ranges(
 
 
 def _exactly(texts: tuple[str, ...]) -> list[str]:
-    return [cidr for start, end in merged(_bounds(texts)) for cidr in cidrs(start, end)]
+    return [cidr for start, end in merged(ipv4_ranges(texts)) for cidr in cidrs(start, end)]
 
 
 def _against_each_other(
     exclusions: tuple[str, ...], inclusions: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    excluded = merged(_bounds(exclusions))
-    included = merged(_bounds(inclusions)) if inclusions else [_ALL]
+    excluded = merged(ipv4_ranges(exclusions))
+    included = merged(ipv4_ranges(inclusions)) if inclusions else [_ALL]
     free = [_LOCALHOST]
     redirected = _minus(_minus(included, excluded), free)
     if inclusions and not redirected:
@@ -191,7 +177,7 @@ def _against_each_other(
     if not inclusions:
         return (_spelled(exclusions, kept), ())
     untouched = _minus([_ALL], redirected)
-    narrowed = cover(redirected, _minus(untouched, [*_bounds(kept), *free]))
+    narrowed = cover(redirected, _minus(untouched, [*ipv4_ranges(kept), *free]))
     alone = cover(redirected, _minus(untouched, free))
     if len(alone) <= len(kept) + len(narrowed):
         kept, narrowed = [], alone
@@ -228,10 +214,6 @@ def _narrowest(start: int, end: int) -> str:
     size = 1 << (start ^ (end - 1)).bit_length()
     base = start & ~(size - 1)
     return cidr_text(base, base + size)
-
-
-def _bounds(texts: Sequence[str]) -> list[Range]:
-    return [bounds for text in texts if (bounds := ipv4_range(text))]
 
 
 def _minus(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:

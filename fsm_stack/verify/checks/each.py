@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.verify.check import NotApplicable, NotRun

@@ -9,20 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.lint import doubled_jumps
-from fsm_stack.iptables.read.tokens import POD_IP_VARIABLE
 from fsm_stack.iptables.rule import (
     OUTPUT,
+    POD_IP_VARIABLE,
     PREROUTING,
     Destination,
     Dnat,
     Source,
     kernel_order,
 )
-from fsm_stack.iptables.rule_text import rule_text
 from fsm_stack.iptables.sets.ranges import canonical
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (

@@ -10,7 +10,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences, found_lists
 from fsm_stack.iptables.judge.lint import lint_reading, old_generation
-from fsm_stack.iptables.rule_text import rule_text
+from fsm_stack.iptables.write import rule_text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.lists import interception
+from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
 from fsm_stack.iptables.judge.lint import nothing_intercepted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding
-from fsm_stack.injector.pod_fields import METADATA_FIELDS, container_fields, spec_fields
+from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def reserved_names(subject: Subject) -> Iterator[Finding]:
     mutation = subject.mutation
     if mutation is None:
         return
-    added = {piece.plain()["name"] for piece in mutation.last}
+    added = {item["name"] for item in mutation.last}
     if mutation.first is not None:
-        added.add(mutation.first.plain()["name"])
+        added.add(mutation.first["name"])
     if mutation.init is not None:
         added.add(subject.mesh.system.init_container)
     for name in ("containers", "initContainers", "ephemeralContainers"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.go_values import port_number
-from fsm_stack.injector.pod_fields import container_fields
+from fsm_stack.injector.pod import container_fields
 from fsm_stack.injector.probes import KINDS
 from fsm_stack.lists import INBOUND_PORTS
 from fsm_stack.well_known import RESERVED_PORTS

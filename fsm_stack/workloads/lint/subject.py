@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.injector.mutation import Mutation
+    from fsm_stack.injector.pod import Mutation
     from fsm_stack.lists import Holds, ListName
 
 Json = dict[str, Any]

@@ -1,0 +1,112 @@
+"""Files of Kubernetes manifests, and standard input, as streams of documents."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError
+from fsm_stack.injector.of_settings import enrolled, mesh_of
+from fsm_stack.workloads.documents import NotRenderedError, split
+from fsm_stack.workloads.lint import ClusterRanges
+from fsm_stack.workloads.stream import Context, learn_namespaces
+from fsm_stack.yaml.write import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.workloads.documents import Document
+
+STDIN: Final = "-"
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "proxies.fsm-stack.flomesh.io")
+
+
+def proxy_id(kind: str, namespace: str, name: str) -> str:
+    """A preview's id: derived, so that two previews of one workload are equal."""
+    return str(uuid.uuid5(_NAMESPACE, f"{kind}/{namespace}/{name}"))
+
+
+def context_of(
+    settings: StackSettings,
+    *,
+    namespace_files: Sequence[Path] = (),
+    default_namespace: str = "default",
+    controller_ip: str | None = None,
+    check: bool = True,
+    write: bool = True,
+) -> Context:
+    """What workloads are seen against: the stack's mesh, and the namespaces that are known.
+
+    Raises:
+        InputError: for a namespace file that cannot be read.
+    """
+    mesh = mesh_of(settings, controller_ip=controller_ip)
+    cluster = settings.cluster
+    context = Context(
+        mesh=mesh,
+        proxy_id=proxy_id,
+        dump=dump,
+        namespaces=enrolled(settings, mesh),
+        default_namespace=default_namespace,
+        ranges=ClusterRanges(
+            pods=cluster.pod_ranges,
+            services=cluster.service_ranges,
+            api_server=f"{cluster.api_server.address}/32" if cluster.api_server else "",
+        ),
+        check=check,
+        write=write,
+    )
+    for path in namespace_files:
+        learn_from(path, context)
+    return context
+
+
+def learn_from(path: Path, context: Context) -> None:
+    """Take the Namespaces of a file into the context; standard input is left alone.
+
+    A template's source is left to who reads the file's workloads, where the context says so.
+
+    Raises:
+        InputError: when the file cannot be read.
+    """
+    if str(path) != STDIN:
+        for document in documents(path):
+            if "Namespace" in document.text:
+                try:
+                    learn_namespaces(document.load(), context)
+                except NotRenderedError:
+                    if not context.keep_going:
+                        raise
+
+
+def documents(path: Path) -> Iterator[Document]:
+    """The documents of a file, or of standard input for ``-``; one is held at a time.
+
+    Raises:
+        InputError: when it cannot be read, or is no UTF-8.
+    """
+    name = "<stdin>" if str(path) == STDIN else str(path)
+    try:
+        with _opened(path) as lines:
+            yield from split(lines, file=name)
+    except OSError as error:
+        raise InputError(f"{name}: cannot read it: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{error.object[error.start]:02x}"
+        raise InputError(f"{name}: expected UTF-8 text, found {found}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    if str(path) == STDIN:
+        if sys.stdin is None:
+            raise InputError("<stdin>: cannot read it: it is closed")
+        sys.stdin.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        yield sys.stdin
+    else:
+        with path.open(encoding="utf-8", newline="") as lines:
+            yield lines
