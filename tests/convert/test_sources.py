@@ -23,6 +23,7 @@ from fsm_stack.convert.chart.release import read_release
 from fsm_stack.convert.result import leaves, stack_text
 from fsm_stack.convert.sources import Options, Sources, converted
 from fsm_stack.errors import FsmStackError, InputError
+from fsm_stack.manifests.services import injector_webhook
 from fsm_stack.settings.stack_file import load_text
 from tests.settings.loading import TODAY
 from tests.settings.loading import settings as loaded
@@ -391,3 +392,12 @@ def test_any_file_is_read_or_refused(text: str) -> None:
         converted(sources, Options(today=TODAY))
     except FsmStackError:
         return
+
+
+def test_the_injectors_webhook_tells_the_meshs_name() -> None:
+    """Where nothing else does: a MeshConfig has none."""
+    stack = loaded({"mesh": {"name": "blue"}})
+    hook = json.loads(json.dumps(injector_webhook(stack)))
+    both = {"apiVersion": "v1", "kind": "List", "items": [live(), hook]}
+    assert of(json.dumps(both)).settings["mesh"] == {"name": "blue"}
+    assert of(json.dumps(both), mesh_name="red").settings["mesh"] == {"name": "red"}
