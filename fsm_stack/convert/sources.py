@@ -106,7 +106,11 @@ class Sources:
         if kind == "MeshConfig":
             self.meshes.append((shown, item))
         elif is_release(item):
-            self.releases.append(read_release(item, name=shown))
+            release = read_release(item, name=shown)
+            if release.chart in _CHARTS:
+                self.releases.append(release)
+            else:
+                self.unused.append(f"release {release.name} of chart {release.chart}")
         elif kind == "ConfigMap" and title == PRESET_CONFIG_MAP:
             self.presets.append((shown, _preset(item, shown)))
         elif kind == "Namespace":
@@ -216,10 +220,6 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     """Values of files, the release and an install command, as Helm puts them over each other."""
     parts = list(sources.values)
     if (release := newest(sources.releases)) is not None:
-        if release.chart not in _CHARTS:
-            raise InputError(
-                f"release {release.name}: expected the chart fsm, got {release.chart}"
-            )
         title = f"release {release.name}, revision {release.revision}"
         parts.insert(0, (title, release.values))
     for command in sources.commands:

@@ -306,7 +306,7 @@ def test_the_mesh_config_counts_over_the_release_and_namespaces_are_enrolled() -
         (["fsm install -f a.yaml"], "the command reads a.yaml: give it as FILE, too"),
         (
             [json.dumps(release({}, chart="nginx"))],
-            "release fsm: expected the chart fsm, got nginx",
+            "nothing to convert: expected a MeshConfig, Helm values, a release of Helm's, or install commands",
         ),
     ],
 )
@@ -401,3 +401,11 @@ def test_the_injectors_webhook_tells_the_meshs_name() -> None:
     both = {"apiVersion": "v1", "kind": "List", "items": [live(), hook]}
     assert of(json.dumps(both)).settings["mesh"] == {"name": "blue"}
     assert of(json.dumps(both), mesh_name="red").settings["mesh"] == {"name": "red"}
+
+
+def test_other_releases_of_the_namespace_say_nothing() -> None:
+    items = [release({}, chart="nginx"), release({"fsm": {"meshName": "blue"}})]
+    whole = {"apiVersion": "v1", "kind": "List", "items": items}
+    result = of(json.dumps(whole))
+    assert result.settings["mesh"] == {"name": "blue"}
+    assert str(result.lines[-1]) == "release fsm of chart nginx: it says nothing about settings"
