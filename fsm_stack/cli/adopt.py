@@ -177,7 +177,8 @@ def _write(project_dir: Path, stack: str, names: tuple[str, ...]) -> str:
         else:
             config[key]["adopt"] = list(names)
 
-    write_file(path, edited_text(read_text(path, shown=shown), edit).encode(), shown=shown)
+    text = read_text(path, project=project.directory, shown=shown)
+    write_file(path, edited_text(text, edit).encode(), shown=shown)
     return shown
 
 

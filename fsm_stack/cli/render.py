@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -192,7 +193,7 @@ def render(
     """
     project, loaded = load(project_dir, stacks, everything=everything)
     _refuse([item for stack in loaded for item in stack.findings], fail_on)
-    root = project_dir / output_dir if output_dir else project.directory / "rendered"
+    root = _root(project, output_dir)
     planned = _plan(project, loaded, root if check else None, without=without_release_assets)
     outcomes = [_do(project, stack, made, root, check=check) for stack, made in planned]
     orphans = () if stacks else _orphans(project, root)
@@ -203,11 +204,21 @@ def render(
     leave(failed=check and (bool(orphans) or any(done.stale for done in outcomes)))
 
 
+def _root(project: Project, output_dir: Path | None) -> Path:
+    """Where the stacks' directories are; nothing is written through a link."""
+    from fsm_stack.project.files import require_no_link
+
+    named = project.start / output_dir if output_dir else project.directory / "rendered"
+    root = Path(os.path.abspath(named))  # noqa: PTH100  # which follows no link
+    require_no_link(root, project.directory, shown=project.shown(root))
+    return root
+
+
 def _orphans(project: Project, root: Path) -> tuple[str, ...]:
     from fsm_stack.gitops.directory import orphans
 
     found = orphans(root, project.stacks())
-    return tuple(project.shown(root.resolve() / name) for name in found)
+    return tuple(project.shown(root / name) for name in found)
 
 
 def _refuse(findings: list[Finding], fail_on: str) -> None:
@@ -244,7 +255,7 @@ def _plan(
 
 def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: bool) -> Outcome:
     """Write or compare one stack's directory."""
-    target = root.resolve() / stack.name
+    target = root / stack.name
     shown = project.shown(target)
     if not check:
         from fsm_stack.gitops.directory import write

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tarfile
 import zipfile
@@ -142,6 +143,7 @@ _SNIFFED: Final = 512
 _BROKEN: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
+    lzma.LZMAError,
     EOFError,
     OSError,
     ValueError,

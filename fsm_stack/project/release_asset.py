@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.mesh import ReleaseAsset, assets_missing, wants_asset
-from fsm_stack.project.files import read_file, write_file
+from fsm_stack.project.files import read_file, require_inside, write_file
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def vendor_content(
         known = ", ".join(PIPY_VERSIONS)
         raise InputError(f"{shown}: Chart.yaml: expected a version of {known}, found {named}")
     directory = project / "releases" / named
+    require_inside(directory, project, shown=f"releases/{named}")
     before = _record(directory)
     if before is not None:
         _compare_digest(digest, before.chart_sha256, f"{shown}: {RECORD_FILE} of {named}")
@@ -167,6 +168,8 @@ def load_asset(project: Path, version: str) -> ReleaseAsset | None:
     """
     directory = project / "releases" / version
     shown = f"releases/{version}/{SCRIPTS_FILE}"
+    for name in (SCRIPTS_FILE, RECORD_FILE):
+        require_inside(directory / name, project, shown=f"releases/{version}/{name}")
     scripts = read_file(directory / SCRIPTS_FILE, limit=SCRIPTS_MAX, shown=shown)
     if scripts is None:
         return None

@@ -93,7 +93,7 @@ class Sides:
         """A stack as its file in the work tree says it."""
         path = self.project.directory / f"Pulumi.{name}.yaml"
         shown = self.project.shown(path)
-        text = read_text(path, shown=shown)
+        text = read_text(path, project=self.project.directory, shown=shown)
         return self.settings(text, SideName(title=name, kind="stack", file=shown))
 
     def settings(self, text: str, name: SideName) -> Side:
@@ -170,7 +170,7 @@ class Sides:
             InputError: it is none of these, or it cannot be used.
         """
         if path.suffix in _OF_OBJECTS:
-            text = read_text(path, shown=shown)
+            text = read_text(path, project=None, shown=shown)
             data = _data(text, shown)
             if isinstance(data, dict) and "config" in data and "kind" not in data:
                 return self.settings(text, SideName(title=shown, kind="stack", file=shown))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from fsm_stack.credentials import holds_user
 from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
 from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
 from fsm_stack.settings.checks import check_settings
@@ -160,7 +161,6 @@ class Reader:
                 settings[key] = engine_value(key, value) if isinstance(value, str) else value
             else:
                 self.check_project(full_key, project, key)
-        self._refuse_nested_secrets(settings, ())
         return settings
 
     def _report_key(
@@ -211,6 +211,9 @@ class Reader:
                 value.clear()
             for key, item in value.items():
                 self._refuse_nested_secrets(item, (*path, key))
+        elif isinstance(value, str) and holds_user(value):
+            message = "expected text without a user and a password, got a URL that has them"
+            self.report("secret-value", path, message, "Take what stands before the @ out.")
 
     def require_some(self, data: dict[str, Any]) -> None:
         """Refuse a stack that says nothing: its config is elsewhere, or under another name.
@@ -236,6 +239,7 @@ class Reader:
         if len(unread) > TOLD_MAX:
             more = finding("more-problems", _untold(len(unread) - TOLD_MAX))
             self.findings.append(replace(more, place=unread[TOLD_MAX].place))
+        self._refuse_nested_secrets(data, ())
         pruned = Pruned(data)
         settings, usable = self._validate(pruned)
         if settings is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
+from fsm_stack.workloads.insert import inserted
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
 
@@ -83,7 +84,21 @@ def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, 
         for key, value in annotations.items():
             found[key] = as_text(value)
 
-    return edited_text(text, _each(items, write)) if items else text
+    if not items:
+        return text
+    mark, plain = _unmarked(text)
+    windows = "\r\n" in plain
+    unix = plain.replace("\r\n", "\n") if windows else plain
+    new = inserted(unix, items, annotations, indent=_indent(unix))
+    if new is None:
+        return edited_text(text, _each(items, write))
+    return mark + (new.replace("\n", "\r\n") if windows else new)
+
+
+def _unmarked(text: str) -> tuple[str, str]:
+    """The byte order mark, and what follows it."""
+    mark = text[: text.startswith(BYTE_ORDER_MARK)]
+    return mark, text[len(mark) :]
 
 
 def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[str, str]) -> str:  # noqa: ANN401  # JSON
@@ -215,8 +230,7 @@ def edited_text(text: str, edit: Callable[[Any], None]) -> str:
     Raises:
         InputError: where the text has no layout that could be kept.
     """
-    mark = text[: text.startswith(BYTE_ORDER_MARK)]
-    plain = text.removeprefix(BYTE_ORDER_MARK)
+    mark, plain = _unmarked(text)
     windows = "\r\n" in plain
     if windows:
         plain = plain.replace("\r\n", "\n")
