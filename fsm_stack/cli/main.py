@@ -32,6 +32,12 @@ class Entry(NamedTuple):
 
 
 SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
+    "From what runs": (
+        Entry("init", "init", "Write a first stack file."),
+        Entry("convert", "convert", "Make a stack file of what runs, or was installed from."),
+        Entry("adopt", "adopt", "Say what taking an installation over would change."),
+        Entry("export", "export", "Print a stack as install command, patch or Helm values."),
+    ),
     "Before a change": (
         Entry("validate", "validate", "Check stack files; report every problem with its place."),
         Entry("explain", "explain", "Say what a finding means and how to mend it."),
@@ -49,14 +55,16 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("coverage", "coverage", "Say what goes through the sidecar and what does not."),
         Entry("blame", "blame", "Say since which commit a connection has its fate."),
         Entry("read", "rules", "Say what a script or a dump of rules means."),
+        Entry("flows", "flows", "Replay flow logs over a stack's rules; narrow its lists."),
         Entry("tidy", "lists", "Make a stack's lists smaller without changing what they do."),
     ),
     "Render": (
         Entry("render", "render", "Write a stack's objects and scripts as files for Git."),
-        Entry("vendor", "render", "Take the Pipy scripts out of an FSM chart archive."),
+        Entry("vendor", "vendor", "Take the Pipy scripts out of an FSM chart archive."),
     ),
     "A running mesh": (
         Entry("verify", "verify", "Check a cluster: why is traffic (not) redirected?"),
+        Entry("leftovers", "adopt", "List what a removed mesh left, with safe commands."),
         Entry("restart-list", "snapshot", "Print the restarts that bring stale pods up to date."),
         Entry("snapshot", "snapshot", "Save what checks read of a cluster, for a look elsewhere."),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
@@ -114,6 +114,7 @@ class Cluster:
         server: the API server's address.
         namespace: the context's own, for names without one.
         get: the door to the network.
+        about: the same door, where a list's objects are to come without anything but metadata.
         sleep: waits between attempts.
         down: why the server is given up; empty: it is not.
     """
@@ -122,6 +123,7 @@ class Cluster:
     server: str
     namespace: str
     get: Get = field(repr=False)
+    about: Get | None = field(default=None, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     down: str = ""
     answered: bool = False
@@ -195,6 +197,10 @@ class Cluster:
                     walked, count = set(), 0
                     page = self.read(path, **first)
         yield from _items(page, path)
+
+    def metadata(self, path: str, **query: str | int) -> Iterator[Json]:
+        """The objects of a list, their metadata alone: no Secret's content leaves the server."""
+        return replace(self, get=self.about or self.get).pages(path, **query)
 
     def _gave_up(self, error: OSError, attempts: int) -> bytes:
         reason = str(error) or type(error).__name__

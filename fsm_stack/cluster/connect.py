@@ -30,6 +30,8 @@ FIRST_SECONDS: Final = 10.0  # the same, until the server has answered once: one
 ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB a second
 ANSWER_MAX: Final = 256 * 1024 * 1024  # bytes: a page of 500 objects of half a megabyte
 _PIECE: Final = 1024 * 1024
+# Source: Kubernetes' API concepts, metadata-only fetches.
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # What the library lets through for a file of another form than it expects.
 _DAMAGED: Final = (ValueError, TypeError, KeyError, AttributeError)
 _QUOTED_ENTRY: Final = re.compile(r"[{\[].*[}\]]")
@@ -144,10 +146,10 @@ def _cluster(
     if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-    def get(url: str) -> Answer:
+    def get(url: str, *, accept: str = "application/json") -> Answer:
         nonlocal wait
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=wait)
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "fsm-stack"})
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": "fsm-stack"})
         for key, value in (*_credentials(settings), *more):
             if not value.isprintable() or not value.isascii():  # its text stays untold
                 raise CouldNotCheckError(f"context {context}: {key}: no value that HTTP can send")
@@ -162,7 +164,13 @@ def _cluster(
         sent = [value for _, value in _credentials(settings)]
         return Answer(answer.status, answer.headers, partial(_pieces, answer), secrets(sent))
 
-    return Cluster(context=context, server=server, namespace=namespace, get=get)
+    return Cluster(
+        context=context,
+        server=server,
+        namespace=namespace,
+        get=get,
+        about=partial(get, accept=_METADATA),
+    )
 
 
 def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped library

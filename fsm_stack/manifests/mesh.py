@@ -62,7 +62,7 @@ def assets_missing(settings: StackSettings) -> Finding:
         f"expected releases/{version}/scripts.tar.gz",
         path="releaseAssets.source",
         value=settings.release_assets.source,
-        fix=f"fsm-stack vendor fsm-{version}.tgz; for a review without them: "
+        fix=f"fsm-stack vendor --version {version}; for a review without them: "
         "fsm-stack render --without-release-assets",
     )
 

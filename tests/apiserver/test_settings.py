@@ -7,6 +7,7 @@ the objects that differ from those of the plain stack are sent as a dry run.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
 from datetime import date
@@ -279,7 +280,7 @@ def tried(path: Place) -> Iterator[tuple[Any, Json]]:
 def _with(base: Json, path: Place, value: Any) -> Json:
     whole = copy.deepcopy(base)
     target: Any = whole
-    for step, following in zip(path, path[1:], strict=False):
+    for step, following in itertools.pairwise(path):
         fresh: Any = [] if isinstance(following, int) else {}
         if isinstance(step, int):
             if not target:

@@ -72,7 +72,7 @@ def no_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> str:
         raise AssertionError("the document was written anew")
 
-    monkeypatch.setattr(edit, "_edited", refuse)
+    monkeypatch.setattr(edit, "edited_text", refuse)
 
 
 @pytest.mark.usefixtures("no_anew")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
 from fsm_stack.settings.models.components import Components, Images
@@ -115,6 +115,15 @@ class ReleaseAssets(Model):
     )
 
 
+# Kind/name, or Kind/namespace/name.
+ObjectReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    ),
+]
+
+
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
@@ -128,6 +137,11 @@ class Deployment(Model):
     )
     force_mesh_config: bool = setting(
         False, "Take fields of the MeshConfig back from others, such as kubectl patch."
+    )
+    adopt: tuple[ObjectReference, ...] = setting(
+        (),
+        "Objects of an installation that is there already, as fsm-stack adopt lists them: pulumi "
+        "up takes them over instead of failing. For that one update.",
     )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
