@@ -177,13 +177,13 @@ class Reader:
         self.report("secret-value", path, "expected a plain setting, got a secret", "")
 
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
-        for key in data:
+        for key, value in data.items():
             if key not in _ENGINE_KEYS:
                 hint = did_you_mean(key, sorted(_ENGINE_KEYS))
                 message = f"expected a key of a Pulumi stack file, got {key!r}{hint}"
                 self._report_key("unknown-key", (key,), message, path=key)
-            elif key in _ENGINE_TEXTS and not isinstance(data[key], str | None):
-                message = f"expected text, got {type_name(data[key])}"
+            elif key in _ENGINE_TEXTS and not isinstance(value, str | None):
+                message = f"expected text, got {type_name(value)}"
                 self._report_key("wrong-type", (key,), message, path=key)
         if "environment" in data:
             message = "expected every setting in this file; only the engine reads environments"

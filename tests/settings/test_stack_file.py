@@ -192,7 +192,12 @@ def test_what_the_engine_writes_into_a_stack_file_is_left_alone() -> None:
 @pytest.mark.parametrize("key", ["encryptionsalt", "secretsprovider", "encryptedkey"])
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("5", "a whole number"), ("[a]", "a list"), ("{a: b}", "a mapping"), ("true", "true or false")],
+    [
+        ("5", "a whole number"),
+        ("[a]", "a list"),
+        ("{a: b}", "a mapping"),
+        ("true", "true or false"),
+    ],
 )
 def test_the_engines_keys_have_their_types(key: str, value: str, found: str) -> None:
     """The engine stops at them, before it reads anything; what is in them is told to nobody."""
