@@ -14,6 +14,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
+from fsm_stack.yaml.places import plain_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,6 +44,7 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
         InputError: where the text has no layout that could be kept.
     """
     indent = _indent(text)
+    written = plain_texts(text)
 
     def move(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
         for path, key in misplaced_keys(item, system):
@@ -57,7 +59,8 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
             if key not in found:
                 # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
                 read = object_at(item.manifest, path)[key]
-                found[key] = value if isinstance(read, str) else _as_text(read)
+                given = written.get((*item.path, *path, key), read)
+                found[key] = value if isinstance(read, str) else _as_text(given)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
                 _take_along(found, key, comments, columns=indent * deeper)
 

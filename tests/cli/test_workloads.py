@@ -355,12 +355,23 @@ def test_a_marker_line_with_a_comment_is_part_of_the_correction(
 
 
 def test_a_moved_value_is_text_for_kubernetes_too(run: Callable[..., Result]) -> None:
-    """Its YAML reads a bare no as a boolean, which is no annotation's value."""
-    text = WEB.replace(f'{PORTS}: "7070"', "flomesh.io/sidecar-injection: no")
-    assert (
-        '+        flomesh.io/sidecar-injection: "false"\n'
-        in run("lint", "dev", "-f", "-", stdin=text).stdout
-    )
+    """Its YAML reads a bare no as a boolean, and 0123 as 83: what was written is quoted."""
+    for key, bare in (
+        ("flomesh.io/sidecar-injection", "no"),
+        (PORTS, "0123"),
+        ("flomesh.io/sidecar-resource-limits-cpu", "1.50"),
+    ):
+        text = WEB.replace(f'{PORTS}: "7070"', f"{key}: {bare}")
+        found = run("lint", "dev", "-f", "-", stdin=text).stdout
+        assert f'+        {key}: "{bare}"\n' in found
+        assert (
+            f'expected text, got {bare} [annotation-not-text] Fix: Write {key}: "{bare}".' in found
+        )
+        mended = run("lint", "dev", "-f", "-", stdin=WEB.replace('"7070"', f'"{bare}"'))
+        assert "annotation-not-text" not in mended.stdout
+    switched = WEB.replace(f'{PORTS}: "7070"', "flomesh.io/sidecar-injection: on")
+    found = run("lint", "dev", "-f", "-", stdin=switched).stdout
+    assert '+        flomesh.io/sidecar-injection: "true"\n' in found
 
 
 def test_two_json_values_are_two_documents(run: Callable[..., Result]) -> None:
