@@ -213,11 +213,12 @@ class Summary:
             return ""
         return "nothing could be looked at"
 
-    def tell(self, findings: int | None = None) -> None:
+    def tell(self, findings: int | None = None, *, more: str = "") -> None:
         """Say on standard error what was passed over, and the counts.
 
         Args:
             findings: how many; None: they are not what the verb is for.
+            more: another count of the verb's.
         """
         for line in (*self._places(), *self._others(limit=_SHOWN_MAX)):
             click.echo(f"note: {line}", err=True)
@@ -228,7 +229,7 @@ class Summary:
             counts.append(_many(self.workloads, "workload"))
         else:
             counts.append(_many(findings, "finding"))
-        counts.append(f"{len(self.passed)} passed over")
+        counts += [f"{len(self.passed)} passed over", *([more] if more else [])]
         click.echo(", ".join(counts), err=True)
 
     def _places(self) -> Iterator[str]:
