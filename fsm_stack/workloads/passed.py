@@ -41,18 +41,18 @@ def placed(document: Document, found: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings with file, line and column; lines are looked up only where there are any."""
     given = tuple(found)
     marks = _marks(document) if given else {}
-    if document.form == "yaml" and any(item.id == _NOT_TEXT for item in given):
-        texts = {path_text(path): text for path, text in plain_texts(document.text).items()}
+    if document.form == "yaml" and any(item.id == NOT_TEXT for item in given):
+        texts = {path_text(path): one.text for path, one in plain_texts(document.text).items()}
         given = tuple(_as_written(item, texts.get(item.place.path, "")) for item in given)
     return tuple(_with_place(document, item, marks) for item in given)
 
 
-_NOT_TEXT: Final = "annotation-not-text"
+NOT_TEXT: Final = "annotation-not-text"
 
 
 def _as_written(found: Finding, text: str) -> Finding:
     """A finding of a value that is no text, with the value as its author wrote it: 1.50, yes."""
-    if found.id != _NOT_TEXT or not text or not found.fix:
+    if found.id != NOT_TEXT or not text or not found.fix:
         return found
     message = found.message.removesuffix(str(found.value)) + text
     fix = found.fix.replace(f'"{found.value}"', f'"{text}"')

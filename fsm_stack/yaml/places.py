@@ -7,7 +7,7 @@ rest is still read. Aliases are followed, within a bound; tags and non-text keys
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
@@ -122,12 +122,20 @@ def line_too_deep(text: str, most: int) -> int | None:
     return None
 
 
-def plain_texts(text: str) -> dict[Path, str]:
-    """Each unquoted scalar of a YAML text that was decoded before, as it is written.
+class Plain(NamedTuple):
+    """An unquoted scalar: as it is written, and where, line and column from 0."""
+
+    text: str
+    line: int
+    column: int
+
+
+def plain_texts(text: str) -> dict[Path, Plain]:
+    """Each unquoted scalar of a YAML text that was decoded before.
 
     Without on and off: quoted, these are no switch's values any more.
     """
-    found: dict[Path, str] = {}
+    found: dict[Path, Plain] = {}
 
     def take(node: Node | None, path: Path) -> None:
         if len(path) > MAX_DEPTH or len(found) > MAX_VALUES:
@@ -139,7 +147,8 @@ def plain_texts(text: str) -> dict[Path, str]:
             for index, value in enumerate(node.value):
                 take(value, (*path, index))
         elif isinstance(node, yaml.ScalarNode) and not node.style and node.value not in _ON_OFF:
-            found.setdefault(path, str(node.value))
+            mark = node.start_mark
+            found.setdefault(path, Plain(str(node.value), mark.line, mark.column))
 
     take(yaml.compose(text, Loader=_LOADER), ())
     return found

@@ -550,7 +550,9 @@ metadata:
   labels: {{flomesh.io/monitored-by: fsm}}
 """
     result = run("lint", "dev", "-f", "-", stdin=text)
-    found = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    assert '+    flomesh.io/sidecar-injection: "yes"\n' in result.stdout
+    findings = result.stdout.partition("--- a/")[0]
+    found = [line.split(" ", 2) for line in findings.splitlines()]
     assert result.exit_code == 1
     assert [(place, line[line.rindex("[") :].split()[0]) for place, _, line in found] == [
         ("<stdin>:6:5", "[annotation-not-read]"),

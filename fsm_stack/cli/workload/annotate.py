@@ -9,6 +9,7 @@ import click
 
 from fsm_stack.cli.verb import (
     BAD_INPUT,
+    ProfileName,
     Verb,
     complain,
     emit,
@@ -73,7 +74,7 @@ def _setting_options(function: _Function) -> _Function:
 
 @click.command(cls=Verb, short_help="Print annotations for pods, or patch manifests.")
 @stack_argument
-@click.argument("profile", required=False)
+@click.argument("profile", required=False, type=ProfileName(), metavar="[PROFILE]")
 @_setting_options
 @click.option(
     "-f",

@@ -35,7 +35,10 @@ def stack_argument(function: _Function) -> _Function:
 
 
 def file_option(function: _Function) -> _Function:
-    """``-f`` and ``--filename``, as kubectl has it; several are read one after the other."""
+    """``-f``, ``--filename`` and ``-R`` as kubectl has them; files are read one after another."""
+    recursive = click.option(
+        "-R", "--recursive", is_flag=True, help="Also look into the directories of DIR."
+    )
     return click.option(
         "-f",
         "--filename",
@@ -43,9 +46,9 @@ def file_option(function: _Function) -> _Function:
         multiple=True,
         required=True,
         type=click.Path(path_type=Path),
-        metavar="FILE",
+        metavar="FILE|DIR",
         help="Manifests, YAML or JSON; - for standard input. May be given several times.",
-    )(function)
+    )(recursive(function))
 
 
 def namespace_options(function: _Function) -> _Function:
