@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import uuid
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ def context_of(
     return context
 
 
+_LEARNED: Final = re.compile("Namespace|ResourceQuota|LimitRange")
 _MANIFESTS: Final = (".yaml", ".yml", ".json")
 
 
@@ -104,7 +106,9 @@ def _manifests(directory: Path, *, recursive: bool) -> Iterator[Path]:
 
 
 def learn_from(path: Path, context: Context) -> None:
-    """Take the Namespaces of a file into the context; standard input is left alone.
+    """Take the Namespaces of a file into the context, with their quotas and limit ranges.
+
+    Standard input is left alone.
 
     A template's source is left to who reads the file's workloads, where the context says so.
 
@@ -113,7 +117,7 @@ def learn_from(path: Path, context: Context) -> None:
     """
     if str(path) != STDIN:
         for document in documents(path):
-            if "Namespace" in document.text:
+            if _LEARNED.search(document.text):
                 try:
                     learn_namespaces(document.load(), context)
                 except NotRenderedError:
