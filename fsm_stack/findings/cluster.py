@@ -15,6 +15,13 @@ _rule: Final = partial(fatal, source=_GUIDES)
 
 RULES: Final = (
     _rule(
+        id="told-cause",
+        title="an event or a log tells why something failed",
+        why="It is the API server's, the kubelet's or iptables' own account of the failure.",
+        fix="Mend what it names.",
+        source="Kubernetes and iptables, their messages",
+    ),
+    _rule(
         id="next-pod",
         title="pods that are made now will not start",
         why="The injector checks neither the MeshConfig nor the template: pods that run keep the rules of before, and the next ones get a script that iptables refuses.",

@@ -71,12 +71,15 @@ class Problem:
     @property
     def title(self) -> str:
         """What is wrong, in words of the catalogue: the check's own say what is right."""
-        return rule(self.check.id).title
+        found = {one.finding.id for one in self.roots}
+        return rule(found.pop() if len(found) == 1 else self.check.id).title
 
     @property
     def words(self) -> str:
         """The problem in one clause."""
         first = self.roots[0].finding
+        if first.id == "told-cause" and len(self.roots) == 1:
+            return first.message
         subjects = list(dict.fromkeys(subject(one.finding) for one in self.roots))
         if first.id == "next-pod" and first.place.path.startswith("MeshConfig "):
             return first.message

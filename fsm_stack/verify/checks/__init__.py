@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     admission,
+    around,
     control_plane,
     declared,
     init,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
+    *around.CHECKS,
     *next_pods.START_CHECKS,
     *mesh.CHECKS,
     *next_pods.CONTENT_CHECKS,

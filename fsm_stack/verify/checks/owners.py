@@ -9,6 +9,7 @@ from fsm_stack.injector.annotations import pod_keys
 from fsm_stack.injector.decision import decide, webhook_skips
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.allow_pod import PREFIXES
+from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
@@ -49,14 +50,22 @@ def owners_of_mesh(context: Context) -> Mapping[Key, Json]:
         places = [] if context.named else subjects(context)
     except NotApplicable:
         places = []
+    every = context.snapshot.owners
     known = {
         key: item
-        for key, item in sorted(context.snapshot.owners.items())
-        if key in owners or key[1] in places or asked_about(key, context.asked)
+        for key, item in sorted(every.items())
+        if (key in owners or key[1] in places or asked_about(key, context.asked))
+        and not _made_by_one_of(every, key, item)
     }
     if not known:
         raise NotApplicable("no pod here has an owner that was read")
     return known
+
+
+def _made_by_one_of(every: Mapping[Key, Json], key: Key, item: Json) -> bool:
+    """Whether a ReplicaSet or a Job is of an owner that was read, and says it all."""
+    maker = owner_of(mapping(item.get("metadata")))
+    return maker is not None and (maker.kind, key[1], maker.name) in every
 
 
 def complete(context: Context) -> Iterator[Finding]:
@@ -133,6 +142,8 @@ def _lacking(key: Key, lack: Shortfall, context: Context) -> Finding:
             command("kubectl", "rollout", "restart", f"{kind.lower()}/{name}", "-n", namespace),
         )
         if known and known.known
+        else "Mend what the API server names."
+        if said
         else f"Read why the {kind} cannot make them: {look}",
         severity=None if certain else Severity.WARNING,
     )

@@ -8,6 +8,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.decision import Decision, decide, never_injected, webhook_skips
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.around import held_behind, kept_by_sidecar
 from fsm_stack.verify.checks.each import (
     is_injected,
     of_every_pod,
@@ -215,6 +216,9 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
             evidence=shown,
             fix=restart_of(pod, context),
         )
+        return
+    if (kept := kept_by_sidecar(pod, context) or held_behind(pod, context)) is not None:
+        yield kept
         return
     for one in counted:
         if not one.ready:
