@@ -13,7 +13,7 @@ from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.report import as_json, lines
 
-from .world import expected, pod_json
+from .world import expected, pod_json, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,3 +292,48 @@ def test_a_script_that_stops_at_its_first_chain_doubles_no_jump(
     item["spec"]["initContainers"][0]["args"] = ["-c", script]
     report = verified(json.dumps(item), only="pod-live-rules")
     assert bool(report.findings) is suspected
+
+
+def misplaced() -> dict[str, Any]:
+    pod = pod_json(expected())
+    pod["metadata"]["labels"]["flomesh.io/sidecar-injection"] = "enabled"
+    spaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": "shop", "labels": {"flomesh.io/monitored-by": "fsm"},
+            "annotations": {"flomesh.io/sidecar-injection": "enabled"}}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": "old", "labels": {"openservicemesh.io/monitored-by": "fsm"},
+            "annotations": {"openservicemesh.io/sidecar-injection": "enabled"}}},
+    ]  # fmt: skip
+    return {"apiVersion": "v1", "kind": "List", "items": [pod, *spaces]}
+
+
+def test_keys_where_nobody_reads_them_are_named_in_one_round(
+    verified: Callable[..., Report],
+) -> None:
+    report = verified(json.dumps(misplaced()))
+    assert [(item.id, item.place.path, item.fix) for item in report.findings] == [
+        ("label-other-mesh", "namespace old",
+         "kubectl label namespace old flomesh.io/monitored-by=fsm --overwrite"),
+        ("annotation-other-mesh", "namespace old",
+         "kubectl annotate namespace old flomesh.io/sidecar-injection=enabled --overwrite"),
+        ("annotation-as-label", "pod shop/web-7f9c5d-x2x",
+         "Move it to the annotations of its owner's pod template."),
+    ]  # fmt: skip
+
+
+def test_an_annotation_that_the_template_has_otherwise_is_lost_too() -> None:
+    """Its presence alone is no proof: the restart gives the pod the template's value."""
+    mesh = world()
+    key = "flomesh.io/outbound-port-exclusion-list"
+    mesh.the("Pod")["metadata"]["annotations"][key] = "5432"
+    template = mesh.the("Deployment", "web")["spec"]["template"]["metadata"]["annotations"]
+    template[key] = "5433"
+    (item,) = mesh.outcome("pod-annotation-effect").findings
+    assert item.id == "annotation-lost"
+    assert item.message.endswith(
+        "has another value in its owner's template: the restart that would make this one count "
+        "changes it"
+    )
+    template[key] = "5432"
+    assert mesh.outcome("pod-annotation-effect").findings == ()

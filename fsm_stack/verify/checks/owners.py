@@ -27,6 +27,7 @@ from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
+from fsm_stack.workloads.lint.foreign import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -238,6 +239,10 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     own = f"{context.system.annotation_prefix}/"
     template = template_annotations(pod, context)
     unread = context.snapshot.unread(Part.OWNERS)
+    metadata = {"labels": pod.labels, "annotations": pod.annotations}
+    to = "the annotations of its owner's pod template" if pod.owner else ""
+    for item in labels(metadata, context.system, read=known, to=to):
+        yield item.at(path=place(pod))
     for key, value in pod.annotations.items():
         if not key.startswith(PREFIXES):
             continue
@@ -255,13 +260,21 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
-        elif template is not None and template.get(key) != value:
+        elif template is not None and key not in template:
             yield found(
                 "annotation-lost",
                 f"annotation {key} is on the pod and not in its owner's template: the restart "
                 "that would make it count removes it",
                 place=place(pod),
                 evidence=value,
+            )
+        elif template is not None and template[key] != value:
+            yield found(
+                "annotation-lost",
+                f"annotation {key} has another value in its owner's template: the restart that "
+                "would make this one count changes it",
+                place=place(pod),
+                evidence=f"{value}; of the template {template[key]}",
             )
         elif template is None and unread and pod.owner is not None:
             raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")
