@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from operator import eq
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import chosen, draw, source_options, svg_option
+from fsm_stack.cli.options import chosen, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Direction, Verdict
@@ -31,7 +33,7 @@ _DIRECTIONS: Final[tuple[Direction, ...]] = ("outbound", "inbound")
 
 @click.command(cls=Verb, short_help="Say what goes through the sidecar and what does not.")
 @source_options
-@svg_option
+@svg_option("Also draw it into FILE: in three lanes, the stack's own entries by name.")
 @output_option
 def coverage(stack: str | None, *, svg: Path | None, **options: Any) -> None:  # noqa: ANN401  # of the source
     """Say what goes through the sidecar and what does not, exactly, in addresses and ports.
@@ -42,8 +44,25 @@ def coverage(stack: str | None, *, svg: Path | None, **options: Any) -> None:  #
     rules = chosen(stack, **options)
     found = _fates(rules)
     if svg is not None:
-        draw(rules, svg, title=f"{rules.name}: what goes through the sidecar")
+        from fsm_stack.project.files import write_file
+
+        write_file(svg, picture(rules, datetime.now(UTC).date()).encode())
     emit(_plain(rules, found), _lines(rules, found))
+
+
+def picture(rules: RulesSource, today: date) -> str:
+    """What happens to all traffic, in lanes, with the stack's own entries as of a day."""
+    from fsm_stack.cli.rules import family_text
+    from fsm_stack.iptables.picture.draw import lanes_svg
+    from fsm_stack.iptables.picture.lanes import lanes
+    from fsm_stack.iptables.sets.decisions import decisions
+
+    return lanes_svg(
+        lanes(decisions(rules.loadable()), rules.notes(today)),
+        title=f"{rules.name}: what goes through the sidecar",
+        subtitle=family_text(rules),
+        named=rules.named_ranges(),
+    )
 
 
 Fates = dict["Verdict", tuple["Region", ...]]

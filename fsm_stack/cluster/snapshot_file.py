@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tarfile
 import zipfile
@@ -51,7 +52,7 @@ def read_files(
         FileError: it cannot be read.
     """
     known = Known(progress=progress)
-    names = [_read_path(path, known) for path in paths]
+    names = [read_path(path, known) for path in paths]
     if known.passed_over and not known.used and known.annotations is None:
         raise InputError("; ".join(known.passed_over))
     source = Source(
@@ -94,7 +95,7 @@ def _with_log(snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _read_path(path: Path, known: Known) -> str:
+def read_path(path: Path, known: Known) -> str:
     """Read a file or every file of an archive; returns what to call it."""
     if not is_archive(path):
         with told("read", path), path.open(encoding="utf-8", errors="strict") as stream:
@@ -171,6 +172,7 @@ _SNIFFED: Final = 512
 _BROKEN: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
+    lzma.LZMAError,
     EOFError,
     OSError,
     ValueError,

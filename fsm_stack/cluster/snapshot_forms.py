@@ -51,6 +51,11 @@ _KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|
 
 _NO_WARNING: Final = "no warning about pods or what makes them"
 _READ_BY_NONE: Final = "no check reads it"
+_FORMS: Final = (
+    "a saved snapshot, JSON or YAML of kubectl get -o, the text of kubectl describe or kubectl "
+    "get events"
+)
+_TEXTS: Final = "a pod's annotations, a log or an error with a known cause"
 _TEXT_MAX: Final = 4 * 1024 * 1024
 _HEAD_MAX: Final = 8 * 1024
 # Two lines of a program that logs JSON, which is no object of the API.
@@ -97,6 +102,15 @@ class Known:
         if is_pod and self.progress is not None and not self.pods % 500:
             self.progress(self.pods)
 
+    def take_text(self, text: str, shown: str) -> None:
+        """Add a log or an error, where the cause of one of its lines is known."""
+        if next(causes(text), None) is not None:
+            self.used = True
+            self.texts.append((shown, without_credentials(text)))
+            return
+        said = harmless(telling_line(text, None))
+        self.unknown.append(f"{shown}: expected {_FORMS}, or {_TEXTS}, got {said!r}")
+
     def _pass_over(self, item: Json) -> None:
         kind = item.get("kind")
         about = mapping(item.get("metadata"))
@@ -115,6 +129,26 @@ class Known:
             for (kind, why), (first, count) in self.unused.items()
         )
         return (*objects, *self.unknown)
+
+
+class Passing(Known):
+    """Hands every object on, whole, and keeps none."""
+
+    def __init__(self, sink: Callable[[Json], None]) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def take(self, item: Json) -> None:
+        """Hand one object on."""
+        self.sink(item)
+
+    def take_text(self, text: str, shown: str) -> None:
+        """Refuse what holds no object.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{shown}: expected {_FORMS}, got {harmless(telling_line(text, None))!r}")
 
 
 def read_form(stream: IO[str], shown: str, known: Known) -> None:
@@ -138,21 +172,7 @@ def read_form(stream: IO[str], shown: str, known: Known) -> None:
             if text.startswith("{") and not _JSON_LINES.match(text):
                 _read_json(text, stream, shown, known)
             else:
-                _read_text(text + stream.read(_TEXT_MAX), shown, known)
-
-
-def _read_text(text: str, shown: str, known: Known) -> None:
-    """A log or an error, where the cause of one of its lines is known."""
-    if next(causes(text), None) is not None:
-        known.used = True
-        known.texts.append((shown, without_credentials(text)))
-        return
-    said = harmless(telling_line(text, None))
-    known.unknown.append(
-        f"{shown}: expected a saved snapshot, JSON or YAML of kubectl get -o, the text of kubectl "
-        "describe or kubectl get events, a pod's annotations, or a log or an error with a known "
-        f"cause, got {said!r}"
-    )
+                known.take_text(text + stream.read(_TEXT_MAX), shown)
 
 
 def read_if_known(stream: IO[str], shown: str, known: Known) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.credentials import without_credentials
 from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.objects import program_of
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS, without_credentials
+from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
 

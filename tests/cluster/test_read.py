@@ -102,7 +102,7 @@ def test_what_was_not_asked_for_is_known_as_not_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("hello", "expected a saved snapshot, JSON or YAML of kubectl get -o, the text of "
-         "kubectl describe or kubectl get events, a pod's annotations, or a log or an error with "
+         "kubectl describe or kubectl get events, or a pod's annotations, a log or an error with "
          "a known cause, got 'hello'"),
         ('{"kind": "Pod"', "damaged or cut off JSON: Expecting ',' delimiter: line 1 column 15 "
          "(char 14)"),

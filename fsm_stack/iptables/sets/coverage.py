@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
@@ -38,12 +39,13 @@ from fsm_stack.iptables.sets.ranges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None
-_RETURNED: Final = "returned"
+RETURNED: Final = "returned"
 # Axis name to its first point and its end.
 WHOLE: Final = {name: (first, end) for name, first, end in AXES}
 DESTINATION: Final = "destination"
@@ -131,7 +133,7 @@ def _seen(rule: Rule, hook: str) -> Rule:
 
 
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
-    return Untouched() if value is OPEN or value == _RETURNED else value
+    return Untouched() if value is OPEN or value == RETURNED else value
 
 
 def chain_diagram(
@@ -142,7 +144,7 @@ def chain_diagram(
         groups = same_target_groups(chains[name])
         answers = [group_answer(builder, chains, group, done) for group in groups]
         whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
-        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, whole)
+        done[name] = builder.convert(lambda value: OPEN if value == RETURNED else value, whole)
     return done[name]
 
 
@@ -178,35 +180,43 @@ def _answer(
     target: Target,
     done: dict[str, Node],
 ) -> Node:
-    constant: Node
-    match target:
-        case Return():
-            constant = builder.constant(_RETURNED)
-        case Accept():
-            constant = builder.constant(Untouched())
-        case Redirect():
-            constant = builder.constant(redirected_to(target.port))
-        case Dnat():
-            constant = builder.constant(sent_to(target.to))
-        case Jump():
-            constant = chain_diagram(builder, chains, target.chain, done)
-        case _:
-            assert_never(target)
+    if isinstance(target, Jump):
+        return chain_diagram(builder, chains, target.chain, done)
+    constant: Node = builder.constant(answer_of(target))
     return constant
 
 
-def same_target_groups(rules: Iterable[Rule]) -> list[list[Rule]]:
+def answer_of(target: Return | Accept | Redirect | Dnat) -> Verdict | str:
+    """What a target that does not jump makes of a packet: a verdict, or ``RETURNED``."""
+    match target:
+        case Return():
+            return RETURNED
+        case Accept():
+            return Untouched()
+        case Redirect():
+            return redirected_to(target.port)
+        case Dnat():
+            return sent_to(target.to)
+        case _:
+            assert_never(target)
+
+
+def _target(rule: Rule) -> Target:
+    return rule.target
+
+
+def same_target_groups(
+    rules: Iterable[Rule], key: Callable[[Rule], object] = _target
+) -> list[list[Rule]]:
     """Neighbouring rules with the same target: together they are one rule with a union of matches.
 
     True of jumps as well: a chain that returned a packet once returns it again.
+
+    Args:
+        rules: of a chain, in order.
+        key: what rules of a group share; the target at least.
     """
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        if groups and groups[-1][0].target == rule.target:
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
-    return groups
+    return [list(group) for _, group in groupby(rules, key)]
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
