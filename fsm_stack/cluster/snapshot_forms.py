@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import harmless
 from fsm_stack.project.files import FileError
@@ -24,7 +25,6 @@ from fsm_stack.snapshot.describe import (
     read_description,
 )
 from fsm_stack.snapshot.printed import UNTOLD, looks_like_events, read_events
-from fsm_stack.snapshot.programs import without_credentials
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Assembly
 from fsm_stack.verify.causes import causes, telling_line

@@ -137,6 +137,14 @@ RULES: Final = (
         source=_INJECTOR,
     ),
     _rule(
+        id="namespace-quota",
+        title="a quota or a limit range does not take the mesh's containers",
+        why="The API server counts the sidecar and the init container, too: it refuses the next pods, and pods that run do not show it.",
+        fix="Raise it, or set sidecar.resources and sidecar.initResources.",
+        hazard=("H30",),
+        source="Kubernetes, plugin/pkg/admission/resourcequota and limitranger",
+    ),
+    _rule(
         id="pod-injected",
         title="a pod has no sidecar where it should, or will lose it",
         why="Its traffic is not redirected, and mesh policies do not apply to it.",

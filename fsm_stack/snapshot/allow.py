@@ -16,6 +16,7 @@ from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.workloads.quota import COMPUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,13 +107,31 @@ def _failures(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     ]
 
 
+def _amounts(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """Amounts of CPU, memory and disk as text; names of others are nobody's business."""
+    known = values if isinstance(values, dict) else {}
+    return {
+        key: str(item)
+        for key, item in known.items()
+        if key.rpartition(".")[2] in COMPUTE and type(item) in {str, int, float}
+    }
+
+
+_RESOURCES: Final[Shape] = {"requests": _amounts, "limits": _amounts}
 _OWNER: Final[Shape] = {
     "metadata": OWNED,
     "spec": {
         "replicas": True,
         "paused": True,
         "updateStrategy": {"type": True},
-        "template": {"metadata": {"annotations": ours}, "spec": {"hostNetwork": True}},
+        "template": {
+            "metadata": {"annotations": ours},
+            "spec": {
+                "hostNetwork": True,
+                "initContainers": [{"resources": _RESOURCES}],
+                "containers": [{"resources": _RESOURCES}],
+            },
+        },
     },
     "status": {
         "observedGeneration": True,
@@ -292,6 +311,22 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     **dict.fromkeys(("ClusterRole", "Role"), _ROLE),
     **dict.fromkeys(("ClusterRoleBinding", "RoleBinding"), _BINDING),
     "ServiceAccount": {"metadata": META},
+    "ResourceQuota": {
+        "metadata": META,
+        "spec": {"hard": _amounts, "scopes": True, "scopeSelector": bool},
+        "status": {"used": _amounts},
+    },
+    "LimitRange": {
+        "metadata": META,
+        "spec": {
+            "limits": [
+                {
+                    "type": True,
+                    **dict.fromkeys(("default", "defaultRequest", "max", "min"), _amounts),
+                }
+            ]
+        },
+    },
 }
 
 

@@ -37,10 +37,10 @@ def elsewhere(
         if not isinstance(lists, Refusal) and excludes(lists):
             return why, fix
     item = context.snapshot.mesh_config(context.system, mesh.namespace) or {}
-    for path, right, value in strays(item.get("spec")):
+    for path, right, entries in strays(item.get("spec")):
         moved = copy.deepcopy(mapping(item.get("spec")))
         section = right.split(".")[-2]
-        moved[section] = {**mapping(moved.get(section)), right.rpartition(".")[2]: value}
+        moved[section] = {**mapping(moved.get(section)), right.rpartition(".")[2]: entries}
         view = redirecting_mesh(mesh.system, moved, name=mesh.name, namespace=mesh.namespace)
         lists = expected_lists(pod.annotations, view)
         if not isinstance(lists, Refusal) and excludes(lists):

@@ -16,6 +16,7 @@ from fsm_stack.verify.checks import (
     next_pods,
     owners,
     pods,
+    quotas,
     rules,
     webhooks,
 )
@@ -34,6 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *webhooks.CHECKS,
     *admission.CHECKS,
     *namespaces.CHECKS,
+    *quotas.CHECKS,
     *pods.CHECKS,
     *pods.IMAGE_CHECKS,
     *init.CHECKS,
