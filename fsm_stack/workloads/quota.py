@@ -103,13 +103,14 @@ def _amounts(value: object) -> Amounts:
 
 def _outside(one: Limited, known: dict[str, Amounts], entry: Json) -> Iterator[str]:
     for name, most in _amounts(entry.get("max")).items():
-        for kind in _KINDS:
+        for kind in ("limits", "requests"):  # of the two the first is said
             if known[kind].get(name, most) > most:
+                given = one.resources.get(kind, {}).get(name)
                 yield (
                     f"maximum {name} usage per Container is {entry['max'][name]}, but "
-                    f"{kind.removesuffix('s')} is {one.resources.get(kind, {}).get(name)}"
-                    f"{_of(one)}"
+                    f"{kind.removesuffix('s')} is {given}{_of(one)}"
                 )
+                break
     for name, least in _amounts(entry.get("min")).items():
         if name not in known["requests"]:
             yield (

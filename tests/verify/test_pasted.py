@@ -337,3 +337,35 @@ def test_an_annotation_that_the_template_has_otherwise_is_lost_too() -> None:
     )
     template[key] = "5432"
     assert mesh.outcome("pod-annotation-effect").findings == ()
+
+
+def test_an_event_of_a_described_pod_is_why_it_is_not_ready(
+    verified: Callable[..., Report],
+) -> None:
+    """Told as one problem: the event is the cause, the container that waits follows."""
+    text = """\
+Name:             web-7f9c5d-x2x
+Namespace:        shop
+Labels:           fsm-proxy-uuid=0e8a
+Annotations:      <none>
+Status:           Pending
+Containers:
+  sidecar:
+    Image:          flomesh/pipy:9
+    State:          Waiting
+      Reason:       ImagePullBackOff
+    Ready:          False
+Events:
+  Type     Reason  Age               From     Message
+  ----     ------  ----              ----     -------
+  Normal   Pulling 3m (x4 over 5m)   kubelet  Pulling image "flomesh/pipy:9"
+  Warning  Failed  3m (x4 over 5m)   kubelet  Failed to pull image "flomesh/pipy:9": not found
+  Warning  Failed  90s (x6 over 5m)  kubelet  Error: ImagePullBackOff
+"""
+    shown = list(lines(verified(text)))
+    assert shown[0].startswith("1 problem: image flomesh/pipy:9 is not in its registry; ")
+    told = "pod shop/web-7f9c5d-x2x: image flomesh/pipy:9 is not in its registry [told-cause]"
+    assert f"    error: {told}" in shown
+    hence = "hence pod-ready: the sidecar is not ready: waiting, ImagePullBackOff"
+    assert any(line.strip().startswith(hence) for line in shown)
+    assert not any("kubectl describe" in line for line in shown)

@@ -85,15 +85,19 @@ def _of_events(said: list[tuple[Key, Json]], context: Context) -> Iterator[Findi
         if (known := _cause_of(event, key)) is not None:
             by_cause.setdefault(known.means, []).append((key, message, known))
     for (key, message, known), *others in by_cause.values():
-        kind, namespace, name = key
         more = f", and of {counted(len(others), 'more object')}" if others else ""
         yield found(
             "told-cause",
             f"{known.means}{more}",
-            place=f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}",
+            place=_place(key),
             evidence=message,
             fix=_mended(known, key, context),
         )
+
+
+def _place(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{'pod' if kind == 'Pod' else kind} {'/'.join(filter(None, (namespace, name)))}"
 
 
 def _cause_of(event: Json, key: Key) -> Cause | None:
