@@ -57,6 +57,10 @@ def _has_injected(snapshot: Snapshot, system: System) -> bool:
     return any(all(map(pod.container, names)) for pod in snapshot.pods)
 
 
+def _has_labelled(snapshot: Snapshot, system: System) -> bool:
+    return any(system.proxy_label in pod.labels for pod in snapshot.pods)
+
+
 def _has_enrolled(snapshot: Snapshot, system: System) -> bool:
     label, mesh = system.monitored_by_label, system.default_mesh_name
     return any(
@@ -71,4 +75,4 @@ def _has_webhook(snapshot: Snapshot, system: System) -> bool:
     return any(name in words for words in (*said, *(words for _, words in snapshot.texts)))
 
 
-_HINTS: Final = (_has_injected, _has_enrolled, _has_webhook)
+_HINTS: Final = (_has_injected, _has_labelled, _has_enrolled, _has_webhook)

@@ -368,4 +368,4 @@ Events:
     assert f"    error: {told}" in shown
     hence = "hence pod-ready: the sidecar is not ready: waiting, ImagePullBackOff"
     assert any(line.strip().startswith(hence) for line in shown)
-    assert not any("kubectl describe" in line for line in shown)
+    assert not any(line.strip().startswith("kubectl describe") for line in shown)
