@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Without these the input is no MeshConfig of FSM, and nothing is converted.
 _REFUSED: Final = frozenset({"unknown-key", "wrong-type"})
 _LOGGING_LEVEL: Final = "observability.remoteLogging.level"
+_GROUP: Final = FSM.mesh_config_group
+_NAMESPACE: Final = FSM.default_namespace
+_USUAL_MODE: Final = FSM.interception_modes[0]
 _SMALL: Final = re.compile(r"([0-9]{1,30})([un])")
 
 
@@ -41,8 +44,8 @@ def spec_of(item: Any, *, name: str) -> Json:
     """
     about = item if isinstance(item, dict) else {}
     group = str(about.get("apiVersion", "")).partition("/")[0]
-    if about.get("kind") != "MeshConfig" or group != FSM.mesh_config_group:
-        raise InputError(f"{name}: expected a MeshConfig of {FSM.mesh_config_group}")
+    if about.get("kind") != "MeshConfig" or group != _GROUP:
+        raise InputError(f"{name}: expected a MeshConfig of {_GROUP}")
     spec = about.get("spec")
     if not isinstance(spec, dict):
         raise InputError(f"{name}: spec: expected a mapping, got {type(spec).__name__}")
@@ -68,7 +71,7 @@ def convert_mesh_config(
     draft = Draft()
     draft.set("fsmVersion", _release(spec, fsm_version, name))
     namespace = at(item, "metadata.namespace")
-    if isinstance(namespace, str) and namespace != FSM.default_namespace:
+    if isinstance(namespace, str) and namespace != _NAMESPACE:
         draft.set("mesh.namespace", namespace, "metadata.namespace")
     rest = {key: value for key, value in spec.items() if key not in {"image", "misc"}}
     _sections(rest, draft, today)
@@ -125,7 +128,7 @@ def take_sections(
     for path, value in leaves(kept):
         same = value == at(usual, path)
         if path == "traffic.interceptionMode":
-            same = value == FSM.interception_modes[0]
+            same = value == _USUAL_MODE
         elif canonical is not None:
             same = at(canonical, path) == at(standard, path)
         source = named.get(path, f"spec.{path}")
