@@ -163,7 +163,8 @@ class Judge:
             if way:
                 self._judged(way, source, target, port, end, values)
             else:
-                out, into = self._is_pod(source), self._is_pod(target)
+                out = self._is_pod(source)
+                into = source is not None and self._is_pod(target)
                 if out:
                     self._judged(OUTBOUND, source, target, port, end, values)
                 if into:
@@ -205,6 +206,8 @@ class Judge:
         own_key = (way, source if way == OUTBOUND else target, end)
         own = self._owns.get(own_key)
         if own is None:
+            if len(self._owns) >= _CACHED_MAX:
+                self._owns.clear()
             own = self._owns[own_key] = self._own(own_key[1], end)
         if own.why:
             self._tally.passed[own.why] += int(values[0])
@@ -220,9 +223,7 @@ class Judge:
         else:
             _add(known, values)
 
-    def _answer(  # called for every connection, too
-        self, way: Way, target: int | str, port: int, end: End, own: _Own
-    ) -> _Answer:
+    def _answer(self, way: Way, target: int | str, port: int, end: End, own: _Own) -> _Answer:
         key = (way, target, port, end, own.kinds)
         answer = self._answers.get(key)
         if answer is None:
@@ -247,8 +248,6 @@ class Judge:
             answer.sums = _nothing()
         if len(self._answers) >= _CACHED_MAX:
             self._answers.clear()
-            self._owns.clear()
-            self._of_pods.clear()
 
     def _spread_taking(self, answer: _Answer, values: list[float]) -> None:
         for asked, taking in zip(answer.asked, answer.taking, strict=True):
@@ -303,8 +302,8 @@ class Judge:
         why = ""
         if not end.name:
             why = "" if self._is_pod(address) else _NO_POD
-        elif self._enrolled and end.name.split("/")[1] not in self._enrolled:
-            why = _NOT_ENROLLED
+        elif self._enrolled and (place := end.name.split("/")[1:2]):
+            why = "" if place[0] in self._enrolled else _NOT_ENROLLED
         name = end.name or (dotted(address) if isinstance(address, int) else "unknown")
         return _Own(name, self._unknown, why)
 
@@ -314,6 +313,8 @@ class Judge:
             return address is None
         known = self._of_pods.get(address)
         if known is None:
+            if len(self._of_pods) >= _CACHED_MAX:
+                self._of_pods.clear()
             known = self._of_pods[address] = address in self.objects.pods or _inside(
                 address, self._pods or PRIVATE
             )

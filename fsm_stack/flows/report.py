@@ -154,6 +154,12 @@ def _flow_lines(title: str, flows: list[tuple[Flow, Total]], replay: Replay) -> 
         yield f"  {_flow_text(flow, replay)}: {traffic_text(total)}{_by(flow, replay)}"
     if len(shown) < len(flows):
         yield f"  and {len(flows) - len(shown):,} more; --top 0 shows them"
+    small, through = Total(), flows[0][0][5] == THROUGH
+    for (_, _, now), total in replay.observed.tally.others.items():
+        if (now == THROUGH) == through:
+            small.add(total.values())
+    if small:
+        yield f"  and smaller ones that are kept as a sum: {traffic_text(small)}"
 
 
 def _flow_text(flow: Flow, replay: Replay) -> str:
@@ -231,6 +237,10 @@ def replay_json(replay: Replay) -> dict[str, Any]:
             for (way, before, now), total in sides
         ],
         "flows": [_flow_json(flow, total, replay) for flow, total in kept],
+        "smaller": [
+            {"direction": way, "before": before, "now": now, **_total_json(total)}
+            for (way, before, now), total in sorted(observed.tally.others.items())
+        ],
         "entries": [_known_json(item) for item in known_entries(observed)],
     }
 

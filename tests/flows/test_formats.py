@@ -294,6 +294,14 @@ def test_reordered_and_mixed_lines_change_nothing_that_was_counted() -> None:
     assert shown(one) == shown(two)
 
 
+@pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "goldmane"])
+def test_a_name_longer_than_any_of_kubernetes_is_not_kept(kind: str) -> None:
+    data = given.log(kind, [TRUTH[0], Flow(target="203.0.113.7", port=443, owner="x" * 10_000)])
+    _, done, sums = read(data)
+    assert done.first_bad == (2, "expected names of at most 400 characters")
+    assert len(sums) == 1
+
+
 def test_a_line_without_end_is_not_kept() -> None:
     """Memory has an end, whatever somebody feeds."""
 
