@@ -321,11 +321,12 @@ class Judge:
         return known
 
     def _worked_out(self, way: Way, target: int | str, port: int, end: End, own: _Own) -> _Answer:
-        asked = ((target, port),) if way == INBOUND else self._asked(target, port, end)
-        if isinstance(target, str) and way == INBOUND:
-            asked = (((EVERY,), port),)
-        spots: tuple[Asked, ...] = tuple(asked)  # type: ignore[arg-type]  # no text is left
         rules = [self.now.rules(*kind) for kind in own.kinds]
+        spots: tuple[Asked, ...]
+        if way == INBOUND:
+            spots = ((target if isinstance(target, int) else (EVERY,), port),)
+        else:
+            spots = self._asked(target, port, end, rules)
         now = before = self._of(rules, way, spots)
         if self.before is not None:
             before = self._of([self.before.rules(*kind) for kind in own.kinds], way, spots)
@@ -353,7 +354,9 @@ class Judge:
         found = set[Any]().union(*(verdicts(node, spot) for node in nodes for spot in asked))
         return found.pop() if len(found) == 1 else MAY
 
-    def _asked(self, target: int | str, port: int, end: End) -> tuple[Asked, ...]:
+    def _asked(
+        self, target: int | str, port: int, end: End, rules: Sequence[Rules]
+    ) -> tuple[Asked, ...]:
         """Everything that a pod may have asked for when a log has this destination."""
         service = self.objects.service(end.service) if end.service else None
         if isinstance(target, str):
@@ -371,7 +374,9 @@ class Judge:
             found = tuple(
                 (target if address is None else address, front) for address, front in fronts
             )
-            both = (*itself, *found) if original == "unknown" or not found else found
+            # An endpoint that is excluded itself may have been asked for without its Service.
+            direct = any(one.entries.taking(OUTBOUND, itself[0]) for one in rules)
+            both = (*itself, *found) if original == "unknown" or direct or not found else found
             return tuple(dict.fromkeys(both))
         if _inside(target, self._pods or PRIVATE):
             return (*itself, (self._services, port))

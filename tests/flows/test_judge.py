@@ -130,6 +130,20 @@ def test_a_services_port_decides_where_its_endpoints_does_not(tmp_path: Path) ->
     assert found == {"172.30.8.8:6379": "bypass"}
 
 
+@pytest.mark.parametrize("own", ["203.0.113.5", "10.130.0.5"])
+def test_an_endpoint_that_is_excluded_itself_is_a_may(own: str, tmp_path: Path) -> None:
+    """Prometheus asks pods, not Services: its exclusion is not unused."""
+    stack = given.STACK.replace("172.30.7.7/32", "10.130.0.0/16")
+    objects = known(
+        tmp_path,
+        given.service("web", "172.30.8.8", {"tcp": 80}),
+        given.slice_of("web", [own], {"tcp": 8080}),
+    )
+    tally = replayed(given.log("vpc", [Flow(target=own, port=8080)]), objects, stack)
+    assert verdicts(tally) == {f"{own}:8080": "may"}
+    assert len(tally.entries) == 1
+
+
 def test_an_endpoint_of_two_services_is_a_may(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
