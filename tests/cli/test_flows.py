@@ -249,6 +249,23 @@ def test_a_log_in_parts_says_the_same_as_the_whole(
     assert whole(10_000, 2) == expected
 
 
+@pytest.mark.parametrize("block", [1, 7, 64, 100])
+def test_a_part_that_ends_with_a_block_loses_no_line(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever blocks, parts and lines end."""
+    text = b"".join(b"%d\n" % number * (1 + number % 3) for number in range(60))
+    (tmp_path / "log").write_bytes(text)
+    monkeypatch.setattr(flow_files, "_BLOCK", block)
+    for size in range(1, 130):
+        found = b""
+        for start in range(0, len(text), size):
+            with (tmp_path / "log").open("rb") as stream:
+                end = min(start + size, len(text))
+                found += b"".join(flow_files._range(stream, start, end))
+        assert found == text
+
+
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(given.log("csv", FLOWS))
     told: list[tuple[int, int]] = []
