@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsm_stack.findings.finding import harmless
 from fsm_stack.flows.evidence import (
@@ -18,12 +19,12 @@ from fsm_stack.flows.judge import NO_ENTRY
 from fsm_stack.flows.row import INBOUND
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import dotted
+from fsm_stack.lists import INBOUND_PORTS
 from fsm_stack.yaml.places import path_text
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.evidence import Known, Observed
@@ -37,6 +38,7 @@ SAYS: Final[dict[Verdict, str]] = {
     THROUGH: "through the sidecar", BYPASS: "past the sidecar", MAY: "may go past the sidecar"
 }  # fmt: skip
 _PEERS_SHOWN: Final = 3
+_Name = TypeVar("_Name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +195,28 @@ def evidence_lines(observed: Observed, stack: str) -> Iterator[str]:
     yield from caution_lines(observed)
     for item in known_entries(observed):
         yield f"{item.entry.path} {item.entry.value}: {_known_text(item)}"
-        peers = item.evidence.peers.most_common(_PEERS_SHOWN)
-        if peers:
-            more = len(item.evidence.peers) - len(peers)
-            names = ", ".join(harmless(name) for name, _ in peers)
-            yield f"    by {names}" + (f" and {more:,} more" if more > 0 else "")
+        if item.evidence.peers:
+            yield f"    by {_few(item.evidence.peers, harmless)}"
+        if far := far_ends(observed, item.number):
+            way = "from" if item.entry.kind == INBOUND_PORTS.key else "to"
+            yield f"    {way} {_few(far, lambda peer: peer_text(peer, observed))}"
+
+
+def far_ends(observed: Observed, number: int) -> Counter[int | str]:
+    """What connections that an entry decides on went to, or came from, by bytes and rows."""
+    found: Counter[int | str] = Counter()
+    for flow, total in observed.tally.flows.items():
+        if flow[6] == number:
+            found[flow[2]] += total.bytes + total.rows
+    return found
+
+
+def _few(found: Counter[_Name], text: Callable[[_Name], str]) -> str:
+    """The biggest ones, and how many more there are."""
+    shown = found.most_common(_PEERS_SHOWN)
+    more = len(found) - len(shown)
+    names = ", ".join(text(name) for name, _ in shown)
+    return names + (f" and {more:,} more" if more > 0 else "")
 
 
 def caution_lines(observed: Observed) -> Iterator[str]:
@@ -241,7 +260,7 @@ def replay_json(replay: Replay) -> dict[str, Any]:
             {"direction": way, "before": before, "now": now, **_total_json(total)}
             for (way, before, now), total in sorted(observed.tally.others.items())
         ],
-        "entries": [_known_json(item) for item in known_entries(observed)],
+        "entries": [_known_json(item, observed) for item in known_entries(observed)],
     }
 
 
@@ -304,11 +323,11 @@ def _flow_json(flow: Flow, total: Total, replay: Replay) -> dict[str, Any]:
 
 def evidence_json(observed: Observed, stack: str) -> dict[str, Any]:
     """Every entry with what was seen of it, as plain values."""
-    entries = [_known_json(item) for item in known_entries(observed)]
+    entries = [_known_json(item, observed) for item in known_entries(observed)]
     return {"stack": stack, **head_json(observed), "entries": entries}
 
 
-def _known_json(item: Known) -> dict[str, Any]:
+def _known_json(item: Known, observed: Observed) -> dict[str, Any]:
     evidence = item.evidence
     return {
         "path": item.entry.path,
@@ -322,7 +341,11 @@ def _known_json(item: Known) -> dict[str, Any]:
         "may": evidence.may.connections,
         "addressesUsed": item.used,
         "addresses": item.size or None,
-        "peers": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
+        "workloads": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
+        "peers": [
+            dotted(peer) if isinstance(peer, int) else peer
+            for peer, _ in far_ends(observed, item.number).most_common(_PEERS_SHOWN)
+        ],
     }
 
 

@@ -115,7 +115,7 @@ def test_evidence_names_unused_and_wide_entries(flows: Run, project: Path) -> No
     assert "observed for 1.0 days only: what happens once a month is not in it\n" in result.stdout
     assert (
         "traffic.outboundIPRangeExclusionList[1] 203.0.113.0/24: 3 connections, 3.0 kB; last "
-        "2026-11-16T00:00:02Z; 1 of 256 addresses\n    by 10.128.0.1\n"
+        "2026-11-16T00:00:02Z; 1 of 256 addresses\n    by 10.128.0.1\n    to 203.0.113.7\n"
     ) in result.stdout
     assert (
         "Pulumi.prod.yaml:12:39 traffic.outboundPortExclusionList[1]: warning: no connection in 1.0 days "
@@ -180,9 +180,12 @@ def test_secrets_of_a_log_appear_nowhere(kind: str, verb: str, flows: Run, proje
     file = project / f"{kind}.log"
     whole = given.log(kind, FLOWS)
     file.write_bytes(whole + whole[: len(whole) // 2] + b"\n" + given.SECRET.encode() + b"\n")
+    page = project / "page.html"
+    drawn = ("--html", str(page)) if verb == "replay" else ()
     for output in ("text", "json"):
-        result = flows(verb, "--flows", str(file), "-o", output)
+        result = flows(verb, "--flows", str(file), "-o", output, *drawn)
         assert given.SECRET not in result.output
+        assert not drawn or given.SECRET not in page.read_text()
         assert result.exit_code in (0, 1) or "hold only what a sidecar took" in result.stderr
 
 
