@@ -9,9 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fsm_stack.cluster.snapshot_file import read_files
+from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import count, framing, sample
 from fsm_stack.flows.formats import recognised
-from fsm_stack.flows.judge import Assumed, Judge
+from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.objects import Objects, objects_of
 from fsm_stack.flows.row import End
 from fsm_stack.flows.rulebook import Rulebook
@@ -312,7 +313,7 @@ def test_many_sources_peers_and_workloads_have_an_end_in_memory() -> None:
     for start in range(0, 300_000, 50_000):
         judge.take([((n, 0x0A800001 + n % 70_000, 8080, end), values)
                     for n in range(start, start + 50_000)])  # fmt: skip
-        for cache in (judge._owns, judge._answers, judge._flows, judge._of_pods):
+        for cache in (judge._owns, judge._answers, judge._flows, judge._addresses._of_pods):
             assert len(cache) <= 60_001
     tally = judge.finish()
     assert tally.total().rows == 300_000
