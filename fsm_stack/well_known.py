@@ -32,11 +32,19 @@ RESERVED_PORTS: Final[dict[int, str]] = {
     HEALTHCHECK_PORT: "the health-check helper, which bypasses the sidecar",
 }
 
+# Bytes of a ConfigMap. Source: k8s.io/kubernetes pkg/apis/core, MaxSecretSize, for both kinds.
+CONFIG_MAP_MAX: Final = 1024 * 1024
+
 # Destinations of one multiport match. Source: Linux uapi xt_multiport.h, XT_MULTI_PORTS.
 MULTIPORT_MAX: Final = 15
 
 # An interface name holds 15 bytes and a terminating zero. Source: Linux uapi if.h, IFNAMSIZ.
 INTERFACE_NAME_MAX: Final = 15
+
+# What services of applications listen on where nobody had a reason for another port.
+USUAL_SERVICE_PORTS: Final = frozenset(
+    {80, 443, 3000, 5000, 8000, 8080, 8081, 8443, 8888, 9000, 50051}
+)
 
 PORT_MIN: Final = 1
 PORT_MAX: Final = 65535

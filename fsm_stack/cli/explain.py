@@ -7,39 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, leave, output_option
+from fsm_stack.cli.verb import FindingId, Verb, emit, leave, output_option
+from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from fsm_stack.findings.catalogue import Rule
 
 _WIDTH = 80
 _TEXT_MAX = 4 * 1024 * 1024
-
-
-class FindingId(click.ParamType[str]):
-    """A finding's id, or a hazard's; completes to the catalogue."""
-
-    name = "id"
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # click's signature
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The ids that begin so, with their titles."""
-        from click.shell_completion import CompletionItem
-
-        return [
-            CompletionItem(known.id, help=known.title)
-            for known in all_rules().values()
-            if known.id.startswith(incomplete)
-        ]
 
 
 @click.command(cls=Verb, short_help="Say what a finding means and how to mend it.")
@@ -74,19 +52,27 @@ def _explain_text(name: str) -> None:
 
     text = _read(name)
     known = tuple(causes(text))
-    plain = [{"means": one.means, "fix": one.fix, "line": harmless(one.line)} for one in known]
+    plain = [
+        {"means": _shown(one.means), "fix": _shown(one.fix), "line": _shown(one.line)}
+        for one in known
+    ]
     lines = [
         line
         for one in known
         for line in (
-            f"cause: {harmless(one.means)}",
-            f"  seen: {harmless(one.line, limit=None)}",
-            f"  fix:  {harmless(one.fix, limit=None)}",
+            f"cause: {_shown(one.means)}",
+            f"  seen: {_shown(one.line)}",
+            f"  fix:  {_shown(one.fix)}",
         )
     ]
-    said = harmless(telling_line(text, None)) or "nothing"
+    said = _shown(telling_line(text, None)) or "nothing"
     emit(plain, lines or [f"no known cause; what tells most: {said}"])
     leave(failed=not known)
+
+
+def _shown(text: str) -> str:
+    """A line of a pasted text: whole, and without credentials."""
+    return harmless(without_credentials(text), limit=None)
 
 
 def _read(name: str) -> str:

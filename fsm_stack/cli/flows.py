@@ -249,7 +249,8 @@ def _file(stack: str, project_dir: Path) -> tuple[Path, str, str, date]:
     (known,) = project.chosen((stack,))
     path = project.directory / f"Pulumi.{known}.yaml"
     shown = project.shown(path)
-    return path, shown, read_text(path, shown=shown), datetime.now(UTC).date()
+    text = read_text(path, project=project.directory, shown=shown)
+    return path, shown, text, datetime.now(UTC).date()
 
 
 def _rulebook(side: Side, own: Side, today: date) -> Rulebook:

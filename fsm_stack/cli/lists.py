@@ -156,7 +156,7 @@ def _tidied(project_dir: Path, name: str) -> tuple[Path, str, str, Edited, tuple
     (known,) = project.chosen((name,))
     path = project.directory / f"Pulumi.{known}.yaml"
     shown, today = project.shown(path), datetime.now(UTC).date()
-    text = read_text(path, shown=shown)
+    text = read_text(path, project=project.directory, shown=shown)
     loaded = load_text(text, file=shown, today=today)
     if loaded.settings is None:
         raise FindingsError(loaded.findings)

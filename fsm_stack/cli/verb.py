@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError
+from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
@@ -36,6 +35,10 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run the verb; its errors become messages and exit codes."""
+        try:
+            os.getcwd()  # noqa: PTH109  # only whether it is there
+        except OSError:
+            complain(InputError("the working directory is gone: change to another"), BAD_INPUT)
         try:
             return super().invoke(ctx)
         except FindingsError as error:
@@ -78,6 +81,58 @@ class StackName(click.ParamType[str]):
         ]
 
 
+class FindingId(click.ParamType[str]):
+    """A finding's id, or a hazard's; completes to the catalogue."""
+
+    name = "id"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The ids that begin so, with their titles."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.findings.catalogue import all_rules
+
+        return [
+            CompletionItem(known.id, help=known.title)
+            for known in all_rules().values()
+            if known.id.startswith(incomplete)
+        ]
+
+
+class ProfileName(click.ParamType[str]):
+    """A profile's name; completes to the profiles of the stack that is named before it."""
+
+    name = "profile"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002  # click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The stack's profiles."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.project.project import find_project
+
+        stack = ctx.params.get("stack")
+        try:
+            project = find_project(ctx.params.get("project_dir") or Path())
+            settings = project.load(str(stack)).settings if stack in project.stacks() else None
+        except FsmStackError:
+            return []
+        return [
+            CompletionItem(name, help=profile.description or None)
+            for name, profile in (settings.annotation_profiles if settings else {}).items()
+            if name.startswith(incomplete)
+        ]
+
+
 def project_option(function: _Function) -> _Function:
     """``-C`` and ``--project-dir``."""
     return click.option(
@@ -104,6 +159,19 @@ def output_option(function: _Function) -> _Function:
     )(function)
 
 
+def report_option(function: _Function) -> _Function:
+    """``-o`` and ``--output`` of a verb whose result is findings: ``output``, SARIF among it."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json", "sarif"]),
+        default="text",
+        show_default=True,
+        callback=lambda ctx, _, value: ctx.meta.setdefault(_OUTPUT, value),
+        help="For people, one JSON document, or SARIF for code review.",
+    )(function)
+
+
 def fail_on_option(function: _Function) -> _Function:
     """``--fail-on``: from which severity on findings stop the verb."""
     return click.option(
@@ -112,6 +180,19 @@ def fail_on_option(function: _Function) -> _Function:
         default="error",
         show_default=True,
         help="Exit with 1 for findings of this severity and above.",
+    )(function)
+
+
+def suppress_option(function: _Function) -> _Function:
+    """``--suppress``."""
+    return click.option(
+        "--suppress",
+        "suppress",
+        multiple=True,
+        type=FindingId(),
+        metavar="ID[=OBJECT]",
+        help="Leave findings out: of every object, or of one (Deployment/shop/web), a file or a "
+        "path; * stands for anything. May be given several times.",
     )(function)
 
 
@@ -152,46 +233,16 @@ def wants_json() -> bool:
 
 
 def emit(plain: object, lines: Iterable[str]) -> None:
-    """Print the report, as JSON or as text.
-
-    A reader that closes the pipe early (``| head``) changes nothing: the verb goes on, and ends
-    with its own exit code. So it is without any standard output.
-
-    Raises:
-        FileError: what is behind standard output takes no more, a full disk for example.
-    """
+    """Print the report, as JSON or as text."""
     if wants_json():
         lines = (json.dumps(plain, indent=2, ensure_ascii=False),)
     stream(f"{line}\n" for line in lines)
 
 
 def stream(texts: Iterable[str]) -> None:
-    """Print texts as they come, to the last one; :func:`emit` says what a closed pipe means.
-
-    Raises:
-        FileError: what is behind standard output takes no more, a full disk for example.
-    """
+    """Print texts as they come, to the last one, also where nobody reads them any more."""
     for text in texts:
-        try:
-            click.echo(text, nl=False)
-        except OSError as error:
-            _print_no_more(error)
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
-        _print_no_more(error)
-
-
-def _print_no_more(error: OSError) -> None:
-    # What is still buffered must not fail again when the interpreter ends.
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, sys.stdout.fileno())
-    os.close(sink)
-    if not isinstance(error, BrokenPipeError):
-        from fsm_stack.project.files import FileError
-
-        raise FileError(f"cannot write standard output: {error.strerror}") from error
+        click.echo(text, nl=False)
 
 
 def complain(error: Exception, code: int) -> NoReturn:

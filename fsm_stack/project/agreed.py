@@ -50,7 +50,9 @@ def agreed(sides: Sides) -> Agreed:
     if not path.is_file():
         return Agreed()
     shown = sides.project.shown(path)
-    policy, place = load_policy(read_text(path, shown=shown), file=shown)
+    policy, place = load_policy(
+        read_text(path, project=sides.project.directory, shown=shown), file=shown
+    )
     contracts = tuple(
         Placed(contract=one, place=place_text(place(("contracts", index))))
         for index, one in enumerate(policy.contracts)

@@ -93,7 +93,7 @@ class Sides:
         """A stack as its file in the work tree says it."""
         path = self.project.directory / f"Pulumi.{name}.yaml"
         shown = self.project.shown(path)
-        text = read_text(path, shown=shown)
+        text = read_text(path, project=self.project.directory, shown=shown)
         return self.settings(text, SideName(title=name, kind="stack", file=shown))
 
     def settings(self, text: str, name: SideName) -> Side:
@@ -170,7 +170,7 @@ class Sides:
             InputError: it is none of these, or it cannot be used.
         """
         if path.suffix in _OF_OBJECTS:
-            text = read_text(path, shown=shown)
+            text = read_text(path, project=None, shown=shown)
             data = _data(text, shown)
             if isinstance(data, dict) and "config" in data and "kind" not in data:
                 return self.settings(text, SideName(title=shown, kind="stack", file=shown))
@@ -253,6 +253,14 @@ class Sides:
             return Against(side=self.rendered(path, word, like=stack))
         if path.exists():
             return Against(side=self.file(path, word, like=stack, scope=scope))
+        if name not in self.stacks():
+            raise InputError(f"{name}: expected a stack of the project, to look it up at {word}")
+        try:
+            self.repository.commit(word)
+        except InputError as error:
+            raise InputError(
+                f"--against {word}: no such path, and as a revision {error}"
+            ) from None
         side, commit = self.at(name, word)
         return Against(side=side, commit=commit, note=self._behind(name, word, commit))
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
+from fsm_stack.workloads.insert import inserted
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
+from fsm_stack.yaml.places import path_text, plain_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from fsm_stack.systems import System
     from fsm_stack.workloads.objects import Workload
@@ -28,23 +30,36 @@ _INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
 CORRECTED_MAX: Final = 1 << 18
 # Where ruamel keeps the comment behind a value.
 _BEHIND: Final = 2
+_QUOTED: Final = {
+    **{chr(code): f"\\{code:03o}" for code in (*range(32), 127)},
+    '"': '\\"',
+    "\\": "\\\\",
+}
 _HUNK: Final = re.compile(r"([-+])([0-9]+)(?=[, ])")
 
 
-def corrected(text: str, items: Iterable[Workload], system: System) -> str:
-    """A document's text with its misplaced annotations in the pod template; comments stay.
+def corrected(
+    text: str, items: Iterable[Workload], system: System, *, bare: Collection[str] = ()
+) -> str:
+    """A document's text with what has one right form in it; comments stay.
+
+    Misplaced annotations go into the pod template, and what YAML reads as no text into quotes.
 
     Args:
         text: the document, YAML.
         items: its workloads.
         system: whose annotations.
+        bare: the paths of annotations that are no text.
 
     Raises:
         InputError: where the text has no layout that could be kept.
     """
     indent = _indent(text)
+    text = _quoted(text, bare) if bare else text
 
     def move(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
+        from ruamel.yaml.scalarstring import ScalarString  # noqa: PLC0415  # as below
+
         for path, key in misplaced_keys(item, system):
             source = target
             for step in path:
@@ -57,13 +72,26 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
             if key not in found:
                 # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
                 read = object_at(item.manifest, path)[key]
-                found[key] = value if isinstance(read, str) else _as_text(read)
+                kept = isinstance(read, str) or isinstance(value, ScalarString)
+                found[key] = value if kept else as_text(read)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
                 _take_along(found, key, comments, columns=indent * deeper)
 
     # Of an object with several templates nobody knows which one was meant.
     wrong = tuple(item for item in items if item.count == 1 and misplaced_keys(item, system))
-    return _edited(text, wrong, move) if wrong else text
+    return edited_text(text, _each(wrong, move)) if wrong else text
+
+
+def _quoted(text: str, paths: Collection[str]) -> str:
+    """The text with the unquoted scalars at these paths in quotes, as they are written."""
+    lines = text.splitlines(keepends=True)
+    spots = [one for path, one in plain_texts(text).items() if path_text(path) in paths]
+    for one in sorted(spots, key=lambda one: (one.line, one.column), reverse=True):
+        line = lines[one.line]
+        end = one.column + len(one.text)
+        if one.text and line[one.column : end] == one.text:
+            lines[one.line] = f'{line[: one.column]}"{one.text}"{line[end:]}'
+    return "".join(lines)
 
 
 def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, str]) -> str:
@@ -81,9 +109,23 @@ def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, 
     def write(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
         found = _annotations(target, item)
         for key, value in annotations.items():
-            found[key] = _as_text(value)
+            found[key] = as_text(value)
 
-    return _edited(text, items, write) if items else text
+    if not items:
+        return text
+    mark, plain = _unmarked(text)
+    windows = "\r\n" in plain
+    unix = plain.replace("\r\n", "\n") if windows else plain
+    new = inserted(unix, items, annotations, indent=_indent(unix))
+    if new is None:
+        return edited_text(text, _each(items, write))
+    return mark + (new.replace("\n", "\r\n") if windows else new)
+
+
+def _unmarked(text: str) -> tuple[str, str]:
+    """The byte order mark, and what follows it."""
+    mark = text[: text.startswith(BYTE_ORDER_MARK)]
+    return mark, text[len(mark) :]
 
 
 def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[str, str]) -> str:  # noqa: ANN401  # JSON
@@ -118,12 +160,11 @@ def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = 
         behind: the file's next line: without it, a change of the last line is one of the file's
             end, and applies nowhere else.
     """
-    name = file.lstrip("/")
     lines = difflib.unified_diff(
         (before + behind).splitlines(keepends=True),
         (after + behind).splitlines(keepends=True),
-        fromfile=f"a/{name}",
-        tofile=f"b/{name}",
+        fromfile=_patch_name(f"a/{file.lstrip('/')}"),
+        tofile=_patch_name(f"b/{file.lstrip('/')}"),
     )
 
     def ended(text: str) -> str:
@@ -137,6 +178,16 @@ def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = 
     )
 
 
+def _patch_name(name: str) -> str:
+    """A file's name as patch and git apply read it, whatever is in it.
+
+    Source: GNU diffutils, "Unusual Characters in File Names"; git, core.quotePath.
+    """
+    if any(character in _QUOTED for character in name):
+        return '"' + "".join(_QUOTED.get(character, character) for character in name) + '"'
+    return f"{name}\t" if " " in name else name
+
+
 def _take_along(target: Any, key: str, comments: Any, *, columns: int) -> None:  # noqa: ANN401  # ruamel's
     """Put the comment behind a moved value behind it again, so many columns further right."""
     from ruamel.yaml.error import CommentMark  # noqa: PLC0415  # as below
@@ -147,7 +198,7 @@ def _take_along(target: Any, key: str, comments: Any, *, columns: int) -> None: 
         target.ca.items[key] = [None, None, behind, None]
 
 
-def _as_text(value: object) -> Any:  # noqa: ANN401  # ruamel's quoted text
+def as_text(value: object) -> Any:  # noqa: ANN401  # ruamel's quoted text
     """An annotation's value that YAML reads as something else, in quotes."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415  # as below
 
@@ -189,20 +240,37 @@ def _mapping(value: Any, path: tuple[str, ...], item: Workload) -> Any:  # noqa:
     return value
 
 
-def _edited(text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]) -> str:
-    """The text after an edit, in the style that changes least of it.
+def _each(
+    items: Iterable[Workload], edit: Callable[[Any, Workload], None]
+) -> Callable[[Any], None]:
+    """An edit of the whole tree that edits each of its workloads."""
+    known = tuple(items)
+
+    def every(tree: Any) -> None:  # noqa: ANN401  # ruamel's tree
+        for item in known:
+            target = tree
+            for step in item.path:
+                target = target[step]
+            edit(target, item)
+
+    return every
+
+
+def edited_text(text: str, edit: Callable[[Any], None]) -> str:
+    """A YAML document's text after an edit of its tree, in the style that changes least of it.
+
+    Args:
+        text: the document.
+        edit: changes the tree that ruamel reads.
 
     Raises:
         InputError: where the text has no layout that could be kept.
     """
-    mark = text[: text.startswith(BYTE_ORDER_MARK)]
-    plain = text.removeprefix(BYTE_ORDER_MARK)
+    mark, plain = _unmarked(text)
     windows = "\r\n" in plain
     if windows:
         plain = plain.replace("\r\n", "\n")
-    written = min(
-        _in_styles(plain, items, edit), key=lambda one: len(as_diff(plain, one, file=""))
-    )
+    written = min(_in_styles(plain, edit), key=lambda one: len(as_diff(plain, one, file="")))
     if not plain.endswith("\n"):
         written = written.rstrip("\n")
     return mark + (written.replace("\n", "\r\n") if windows else written)
@@ -221,9 +289,7 @@ def _styles(text: str) -> Iterator[dict[str, int]]:
         yield {"mapping": indent, "sequence": indent + 2, "offset": indent}
 
 
-def _in_styles(
-    text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]
-) -> Iterator[str]:
+def _in_styles(text: str, edit: Callable[[Any], None]) -> Iterator[str]:
     from ruamel.yaml import YAML  # noqa: PLC0415  # 40 ms; only corrections need it
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
@@ -238,11 +304,7 @@ def _in_styles(
         except (YAMLError, ValueError) as error:
             problem = str(error).splitlines()[0]
             raise InputError(f"cannot be edited with its layout kept: {problem}") from None
-        for item in items:
-            target = tree
-            for step in item.path:
-                target = target[step]
-            edit(target, item)
+        edit(tree)
         written = StringIO()
         editor.dump(tree, written)
         yield written.getvalue()

@@ -10,8 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from fsm_stack.cli.flows import _Progress
+from fsm_stack.cli.main import cli
 from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.project import flow_files
@@ -366,7 +368,8 @@ def test_contracts_are_proposed_that_every_connection_keeps(flows: Run, project:
     log = ("--flows", str(file), "--addresses", "original")
     data = document(flows("recommend", *log, "--contracts", "-o", "json"))
     assert [
-        (one["traffic"], one["verdict"], one.get("exceptProfiles", [])) for one in data["contracts"]
+        (one["traffic"], one["verdict"], one.get("exceptProfiles", []))
+        for one in data["contracts"]
     ] == [
         ("tcp 5432 to pods,services", "always", []),
         ("inbound tcp 8080", "always", []),
@@ -382,10 +385,6 @@ def test_contracts_are_proposed_that_every_connection_keeps(flows: Run, project:
     stack = project / "Pulumi.prod.yaml"
     indented = "".join(f"  {line}\n" for line in text.splitlines())
     stack.write_text(f"{stack.read_text()}{indented}")
-    from click.testing import CliRunner
-
-    from fsm_stack.cli.main import cli
-
     proved = CliRunner().invoke(cli, ["contracts", "prod", "-C", str(project)])
     assert (proved.exit_code, "4" in proved.stdout) == (0, True)
     again = document(flows("recommend", *log, "--contracts", "-o", "json"))

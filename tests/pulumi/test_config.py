@@ -151,7 +151,7 @@ def test_scripts_that_are_not_vendored_stop_the_program_with_the_command_that_me
 
     (text,) = (text for level, text in engine.recorder.log if level == "ERROR")
     assert "[assets-missing]" in text
-    assert "fsm-stack vendor fsm-1.5.1.tgz" in text
+    assert "fsm-stack vendor --version 1.5.1" in text
     assert engine.recorder.names() == []
 
 
@@ -171,6 +171,16 @@ def test_the_providers_config_is_honoured() -> None:
         "kube_client_settings": {"qps": 50},
         "enable_config_map_mutable": False,
     }
+
+
+def test_objects_that_exist_are_updated_only_where_the_stack_adopts() -> None:
+    """The provider refuses them otherwise; nothing is forced by that."""
+    plain = provider_arguments(EngineConfig(values={}), settings())
+    assert "upsert_existing_objects" not in plain
+    stack = settings(deployment={"adopt": ["Deployment/fsm-system/fsm-injector"]})
+    taking = provider_arguments(EngineConfig(values={}), stack)
+    assert taking["upsert_existing_objects"] is True
+    assert "enable_patch_force" not in taking
 
 
 def test_a_setting_that_the_provider_does_not_have_is_told_without_a_traceback(

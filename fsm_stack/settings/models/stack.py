@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
 from fsm_stack.settings.models.components import Components, Images
@@ -115,6 +115,15 @@ class ReleaseAssets(Model):
     )
 
 
+# Kind/name, or Kind/namespace/name.
+ObjectReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    ),
+]
+
+
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
@@ -129,6 +138,11 @@ class Deployment(Model):
     force_mesh_config: bool = setting(
         False, "Take fields of the MeshConfig back from others, such as kubectl patch."
     )
+    adopt: tuple[ObjectReference, ...] = setting(
+        (),
+        "Objects of an installation that is there already, as fsm-stack adopt lists them: pulumi "
+        "up takes them over instead of failing. For that one update.",
+    )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
     )
@@ -137,6 +151,14 @@ class Deployment(Model):
     def awaits(self) -> bool:
         """Whether ``pulumi up`` waits until Deployments are ready."""
         return not (self.skip_await or self.look_only)
+
+
+class BypassPolicy(Model):
+    """What every entry of a redirection list has to say, the mesh's and the profiles'."""
+
+    require_reason: bool = setting(False, "An entry without a reason is an error.")
+    require_owner: bool = setting(False, "An entry without an owner is an error.")
+    require_until: bool = setting(False, "An entry without an end is an error.")
 
 
 class StackSettings(MeshSettings):
@@ -160,6 +182,9 @@ class StackSettings(MeshSettings):
     )
     annotation_profiles: dict[ProfileName, AnnotationProfile] = setting(
         {}, "Named sets of pod-scoped redirection settings."
+    )
+    bypass_policy: BypassPolicy = section(
+        BypassPolicy, "What every entry of a redirection list has to say."
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
     deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")

@@ -1,19 +1,41 @@
-"""Lists as Helm's ``--set`` leaves them: bare values, and lists written into a text.
+"""Values as Helm compares and merges them, and lists as ``--set`` leaves them.
 
-Helm reads ``{a,b}`` as a list; a bare value stays a scalar, and ``"[6379]"`` stays that text.
-Source: requirements C13 and C14; helm pkg/strvals.
+A bare value stays a scalar, and ``"[6379]"`` stays that text. Source: helm pkg/chartutil and
+pkg/strvals; requirement C14.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.findings.finding import finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_BRACKETS = {"[": "]", "{": "}"}
+    from fsm_stack.findings.finding import Finding
+
+_BRACKETS: Final = {"[": "]", "{": "}"}
+
+
+def same(one: Any, other: Any) -> bool:  # decoded YAML
+    """Equality in which true is not 1."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+def merged(default: Any, given: Any) -> Any:  # decoded YAML
+    """A mapping over the chart's default, as Helm merges them: null removes a key."""
+    if given is None:
+        return {}
+    if not isinstance(default, dict) or not isinstance(given, dict):
+        return given
+    result = dict(default)
+    for key, value in given.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(default[key], value) if key in default else value
+    return result
 
 
 def _split(text: str) -> list[str]:
@@ -23,16 +45,16 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in inner.split(",") if part.strip()]
 
 
-def _number(value: Any) -> Any:  # decoded YAML
+def _number(value: Any) -> Any:
     """A port as a number where it is one; other values stay, and the settings refuse them."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:  # noqa: PLR2004  # no port has more digits
         return int(value)
     return value
 
 
-def _entries(value: Any) -> list[Any]:  # decoded YAML
+def _entries(value: Any) -> list[Any]:
     parts: Iterable[Any] = value if isinstance(value, list) else [value]
     entries: list[Any] = []
     for part in parts:
@@ -41,8 +63,11 @@ def _entries(value: Any) -> list[Any]:  # decoded YAML
 
 
 def as_list(
-    path: str, value: Any, *, numbers: bool
-) -> tuple[list[Any], tuple[Finding, ...]]:  # decoded YAML
+    path: str,
+    value: Any,
+    *,
+    numbers: bool,
+) -> tuple[list[Any], tuple[Finding, ...]]:
     """A list value, whatever form ``--set`` gave it.
 
     Args:

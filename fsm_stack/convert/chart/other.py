@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fsm_stack.convert.chart.control_plane import amounts
 from fsm_stack.manifests.pods import default_affinity
-from tests.parity.convert.value import amounts
 
 # Mappings that a user fills freely: compared and converted whole.
 OPEN_KEYS: Final = frozenset(
@@ -236,7 +236,7 @@ SECRETS: Final[dict[str, tuple[str, str]]] = {
     "fsm.flb.password": ("admin", "the Secret that fsm.flb.secretName names"),
 }
 
-# Values that :mod:`tests.parity.convert.helm_values` reads together with others.
+# Values that :mod:`fsm_stack.convert.chart.helm` reads together with others.
 TOGETHER: Final[dict[str, Any]] = {
     "fsm.trafficInterceptionMode": "PodLevel",
     "fsm.sidecar.image.registry": "flomesh",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fsm_stack.convert.chart.control_plane import Value, group
 from fsm_stack.lists import LISTS
-from tests.parity.convert.value import Value, group
 
 _TRAFFIC: Final = {
     **group(

@@ -8,12 +8,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from fsm_stack.errors import FindingsError, InputError, NotProvidedError
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.helm import convert_helm_values
+from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.result import Converted
+from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.settings.models.stack import StackSettings
 from tests.manifests.stacks import settings_of
-from tests.parity.convert import convert_helm_values
-from tests.parity.convert.control_plane_values import control_plane_values
-from tests.parity.convert.mesh_values import MESH_VALUES
 
 
 def _settings(fsm: dict[str, Any], **roots: Any) -> dict[str, Any]:
@@ -27,7 +28,9 @@ def _own(fsm: dict[str, Any], **roots: Any) -> dict[str, Any]:
 
 
 def test_no_values_are_the_release_and_nothing_else() -> None:
-    assert convert_helm_values({}, fsm_version="1.6.0") == ({"fsmVersion": "1.6.0"}, ())
+    assert convert_helm_values({}, fsm_version="1.6.0") == Converted(
+        settings={"fsmVersion": "1.6.0"}
+    )
 
 
 def test_the_default_release_is_ours() -> None:
@@ -254,9 +257,10 @@ def test_all_errors_are_reported_together() -> None:
     ],
 )
 def test_what_is_not_provided_is_named(fsm: dict[str, Any], path: str) -> None:
-    with pytest.raises(NotProvidedError) as caught:
-        convert_helm_values({"fsm": fsm})
-    assert str(caught.value).startswith(f"not provided yet: {path}")
+    converted = convert_helm_values({"fsm": fsm})
+    [found] = converted.findings
+    assert (found.id, converted.complete) == ("not-provided-yet", False)
+    assert found.message.startswith(f"not provided yet: {path}")
 
 
 @pytest.mark.parametrize(
@@ -269,9 +273,10 @@ def test_what_is_not_provided_is_named(fsm: dict[str, Any], path: str) -> None:
     ],
 )
 def test_a_secret_is_refused_and_not_repeated(fsm: dict[str, Any]) -> None:
-    with pytest.raises(NotProvidedError, match="no setting takes a secret value") as caught:
-        convert_helm_values({"fsm": fsm})
-    assert "s.secret" not in str(caught.value)
+    converted = convert_helm_values({"fsm": fsm})
+    [found] = converted.findings
+    assert (found.id, converted.complete) == ("secret-value", False)
+    assert "s.secret" not in repr(converted)
 
 
 def test_a_value_without_effect_is_a_warning() -> None:
@@ -430,3 +435,19 @@ def test_a_list_that_is_null_is_empty(path: str) -> None:
     for key in reversed(path.split(".")):
         values = {key: values}
     settings_of(convert_helm_values(values).settings)
+
+
+def test_a_section_that_is_null_and_not_used_says_nothing() -> None:
+    """Helm renders such values where no template asks for the section."""
+    result = convert_helm_values({"fsm": {"grafana": None, "prometheus": None}})
+    assert result.settings == {"fsmVersion": "1.5.1"}
+    assert [str(line) for line in result.lines] == [
+        "fsm.grafana: null: nothing of the section is used",
+        "fsm.prometheus: null: nothing of the section is used",
+    ]
+
+
+def test_a_section_that_the_chart_writes_whole_may_not_be_null() -> None:
+    with pytest.raises(FindingsError) as caught:
+        convert_helm_values({"fsm": {"pluginChains": None}})
+    assert [one.id for one in caught.value.findings] == ["invalid-value"]

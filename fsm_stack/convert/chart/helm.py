@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from fsm_stack.errors import FindingsError, InputError, NotProvidedError
-from fsm_stack.findings.finding import Finding, finding
-from fsm_stack.settings.models.components import PIPY_VERSIONS
-from tests.parity.convert.coercion import as_list
-from tests.parity.convert.control_plane_values import control_plane_values
-from tests.parity.convert.mesh_values import MESH_VALUES
-from tests.parity.convert.other_values import (
+from fsm_stack.convert.chart.coercion import as_list, merged, same
+from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.other import (
     NOT_PROVIDED,
     OPEN_KEYS,
     SECRETS,
     TOGETHER,
     WITHOUT_EFFECT,
 )
+from fsm_stack.convert.result import Converted, Draft, Line
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.settings.models.components import PIPY_VERSIONS
+from fsm_stack.settings.models.stack import StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.parity.convert.value import How, Value
+from fsm_stack.convert.chart.control_plane import How, Value
 
+DEFAULT_VERSION: Final[str] = StackSettings.model_fields["fsm_version"].default
 _NAMESPACE: Final = "fsm-system"
+# Sections that the chart writes into its preset as they are. Source: preset-mesh-config.yaml.
+_WRITTEN_WHOLE: Final = frozenset({"fsm.localDNSProxy", "fsm.pluginChains", "fsm.xnetDNSProxy"})
 _EMPTY_IS_ABSENT: Final = ("tag", "optional", "where_on_optional")
 _CPU_AND_MEMORY: Final = ("cpu", "memory")
 _SERVICE_LB_IMAGE: Final = "flomesh/mirrored-klipper-lb:v0.4.7"
-
-
-class Converted(NamedTuple):
-    """A conversion's result.
-
-    Attributes:
-        settings: as in a stack file, without the prefix ``fsm-stack:``; defaults are left out.
-        findings: warnings about values that were read in another form, or have no effect.
-    """
-
-    settings: dict[str, Any]
-    findings: tuple[Finding, ...]
 
 
 def convert_helm_values(
@@ -50,6 +43,8 @@ def convert_helm_values(
 ) -> Converted:
     """Settings that mean what these values mean to FSM's chart.
 
+    What a stack does not declare, and secrets, are findings of severity error in the result.
+
     Args:
         values: decoded values, with the chart's roots ``fsm``, ``smi`` and ``clusterSet``.
         fsm_version: the chart's release, a key of ``PIPY_VERSIONS``.
@@ -58,35 +53,24 @@ def convert_helm_values(
     Raises:
         InputError: the values are no mapping, or the release is not known.
         FindingsError: ``unknown-key``, ``wrong-type`` or ``invalid-value``, each with its path.
-        NotProvidedError: a value asks for something that a stack does not declare, or is a secret.
+    """
+    require_release(fsm_version)
+    conversion = _Conversion(fsm_version)
+    conversion.read(values)
+    if conversion.errors:
+        raise FindingsError(tuple(conversion.errors))
+    return conversion.settings(release_namespace)
+
+
+def require_release(fsm_version: str) -> None:
+    """Refuse a release that is not known.
+
+    Raises:
+        InputError: with those that are.
     """
     if fsm_version not in PIPY_VERSIONS:
         known = ", ".join(PIPY_VERSIONS)
         raise InputError(f"FSM {fsm_version!r}: expected one of {known}")
-    conversion = _Conversion(fsm_version)
-    conversion.read(values)
-    conversion.refuse()
-    return conversion.settings(release_namespace)
-
-
-def _same(one: Any, other: Any) -> bool:  # decoded YAML
-    """Equality in which true is not 1."""
-    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
-
-
-def _merged(default: Any, given: Any) -> Any:  # decoded YAML
-    """A mapping over the chart's default, as Helm merges them: null removes a key."""
-    if given is None:
-        return {}
-    if not isinstance(default, dict) or not isinstance(given, dict):
-        return given
-    result = dict(default)
-    for key, value in given.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(default[key], value) if key in default else value
-    return result
 
 
 class _Conversion:
@@ -103,9 +87,8 @@ class _Conversion:
             **TOGETHER,
         }
         self._changed: dict[str, Any] = {}
-        self._errors: list[Finding] = []
-        self._warnings: list[Finding] = []
-        self._settings: dict[str, Any] = {}
+        self.errors: list[Finding] = []
+        self._draft = Draft()
 
     def read(self, values: Any, prefix: str = "") -> None:  # decoded YAML
         """Collect what differs from the defaults, and what is wrong."""
@@ -119,7 +102,12 @@ class _Conversion:
             if path in self._defaults:
                 self._read_one(path, value)
             elif any(known.startswith(f"{path}.") for known in self._defaults):
-                self.read({} if value is None else value, path)
+                if value is not None:
+                    self.read(value, path)
+                elif path in _WRITTEN_WHOLE:
+                    self._removed(path, "section")
+                else:  # Helm renders it only where nothing of the section is asked for
+                    self._draft.drop(path, "null: nothing of the section is used")
             else:
                 self._unknown(path, value)
 
@@ -133,24 +121,25 @@ class _Conversion:
             self._wrong(path, given, "a list" if isinstance(default, list) else "one value")
             return
         if given is None and not mapping and not isinstance(default, list):
-            self._errors.append(
-                finding(
-                    "invalid-value",
-                    f"null removes the chart's default {default!r}, and the chart then writes "
-                    "an object that is not valid",
-                    path=path,
-                    fix="Remove the key.",
-                )
-            )
+            self._removed(path, f"default {default!r}")
             return
         if given is None and isinstance(default, list):
             given = []  # which the chart's templates write alike, or leave out
-        value = _merged(default, given) if mapping else given
-        if not _same(value, default):
+        value = merged(default, given) if mapping else given
+        if same(value, default):
+            self._draft.drop(path, "the chart's default")
+        else:
             self._changed[path] = value
 
+    def _removed(self, path: str, what: str) -> None:
+        message = (
+            f"null removes the chart's {what}, and the chart then writes an object that is not "
+            "valid"
+        )
+        self.errors.append(finding("invalid-value", message, path=path, fix="Remove the key."))
+
     def _wrong(self, path: str, value: Any, expected: str) -> None:  # decoded YAML
-        self._errors.append(
+        self.errors.append(
             finding("wrong-type", f"expected {expected}, got {value!r}", path=path, value=value)
         )
 
@@ -163,7 +152,7 @@ class _Conversion:
             path, sorted(self._defaults), n=1, cutoff=0.75
         )
         hint = f"; did you mean {meant[0]}?" if meant else ""
-        self._errors.append(
+        self.errors.append(
             finding(
                 "unknown-key",
                 f"FSM's chart has no value {path}{hint}",
@@ -173,76 +162,74 @@ class _Conversion:
             )
         )
 
-    def refuse(self) -> None:
-        """Raise what cannot be converted."""
-        if self._errors:
-            raise FindingsError(tuple(self._errors))
-        asked = [
-            f"{path}={value!r}"
-            for path, value in self._changed.items()
-            if path in NOT_PROVIDED
-            or (path == "fsm.trafficInterceptionMode" and value == "NodeLevel")
-        ]
-        if asked:
-            raise NotProvidedError(f"not provided yet: {', '.join(asked)}")
-        secrets = [
-            f"{path} (it belongs into {SECRETS[path][1]})"
-            for path in self._changed
-            if path in SECRETS
-        ]
-        if secrets:
-            raise NotProvidedError(f"no setting takes a secret value: {', '.join(secrets)}")
-
     def settings(self, release_namespace: str) -> Converted:
-        """The settings, once nothing is left to refuse."""
-        self._set("fsmVersion", self._version)
+        """The settings, where nothing was wrong."""
+        draft = self._draft
+        draft.set("fsmVersion", self._version)
         if release_namespace != _NAMESPACE:
-            self._set("mesh.namespace", release_namespace)
+            draft.set("mesh.namespace", release_namespace)
         for path, value in self._changed.items():
             if path in WITHOUT_EFFECT:
                 self._without_effect(path, value, WITHOUT_EFFECT[path][1])
+            elif path in SECRETS:
+                self._secret(path)
+            elif path in NOT_PROVIDED:
+                self._not_provided(path, value)
             elif path in self._becoming:
                 self._become(path, value)
         self._interception_mode()
         self._registries()
         self._vault()
-        return Converted(self._settings, tuple(self._warnings))
+        return draft.done()
+
+    def _secret(self, path: str) -> None:
+        where = f"it belongs into {SECRETS[path][1]}"
+        message = "expected no value: no setting takes a secret"
+        self._draft.drop(path, f"a secret; {where}", finding(
+            "secret-value", message, path=path, fix=f"{where[0].upper()}{where[1:]}."
+        ))  # fmt: skip
+
+    def _not_provided(self, path: str, value: Any) -> None:
+        self._draft.drop(path, "not declared by a stack", finding(
+            "not-provided-yet",
+            f"not provided yet: {path}={value!r}",
+            path=path,
+            value=value,
+            fix="What runs of it stays as it is: a stack neither declares nor removes it.",
+        ))  # fmt: skip
 
     def _value(self, path: str) -> Any:  # decoded YAML
         return self._changed.get(path, self._defaults[path])
 
-    def _set(self, target: str, value: Any) -> None:  # decoded YAML
-        *sections, name = target.split(".")
-        place = self._settings
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
-
-    def _without_effect(self, path: str, value: Any, reason: str) -> None:  # decoded YAML
-        self._warnings.append(
-            finding("helm-value-ignored", f"no effect: {reason}", path=path, value=value)
+    def _without_effect(self, path: str, value: Any, reason: str) -> None:
+        self._draft.drop(
+            path,
+            f"no effect: {reason}",
+            finding("helm-value-ignored", f"no effect: {reason}", path=path, value=value),
         )
 
-    def _become(self, path: str, value: Any) -> None:  # decoded YAML
-        known = self._becoming[path]
+    def _become(self, path: str, value: Any) -> None:
+        known, draft = self._becoming[path], self._draft
         where_on = known.how in ("where_on", "where_on_optional")
         if where_on and not self._value(f"{path.rpartition('.')[0]}.enable"):
             self._without_effect(path, value, "the section is not enabled")
         elif known.how == "tag" and "@" in str(value):
             # So the chart's users pin Pipy's images, for which it has no digest.
             tag, _, digest = str(value).partition("@")
-            self._set(known.target, tag)
-            self._set(f"{known.target.removesuffix('tag')}digest", digest)
-        elif value != "" or known.how not in _EMPTY_IS_ABSENT:
-            self._set(known.target, self._converted(path, value, known.how))
+            draft.set(known.target, tag, path)
+            draft.set(f"{known.target.removesuffix('tag')}digest", digest, path)
+        elif value == "" and known.how in _EMPTY_IS_ABSENT:
+            draft.drop(path, "empty: not set")
+        else:
+            draft.set(known.target, self._converted(path, value, known.how), path)
 
-    def _converted(self, path: str, value: Any, how: How) -> Any:  # decoded YAML
+    def _converted(self, path: str, value: Any, how: How) -> Any:
         match how:
             case "tag":
                 return str(value)
             case "ports" | "texts":
                 entries, warnings = as_list(path, value, numbers=how == "ports")
-                self._warnings += warnings
+                self._draft.findings += warnings
                 return entries
             case "program" | "resources":
                 return self._resources(path, value, how == "program")
@@ -265,35 +252,57 @@ class _Conversion:
         return result
 
     def _interception_mode(self) -> None:
-        mode = self._changed.get("fsm.trafficInterceptionMode")
-        if mode is not None:
-            self._set("traffic.interceptionMode", mode)
+        path = "fsm.trafficInterceptionMode"
+        mode = self._changed.get(path)
+        if mode is None:
+            return
+        self._draft.set("traffic.interceptionMode", mode, path)
+        if mode == "NodeLevel":
+            self._draft.findings.append(
+                finding(
+                    "not-provided-yet",
+                    f"not provided yet: {path}={mode!r}",
+                    path=path,
+                    value=mode,
+                )
+            )
 
     def _registries(self) -> None:
         """Pipy's images have a registry of their own; an empty one is the control plane's."""
         base = self._value("fsm.image.registry")
         for section, target in (("sidecar", "images.pipy"), ("repoServer", "images.pipyRepo")):
-            registry = self._value(f"fsm.{section}.image.registry") or base
+            path = f"fsm.{section}.image.registry"
+            registry = self._value(path) or base
             if registry != base:
-                self._set(f"{target}.registry", registry)
-        registry, name, tag = (
-            self._value(f"fsm.serviceLB.image.{part}") for part in ("registry", "name", "tag")
-        )
+                self._draft.set(f"{target}.registry", registry)
+            if path in self._changed:
+                self._tell(path, f"{target}.registry" if registry != base else "images.registry")
+        paths = [f"fsm.serviceLB.image.{part}" for part in ("registry", "name", "tag")]
+        registry, name, tag = map(self._value, paths)
         image = f"{registry or base}/{name}:{tag}"
         if image != _SERVICE_LB_IMAGE:
-            self._set("serviceLB.image", image)
+            self._draft.set("serviceLB.image", image)
+        for path in paths:
+            if path in self._changed:
+                self._tell(path, "serviceLB.image")
+
+    def _tell(self, path: str, target: str) -> None:
+        self._draft.lines.append(Line(source=path, target=target))
 
     def _vault(self) -> None:
         """Vault's values count where Vault issues certificates only; plain HTTP is said then."""
-        provider = self._settings.get("certificateProvider", {})
+        draft = self._draft
+        provider = draft.settings.get("certificateProvider", {})
         if provider.get("kind") == "vault":
             # Ours is https by default, the chart's is http.
-            self._set("certificateProvider.vault.protocol", self._value("fsm.vault.protocol"))
+            draft.set("certificateProvider.vault.protocol", self._value("fsm.vault.protocol"))
             return
-        for path, value in self._changed.items():
-            if path.startswith("fsm.vault."):
+        ignored = [path for path in self._changed if path.startswith("fsm.vault.")]
+        draft.lines = [line for line in draft.lines if line.source not in ignored]
+        for path in ignored:
+            if path not in SECRETS:
                 reason = "fsm.certificateProvider.kind is not vault"
-                self._without_effect(path, value, reason)
+                self._without_effect(path, self._changed[path], reason)
         provider.pop("vault", None)
         if not provider:
-            self._settings.pop("certificateProvider", None)
+            draft.settings.pop("certificateProvider", None)
