@@ -129,7 +129,7 @@ def take_sections(
         same = value == at(usual, path)
         if path == "traffic.interceptionMode":
             same = value == _USUAL_MODE
-        elif canonical is not None:
+        elif path != _LOGGING_LEVEL and canonical is not None:  # Go leaves its 0 out, too
             same = at(canonical, path) == at(standard, path)
         source = named.get(path, f"spec.{path}")
         if same:
@@ -150,6 +150,7 @@ def _kept(spec: Json, draft: Draft) -> Json:
     """What may become a setting; an empty field that Go left out is said."""
     kept: Json = {}
     usual = defaults()
+    logs = at(spec, "observability.remoteLogging.enable")
     for path, value in leaves(spec):
         source = f"spec.{path}"
         if path.startswith(WRITTEN):
@@ -161,6 +162,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
             draft.drop(source, message, finding("mesh-config-key-ignored", message, path=source))
         elif path == CREDENTIALS:
             _credentials(value, draft)
+        elif path == _LOGGING_LEVEL and logs:
+            continue  # below
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")
         else:
@@ -169,8 +172,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
         section, usually = path.partition(".")[0], at(usual, path)
         if section in spec and at(spec, path) is None and usually not in (None, {}):
             put(kept, path, _zero(usually))
-    if at(spec, "observability.remoteLogging.enable") and at(spec, _LOGGING_LEVEL) is None:
-        put(kept, _LOGGING_LEVEL, 0)
+    if logs:
+        put(kept, _LOGGING_LEVEL, at(spec, _LOGGING_LEVEL) or 0)  # the stack would write 2
     return kept
 
 
