@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from operator import or_
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import beyond, jumps_of, require_loadable
-from fsm_stack.iptables.packet import Untouched, protocol_number, redirected_to, sent_to
+from fsm_stack.iptables.packet import (
+    Handed,
+    Untouched,
+    one_of,
+    protocol_number,
+    redirected_to,
+    sent_to,
+)
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -15,6 +21,8 @@ from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
     Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Jump,
     Multiport,
@@ -38,12 +46,15 @@ from fsm_stack.iptables.sets.ranges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
+    from fsm_stack.iptables.rule import Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
-# Inside a chain: no rule has answered yet, and one has said RETURN.
+# Inside a chain: no rule has answered yet, and one has said RETURN. Where a rule may apply that
+# nobody here decides, the value is the frozen set of all answers that can be.
 OPEN: Final = None
 _RETURNED: Final = "returned"
+# Whether a rule matches, beside True and False: within its limits, and the rest is not decided.
+_PERHAPS: Final = "perhaps"
 # Axis name to its first point and its end.
 WHOLE: Final = {name: (first, end) for name, first, end in AXES}
 DESTINATION: Final = "destination"
@@ -52,6 +63,16 @@ _LACKING: Final = {OUTPUT: InInterface, PREROUTING: OutInterface}
 _NOTHING: Final = Destination(cidr="0.0.0.0/0", negated=True)
 
 Limits = dict[str, list["Interval"]]
+_Decidable = (
+    Protocol
+    | Source
+    | Destination
+    | InInterface
+    | OutInterface
+    | DestinationPort
+    | Multiport
+    | UidOwner
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +152,8 @@ def _seen(rule: Rule, hook: str) -> Rule:
 
 
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
+    if isinstance(value, frozenset):
+        return one_of({_finally(one) for one in value})
     return Untouched() if value is OPEN or value == _RETURNED else value
 
 
@@ -142,13 +165,40 @@ def chain_diagram(
         groups = same_target_groups(chains[name])
         answers = [group_answer(builder, chains, group, done) for group in groups]
         whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
-        done[name] = builder.convert(lambda value: OPEN if value == _RETURNED else value, whole)
+        done[name] = builder.convert(_given_back, whole)
     return done[name]
+
+
+def _given_back(value: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """A chain's answer to who jumped to it."""
+    if isinstance(value, frozenset):
+        return either(*(_given_back(one) for one in value))
+    return OPEN if value == _RETURNED else value
 
 
 def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's values
     """What two neighbouring parts of a chain make of a packet."""
-    return then if now is OPEN else now
+    if now is OPEN:
+        return then
+    return either(*(now - {OPEN}), then) if is_open(now) else now
+
+
+def is_open(value: Any) -> bool:  # noqa: ANN401  # a diagram's value
+    """Whether the rules that follow may be met."""
+    return value is OPEN or (isinstance(value, frozenset) and OPEN in value)
+
+
+def either(*answers: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """The value when each of these can be."""
+    among = frozenset().union(
+        *(one if isinstance(one, frozenset) else frozenset({one}) for one in answers)
+    )
+    return among if len(among) > 1 else next(iter(among))
+
+
+def matches_one(one: Any, two: Any) -> Any:  # noqa: ANN401  # True, False or perhaps
+    """Whether one of two rules matches."""
+    return True if one is True or two is True else one or two
 
 
 def folded(builder: Diagrams, how: Callable[[Any, Any], Any], parts: Sequence[Node]) -> Node:
@@ -169,7 +219,14 @@ def group_answer(
     """What neighbouring rules that share a target make of every packet."""
     answer = _answer(builder, chains, group[0].target, done)
     chosen = matching(builder, group)
-    return builder.combine(lambda hit, fate: fate if hit else OPEN, chosen, answer)
+    return builder.combine(_when, chosen, answer)
+
+
+def _when(hit: Any, fate: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """What a rule makes of a packet that it matches, does not, or may match."""
+    if hit is True:
+        return fate
+    return either(fate, OPEN) if hit else OPEN
 
 
 def _answer(
@@ -190,6 +247,8 @@ def _answer(
             constant = builder.constant(sent_to(target.to))
         case Jump():
             constant = chain_diagram(builder, chains, target.chain, done)
+        case ForeignTarget():
+            constant = builder.constant(OPEN if target.goes_on else Handed(target.text))
         case _:
             assert_never(target)
     return constant
@@ -210,7 +269,7 @@ def same_target_groups(rules: Iterable[Rule]) -> list[list[Rule]]:
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
-    """True where any of the rules matches.
+    """True where any of the rules matches, ``perhaps`` where one may.
 
     Rules that differ in their destination only are merged by sorting; the rest one by one.
     """
@@ -220,19 +279,25 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         if limits is None:
             continue
         ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
-        key = tuple((name, tuple(limits[name])) for name in sorted(limits))
+        value = _PERHAPS if rule.foreign else True
+        key = (value, *((name, tuple(limits[name])) for name in sorted(limits)))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [
-        builder.box({**limits, DESTINATION: merged(ranges)}, value=True, other=False)
-        for limits, ranges in shapes.values()
+        builder.box({**limits, DESTINATION: merged(ranges)}, value=key[0], other=False)
+        for key, (limits, ranges) in shapes.items()
     ]
-    return folded(builder, or_, boxes or [builder.constant(value=False)])
+    return folded(builder, matches_one, boxes or [builder.constant(value=False)])
 
 
 def rule_limits(rule: Rule) -> Limits | None:
-    """Axis name to the intervals a rule allows; None: no packet can match it."""
+    """Axis name to the intervals a rule allows; None: no packet can match it.
+
+    A match that nobody here decides limits nothing.
+    """
     limits: Limits = {}
     for match in rule.matches:
+        if isinstance(match, ForeignMatch):
+            continue
         axis, intervals = _intervals(match)
         if match.negated:
             intervals = complement(intervals, *WHOLE[axis])
@@ -244,7 +309,7 @@ def rule_limits(rule: Rule) -> Limits | None:
     return limits
 
 
-def _intervals(match: Match) -> tuple[str, list[Interval]]:
+def _intervals(match: _Decidable) -> tuple[str, list[Interval]]:
     match match:
         case Protocol():
             number = protocol_number(match.name)
