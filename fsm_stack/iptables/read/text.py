@@ -149,9 +149,10 @@ def read(text: str) -> Reading:
             f"this is {_LISTINGS[head]}, which does not have the rules in full: run iptables-save "
             "-t nat, or iptables -t nat -S, in the pod's network namespace, and give its output"
         )
-    if (document := _document(lines)) is not None:
+    if any(map(_called, lines)):
         # A dump out of a terminal has them, too; there they mean nothing.
         _require_no_carriage_returns(written)
+    if (document := _document(lines)) is not None:
         body, around, expanded = document
         return _reading("restore", TableReader(body, first, shell=expanded).read(), around)
     if head in _RESTORES:

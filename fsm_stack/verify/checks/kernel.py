@@ -6,6 +6,7 @@ Nothing of the API tells them. Without them only a second run of the init contai
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
@@ -63,6 +64,8 @@ def in_kernel(context: Context) -> Iterator[Finding]:
     if len(context.pods) != 1:
         raise NotRun(f"--rules is of one pod, and {len(context.pods)} were asked about")
     (pod,) = context.pods
+    for item in live.findings:
+        yield item.at(path=place(pod))
     for item in doubled_jumps(live.ruleset):
         yield replace(item.at(path=place(pod)), fix=restart_of(pod, context))
     for item in _compared(_loaded(pod, context), live.ruleset, pod):
@@ -74,7 +77,7 @@ def _suspected(context: Context) -> Iterator[Finding]:
         (pod, init.restarts)
         for pod in context.pods
         if (init := init_container(pod, context)) and init.restarts and not pod.over
-        if not _undone(init)
+        if _doubles(init)
     ]
     if not repeated:
         for pod in context.pods if len(context.pods) == 1 else ():
@@ -101,14 +104,19 @@ def _require_rules(pod: Pod, context: Context) -> None:
         raise ran_to_its_end(pod)
 
 
-def _undone(init: Container) -> bool:
-    """Whether the run before left nothing behind: iptables-restore loads all of a script or none.
+def _doubles(init: Container) -> bool:
+    """Whether a second run can leave every jump twice.
 
-    The documents' scripts of one command a rule leave what stood before the one that failed.
+    iptables-restore loads all of a script or none, so that a run that failed left nothing behind.
+    The documents' scripts of one command a rule stop at their first ``-N`` when the chain is there.
     """
-    reading = reading_of(init.script or "")
-    whole = not isinstance(reading, str) and reading.dialect == "restore"
-    return whole and bool(init.last.exit_code)
+    script = init.script or ""
+    reading = reading_of(script)
+    if not isinstance(reading, str) and reading.dialect == "restore":
+        return not init.last.exit_code
+    lines = [line.strip() for line in script.splitlines() if line.strip()]
+    chained = all(one.endswith("&&") or two.startswith("&&") for one, two in pairwise(lines))
+    return not (chained and lines and " -N " in lines[0].partition("&&")[0])
 
 
 def _loaded(pod: Pod, context: Context) -> Ruleset:
