@@ -173,9 +173,10 @@ def rules_of(chain: str, *more: str) -> st.SearchStrategy[list[str]]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_kernel_does_one_of_what_is_told(pod: Network, backend: Backend) -> None:
-    packets = (*PACKETS[:6], out("198.18.7.7", 443), out("198.19.9.9", uid=0))
+    # None to 127.0.0.1: rewritten to another host it keeps its source, and nobody can answer it.
+    packets = (*PACKETS[:5], out("198.18.7.7", 443), out("198.19.9.9", uid=0))
 
-    @settings(max_examples=25, deadline=None, derandomize=True, database=None,
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None,
               phases=(Phase.generate, Phase.shrink),
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.tuples(rules_of("OUTPUT", "-j A", "-j B"), rules_of("A", "-j B"), rules_of("B")))
