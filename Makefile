@@ -46,6 +46,8 @@ check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings a
 	$(BIN)/fsm-stack schema --check
 	$(BIN)/fsm-stack validate --all --fail-on warning --without-release-assets
 	$(BIN)/fsm-stack render --all --check --without-release-assets
+	$(BIN)/fsm-stack contracts
+	$(BIN)/fsm-stack diff --all-stacks
 	$(BIN)/python tools/locks.py --check
 
 format: $(DEV) ## Format the code

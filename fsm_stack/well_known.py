@@ -32,6 +32,9 @@ RESERVED_PORTS: Final[dict[int, str]] = {
     HEALTHCHECK_PORT: "the health-check helper, which bypasses the sidecar",
 }
 
+# Bytes of a ConfigMap. Source: k8s.io/kubernetes pkg/apis/core, MaxSecretSize, for both kinds.
+CONFIG_MAP_MAX: Final = 1024 * 1024
+
 # Destinations of one multiport match. Source: Linux uapi xt_multiport.h, XT_MULTI_PORTS.
 MULTIPORT_MAX: Final = 15
 

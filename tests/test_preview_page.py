@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from fsm_stack.cli.coverage import picture
 from fsm_stack.cli.main import cli
+from fsm_stack.project.rules_source import of_stack
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "preview.md").read_text(encoding="utf-8")
@@ -42,3 +45,9 @@ def test_every_option_of_the_page_exists() -> None:
     }
     assert len(options) == 9
     assert {option for option in options if option not in helped} == set()
+
+
+def test_the_picture_is_of_the_committed_environment() -> None:
+    """Drawn as of a day, since an entry that ends is marked once it is past."""
+    shown = (ROOT / "docs" / "pictures" / "coverage-prod.svg").read_text(encoding="utf-8")
+    assert shown == picture(of_stack(ROOT, "prod"), date(2026, 11, 28))

@@ -9,10 +9,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.archives import written_archive
+from tests.archives import index, pack, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,14 +42,21 @@ def project(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("rendered", "examples", "docs/examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    written_archive(tmp_path)  # as helm pull leaves it
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A chart repository on loopback stands in for FSM's."""
+    with served({"/index.yaml": index("1.5.1"), "/fsm-1.5.1.tgz": pack()}) as server:
+        monkeypatch.setenv("FSM_STACK_CHART_REPOSITORY", server.address)
+        yield
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
     words[0] = str(PROGRAM)
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120"}
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "no_proxy": "127.0.0.1"}
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -102,8 +113,10 @@ def test_the_saved_mesh_of_readme_has_findings(project: Path) -> None:
     assert "the init container has not loaded the rules [pod-init]" in done.stdout
 
 
-# verify needs a cluster, or finds what is there to find, as lint does.
-RUN = [c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (verify|lint)", c)]
+# verify needs a cluster, or finds what is there to find, as lint does; diff needs a repository.
+RUN = [
+    c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (verify|lint|diff)", c)
+]
 
 
 @pytest.mark.parametrize("command", RUN)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from operator import eq
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import chosen, draw, source_options, svg_option
+from fsm_stack.cli.options import chosen, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Direction, Verdict
@@ -32,7 +34,7 @@ _DIRECTIONS: Final[tuple[Direction, ...]] = ("outbound", "inbound")
 
 @click.command(cls=Verb, short_help="Say what goes through the sidecar and what does not.")
 @source_options
-@svg_option
+@svg_option("Also draw it into FILE: in three lanes, the stack's own entries by name.")
 @output_option
 def coverage(stack: str | None, *, svg: Path | None, **options: Any) -> None:  # noqa: ANN401  # of the source
     """Say what goes through the sidecar and what does not, exactly, in addresses and ports.
@@ -43,8 +45,25 @@ def coverage(stack: str | None, *, svg: Path | None, **options: Any) -> None:  #
     rules = chosen(stack, **options)
     found = _fates(rules)
     if svg is not None:
-        draw(rules, svg, title=f"{rules.name}: what goes through the sidecar")
+        from fsm_stack.project.files import write_file
+
+        write_file(svg, picture(rules, datetime.now(UTC).date()).encode())
     emit(_plain(rules, found), _lines(rules, found))
+
+
+def picture(rules: RulesSource, today: date) -> str:
+    """What happens to all traffic, in lanes, with the stack's own entries as of a day."""
+    from fsm_stack.cli.rules import family_text
+    from fsm_stack.iptables.picture.draw import lanes_svg
+    from fsm_stack.iptables.picture.lanes import lanes
+    from fsm_stack.iptables.sets.decisions import decisions
+
+    return lanes_svg(
+        lanes(decisions(rules.loadable()), rules.notes(today)),
+        title=f"{rules.name}: what goes through the sidecar",
+        subtitle=family_text(rules),
+        named=rules.named_ranges(),
+    )
 
 
 Fates = dict["Verdict", tuple["Region", ...]]
@@ -124,24 +143,13 @@ def _region_lines(region: Region) -> list[str]:
 
 def _parts(region: Region) -> dict[str, str]:
     """What limits a region, by name, as text; what does not limit it is left out."""
-    from fsm_stack.iptables.sets import reach as text
-    from fsm_stack.iptables.sets.diagram import AXES
+    from fsm_stack.iptables.sets.reach import set_text
 
-    whole = {name: ((first, end),) for name, first, end in AXES}
-    parts = {
-        "protocol": (region.protocols, whole["protocol"], text.protocols_text),
-        "via": (region.interfaces, whole["interface"], text.interfaces_text),
-        "uid": (region.uids, whole["uid"], text.uids_text),
-        "from": (region.sources, whole["source"], text.addresses_text),
-        "to": (region.destinations, whole["destination"], text.addresses_text),
-        "port": (region.ports, whole["port"], text.numbers_text),
-    }
-    named = {"via": "via ", "uid": "uid "}
-    return {
-        name: named.get(name, "") + as_text(intervals)
-        for name, (intervals, all_of_it, as_text) in parts.items()
-        if intervals != all_of_it
-    }
+    named = {"protocol": "protocols", "via": "interfaces", "uid": "uids", "from": "sources",
+             "to": "destinations", "port": "ports"}  # fmt: skip
+    marked = {"via": "via ", "uid": "uid "}
+    texts = {name: set_text(region, of) for name, of in named.items()}
+    return {name: marked.get(name, "") + text for name, text in texts.items() if text != "any"}
 
 
 def _short(text: str) -> str:

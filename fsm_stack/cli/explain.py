@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fsm_stack.cli.verb import Verb, emit, leave, output_option
+from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import harmless
@@ -74,19 +75,27 @@ def _explain_text(name: str) -> None:
 
     text = _read(name)
     known = tuple(causes(text))
-    plain = [{"means": one.means, "fix": one.fix, "line": harmless(one.line)} for one in known]
+    plain = [
+        {"means": _shown(one.means), "fix": _shown(one.fix), "line": _shown(one.line)}
+        for one in known
+    ]
     lines = [
         line
         for one in known
         for line in (
-            f"cause: {harmless(one.means)}",
-            f"  seen: {harmless(one.line, limit=None)}",
-            f"  fix:  {harmless(one.fix, limit=None)}",
+            f"cause: {_shown(one.means)}",
+            f"  seen: {_shown(one.line)}",
+            f"  fix:  {_shown(one.fix)}",
         )
     ]
-    said = harmless(telling_line(text, None)) or "nothing"
+    said = _shown(telling_line(text, None)) or "nothing"
     emit(plain, lines or [f"no known cause; what tells most: {said}"])
     leave(failed=not known)
+
+
+def _shown(text: str) -> str:
+    """A line of a pasted text: whole, and without credentials."""
+    return harmless(without_credentials(text), limit=None)
 
 
 def _read(name: str) -> str:

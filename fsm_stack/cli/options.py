@@ -128,14 +128,14 @@ def source_options(function: _Function) -> _Function:
     return click.argument("stack", type=StackName(), required=False, metavar="[STACK]")(function)
 
 
-def svg_option(function: _Function) -> _Function:
+def svg_option(help_text: str) -> Callable[[_Function], _Function]:
     """``--svg``."""
     return click.option(
         "--svg",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Also draw it into FILE.",
-    )(function)
+        help=help_text,
+    )
 
 
 def chosen(
@@ -166,8 +166,8 @@ def chosen(
 
 
 def draw(source: RulesSource, file: Path, *, title: str, trace: Trace | None = None) -> None:
-    """Write a picture of the rules, and of a connection's way through them."""
-    from fsm_stack.iptables.picture import picture
+    """Write a picture of the chains, and of a connection's way through them."""
+    from fsm_stack.iptables.picture.chains import chains_svg
     from fsm_stack.project.files import write_file
 
-    write_file(file, picture(source.loadable(), title=title, trace=trace).encode())
+    write_file(file, chains_svg(source.loadable(), title=title, trace=trace).encode())

@@ -1,7 +1,8 @@
-"""``fsm-stack render`` and ``vendor``: a stack's files for Git; a release's Pipy scripts."""
+"""``fsm-stack render``: a stack's objects and scripts as files for Git."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from fsm_stack.gitops.directory import Written
     from fsm_stack.gitops.rendering import Rendering, Stale
     from fsm_stack.project.project import Project, Stack
-    from fsm_stack.project.release_asset import Vendored
 
 _DIFFS: Final = 10
 _COLORS: Final = {"+": "green", "-": "red"}
@@ -118,7 +118,7 @@ def _left_out(done: Outcome) -> str:
         return f"not compared: {path}, the Pipy scripts of FSM {version}"
     return (
         f"left out: {path}; this tree is for review, the controller does not start with it alone. "
-        f"Mend: fsm-stack vendor fsm-{version}.tgz"
+        f"Mend: fsm-stack vendor --version {version}"
     )
 
 
@@ -193,7 +193,7 @@ def render(
     """
     project, loaded = load(project_dir, stacks, everything=everything)
     _refuse([item for stack in loaded for item in stack.findings], fail_on)
-    root = project_dir / output_dir if output_dir else project.directory / "rendered"
+    root = _root(project, output_dir)
     planned = _plan(project, loaded, root if check else None, without=without_release_assets)
     outcomes = [_do(project, stack, made, root, check=check) for stack, made in planned]
     orphans = () if stacks else _orphans(project, root)
@@ -204,11 +204,21 @@ def render(
     leave(failed=check and (bool(orphans) or any(done.stale for done in outcomes)))
 
 
+def _root(project: Project, output_dir: Path | None) -> Path:
+    """Where the stacks' directories are; nothing is written through a link."""
+    from fsm_stack.project.files import require_no_link
+
+    named = project.start / output_dir if output_dir else project.directory / "rendered"
+    root = Path(os.path.abspath(named))  # noqa: PTH100  # which follows no link
+    require_no_link(root, project.directory, shown=project.shown(root))
+    return root
+
+
 def _orphans(project: Project, root: Path) -> tuple[str, ...]:
     from fsm_stack.gitops.directory import orphans
 
     found = orphans(root, project.stacks())
-    return tuple(project.shown(root.resolve() / name) for name in found)
+    return tuple(project.shown(root / name) for name in found)
 
 
 def _refuse(findings: list[Finding], fail_on: str) -> None:
@@ -245,7 +255,7 @@ def _plan(
 
 def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: bool) -> Outcome:
     """Write or compare one stack's directory."""
-    target = root.resolve() / stack.name
+    target = root / stack.name
     shown = project.shown(target)
     if not check:
         from fsm_stack.gitops.directory import write
@@ -257,42 +267,3 @@ def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: b
     unknown = (made.left_out,) if made.left_out and made.listed else ()
     stale = compare(target, made.files, shown=shown, unknown=unknown)
     return Outcome(stack=stack, made=made, directory=shown, stale=stale)
-
-
-@click.command(cls=Verb, short_help="Take the Pipy scripts out of an FSM chart archive.")
-@click.argument("archive", type=click.Path(path_type=Path), metavar="ARCHIVE")
-@click.option("--sha256", metavar="HEX", help="The archive's SHA-256, as its publisher gives it.")
-@click.option("--version", metavar="VERSION", help="The FSM release that it must be, as 1.5.1.")
-@output_option
-@project_option
-def vendor(archive: Path, sha256: str | None, version: str | None, project_dir: Path) -> None:
-    """Take the Pipy scripts out of ARCHIVE, FSM's Helm chart fsm-<version>.tgz.
-
-    They go to releases/<version>/ with the digests of both. The first archive of a version is
-    recorded; another one is refused from then on. Nothing is downloaded.
-    """
-    from fsm_stack.project import release_asset
-    from fsm_stack.project.project import find_project
-
-    project = find_project(project_dir)
-    done = release_asset.vendor(
-        project.directory, project_dir / archive, sha256=sha256, version=version,
-        shown=str(archive),
-    )  # fmt: skip
-    plain_done = {**done.record.as_json(), "directory": done.directory, "first": done.first}
-    emit(plain_done, _vendored_lines(done))
-
-
-def _vendored_lines(done: Vendored) -> tuple[str, ...]:
-    record = done.record
-    taken = f"fsm {record.version}: {done.directory}/scripts.tar.gz, {record.scripts_size} bytes"
-    digest = f"SHA-256 of the scripts: {record.scripts_sha256}"
-    if not done.first:
-        return (taken, digest, "The archive is the recorded one.")
-    checked = "as given with --sha256" if done.given else "compare it with its publisher's"
-    return (
-        taken,
-        digest,
-        f"The archive's SHA-256 is recorded, {checked}: {record.chart_sha256}",
-        f"Next: git add {done.directory}, then fsm-stack render --all",
-    )

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import profile_option, stack_argument, system_option
+from fsm_stack.cli.options import (
+    draw,
+    profile_option,
+    stack_argument,
+    svg_option,
+    system_option,
+)
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -35,13 +41,13 @@ _COLUMN_MAX: Final = 80
 
 def entries_of(source: RulesSource) -> Mapping[int, tuple[Bypass, ...]]:
     """The stack's own entries behind each rule, by the rule's place in the script."""
-    if source.settings is None:
-        return {}
     from datetime import UTC, datetime
 
-    from fsm_stack.redirection.origins import behind, declared
+    known = source.notes(datetime.now(UTC).date())
+    if known is None:
+        return {}
+    from fsm_stack.redirection.origins import behind
 
-    known = declared(source.settings, source.profile, datetime.now(UTC).date())
     steps = source.reading.ruleset.steps
     return {index: behind(step.rule, known) for index, step in enumerate(steps)}
 
@@ -119,6 +125,7 @@ def family_text(source: RulesSource) -> str:
     help="The chains and the order of the documents of 2021; expects --dialect commands.",
 )
 @click.option("--script-only", is_flag=True, help="The script's bytes and nothing else.")
+@svg_option("Also draw the chains into FILE.")
 @output_option
 @project_option
 def rules(
@@ -128,6 +135,7 @@ def rules(
     dialect: str,
     document_chains: bool,
     script_only: bool,
+    svg: Path | None,
     project_dir: Path,
 ) -> None:
     """Show the rules that a STACK's pods get, each with its reason.
@@ -143,6 +151,8 @@ def rules(
     if document_chains and dialect != "commands":
         raise click.UsageError("--document-chains: expected --dialect commands")
     source = _in_dialect(of_stack(project_dir, stack, profile), dialect, document_chains)
+    if svg is not None:
+        draw(source, svg, title=f"{source.name}: chains")
     script = source.text.removesuffix("\n").split("\n")
     count = len(source.reading.ruleset.steps)
     head = f"{source.name}: {count} rules; {family_text(source)}"
@@ -175,9 +185,10 @@ _DIALECTS: Final = {
 @click.command(cls=Verb, short_help="Say what a script or a dump of rules means.")
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE|-")
 @system_option
+@svg_option("Also draw the chains into FILE.")
 @fail_on_option
 @output_option
-def read(file: str, *, system: str | None, fail_on: str) -> None:
+def read(file: str, *, system: str | None, svg: Path | None, fail_on: str) -> None:
     """Say what a script or a dump of rules means: whose it is, what it excludes, what is wrong.
 
     FILE is an init container's script, iptables-save, iptables -S, chained iptables commands, or
@@ -189,6 +200,8 @@ def read(file: str, *, system: str | None, fail_on: str) -> None:
 
     source = of_script(file, system)
     findings = source.placed(lint_reading(source.reading))
+    if svg is not None:
+        draw(source, svg, title=f"{source.name}: chains")
     emit(_plain_reading(source, findings), _read_lines(source, findings))
     leave(failed=stops(findings, fail_on))
 

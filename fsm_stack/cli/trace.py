@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -10,11 +10,15 @@ from fsm_stack.cli.options import Address, Endpoint, chosen, draw, source_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
     from fsm_stack.project.rules_source import RulesSource
     from fsm_stack.settings.effective import Bypass
+
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
 class TraceReport:
@@ -222,25 +226,35 @@ PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "
                     "esp", "ah")  # fmt: skip
 
 
+def packet_options(function: _Function) -> _Function:
+    """``--to`` and what else says which connection is meant; :func:`packet_of` reads them."""
+    for option in (
+        click.option("--interface", default="", metavar="NAME",
+                     help="It leaves or enters through this one.  [default: lo for the pod's own "
+                     "addresses, else eth0]"),
+        click.option("--protocol", type=click.Choice(PROTOCOLS), default="tcp",
+                     show_default=True, help="Its protocol."),
+        click.option("--inbound", is_flag=True,
+                     help="It enters the pod; otherwise the pod makes it."),
+        click.option("--uid", type=click.IntRange(0, UID_MAX),
+                     help="The user of the process that connects; 1500 is the sidecar.  "
+                     f"[default: {APPLICATION_UID}]"),
+        click.option("--from", "source", type=Address(), help="Where it comes from."),
+        click.option("--to", "to", type=Endpoint(), required=True, metavar="ADDRESS:PORT",
+                     help="Where it goes, as iptables sees it; an IPv6 address in brackets."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 @click.command(cls=Verb, short_help="Say what happens to one connection, and by which rule.")
 @source_options
-@click.option("--to", "to", type=Endpoint(), required=True, metavar="ADDRESS:PORT",
-              help="Where it goes, as iptables sees it; an IPv6 address in brackets.")  # fmt: skip
-@click.option("--from", "source", type=Address(), help="Where it comes from.")
-@click.option("--uid", type=click.IntRange(0, UID_MAX),
-              help="The user of the process that connects; 1500 is the sidecar.  "
-              f"[default: {APPLICATION_UID}]")  # fmt: skip
-@click.option("--inbound", is_flag=True, help="It enters the pod; otherwise the pod makes it.")
-@click.option("--protocol", type=click.Choice(PROTOCOLS), default="tcp", show_default=True,
-              help="Its protocol.")  # fmt: skip
-@click.option("--interface", default="", metavar="NAME",
-              help="It leaves or enters through this one.  [default: lo for the pod's own "
-              "addresses, else eth0]")  # fmt: skip
+@packet_options
 @click.option("--pod-ip", type=Address(), help="The pod's own address.")
 @click.option("--resolves-to", type=Address(),
               help="Where the sidecar connects to for it: a service's endpoint.")  # fmt: skip
 @click.option("--all-rules", is_flag=True, help="Show the rules that did not apply, too.")
-@svg_option
+@svg_option("Also draw its way through the chains into FILE.")
 @output_option
 def trace(
     stack: str | None,
@@ -265,7 +279,7 @@ def trace(
     from fsm_stack.iptables.judge.simulate import trace as walk
     from fsm_stack.iptables.packet import Pod
 
-    packet = _packet(to, options)
+    packet = packet_of(to, options)
     if resolves_to and packet.direction == "inbound":
         raise click.UsageError("--resolves-to: expected a connection that the pod makes")
     rules = chosen(stack, **options)
@@ -278,7 +292,7 @@ def trace(
     emit(report.plain(all_rules=all_rules), report.lines(all_rules=all_rules))
 
 
-def _packet(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
+def packet_of(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
     """The packet that the options describe; they are taken out."""
     from fsm_stack.iptables.judge.loadable import match_refusals
     from fsm_stack.iptables.packet import WITH_PORTS

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError
+from fsm_stack.errors import CouldNotCheckError, FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
@@ -36,6 +35,10 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run the verb; its errors become messages and exit codes."""
+        try:
+            os.getcwd()  # noqa: PTH109  # only whether it is there
+        except OSError:
+            complain(InputError("the working directory is gone: change to another"), BAD_INPUT)
         try:
             return super().invoke(ctx)
         except FindingsError as error:
@@ -152,46 +155,16 @@ def wants_json() -> bool:
 
 
 def emit(plain: object, lines: Iterable[str]) -> None:
-    """Print the report, as JSON or as text.
-
-    A reader that closes the pipe early (``| head``) changes nothing: the verb goes on, and ends
-    with its own exit code. So it is without any standard output.
-
-    Raises:
-        FileError: what is behind standard output takes no more, a full disk for example.
-    """
+    """Print the report, as JSON or as text."""
     if wants_json():
         lines = (json.dumps(plain, indent=2, ensure_ascii=False),)
     stream(f"{line}\n" for line in lines)
 
 
 def stream(texts: Iterable[str]) -> None:
-    """Print texts as they come, to the last one; :func:`emit` says what a closed pipe means.
-
-    Raises:
-        FileError: what is behind standard output takes no more, a full disk for example.
-    """
+    """Print texts as they come, to the last one, also where nobody reads them any more."""
     for text in texts:
-        try:
-            click.echo(text, nl=False)
-        except OSError as error:
-            _print_no_more(error)
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
-        _print_no_more(error)
-
-
-def _print_no_more(error: OSError) -> None:
-    # What is still buffered must not fail again when the interpreter ends.
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, sys.stdout.fileno())
-    os.close(sink)
-    if not isinstance(error, BrokenPipeError):
-        from fsm_stack.project.files import FileError
-
-        raise FileError(f"cannot write standard output: {error.strerror}") from error
+        click.echo(text, nl=False)
 
 
 def complain(error: Exception, code: int) -> NoReturn:

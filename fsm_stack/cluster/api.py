@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
+from fsm_stack.credentials import HIDDEN, without_credentials
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.snapshot.allow_pod import POD_FIELDS
 from fsm_stack.snapshot.shape import mapping
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 
 PAGE: Final = 500  # objects; what kubectl asks for
+# Kubernetes is made for 150,000 pods. A page may be short, or empty, where a selector is used.
+ITEMS_MAX: Final = 1_000_000
+PAGES_MAX: Final = 10_000
+# A page of 500 large pods has half a million; each becomes an object of up to a hundred bytes.
+VALUES_MAX: Final = 5_000_000
 ATTEMPTS: Final = 3
+_SECRET_MIN: Final = 8  # characters
 _WAIT_MAX: Final = 5.0
 _GONE, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 410, 401, 403, 404, 429
 _OK, _SERVER_ERROR = 200, 500
@@ -64,11 +71,27 @@ class Answer:
         code: the HTTP status.
         headers: of the answer.
         pieces: reads the rest; raises OSError as the request itself does.
+        secrets: what was sent and no report may hold, though a server may echo it.
     """
 
     code: int
     headers: Mapping[str, str]
     pieces: Callable[[], Iterable[bytes]]
+    secrets: frozenset[bytes] = frozenset()
+
+    def content(self) -> bytes:
+        """The rest as a whole, without secrets."""
+        content = b"".join(self.pieces())
+        for secret in self.secrets:
+            if secret in content:
+                content = content.replace(secret, HIDDEN.encode())
+        return content
+
+
+def secrets(values: Iterable[str]) -> frozenset[bytes]:
+    """What is secret of headers: ``Bearer x`` has ``x``; a few characters would be in any text."""
+    words = (value.split()[-1] for value in values if value.split())
+    return frozenset(word.encode() for word in words if len(word) >= _SECRET_MIN)
 
 
 class Get(Protocol):
@@ -91,6 +114,7 @@ class Cluster:
         server: the API server's address.
         namespace: the context's own, for names without one.
         get: the door to the network.
+        about: the same door, where a list's objects are to come without anything but metadata.
         sleep: waits between attempts.
         down: why the server is given up; empty: it is not.
     """
@@ -99,6 +123,7 @@ class Cluster:
     server: str
     namespace: str
     get: Get = field(repr=False)
+    about: Get | None = field(default=None, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     down: str = ""
     answered: bool = False
@@ -126,7 +151,7 @@ class Cluster:
             last = attempt == attempts
             try:
                 answer = self.get(url)
-                content = b"".join(answer.pieces())
+                content = answer.content()
             except OSError as error:
                 if last:
                     return self._gave_up(error, attempts)
@@ -155,8 +180,12 @@ class Cluster:
         first: dict[str, str | int] = {"limit": PAGE, **query}
         page = self.read(path, **first)
         again = True
+        walked: set[str] = set()
+        count = 0
         with ThreadPoolExecutor(max_workers=1) as ahead:
             while following := str(mapping(page.get("metadata")).get("continue") or ""):
+                count += len(_items(page, path))
+                _require_end(path, following, walked, count)
                 coming = ahead.submit(self.read, path, **first, **{"continue": following})
                 yield from _items(page, path)
                 try:
@@ -165,8 +194,13 @@ class Cluster:
                     if refused.code != _GONE or not again:
                         raise
                     again = False
+                    walked, count = set(), 0
                     page = self.read(path, **first)
         yield from _items(page, path)
+
+    def metadata(self, path: str, **query: str | int) -> Iterator[Json]:
+        """The objects of a list, their metadata alone: no Secret's content leaves the server."""
+        return replace(self, get=self.about or self.get).pages(path, **query)
 
     def _gave_up(self, error: OSError, attempts: int) -> bytes:
         reason = str(error) or type(error).__name__
@@ -187,7 +221,19 @@ class Cluster:
                 f"context {self.context}: {self.server} does not accept the credentials "
                 "(401 Unauthorized): log in again"
             )
-        return Refused(message, code=code)
+        return Refused(without_credentials(message), code=code)
+
+
+def _require_end(path: str, following: str, walked: set[str], count: int) -> None:
+    """Refuse a list that never ends, or that is longer than any cluster's."""
+    if following in walked:
+        why = "the server leads from a page to one that was read: the list has no end"
+        raise Refused(f"{path}: {why}", code=0)
+    walked.add(following)
+    if len(walked) >= PAGES_MAX:
+        raise Refused(f"{path}: a list of more than {PAGES_MAX} pages", code=0)
+    if count > ITEMS_MAX:
+        raise Refused(f"{path}: a list of more than {ITEMS_MAX} objects", code=0)
 
 
 def _items(page: Json, path: str) -> list[Json]:
@@ -222,10 +268,13 @@ def decoded(content: bytes) -> Json:
     """
     from pydantic_core import from_json  # noqa: PLC0415  # twice as fast as json
 
+    # Each value but the first follows one of these; those inside of text are counted with them.
+    if sum(map(content.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise ValueError(f"an answer of too many values: expected at most {VALUES_MAX}")
     try:
         if content.startswith(_PODS) and (pods := _pods(content)) is not None:
             return pods
-        value = from_json(content)
+        value = from_json(content, allow_inf_nan=False)
     except ValueError:
         raise ValueError("an answer that is no JSON, or is cut off") from None
     if not isinstance(value, dict):

@@ -7,16 +7,18 @@ in-cluster accounts). Its models are not used: they would cost more than the lis
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
-from fsm_stack.cluster.api import Answer, Cluster
+from fsm_stack.cluster.api import Answer, Cluster, secrets
 from fsm_stack.cluster.kubeconfig import read_kubeconfig
+from fsm_stack.credentials import without_credentials, without_user
 from fsm_stack.errors import CouldNotCheckError, InputError
-from fsm_stack.findings.finding import without_user
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
@@ -26,10 +28,13 @@ CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0  # between two pieces of an answer
 FIRST_SECONDS: Final = 10.0  # the same, until the server has answered once: one small object
 ANSWER_SECONDS: Final = 60.0  # for a whole answer: 500 pods need less at 100 kB a second
-ANSWER_MAX: Final = 1024 * 1024 * 1024  # bytes: a page of 500 objects of etcd's 1.5 MB, and more
+ANSWER_MAX: Final = 256 * 1024 * 1024  # bytes: a page of 500 objects of half a megabyte
 _PIECE: Final = 1024 * 1024
+# Source: Kubernetes' API concepts, metadata-only fetches.
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # What the library lets through for a file of another form than it expects.
 _DAMAGED: Final = (ValueError, TypeError, KeyError, AttributeError)
+_QUOTED_ENTRY: Final = re.compile(r"[{\[].*[}\]]")
 _NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -67,7 +72,8 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
                 persist_config=False,
             )
         if said:  # the library logs what a login program says, and goes on without credentials
-            raise CouldNotCheckError(f"context {chosen}: no credentials: {said[0]}")
+            told = without_credentials(said[0])
+            raise CouldNotCheckError(f"context {chosen}: no credentials: {told}")
         more = tuple(known.impersonation(chosen))
         return _cluster(settings, chosen, known.namespace(chosen), more)
     except (kube.ConfigException, OSError, UnicodeDecodeError) as error:
@@ -95,7 +101,9 @@ def _said() -> Iterator[list[str]]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """An error's first line; the library quotes whole entries of a kubeconfig, tokens too."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return without_credentials(_QUOTED_ENTRY.sub("...", line))
 
 
 def _has_default_file() -> bool:
@@ -138,10 +146,10 @@ def _cluster(
     if not settings.verify_ssl:  # the kubeconfig says so; kubectl prints nothing either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-    def get(url: str) -> Answer:
+    def get(url: str, *, accept: str = "application/json") -> Answer:
         nonlocal wait
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=wait)
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "fsm-stack"})
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": "fsm-stack"})
         for key, value in (*_credentials(settings), *more):
             if not value.isprintable() or not value.isascii():  # its text stays untold
                 raise CouldNotCheckError(f"context {context}: {key}: no value that HTTP can send")
@@ -153,9 +161,16 @@ def _cluster(
         except urllib3.exceptions.HTTPError as error:
             raise OSError(_plain(error)) from error
         wait = READ_SECONDS
-        return Answer(answer.status, answer.headers, partial(_pieces, answer))
+        sent = [value for _, value in _credentials(settings)]
+        return Answer(answer.status, answer.headers, partial(_pieces, answer), secrets(sent))
 
-    return Cluster(context=context, server=server, namespace=namespace, get=get)
+    return Cluster(
+        context=context,
+        server=server,
+        namespace=namespace,
+        get=get,
+        about=partial(get, accept=_METADATA),
+    )
 
 
 def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped library
@@ -163,6 +178,7 @@ def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped lib
 
     from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415  # the same
 
+    _send_proxy_credentials(settings)
     try:
         with warnings.catch_warnings(action="ignore"):  # of what the error says, too
             return RESTClientObject(settings).pool_manager
@@ -171,6 +187,18 @@ def _pool(settings: Any, context: str) -> Any:  # noqa: ANN401  # an untyped lib
             f"context {context}: its proxy is a SOCKS proxy, which needs one more package: "
             "pip install pysocks"
         ) from None
+
+
+def _send_proxy_credentials(settings: Any) -> None:  # noqa: ANN401  # an untyped library
+    """Let a proxy get the user and password of its URL, which the library does not send."""
+    from urllib3.util import make_headers, parse_url  # noqa: PLC0415  # imported by now
+
+    url = str(settings.proxy or "")
+    if "@" not in url or url.startswith("socks"):  # whose own client sends them
+        return
+    parsed = parse_url(url)
+    settings.proxy_headers = make_headers(proxy_basic_auth=unquote(parsed.auth or ""))
+    settings.proxy = parsed._replace(auth=None).url
 
 
 def _credentials(settings: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # an untyped library

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fsm_stack.errors import InputError, did_you_mean
-from fsm_stack.yaml.decode import DecodeError, TooMuchError, decode_yaml
+from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,16 +86,12 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         ConfigException: the library's, the same.
     """
     from kubernetes.config import kube_config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
-    from yaml import YAMLError  # noqa: PLC0415  # the library's own reader
 
     library: Any = kube_config  # its functions have no types
     named = file or library.KUBE_CONFIG_DEFAULT_LOCATION
     for path in str(named).split(library.ENV_KUBECONFIG_PATH_SEPARATOR):
-        _require_bounded(Path(path).expanduser())
-    try:
-        merged = library.KubeConfigMerger(named)
-    except YAMLError as error:
-        raise InputError(f"kubeconfig: not YAML: {str(error).strip().splitlines()[0]}") from error
+        _require_readable(Path(path).expanduser())
+    merged = library.KubeConfigMerger(named)
     documents = [merged.config_files[path] for path in merged.paths]
     currents = (str(document.get("current-context") or "") for document in documents)
     return Kubeconfig(
@@ -105,20 +101,18 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
     )
 
 
-def _require_bounded(path: Path) -> None:
-    """Refuse what the library's reader would expand without end; the rest is its own to judge.
+def _require_readable(path: Path) -> None:
+    """Refuse what the library's reader would expand without end, or quote in its errors.
 
     Raises:
-        InputError: aliases or merge keys repeat too much, or it is nested too deep.
+        InputError: it is no YAML that JSON can say, or too much.
     """
     if not path.is_file():
         return
     try:
         decode_yaml(path.read_text(encoding="utf-8"))
-    except TooMuchError as error:
+    except DecodeError as error:
         raise InputError(f"kubeconfig: {path}:{error.line + 1}: {error.problem}") from None
-    except DecodeError:
-        return
 
 
 def _named(documents: list[Json], part: str, key: str) -> dict[str, Json]:

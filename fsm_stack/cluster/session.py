@@ -24,6 +24,7 @@ from fsm_stack.iptables.read.text import read
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
 from fsm_stack.snapshot.programs import RIGHTS_KINDS
+from fsm_stack.snapshot.shape import misfits
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
@@ -117,7 +118,7 @@ def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
     """The objects of a rendered file.
 
     Raises:
-        InputError: it cannot be decoded, or an object's kind or name is no text.
+        InputError: it cannot be decoded, or a value is of another type than Kubernetes has there.
     """
     try:
         text = content.decode()
@@ -127,12 +128,16 @@ def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
         item = document.load()
         if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict):
             continue
-        for path in (("kind",), ("metadata", "name"), ("metadata", "namespace")):
-            found = object_at(item, path[:-1]).get(path[-1])
-            if found is not None and not isinstance(found, str):
-                line, _ = document.places().get(path, (document.line, 1))
-                what = f"expected text as {path_text(path)}"
-                raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
+        texts = (("kind",), ("metadata", "name"), ("metadata", "namespace"))
+        odd = [
+            (path, "text", found)
+            for path in texts
+            if not isinstance(found := object_at(item, path[:-1]).get(path[-1]), str | None)
+        ]
+        for path, expected, found in (*odd, *misfits(item)):
+            line, _ = document.places().get(path, (document.line, 1))
+            what = f"expected {expected} as {path_text(path)}"
+            raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
         if item.get("kind"):
             yield item
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tarfile
 import zipfile
@@ -48,7 +49,7 @@ def read_files(
         FileError: it cannot be read.
     """
     known = Known(progress=progress)
-    names = [_read_path(path, known) for path in paths]
+    names = [read_path(path, known) for path in paths]
     source = Source(
         context=str(known.head.get("context") or "files"),
         server=str(known.head.get("server") or ", ".join(names)),
@@ -65,7 +66,7 @@ def read_files(
     )
 
 
-def _read_path(path: Path, known: Known) -> str:
+def read_path(path: Path, known: Known) -> str:
     """Read a file or every file of an archive; returns what to call it."""
     if not is_archive(path):
         with told("read", path), path.open(encoding="utf-8", errors="strict") as stream:
@@ -142,6 +143,7 @@ _SNIFFED: Final = 512
 _BROKEN: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
+    lzma.LZMAError,
     EOFError,
     OSError,
     ValueError,

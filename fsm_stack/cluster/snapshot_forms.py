@@ -69,6 +69,18 @@ class Known:
             self.progress(self.pods)
 
 
+class Passing(Known):
+    """Hands every object on, whole, and keeps none."""
+
+    def __init__(self, sink: Callable[[Json], None]) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def take(self, item: Json) -> None:
+        """Hand one object on."""
+        self.sink(item)
+
+
 def read_form(stream: IO[str], shown: str, known: Known) -> None:
     """Read one text.
 

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from functools import cache
 
-from fsm_stack.findings import cluster, programs, redirection, settings, workload
+from fsm_stack.findings import (
+    cluster,
+    convert,
+    programs,
+    redirection,
+    review,
+    settings,
+    workload,
+)
 from fsm_stack.findings.rule import Rule
 
 __all__ = ["Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, workload, cluster, programs)
+_TOPICS = (settings, redirection, convert, workload, cluster, programs, review)
 
 
 @cache

@@ -10,13 +10,13 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from fsm_stack import __version__
+from fsm_stack.credentials import without_user
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.rule import Severity
 
@@ -36,12 +36,14 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def harmless(text: object, *, limit: int | None = SHOWN_MAX) -> str:
     """One line, printable, of bounded length; what is hidden is written out as an escape.
 
+    Passwords in URLs are left out.
+
     Args:
         text: from a cluster or a file.
         limit: characters; what is longer ends in the number of characters left out.
             None for all of them.
     """
-    plain = str(text)
+    plain = without_user(str(text))
     cut = plain[:limit]
     shown = cut if cut.isascii() and cut.isprintable() else "".join(map(_visible, cut))
     more = len(plain) - len(cut)
@@ -52,6 +54,9 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+_UNTOLD: Final = frozenset({"secret-value"})  # ids
 
 
 class ObjectName(NamedTuple):
@@ -94,6 +99,14 @@ class Place:
     object: ObjectName | None = None
     path: str = ""
 
+    def __post_init__(self) -> None:
+        """Leave out passwords: a key or a name may be a URL."""
+        for name in ("file", "path"):
+            if (text := getattr(self, name)) and "@" in text:
+                object.__setattr__(self, name, without_user(text))
+        if self.object and "@" in "".join(self.object):
+            object.__setattr__(self, "object", ObjectName(*map(without_user, self.object)))
+
     def __str__(self) -> str:
         """``web.yaml:12:9 Deployment/shop/web spec.template``, without what is unknown."""
         spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
@@ -120,6 +133,14 @@ class Finding:
     value: str | None = None
     fix: str = ""
     severity: Severity
+
+    def __post_init__(self) -> None:
+        """Leave out passwords, and what is refused because it is a secret."""
+        for name in ("message", "value", "fix"):
+            if (text := getattr(self, name)) and "@" in text:
+                object.__setattr__(self, name, without_user(text))
+        if self.id in _UNTOLD and self.value is not None:
+            object.__setattr__(self, "value", None)
 
     def at(self, **changes: Any) -> Finding:  # noqa: ANN401  # the fields of Place, checked by replace
         """The same finding with parts of its place changed."""
@@ -152,18 +173,6 @@ class Finding:
         return {key: value for key, value in parts.items() if value is not None}
 
 
-_UNTOLD: Final = frozenset({"secret-value"})
-
-
-# The @ of a digest follows a tag, not a password.
-_USER: Final = re.compile(r"[^\s/@'\":]+:[^\s/@'\"]*@(?!sha256:)")
-
-
-def without_user(text: str) -> str:
-    """Text without the user and password of the URLs in it: people save and paste what we print."""
-    return _USER.sub("", text) if "@" in text else text
-
-
 def finding(  # the one constructor that looks the severity up
     rule_id: str,
     message: str,
@@ -181,11 +190,10 @@ def finding(  # the one constructor that looks the severity up
     known = rule(rule_id)
     return Finding(
         id=known.id,
-        message=without_user(message),
+        message=message,
         place=Place(path=path),
-        # What is refused because it is a secret is told to nobody.
-        value=None if value is None or rule_id in _UNTOLD else without_user(str(value)),
-        fix=without_user(fix),
+        value=None if value is None else str(value),
+        fix=fix,
         severity=severity or known.severity,
     )
 

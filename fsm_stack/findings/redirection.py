@@ -131,6 +131,18 @@ RULES: Final = (
         why="Its author gave it an end so that it would not stay for ever.",
         fix="Remove the entry, or agree on a new date.",
     ),
+    warning(
+        id="bypass-unused",
+        title="no connection of the flow logs uses an entry",
+        why="Every exclusion is a way past the mesh's encryption and policies; one that carries nothing only helps whoever looks for such a way. What happens less often than the logs are long is not in them.",
+        fix="Ask its owner, then remove it: `fsm-stack flows recommend` writes the change.",
+    ),
+    info(
+        id="bypass-wider-than-used",
+        title="an excluded range has many more addresses than were used",
+        why="Connections to the rest of the range bypass the mesh as well, and nobody asked for that. What happens less often than the logs are long is not in them.",
+        fix="Narrow it to what is used: `fsm-stack flows recommend` writes the change.",
+    ),
     error(
         id="shell-syntax",
         title="a shell refuses the script",

@@ -161,7 +161,7 @@ RULES: Final = (
         id="assets-omitted",
         title="the release's Pipy scripts are left out of a stack that is to run",
         why="The controller's init container unpacks them: without them the controller does not start.",
-        fix="To run it: fsm-stack vendor fsm-<version>.tgz, then releaseAssets.source: vendored. To look at it only: deployment.lookOnly: true.",
+        fix="To run it: fsm-stack vendor --version <version>, then releaseAssets.source: vendored. To look at it only: deployment.lookOnly: true.",
     ),
     info(
         id="look-only",
@@ -173,7 +173,7 @@ RULES: Final = (
         id="assets-missing",
         title="the release's Pipy scripts are not vendored",
         why="The controller's init container unpacks them: without them the controller does not start.",
-        fix="Fetch the release's chart archive, as docs/install.md says; then: fsm-stack vendor fsm-<version>.tgz",
+        fix="fsm-stack vendor --version <version>",
     ),
     fatal(
         id="too-large",
@@ -196,18 +196,11 @@ RULES: Final = (
         hazard=("H23",),
         source="flomesh-io/fsm pkg/injector, webhook configuration",
     ),
-    warning(
-        id="helm-value-coerced",
-        title="a Helm value is a list in another form",
-        why="--set reads only {a,b} as a list: a bare value stays a scalar, and [a] stays a text. The chart then writes a MeshConfig that the API server refuses.",
-        fix="Write {a,b} for --set, or a YAML list in a values file.",
-        source="requirements C13 and C14; helm pkg/strvals",
-    ),
-    warning(
-        id="helm-value-ignored",
-        title="a Helm value has no effect on the mesh",
-        why="The chart or FSM's programs drop it: the mesh does not become what its author meant.",
-        fix="Remove the value, or set what the message names.",
-        source="flomesh-io/fsm charts/fsm/templates",
+    info(
+        id="adopting",
+        title="the stack takes objects over that somebody else installed",
+        why="The named objects are updated where they exist, and their installer's fields become the stack's. While the setting stands, what is changed in them by hand is overwritten unseen.",
+        fix="Run pulumi up once, take deployment.adopt out, and run it again.",
+        source="pulumi-kubernetes, upsertExistingObjects and pulumi.com/patchForce",
     ),
 )

@@ -45,7 +45,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.gitops.replace import is_draft, replace_tree
+from fsm_stack.gitops.replace import alone, is_draft, replace_tree
 from fsm_stack.manifests.manifest import Wave
 from fsm_stack.project.files import Tree, read_tree, told
 from fsm_stack.yaml.write import dump
@@ -236,6 +236,11 @@ def write(target: Path, files: Mapping[str, bytes], *, shown: str) -> Written:
         InputError: when the directory holds something that this program did not write.
         FileError: when the operating system refuses.
     """
+    with alone(target, shown=shown):
+        return _written(target, files, shown)
+
+
+def _written(target: Path, files: Mapping[str, bytes], shown: str) -> Written:
     there = read_tree(target, shown=shown)
     strangers = foreign(there, files)
     if strangers:
@@ -246,7 +251,7 @@ def write(target: Path, files: Mapping[str, bytes], *, shown: str) -> Written:
         )
     done = compare(there.files, files)
     if done.created or done.changed or done.removed:
-        replace_tree(target, files, shown=shown)
+        replace_tree(target, files)
     return done
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from fsm_stack.errors import InputError
+from fsm_stack.iptables.rule import Accept, Dnat, ForeignTarget, Redirect
 from fsm_stack.iptables.sets.ranges import PROTOCOLS, address_number, looks_like_ipv6, plain_number
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT, PORT_MAX
 
@@ -96,8 +97,16 @@ def one_of(verdicts: Iterable[Decided]) -> Verdict:
 
 def may_reach_sidecar(verdict: Verdict) -> bool:
     """Whether it goes to a listener of the sidecar, or may."""
-    among = verdict.among if isinstance(verdict, May) else (verdict,)
-    return any(isinstance(one, ToListener) for one in among)
+    return any(isinstance(one, ToListener) for one in _among(verdict))
+
+
+def may_bypass(verdict: Verdict) -> bool:
+    """Whether it is left as it is, or may be."""
+    return any(isinstance(one, Untouched) for one in _among(verdict))
+
+
+def _among(verdict: Verdict) -> tuple[Decided, ...]:
+    return verdict.among if isinstance(verdict, May) else (verdict,)
 
 
 def redirected_to(port: int) -> Decided:
@@ -110,6 +119,21 @@ def sent_to(destination: str) -> Rewritten:
     """What ``DNAT --to-destination ADDRESS[:PORT]`` means."""
     address, colon, port = destination.partition(":")
     return Rewritten(address, int(port) if colon else None)
+
+
+def verdict_of(target: Accept | Redirect | Dnat | ForeignTarget) -> Decided:
+    """What a target makes of a packet that no further rule sees."""
+    match target:
+        case Accept():
+            return Untouched()
+        case Redirect():
+            return redirected_to(target.port)
+        case Dnat():
+            return sent_to(target.to)
+        case ForeignTarget():
+            return Handed(target.text)
+        case _:
+            assert_never(target)
 
 
 def verdict_text(verdict: Verdict) -> str:

@@ -21,7 +21,7 @@ from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME, REDIRECTION_KEY, config_map_data
 from fsm_stack.settings.models.components import FSM_IMAGES, image_name, image_reference
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
-from fsm_stack.well_known import PRESET_CONFIG_MAP
+from fsm_stack.well_known import CONFIG_MAP_MAX, PRESET_CONFIG_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,16 +62,13 @@ def assets_missing(settings: StackSettings) -> Finding:
         f"expected releases/{version}/scripts.tar.gz",
         path="releaseAssets.source",
         value=settings.release_assets.source,
-        fix=f"fsm-stack vendor fsm-{version}.tgz; for a review without them: "
+        fix=f"fsm-stack vendor --version {version}; for a review without them: "
         "fsm-stack render --without-release-assets",
     )
 
 
 # The key in the ConfigMap, and the file that the controller's init container unpacks.
 SCRIPTS_KEY: Final = "scripts.tar.gz"
-
-# Source: k8s.io/kubernetes pkg/apis/core, MaxSecretSize, which holds for ConfigMaps too.
-CONFIG_MAP_MAX: Final = 1024 * 1024
 
 
 def _config_map(

@@ -89,6 +89,39 @@ def is_directory(path: Path, shown: str | None = None) -> bool:
     raise InputError(f"{shown or path}: expected a directory, found {kind}")
 
 
+def require_inside(path: Path, project: Path, *, shown: str | None = None) -> None:
+    """Refuse a file that a link in a branch makes one of the machine's.
+
+    Raises:
+        InputError: a symbolic link on the way to it leads out of the project.
+    """
+    if not path.resolve().is_relative_to(project.resolve()):
+        raise InputError(
+            f"{shown or path}: expected a file of the project, found a symbolic link that leads "
+            "out of the project"
+        )
+
+
+def require_no_link(directory: Path, project: Path, *, shown: str | None = None) -> None:
+    """Refuse to write through a link: in the project, or in the place of the directory itself.
+
+    Args:
+        directory: absolute, without "..".
+        project: absolute; what is above it is the user's own affair.
+        shown: the directory as an error names it.
+
+    Raises:
+        InputError: a symbolic link is on the way.
+    """
+    inside = directory.is_relative_to(project)
+    for path in (directory, *(directory.parents if inside else ())):
+        if path == project:
+            return
+        if path.is_symlink():
+            found = f"found a symbolic link at {path.name}"
+            raise InputError(f"{shown or directory}: expected a directory, {found}")
+
+
 def write_file(path: Path, content: bytes, *, shown: str | None = None) -> None:
     """Write one file in one step, synchronised to the disk; its directory is created.
 

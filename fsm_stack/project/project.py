@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError, did_you_mean
-from fsm_stack.project.files import decoded, read_file, told
+from fsm_stack.project.files import decoded, read_file, require_inside, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,12 +62,20 @@ class Project:
         """The names of all stacks that have a file, sorted.
 
         Raises:
+            InputError: for a name that a folder of ours may have.
             FileError: when the directory cannot be read.
         """
         with told("read", self.shown(self.directory)):
             names = os.listdir(self.directory)  # noqa: PTH208  # names are all that is needed
         matches = (_STACK_FILE.fullmatch(name) for name in names)
-        return tuple(sorted(match.group(1) for match in matches if match))
+        found = tuple(sorted(match.group(1) for match in matches if match))
+        for name in found:
+            if name.startswith("."):  # rendered/.x.fsm-stack-new is what a killed run left
+                file = self.shown(self.directory / f"Pulumi.{name}.yaml")
+                raise InputError(
+                    f"{file}: expected a stack's name that begins with no '.', got {name!r}"
+                )
+        return found
 
     def chosen(self, names: tuple[str, ...], *, everything: bool = False) -> tuple[str, ...]:
         """The named stacks, each once; or all of them.
@@ -105,9 +113,8 @@ class Project:
 
         path = self.directory / f"Pulumi.{name}.yaml"
         shown = self.shown(path)
-        loaded = load_text(
-            read_text(path, shown=shown), file=shown, today=today or datetime.now(UTC).date()
-        )
+        text = read_text(path, project=self.directory, shown=shown)
+        loaded = load_text(text, file=shown, today=today or datetime.now(UTC).date())
         return Stack(
             name=name,
             file=shown,
@@ -139,13 +146,20 @@ def find_project(start: Path) -> Project:
     )
 
 
-def read_text(path: Path, *, shown: str) -> str:
-    """A text file of the project.
+def read_text(path: Path, *, project: Path | None, shown: str) -> str:
+    """A text file.
+
+    Args:
+        path: it.
+        project: what it must not lead out of; None: a file that the user named.
+        shown: the file as an error names it.
 
     Raises:
-        InputError: when there is none, or it is too large, or no UTF-8.
+        InputError: when there is none, or it leads out of the project, is too large, or no UTF-8.
         FileError: when it cannot be read.
     """
+    if project is not None:
+        require_inside(path, project, shown=shown)
     if path.exists() and not path.is_file():
         raise InputError(f"{shown}: expected a regular file")  # a pipe would be waited for
     content = read_file(path, limit=STACK_FILE_MAX, shown=shown)

@@ -2,8 +2,7 @@
 
 ``releases/<version>/`` holds ``scripts.tar.gz``, to the letter the chart's
 ``components/scripts.tar.gz``, and ``asset.json`` with the digests of both. The first archive of a
-version is recorded there; another one with the same version is refused ever after. Nothing here
-talks to a network.
+version is recorded there; another one with the same version is refused ever after.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.mesh import ReleaseAsset, assets_missing, wants_asset
-from fsm_stack.project.files import read_file, write_file
+from fsm_stack.project.files import read_file, require_inside, write_file
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 
 if TYPE_CHECKING:
@@ -112,11 +111,23 @@ def vendor(
     content = read_file(archive, limit=ARCHIVE_MAX, shown=shown)
     if content is None:
         raise InputError(f"{shown}: no such file")
+    return vendor_content(project, content, sha256=sha256, version=version, shown=shown)
+
+
+def vendor_content(
+    project: Path,
+    content: bytes,
+    *,
+    shown: str,
+    sha256: str | None = None,
+    version: str | None = None,
+) -> Vendored:
+    """The same for an archive that was read already; ``shown`` is its name or address."""
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None:
         _compare_digest(digest, _digest(sha256), f"{shown}: --sha256")
     named, scripts = _chart(content, shown)
-    match = _FILE_NAME.fullmatch(archive.name)
+    match = _FILE_NAME.fullmatch(shown.rpartition("/")[2])
     expected = version or (match.group(1) if match else named)
     if named != expected:
         raise InputError(f"{shown}: Chart.yaml: expected version {expected}, found {named}")
@@ -124,6 +135,7 @@ def vendor(
         known = ", ".join(PIPY_VERSIONS)
         raise InputError(f"{shown}: Chart.yaml: expected a version of {known}, found {named}")
     directory = project / "releases" / named
+    require_inside(directory, project, shown=f"releases/{named}")
     before = _record(directory)
     if before is not None:
         _compare_digest(digest, before.chart_sha256, f"{shown}: {RECORD_FILE} of {named}")
@@ -156,11 +168,13 @@ def load_asset(project: Path, version: str) -> ReleaseAsset | None:
     """
     directory = project / "releases" / version
     shown = f"releases/{version}/{SCRIPTS_FILE}"
+    for name in (SCRIPTS_FILE, RECORD_FILE):
+        require_inside(directory / name, project, shown=f"releases/{version}/{name}")
     scripts = read_file(directory / SCRIPTS_FILE, limit=SCRIPTS_MAX, shown=shown)
     if scripts is None:
         return None
     record = _record(directory)
-    mend = f"restore it from Git, or run: fsm-stack vendor fsm-{version}.tgz"
+    mend = f"restore it from Git, or run: fsm-stack vendor --version {version}"
     if record is None:
         raise InputError(f"{shown}: expected {RECORD_FILE} beside it, found none; {mend}")
     digest = hashlib.sha256(scripts).hexdigest()

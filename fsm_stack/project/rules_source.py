@@ -22,10 +22,12 @@ from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.rule import Ruleset
     from fsm_stack.lists import InterceptLists
+    from fsm_stack.redirection.origins import Declared
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
 
@@ -132,6 +134,22 @@ class RulesSource:
 
             raise FindingsError(self.placed([*refused(self.reading.ruleset)]))
         return self.reading.ruleset
+
+    def notes(self, today: date) -> Declared | None:
+        """The stack's own entries behind these rules; None for a script from elsewhere."""
+        if self.settings is None:
+            return None
+        from fsm_stack.redirection.origins import declared  # noqa: PLC0415  # a script has none
+
+        return declared(self.settings, self.profile, today)
+
+    def named_ranges(self) -> tuple[tuple[str, str], ...]:
+        """The cluster's own ranges, each with what it is; empty where nothing is known."""
+        if self.settings is None:
+            return ()
+        cluster = self.settings.cluster
+        pods = [("pods", cidr) for cidr in cluster.pod_ranges]
+        return (*pods, *(("services", cidr) for cidr in cluster.service_ranges))
 
     def as_json(self) -> dict[str, Any]:
         """Where the rules are from, for ``--output json``."""

@@ -126,7 +126,7 @@ def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
     """The engine's config as settings, with places in the stack file where it is to be found."""
     file = f"Pulumi.{stack}.yaml"
     try:
-        text = read_text(project / file, shown=file)
+        text = read_text(project / file, project=project, shown=file)
     except FsmStackError:  # the file may be elsewhere; the engine has its values
         text = None
     return from_engine(

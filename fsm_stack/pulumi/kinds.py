@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from fsm_stack.errors import NotProvidedError
+from fsm_stack.errors import InputError, NotProvidedError
+from fsm_stack.findings.finding import ObjectName
 from fsm_stack.manifests.manifest import Manifest, Wave
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def provider_annotations(manifest: Manifest, deployment: Deployment) -> dict[str
     notes = {}
     if not deployment.awaits and manifest.kind in AWAITED:
         notes[SKIP_AWAIT] = "true"
-    if deployment.force_mesh_config and manifest.wave is Wave.MESH_CONFIG:
+    forced = deployment.force_mesh_config and manifest.wave is Wave.MESH_CONFIG
+    if forced or reference(manifest) in deployment.adopt:
         notes[PATCH_FORCE] = "true"
     if manifest.retain:
         # It may be there from an earlier life of this stack, rewritten since by the control
@@ -183,6 +185,26 @@ def provider_annotations(manifest: Manifest, deployment: Deployment) -> dict[str
         # write under one name, so that none leaves fields behind that the next cannot remove.
         notes |= {PATCH_FORCE: "true", PATCH_FIELD_MANAGER: FIELD_MANAGER}
     return notes
+
+
+def reference(manifest: Manifest) -> str:
+    """An object as settings name it: ``Deployment/fsm-system/fsm-injector``."""
+    return str(ObjectName(manifest.kind, manifest.namespace or "", manifest.name))
+
+
+def require_adoptable(manifests: Iterable[Manifest], deployment: Deployment) -> None:
+    """Refuse a name in ``deployment.adopt`` that the stack has no object for.
+
+    Raises:
+        InputError: with the name.
+    """
+    known = {reference(manifest) for manifest in manifests}
+    for index, name in enumerate(deployment.adopt):
+        if name not in known:
+            raise InputError(
+                f"deployment.adopt[{index}]: expected an object of this stack, got {name}; "
+                "fsm-stack adopt lists them"
+            )
 
 
 def logical_names(manifests: Iterable[Manifest], namespace: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fsm_stack.pulumi.guard import (
     remembered,
     the_cluster,
 )
-from fsm_stack.pulumi.kinds import declared, logical_names
+from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable
 from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ class FsmStack(pulumi.ComponentResource):
     ) -> None:
         redirected = redirection(settings)
         manifests = bundle(settings, redirected, asset=asset)
+        require_adoptable(manifests, settings.deployment)
         self.values = values = stack_outputs(settings, redirected)
         super().__init__("fsm-stack:index:FsmStack", name, {}, opts)
         self.resources = _declare(self, name, manifests, settings)

@@ -10,6 +10,7 @@ from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.settings.effective import bypasses, mesh_lists
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from fsm_stack.iptables.rule import Rule
@@ -54,8 +55,13 @@ def declared(settings: StackSettings, profile: str, today: date) -> Declared:
         profile: the profile's name; ``mesh`` for pods without one.
         today: for entries with an end.
     """
+    return of_scope(bypasses(settings, today), profile)
+
+
+def of_scope(entries: Iterable[Bypass], profile: str) -> Declared:
+    """Those of all entries that the pods of one profile get, by list and value."""
     found: Declared = {}
-    for item in bypasses(settings, today):
+    for item in entries:
         if item.scope in (_MESH, profile):
             key = (item.kind, canonical(item.value) or item.value)
             found.setdefault(key, []).append(item)

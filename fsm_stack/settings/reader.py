@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from fsm_stack.credentials import holds_user
 from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
-from fsm_stack.findings.finding import Finding, Severity, finding, in_order
+from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.effective import apply_accepted
 from fsm_stack.settings.models.stack import StackSettings
@@ -17,7 +18,7 @@ from fsm_stack.settings.problems import Pruned, keys_at, location, to_finding, t
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     from fsm_stack.yaml.places import Document, Path
@@ -35,6 +36,11 @@ _ENGINE_KEYS: Final = frozenset(
 _COMMON_KEYS: Final = frozenset({"cluster", "deployment", "system"})
 
 
+def nowhere(path: Path) -> Place:
+    """The place of a path that no file sets."""
+    return Place(path=path_text(path))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What loading a stack gave.
@@ -43,11 +49,15 @@ class Loaded:
         settings: None when a value could not be used at all.
         findings: all problems, by place; accepted ones are left out.
         accepted: findings that the stack takes on purpose.
+        name: the file, or the stack, for messages.
+        place: where the file sets a path; without a line where it does not.
     """
 
     settings: StackSettings | None
     findings: tuple[Finding, ...]
     accepted: tuple[Finding, ...] = ()
+    name: str = ""
+    place: Callable[[Path], Place] = field(default=nowhere, compare=False, repr=False)
 
     def worst(self) -> Severity | None:
         """The highest severity among the findings, or None without findings."""
@@ -98,6 +108,15 @@ class Reader:
         line, column = self._spot(path, of_key=of_key)
         return item.at(file=self.document.file, line=line or None, column=column or None)
 
+    def place_of(self, path: Path) -> Place:
+        """Where the file sets a settings path; without a line where it says nothing of it."""
+        marks = self.document.marks
+        step = str(path[0]) if path else ""
+        there = (*self.prefix, self.file_keys.get(step, step), *path[1:]) in marks
+        line, column = self._spot(path) if there else (0, 0)
+        file = self.document.file
+        return Place(file=file, line=line or None, column=column or None, path=path_text(path))
+
     def _spot(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
         """Line and column of a settings path; 0 where the file has none."""
         if self.prefix:
@@ -142,7 +161,6 @@ class Reader:
                 settings[key] = engine_value(key, value) if isinstance(value, str) else value
             else:
                 self.check_project(full_key, project, key)
-        self._refuse_nested_secrets(settings, ())
         return settings
 
     def _report_key(
@@ -193,6 +211,9 @@ class Reader:
                 value.clear()
             for key, item in value.items():
                 self._refuse_nested_secrets(item, (*path, key))
+        elif isinstance(value, str) and holds_user(value):
+            message = "expected text without a user and a password, got a URL that has them"
+            self.report("secret-value", path, message, "Take what stands before the @ out.")
 
     def require_some(self, data: dict[str, Any]) -> None:
         """Refuse a stack that says nothing: its config is elsewhere, or under another name.
@@ -218,6 +239,7 @@ class Reader:
         if len(unread) > TOLD_MAX:
             more = finding("more-problems", _untold(len(unread) - TOLD_MAX))
             self.findings.append(replace(more, place=unread[TOLD_MAX].place))
+        self._refuse_nested_secrets(data, ())
         pruned = Pruned(data)
         settings, usable = self._validate(pruned)
         if settings is not None:
@@ -227,6 +249,8 @@ class Reader:
             settings=settings if usable else None,
             findings=in_order(kept),
             accepted=in_order(accepted),
+            name=self.document.file,
+            place=self.place_of,
         )
 
     def _check(self, settings: StackSettings, pruned: Pruned, today: date) -> None:

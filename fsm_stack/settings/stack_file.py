@@ -5,18 +5,35 @@ Both go through the same strict validation and the same checks, and report every
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from pydantic import ValidationError
+
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.findings.finding import in_order
+from fsm_stack.settings.models.policy import Policy
 from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.problems import location, to_finding
 from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value
 from fsm_stack.yaml.places import Document, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import date
 
-__all__ = ["PROJECT", "Loaded", "from_engine", "load_mapping", "load_text", "stack_schema"]
+    from fsm_stack.findings.finding import Place
+    from fsm_stack.yaml.places import Path
+
+__all__ = [
+    "PROJECT",
+    "Loaded",
+    "from_engine",
+    "load_mapping",
+    "load_policy",
+    "load_text",
+    "stack_schema",
+]
 
 
 def load_text(text: str, *, file: str, today: date) -> Loaded:
@@ -41,6 +58,34 @@ def load_mapping(data: Mapping[str, Any], *, name: str, today: date) -> Loaded:
     """Settings from plain data in the file's form, for programs and tests."""
     document = Document(file=name, data=data)
     return Reader(document, prefix=()).load(dict(data), today)
+
+
+def load_policy(text: str, *, file: str) -> tuple[Policy, Callable[[Path], Place]]:
+    """What a project agreed on, and where each path of it stands.
+
+    Args:
+        text: the content of ``fsm-stack.yaml``.
+        file: its name, for places.
+
+    Raises:
+        FindingsError: values in it cannot be used.
+        InputError: the text is no YAML document at all.
+    """
+    document = read_yaml(text, file=file)
+    data = {} if document.data is None else document.data
+    found = list(document.findings)
+    try:
+        policy = Policy.model_validate_json(json.dumps(data), by_alias=True, by_name=False)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_context=True):
+            path = location(detail, data)
+            place = document.place(path)
+            item = to_finding(detail, path, Policy)
+            found.append(item.at(file=file, line=place.line, column=place.column))
+        raise FindingsError(in_order(found)) from None
+    if found:
+        raise FindingsError(in_order(found))
+    return policy, document.place
 
 
 def from_engine(

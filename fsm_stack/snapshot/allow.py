@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.credentials import without_credentials
 from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.objects import program_of
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS, without_credentials
+from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
 
@@ -260,6 +261,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
         "spec": {
             "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
             "selector": _selected,
+            "clusterIP": True,
         },
     },
     "EndpointSlice": {
@@ -267,7 +269,8 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
             **META,
             "labels": _service_label,
         },
-        "endpoints": [{"conditions": {"ready": True}}],
+        "endpoints": [{"addresses": words, "conditions": {"ready": True}}],
+        "ports": [{"name": True, "port": True, "protocol": True}],
     },
     "Deployment": _deployment,
     "StatefulSet": _OWNER,

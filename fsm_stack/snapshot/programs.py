@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.credentials import without_credentials
 from fsm_stack.snapshot.shape import mapping, mappings, text, words
 from fsm_stack.systems import SYSTEMS
 
@@ -44,16 +45,6 @@ _REFUSED: Final = re.compile(
     rf"User {_WORD} cannot ([a-z]+) resource {_WORD} in API group {_WORD} "
     rf"(?:at the cluster scope|in the namespace {_WORD})"
 )
-# A token, whatever it is called, and what stands behind a credential's name.
-_JWT: Final = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]+)*")
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
-_CREDENTIAL: Final = re.compile(
-    rf"(?i)\b([\w.-]*(?:password|passwd|secret|token|credential|authorization|api[-_]?key))"
-    rf"({_QUOTE})?(\s*[:=]\s*)({_QUOTE})?[^\s\"\\,;}}]+"
-)
-_USER_INFO: Final = re.compile(r"://[^/\s@]+@")
-_PEM: Final = re.compile(r"-----BEGIN .*")
-_HIDDEN: Final = "***"
 # A line of a program that ends by what it says. Source: zerolog's levels, klog's, Go's runtime.
 _TELLING: Final = re.compile(
     rf"{_QUOTE}level{_QUOTE}:{_QUOTE}(?:error|fatal|panic){_QUOTE}|^[EF]\d{{4}} |^panic: |"
@@ -118,15 +109,6 @@ def telling(text: str) -> str:
 def last_words(text: str) -> str:
     """The last telling line, as evidence."""
     return next((line for line in reversed(text.splitlines()) if line.strip()), "")
-
-
-def without_credentials(line: str) -> str:
-    """A line whose tokens and passwords are hidden."""
-    line = _PEM.sub(_HIDDEN, line)
-    line = _JWT.sub(_HIDDEN, line)
-    line = _BEARER.sub(rf"\1 {_HIDDEN}", line)
-    line = _USER_INFO.sub(f"://{_HIDDEN}@", line)
-    return _CREDENTIAL.sub(rf"\1\2\3\4{_HIDDEN}", line)
 
 
 def _without_time(line: str) -> str:

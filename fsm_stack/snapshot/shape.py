@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.yaml.places import Path
 
 # True: kept whole; a mapping: its keys; a one-item list: each item; a function: what it returns.
 Shape = Any
@@ -50,3 +55,61 @@ def pruned(value: Any, shape: Shape) -> Any:  # noqa: ANN401  # decoded JSON
         for key, part in shape.items()
         if (item := value.get(key)) is not None
     }
+
+
+# What these keys hold in every object of ours, wherever they stand.
+_MAPPINGS: Final = frozenset(
+    {"metadata", "labels", "annotations", "spec", "data", "selector", "matchLabels", "template",
+     "labelSelector", "namespaceSelector", "clientConfig", "service", "roleRef", "traffic",
+     "sidecar", "observability", "certificate", "featureFlags", "repoServer", "tracing",
+     "remoteLogging", "pluginChains", "misc", "clusterSet", "warmup", "limits", "requests",
+     "securityContext", "valueFrom", "configMap", "localDNSProxy", "ingress", "egressGateway"}
+)  # fmt: skip
+_OF_MAPPINGS: Final = frozenset(
+    {"containers", "initContainers", "env", "webhooks", "rules", "subjects", "ports", "volumes",
+     "volumeMounts", "matchExpressions", "imagePullSecrets", "items"}
+)  # fmt: skip
+_OF_TEXTS: Final = frozenset(
+    {"args", "command", "verbs", "apiGroups", "apiVersions", "operations", "values",
+     "admissionReviewVersions"}
+)  # fmt: skip
+
+
+def misfits(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, object]]:  # noqa: ANN401  # decoded JSON
+    """Where a decoded object is of another type than Kubernetes and FSM have there.
+
+    Yields:
+        A path, what was expected, what is there; an absent value is null as well.
+    """
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        where = (*path, key)
+        if item is None:
+            continue
+        expected = _expected(key)
+        if expected and not _fits(item, expected):
+            yield where, expected, item
+        elif isinstance(item, dict | list):
+            yield from misfits(item, where)
+
+
+def _fits(item: object, expected: str) -> bool:
+    if expected == "a mapping":
+        return isinstance(item, dict)
+    return isinstance(item, list) and all(isinstance(one, _ITEMS[expected]) for one in item)
+
+
+_ITEMS: Final[dict[str, Any]] = {
+    "a list of mappings": dict,
+    "a list of texts": str,
+    "a list of values": (str, int),
+}
+
+
+def _expected(key: str | int) -> str:
+    if key in _MAPPINGS:
+        return "a mapping"
+    if key in _OF_MAPPINGS:
+        return "a list of mappings"
+    if key in _OF_TEXTS:
+        return "a list of texts"
+    return "a list of values" if str(key).endswith(("ExclusionList", "InclusionList")) else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
+from fsm_stack.workloads.insert import inserted
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
 
@@ -57,13 +58,13 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
             if key not in found:
                 # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
                 read = object_at(item.manifest, path)[key]
-                found[key] = value if isinstance(read, str) else _as_text(read)
+                found[key] = value if isinstance(read, str) else as_text(read)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
                 _take_along(found, key, comments, columns=indent * deeper)
 
     # Of an object with several templates nobody knows which one was meant.
     wrong = tuple(item for item in items if item.count == 1 and misplaced_keys(item, system))
-    return _edited(text, wrong, move) if wrong else text
+    return edited_text(text, _each(wrong, move)) if wrong else text
 
 
 def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, str]) -> str:
@@ -81,9 +82,23 @@ def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, 
     def write(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
         found = _annotations(target, item)
         for key, value in annotations.items():
-            found[key] = _as_text(value)
+            found[key] = as_text(value)
 
-    return _edited(text, items, write) if items else text
+    if not items:
+        return text
+    mark, plain = _unmarked(text)
+    windows = "\r\n" in plain
+    unix = plain.replace("\r\n", "\n") if windows else plain
+    new = inserted(unix, items, annotations, indent=_indent(unix))
+    if new is None:
+        return edited_text(text, _each(items, write))
+    return mark + (new.replace("\n", "\r\n") if windows else new)
+
+
+def _unmarked(text: str) -> tuple[str, str]:
+    """The byte order mark, and what follows it."""
+    mark = text[: text.startswith(BYTE_ORDER_MARK)]
+    return mark, text[len(mark) :]
 
 
 def annotated_json(value: Any, items: Iterable[Workload], annotations: Mapping[str, str]) -> str:  # noqa: ANN401  # JSON
@@ -147,7 +162,7 @@ def _take_along(target: Any, key: str, comments: Any, *, columns: int) -> None: 
         target.ca.items[key] = [None, None, behind, None]
 
 
-def _as_text(value: object) -> Any:  # noqa: ANN401  # ruamel's quoted text
+def as_text(value: object) -> Any:  # noqa: ANN401  # ruamel's quoted text
     """An annotation's value that YAML reads as something else, in quotes."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415  # as below
 
@@ -189,20 +204,37 @@ def _mapping(value: Any, path: tuple[str, ...], item: Workload) -> Any:  # noqa:
     return value
 
 
-def _edited(text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]) -> str:
-    """The text after an edit, in the style that changes least of it.
+def _each(
+    items: Iterable[Workload], edit: Callable[[Any, Workload], None]
+) -> Callable[[Any], None]:
+    """An edit of the whole tree that edits each of its workloads."""
+    known = tuple(items)
+
+    def every(tree: Any) -> None:  # noqa: ANN401  # ruamel's tree
+        for item in known:
+            target = tree
+            for step in item.path:
+                target = target[step]
+            edit(target, item)
+
+    return every
+
+
+def edited_text(text: str, edit: Callable[[Any], None]) -> str:
+    """A YAML document's text after an edit of its tree, in the style that changes least of it.
+
+    Args:
+        text: the document.
+        edit: changes the tree that ruamel reads.
 
     Raises:
         InputError: where the text has no layout that could be kept.
     """
-    mark = text[: text.startswith(BYTE_ORDER_MARK)]
-    plain = text.removeprefix(BYTE_ORDER_MARK)
+    mark, plain = _unmarked(text)
     windows = "\r\n" in plain
     if windows:
         plain = plain.replace("\r\n", "\n")
-    written = min(
-        _in_styles(plain, items, edit), key=lambda one: len(as_diff(plain, one, file=""))
-    )
+    written = min(_in_styles(plain, edit), key=lambda one: len(as_diff(plain, one, file="")))
     if not plain.endswith("\n"):
         written = written.rstrip("\n")
     return mark + (written.replace("\n", "\r\n") if windows else written)
@@ -221,9 +253,7 @@ def _styles(text: str) -> Iterator[dict[str, int]]:
         yield {"mapping": indent, "sequence": indent + 2, "offset": indent}
 
 
-def _in_styles(
-    text: str, items: tuple[Workload, ...], edit: Callable[[Any, Workload], None]
-) -> Iterator[str]:
+def _in_styles(text: str, edit: Callable[[Any], None]) -> Iterator[str]:
     from ruamel.yaml import YAML  # noqa: PLC0415  # 40 ms; only corrections need it
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
@@ -238,11 +268,7 @@ def _in_styles(
         except (YAMLError, ValueError) as error:
             problem = str(error).splitlines()[0]
             raise InputError(f"cannot be edited with its layout kept: {problem}") from None
-        for item in items:
-            target = tree
-            for step in item.path:
-                target = target[step]
-            edit(target, item)
+        edit(tree)
         written = StringIO()
         editor.dump(tree, written)
         yield written.getvalue()

@@ -198,7 +198,7 @@ def workloads(document: Any) -> Iterator[Workload]:  # noqa: ANN401  # decoded Y
         known = metadata if isinstance(metadata, dict) else {}
         for number, template in enumerate(templates):
             yield Workload(
-                kind=str(manifest["kind"]),
+                kind=_text(manifest.get("kind")),
                 name=_text(known.get("name")) or _text(known.get("generateName")),
                 namespace=_text(known.get("namespace")),
                 path=path,

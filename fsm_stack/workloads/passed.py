@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import Finding, Severity, finding
+from fsm_stack.findings.finding import Finding, Severity, finding, harmless
 from fsm_stack.workloads.objects import is_namespace, name_of, object_at, objects
 from fsm_stack.yaml.places import path_text
 
@@ -154,6 +154,11 @@ class Passed:
     reason: Reason
     file: str
     line: int
+
+    def __post_init__(self) -> None:
+        """Its words are shown: without what a terminal would obey, and without passwords."""
+        for name in ("kind", "name"):
+            object.__setattr__(self, name, harmless(getattr(self, name)))
 
     def as_json(self) -> dict[str, Any]:
         """A plain mapping, without empty parts."""

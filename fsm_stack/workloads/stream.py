@@ -172,9 +172,10 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     looked |= {item.path: item.manifest for item in found}
     others: list[Finding] = []
     unsure = 0
+    may_be_unrendered = document.may_be_unrendered()  # it looks through the whole text
     for path, manifest in looked.items():
         name = _name(manifest, context)
-        if document.may_be_unrendered():
+        if may_be_unrendered:
             templates = tuple(places.get(path, ()))
             raw = tuple(placeholders(manifest, templates, context.mesh.system))
             unsure += any(one.severity is Severity.ERROR for one in raw)

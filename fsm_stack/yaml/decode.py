@@ -32,6 +32,12 @@ _TOO_DEEP: Final = (
 )
 # What else can nest deeper than this: lines that begin far to the right, and runs of indicators.
 _FLOW_MAX: Final = 50
+# Text that may be a password stays untold: only what looks like a number is quoted, and of the
+# parser's words not the names of aliases and tags.
+_NUMERIC: Final = re.compile(
+    r"(?i)[-+]?(\.(inf|nan)|0[xob][0-9a-f_]*|[-0-9._:tz]+(e[-+]?[0-9]*)?)"
+)
+_NAMED: Final = re.compile(r" '[^'<]{2,}'")
 _DEEP_LINE: Final = re.compile(r"^ {60}|(?:[-?:][ \t]+){30}", re.MULTILINE)
 
 
@@ -159,9 +165,11 @@ def _kind(node: Node) -> str:
 
 
 def _no_json(node: Node) -> DecodeError:
-    shown = str(node.value)[:40] if isinstance(node, yaml.ScalarNode) else f"a {_kind(node)}"
+    shown = f" a {_kind(node)}"
+    if isinstance(node, yaml.ScalarNode):
+        shown = f" {node.value[:40]}" if _NUMERIC.fullmatch(node.value) else ""
     tag = node.tag.replace(TAG, "!!")
-    problem = f"expected what JSON can say, got {tag} {shown}"
+    problem = f"expected what JSON can say, got {tag}{shown}"
     return DecodeError(problem, line=node.start_mark.line)
 
 
@@ -207,8 +215,25 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # of a character that UTF-16 writes as two
+
+
+class _Json(json.JSONDecoder):
+    """JSON's decoder, for text that is text."""
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        """The value that begins there, and where it ends."""
+        value, end = super().raw_decode(s, idx)
+        if _HALF.search(s, idx, end):
+            try:
+                json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                raise ValueError("expected Unicode, got half of a character's escape") from None
+        return value, end
+
+
 # JSON that every reader reads alike: each key once, no NaN, no numbers of thousands of digits.
-JSON: Final = json.JSONDecoder(
+JSON: Final = _Json(
     object_pairs_hook=_unique, parse_constant=_number, parse_float=_number, parse_int=_integer
 )
 
@@ -250,6 +275,7 @@ def decode_yaml(text: str) -> Any:  # noqa: ANN401  # decoded YAML
 
 
 def _no_document(problem: str, line: int = 0) -> DecodeError:
+    problem = _NAMED.sub("", problem)
     return DecodeError(f"expected YAML or JSON: {problem}", line=line)
 
 
@@ -281,6 +307,14 @@ def _check_aliases(value: object, most: int) -> None:
             stack.extend((child, depth + 1) for child in item)
 
 
+def compose(text: str) -> Node | None:
+    """A document's nodes, with their places; None: it is none, or has none."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return None
+
+
 def places(text: str, first: int) -> dict[Path, tuple[int, int]]:
     """Line and column of every value's key, or of the value itself in a list.
 
@@ -290,10 +324,7 @@ def places(text: str, first: int) -> dict[Path, tuple[int, int]]:
     """
     if len(text) > _MARKED_MAX:
         return {}
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return {}
+    root = compose(text)
     found: dict[Path, tuple[int, int]] = {}
     if root is not None:
         _mark(root, (), first, found)

@@ -132,7 +132,7 @@ def _convert(node: Node, path: Path, document: Document, *, depth: int) -> Any: 
         most = values if document.values > MAX_VALUES else f"{MAX_DEPTH} levels of nesting"
         raise InputError(f"{document.file}:{line}:{column}: expected at most {most}")
     if node.tag not in _PLAIN_TAGS:
-        _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got {node.tag}")
+        _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got {_tag(node)}")
         return None
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, path, document)
@@ -146,11 +146,16 @@ def _convert(node: Node, path: Path, document: Document, *, depth: int) -> Any: 
     raise AssertionError(node)  # compose makes no other nodes
 
 
+def _tag(node: Node) -> str:
+    """``!!int``; of YAML's own only: another one may be a password that begins with !."""
+    known, _, name = node.tag.rpartition(":")
+    return f"!!{name}" if known == "tag:yaml.org,2002" else "one of its own"
+
+
 def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: ANN401  # JSON
     text = str(node.value)
     if _tagged(node, text):
-        tag = node.tag.rpartition(":")[2]
-        _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got !!{tag}")
+        _report(document, "ambiguous-scalar", path, f"expected no YAML tag, got {_tag(node)}")
         return None
     # A plain scalar has no style; its tag is then one reader's guess, and decides nothing.
     value = text if node.style else agreed(text)

@@ -139,11 +139,22 @@ def test_dns_of_osm_edge_is_sent_elsewhere(covered: Run) -> None:
     assert {region["ports"] for region in sent["regions"]} == {"53"}
 
 
-def test_the_chains_are_drawn(covered: Run, project: Path) -> None:
-    svg = project / "chains.svg"
+def test_the_lanes_are_drawn_with_owners_and_the_cluster_s_ranges(
+    covered: Run, project: Path
+) -> None:
+    svg = project / "lanes.svg"
     assert covered("prod", "--svg", str(svg)).exit_code == 0
-    label = ET.fromstring(svg.read_text()).attrib["aria-label"]  # noqa: S314  # made by us
-    assert label == "prod: what goes through the sidecar"
+    drawn = ET.fromstring(svg.read_text())  # noqa: S314  # made by us
+    assert drawn.attrib["aria-label"] == "prod: what goes through the sidecar"
+    said = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"FSM_PROXY_*: written by FSM today", "203.0.113.0/24", "port 6379"} <= {*said}
+
+
+def test_a_script_from_elsewhere_is_drawn_without_owners(covered: Run, project: Path) -> None:
+    script, svg = project / "rules", project / "lanes.svg"
+    script.write_text("-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\n")
+    assert covered("--script", str(script), "--svg", str(svg)).exit_code == 0
+    assert "no owner" not in svg.read_text()
 
 
 def test_what_does_not_load_covers_nothing(covered: Run, project: Path) -> None:

@@ -117,3 +117,11 @@ def test_a_foreign_dump_is_read_and_has_no_lists_of_a_mesh(run: Run, project: Pa
         "  -A X -p tcp -j REDIRECT --to-port 15001  not a rule of any known injector\n"
     )
     assert document(run("read", str(file), "-o", "json"))["localProxyMode"] is None
+
+
+def test_the_chains_are_drawn(run: Run, project: Path) -> None:
+    fill(project)
+    script, svg = project / "init.sh", project / "chains.svg"
+    script.write_text(run("rules", "-C", str(project), "prod", "--script-only").stdout)
+    assert run("read", str(script), "--svg", str(svg)).exit_code == 0
+    assert ">outbound listener (15001)</text>" in svg.read_text()

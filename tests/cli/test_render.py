@@ -82,7 +82,7 @@ def test_missing_scripts_stop_with_the_command_that_mends_it(run: Run, project: 
     assert result.stdout == (
         "Pulumi.staging.yaml releaseAssets.source: error: the Pipy scripts of FSM 1.5.1 are not "
         "vendored in this checkout; expected releases/1.5.1/scripts.tar.gz [assets-missing] Fix: "
-        "fsm-stack vendor fsm-1.5.1.tgz; for a review without them: fsm-stack render --without-release-assets\n"
+        "fsm-stack vendor --version 1.5.1; for a review without them: fsm-stack render --without-release-assets\n"
     )
     assert not (project / "rendered").exists()
 
@@ -92,7 +92,7 @@ def test_a_tree_without_the_scripts_says_that_it_is_for_review(run: Run, project
     assert result.exit_code == 0
     assert (
         f"  left out: {ASSET}; this tree is for review, the controller does not start with it "
-        "alone. Mend: fsm-stack vendor fsm-1.5.1.tgz\n"
+        "alone. Mend: fsm-stack vendor --version 1.5.1\n"
     ) in result.stdout
     assert result.stdout.endswith("Next: git diff rendered/staging; commit it for the review\n")
     assert not (project / "rendered/staging" / ASSET).exists()
@@ -129,7 +129,7 @@ def test_check_without_the_scripts_compares_everything_else(
         f"not compared: {ASSET}, the Pipy scripts of FSM 1.5.1"
         if committed
         else f"left out: {ASSET}; this tree is for review, the controller does not start with it "
-        "alone. Mend: fsm-stack vendor fsm-1.5.1.tgz"
+        "alone. Mend: fsm-stack vendor --version 1.5.1"
     )
     assert (result.exit_code, result.stdout) == (
         0,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from .conftest import Run
+
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -71,3 +75,11 @@ def test_a_profile_has_its_own_rules(shown: Run) -> None:
     assert data["source"] == {"stack": "prod", "profile": "metadata", "systems": ["fsm"]}
     (rule,) = [rule for rule in data["rules"] if "169.254.169.254/32" in rule["rule"]]
     assert rule["entries"][0]["path"] == "annotationProfiles.metadata.presets"
+
+
+def test_the_chains_are_drawn(shown: Run, project: Path) -> None:
+    svg = project / "chains.svg"
+    assert shown("prod", "--svg", str(svg)).exit_code == 0
+    drawn = ET.fromstring(svg.read_text())  # noqa: S314  # made by us
+    assert drawn.attrib["aria-label"] == "prod: chains"
+    assert "FSM_PROXY_OUTBOUND" in [element.text for element in drawn.iter(f"{SVG}text")]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from tests.archives import SCRIPTS
+from tests.archives import GOOD, SCRIPTS, index, pack, served
 
 from .conftest import document
 
@@ -51,3 +51,37 @@ def test_an_archive_that_is_not_the_one_is_bad_input(
         f"fsm-stack: error: fsm-1.5.1.tgz: --sha256: expected SHA-256 {'0' * 64}, found {digest}\n"
     )
     assert not (project / "releases").exists()
+
+
+def test_a_release_comes_from_the_chart_repository_by_its_digest(
+    run: Run, project: Path, archive: Path
+) -> None:
+    """The index announces the digest; the first one is recorded, and enforced from then on."""
+    content = archive.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    pages = {"/index.yaml": index("1.5.1", digest=digest), "/fsm-1.5.1.tgz": content}
+    with served(pages) as server:
+        result = run("vendor", "--version", "1.5.1", "--repo", server.address)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert f"is recorded, as given by the repository: {digest}\n" in result.stdout
+        assert (project / "releases/1.5.1/scripts.tar.gz").read_bytes() == SCRIPTS
+        named = run("vendor", f"{server.address}/fsm-1.5.1.tgz")
+        assert named.stdout.endswith("The archive is the recorded one.\n")
+        pages["/fsm-1.5.1.tgz"] = pack(files={**GOOD, "fsm/values.yaml": b"fsm: {x: 1}\n"})
+        other = run("vendor", "--version", "1.5.1", "--repo", server.address)
+        assert other.exit_code == 2
+        assert f"expected SHA-256 {digest}, found " in other.stderr
+        pages["/index.yaml"] = index("1.5.1")
+        again = run(
+            "vendor", "--version", "1.5.1", env={"FSM_STACK_CHART_REPOSITORY": server.address}
+        )
+        assert again.exit_code == 2
+        assert f"asset.json of 1.5.1: expected SHA-256 {digest}, found " in again.stderr
+
+
+def test_a_repository_that_has_no_such_release_is_bad_input(run: Run) -> None:
+    with served({"/index.yaml": index("1.5.0")}) as server:
+        result = run("vendor", "--version", "1.5.1", "--repo", server.address)
+    assert result.exit_code == 2
+    assert "expected chart fsm 1.5.1, found versions 1.5.0" in result.stderr
+    assert run("vendor").exit_code == 2

@@ -33,7 +33,7 @@ def test_every_document_of_a_file_is_read(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("a: .nan\n", ":5: expected what JSON can say, got !!float .nan"),
-        ("!!binary x\n", ":5: expected what JSON can say, got !!binary x"),
+        ("!!binary x\n", ":5: expected what JSON can say, got !!binary"),
         ("[" * 200, ":5: expected a Kubernetes document, this one is nested too deep"),
         (MERGED, ":10: its merge keys repeat too much: expected at most 200"),
         ("kind: A\nmetadata: {name: [a]}\n", ":6: expected text as metadata.name, got ['a']"),

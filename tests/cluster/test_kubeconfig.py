@@ -164,7 +164,11 @@ def test_a_socks_proxy_names_the_package_that_it_needs(
     ("text", "message"),
     [
         ("[]", "kubeconfig: damaged, or of no known form: list indices must be integers"),
-        ("a: [", "kubeconfig: not YAML: "),
+        ("a: [", "kubeconfig: FILE:2: expected YAML or JSON: did not find expected node content"),
+        (
+            "a: {x: &a b}\nc: *d",
+            "kubeconfig: FILE:2: expected YAML or JSON: found undefined alias",
+        ),
         ("contexts: [{}]", "kubeconfig: damaged, or of no known form: 'name'"),
     ],
 )
@@ -173,7 +177,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, text: str, message: str) -> None
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         connect(kubeconfig=file)
-    assert str(caught.value).startswith(message)
+    assert str(caught.value).startswith(message.replace("FILE", str(file)))
 
 
 def test_a_password_in_the_servers_address_is_left_out(tmp_path: Path) -> None:

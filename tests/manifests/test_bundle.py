@@ -224,7 +224,7 @@ def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
     [found] = caught.value.findings
     assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
     assert found.fix == (
-        "fsm-stack vendor fsm-1.5.1.tgz; for a review without them: "
+        "fsm-stack vendor --version 1.5.1; for a review without them: "
         "fsm-stack render --without-release-assets"
     )
 

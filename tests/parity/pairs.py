@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from fsm_stack.convert.chart.helm import convert_helm_values
+from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
-from tests.parity.convert import convert_helm_values
 from tests.parity.differences import DIFFERENCES
 from tests.parity.meaning import meaning, mesh_of_preset, objects_of
 from tests.recordings import recordings
@@ -43,6 +44,8 @@ class Pair:
     def ours(self) -> tuple[Manifest, ...]:
         """Our objects for the same values; the Pipy scripts are the chart's own."""
         converted = convert_helm_values(self.values, fsm_version=CHART_VERSION)
+        if not converted.complete:
+            raise NotProvidedError("; ".join(item.message for item in converted.findings))
         settings = StackSettings.model_validate_json(json.dumps(converted.settings))
         encoded = self.chart["ConfigMap/fsm-init-repo-scripts"]["binaryData"]["scripts.tar.gz"]
         asset = ReleaseAsset(

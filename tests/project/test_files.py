@@ -11,7 +11,7 @@ import pytest
 
 from fsm_stack.errors import InputError
 from fsm_stack.gitops import replace as tree
-from fsm_stack.gitops.replace import replace_tree
+from fsm_stack.gitops.replace import alone
 from fsm_stack.project import files
 from fsm_stack.project.files import FileError, read_file, read_tree, write_file
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 OLD = {"a.yaml": b"old", "1-x/b.yaml": b"same", "gone/c.yaml": b"gone"}
 NEW = {"a.yaml": b"new", "1-x/b.yaml": b"same", "2-y/d.yaml": b"d", "\xfc.sh": b"\xc3\xbc"}
 NOBODY = 65534
+
+
+def replace_tree(target: Path, content: dict[str, bytes], *, shown: str | None = None) -> None:
+    """A run that writes a directory."""
+    with alone(target, shown=shown):
+        tree.replace_tree(target, content)
 
 
 @contextmanager

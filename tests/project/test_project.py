@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsm_stack.errors import InputError
-from fsm_stack.project.project import did_you_mean, find_project
+from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.project.project import find_project
 
 if TYPE_CHECKING:
     from pathlib import Path

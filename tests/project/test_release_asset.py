@@ -299,7 +299,7 @@ def test_scripts_that_were_changed_afterwards_are_refused(tmp_path: Path, archiv
         "releases/1.5.1/scripts.tar.gz: expected SHA-256 "
         f"{hashlib.sha256(SCRIPTS).hexdigest()}, as asset.json records, "
         f"found {hashlib.sha256(b'evil').hexdigest()}; "
-        "restore it from Git, or run: fsm-stack vendor fsm-1.5.1.tgz"
+        "restore it from Git, or run: fsm-stack vendor --version 1.5.1"
     )
 
 
@@ -310,7 +310,7 @@ def test_scripts_without_a_record_are_of_unknown_origin(tmp_path: Path, archive:
         load_asset(tmp_path, "1.5.1")
     assert str(caught.value) == (
         "releases/1.5.1/scripts.tar.gz: expected asset.json beside it, found none; "
-        "restore it from Git, or run: fsm-stack vendor fsm-1.5.1.tgz"
+        "restore it from Git, or run: fsm-stack vendor --version 1.5.1"
     )
 
 

@@ -151,7 +151,7 @@ def test_scripts_that_are_not_vendored_stop_the_program_with_the_command_that_me
 
     (text,) = (text for level, text in engine.recorder.log if level == "ERROR")
     assert "[assets-missing]" in text
-    assert "fsm-stack vendor fsm-1.5.1.tgz" in text
+    assert "fsm-stack vendor --version 1.5.1" in text
     assert engine.recorder.names() == []
 
 

@@ -5,8 +5,9 @@ from time import process_time
 
 import pytest
 
+from fsm_stack.credentials import without_user
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings.finding import sarif, without_user
+from fsm_stack.findings.finding import sarif
 from fsm_stack.settings.stack_file import from_engine, load_text
 
 from .loading import TODAY, found, said, settings

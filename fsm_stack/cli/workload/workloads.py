@@ -14,6 +14,7 @@ import click
 
 from fsm_stack.cli.verb import StackName, load
 from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -115,7 +116,10 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
 def note_assumed(namespaces: Iterable[str]) -> None:
     """Say which namespaces the decisions rest on, although nobody has shown them."""
     for name in sorted(namespaces):
-        click.echo(f"note: namespace {name} is not in the input: assumed to be enrolled", err=True)
+        shown = harmless(name)
+        click.echo(
+            f"note: namespace {shown} is not in the input: assumed to be enrolled", err=True
+        )
 
 
 @contextmanager
@@ -188,7 +192,7 @@ class Summary:
                 "passedOver": len(self.passed),
             },
             "podTemplates": [
-                {"kind": kind, "path": place, "count": count}
+                {"kind": harmless(kind), "path": place, "count": count}
                 for (kind, place), count in sorted(self.templates.items())
             ],
             "passedOver": [item.as_json() for item in self.passed],
@@ -233,7 +237,7 @@ class Summary:
 
     def _places(self) -> Iterator[str]:
         for (kind, place), count in sorted(self.templates.items()):
-            yield f"{count} {kind}: the pod template is at {place}"
+            yield f"{count} {harmless(kind)}: the pod template is at {place}"
 
     def _others(self, *, limit: int | None) -> Iterator[str]:
         known = Counter(item.kind for item in self.passed if item.reason.understood)

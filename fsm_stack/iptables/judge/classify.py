@@ -15,7 +15,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.sets.diagram import AXES, LEVELS
+from fsm_stack.iptables.sets.diagram import AXES, by_level, classes_of
 from fsm_stack.iptables.sets.reach import child_at
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.sets.coverage import Coverage
-    from fsm_stack.iptables.sets.diagram import Node
+    from fsm_stack.iptables.sets.diagram import Classes, Node
 
 # Axes whose columns hold few different values: each is looked up once.
 _FEW_VALUES: Final = frozenset({"protocol", "interface", "uid"})
@@ -93,7 +93,7 @@ def classify(fates: Coverage, flows: Flows) -> Verdicts:
     lengths = {len(column) for column in columns if column is not None}
     if len(lengths) > 1:
         raise InputError(f"columns of different lengths: {', '.join(map(str, sorted(lengths)))}")
-    levels = [_classes(nodes) for nodes in _by_level(root)]
+    levels = [classes_of(nodes) for nodes in by_level(root)]
     kinds: dict[Verdict, int] = {}
     table = _table(root, levels, kinds)
     total: Iterable[int] = repeat(0, next(iter(lengths)))
@@ -105,43 +105,7 @@ def classify(fates: Coverage, flows: Flows) -> Verdicts:
     return Verdicts(column=list(map(table.__getitem__, total)), kinds=tuple(kinds))
 
 
-@dataclass(frozen=True, slots=True)
-class _Classes:
-    """One axis: where its intervals start, the class of each, a point of each class."""
-
-    starts: list[Any]
-    numbers: list[int]
-    points: list[Any]
-
-
-def _by_level(root: Node) -> list[list[Node]]:
-    """The different nodes of each level."""
-    levels = [[root]]
-    for _ in range(LEVELS - 1):
-        below = {id(child): child for node in levels[-1] for child in node.children}
-        levels.append(list(below.values()))
-    return levels
-
-
-def _classes(nodes: list[Node]) -> _Classes:
-    """Intervals are of one class when every node of the level has the same child for them."""
-    starts = sorted({start for node in nodes for start in node.starts})
-    known: dict[tuple[int, ...], int] = {}
-    numbers, points = [], []
-    at = [0] * len(nodes)
-    for start in starts:
-        for index, node in enumerate(nodes):
-            if at[index] + 1 < len(node.starts) and node.starts[at[index] + 1] == start:
-                at[index] += 1
-        key = tuple(id(node.children[at[index]]) for index, node in enumerate(nodes))
-        if key not in known:
-            known[key] = len(known)
-            points.append(start)
-        numbers.append(known[key])
-    return _Classes(starts, numbers, points)
-
-
-def _table(root: Node, levels: list[_Classes], kinds: dict[Verdict, int]) -> list[int]:
+def _table(root: Node, levels: list[Classes], kinds: dict[Verdict, int]) -> list[int]:
     """The verdict's index for every combination of classes, the last axis fastest."""
     table = []
     for combination in product(*(level.points for level in levels)):
@@ -152,7 +116,7 @@ def _table(root: Node, levels: list[_Classes], kinds: dict[Verdict, int]) -> lis
     return table
 
 
-def _column(name: str, column: Sequence[Any], level: _Classes, stride: int) -> Iterable[int]:
+def _column(name: str, column: Sequence[Any], level: Classes, stride: int) -> Iterable[int]:
     """Each point's class, times the stride of its axis in the table."""
     offsets = [number * stride for number in level.numbers]
     end = next(end for axis, _, end in AXES if axis == name)

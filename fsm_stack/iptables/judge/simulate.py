@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.loadable import require_loadable
 from fsm_stack.iptables.packet import (
-    Handed,
     Hop,
     May,
     Packet,
@@ -28,18 +27,15 @@ from fsm_stack.iptables.packet import (
     endpoint_text,
     one_of,
     protocol_number,
-    redirected_to,
     require_sane,
-    sent_to,
+    verdict_of,
 )
 from fsm_stack.iptables.rule import (
     OUTPUT,
     POD_IP_VARIABLE,
     PREROUTING,
-    Accept,
     Destination,
     DestinationPort,
-    Dnat,
     ForeignMatch,
     ForeignTarget,
     InInterface,
@@ -47,7 +43,6 @@ from fsm_stack.iptables.rule import (
     Multiport,
     OutInterface,
     Protocol,
-    Redirect,
     Return,
     Source,
     UidOwner,
@@ -249,7 +244,7 @@ class _Walk:
                 if verdict is not None:
                     return (verdict, last)
             else:
-                return (_verdict_of(target), last)
+                return (verdict_of(target), last)
         return (None, last)
 
     def _beyond(self, chain: str) -> tuple[Decided | None, Hop | None]:
@@ -259,21 +254,6 @@ class _Walk:
         if verdict is None:
             self._returned[chain] = last
         return (verdict, last)
-
-
-def _verdict_of(target: Accept | Redirect | Dnat | ForeignTarget) -> Decided:
-    """What a target makes of a packet that ends the walk."""
-    match target:
-        case Accept():
-            return Untouched()
-        case Redirect():
-            return redirected_to(target.port)
-        case Dnat():
-            return sent_to(target.to)
-        case ForeignTarget():
-            return Handed(target.text)
-        case _:
-            assert_never(target)
 
 
 _Verdicts = frozenset["Decided"]
@@ -335,7 +315,7 @@ class _Branches:
             return self._of(target.chain, following)
         if isinstance(target, ForeignTarget) and target.goes_on:
             return following
-        return frozenset({_verdict_of(target)})
+        return frozenset({verdict_of(target)})
 
     def _through(self, chain: str) -> tuple[list[Hop], bool]:
         """The rules of a chain that can apply and are met, and whether it can give back."""

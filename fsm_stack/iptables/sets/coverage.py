@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import beyond, jumps_of, require_loadable
-from fsm_stack.iptables.packet import (
-    Handed,
-    Untouched,
-    one_of,
-    protocol_number,
-    redirected_to,
-    sent_to,
-)
+from fsm_stack.iptables.packet import Untouched, one_of, protocol_number, verdict_of
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -46,15 +40,16 @@ from fsm_stack.iptables.sets.ranges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from fsm_stack.iptables.packet import Decided
     from fsm_stack.iptables.rule import Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN. Where a rule may apply that
 # nobody here decides, the value is the frozen set of all answers that can be.
 OPEN: Final = None
-_RETURNED: Final = "returned"
+RETURNED: Final = "returned"
 # Whether a rule matches, beside True and False: within its limits, and the rest is not decided.
-_PERHAPS: Final = "perhaps"
+PERHAPS: Final = "perhaps"
 # Axis name to its first point and its end.
 WHOLE: Final = {name: (first, end) for name, first, end in AXES}
 DESTINATION: Final = "destination"
@@ -154,7 +149,7 @@ def _seen(rule: Rule, hook: str) -> Rule:
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
     if isinstance(value, frozenset):
         return one_of({_finally(one) for one in value})
-    return Untouched() if value is OPEN or value == _RETURNED else value
+    return Untouched() if value is OPEN or value == RETURNED else value
 
 
 def chain_diagram(
@@ -173,7 +168,7 @@ def _given_back(value: Any) -> Any:  # noqa: ANN401  # a diagram's values
     """A chain's answer to who jumped to it."""
     if isinstance(value, frozenset):
         return either(*(_given_back(one) for one in value))
-    return OPEN if value == _RETURNED else value
+    return OPEN if value == RETURNED else value
 
 
 def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's values
@@ -235,37 +230,36 @@ def _answer(
     target: Target,
     done: dict[str, Node],
 ) -> Node:
-    constant: Node
-    match target:
-        case Return():
-            constant = builder.constant(_RETURNED)
-        case Accept():
-            constant = builder.constant(Untouched())
-        case Redirect():
-            constant = builder.constant(redirected_to(target.port))
-        case Dnat():
-            constant = builder.constant(sent_to(target.to))
-        case Jump():
-            constant = chain_diagram(builder, chains, target.chain, done)
-        case ForeignTarget():
-            constant = builder.constant(OPEN if target.goes_on else Handed(target.text))
-        case _:
-            assert_never(target)
+    if isinstance(target, Jump):
+        return chain_diagram(builder, chains, target.chain, done)
+    constant: Node = builder.constant(answer_of(target))
     return constant
 
 
-def same_target_groups(rules: Iterable[Rule]) -> list[list[Rule]]:
+def answer_of(target: Return | Accept | Redirect | Dnat | ForeignTarget) -> Decided | str | None:
+    """What a target that does not jump makes of a packet: a verdict, ``RETURNED``, ``OPEN``."""
+    if isinstance(target, Return):
+        return RETURNED
+    goes_on = isinstance(target, ForeignTarget) and target.goes_on
+    return OPEN if goes_on else verdict_of(target)
+
+
+def _target(rule: Rule) -> Target:
+    return rule.target
+
+
+def same_target_groups(
+    rules: Iterable[Rule], key: Callable[[Rule], object] = _target
+) -> list[list[Rule]]:
     """Neighbouring rules with the same target: together they are one rule with a union of matches.
 
     True of jumps as well: a chain that returned a packet once returns it again.
+
+    Args:
+        rules: of a chain, in order.
+        key: what rules of a group share; the target at least.
     """
-    groups: list[list[Rule]] = []
-    for rule in rules:
-        if groups and groups[-1][0].target == rule.target:
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
-    return groups
+    return [list(group) for _, group in groupby(rules, key)]
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
@@ -279,7 +273,7 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         if limits is None:
             continue
         ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
-        value = _PERHAPS if rule.foreign else True
+        value = PERHAPS if rule.foreign else True
         key = (value, *((name, tuple(limits[name])) for name in sorted(limits)))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [

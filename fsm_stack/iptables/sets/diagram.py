@@ -220,3 +220,39 @@ def same(left: Node, right: Node) -> bool:
         return memo[key]
 
     return at(left, right, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """One axis: where its intervals start, the class of each, a point of each class."""
+
+    starts: list[Any]
+    numbers: list[int]
+    points: list[Any]
+
+
+def by_level(root: Node) -> list[list[Node]]:
+    """The different nodes of each level."""
+    levels = [[root]]
+    for _ in range(LEVELS - 1):
+        below = {id(child): child for node in levels[-1] for child in node.children}
+        levels.append(list(below.values()))
+    return levels
+
+
+def classes_of(nodes: list[Node]) -> Classes:
+    """Intervals are of one class when every node of the level has the same child for them."""
+    starts = sorted({start for node in nodes for start in node.starts})
+    known: dict[tuple[int, ...], int] = {}
+    numbers, points = [], []
+    at = [0] * len(nodes)
+    for start in starts:
+        for index, node in enumerate(nodes):
+            if at[index] + 1 < len(node.starts) and node.starts[at[index] + 1] == start:
+                at[index] += 1
+        key = tuple(id(node.children[at[index]]) for index, node in enumerate(nodes))
+        if key not in known:
+            known[key] = len(known)
+            points.append(start)
+        numbers.append(known[key])
+    return Classes(starts, numbers, points)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES
 from fsm_stack.settings.checks import control_plane, lists, names, ranges, workloads
 from fsm_stack.settings.effective import effective
+from fsm_stack.well_known import CONFIG_MAP_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,10 +33,35 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+# Bytes of the shortest range in a file: 1.0.0.0/8
+_RANGE_MIN: Final = 9
+
+
+def _too_large(settings: StackSettings) -> tuple[Path, Finding] | None:
+    """Lists that no ConfigMap holds: the mesh's ranges count again for each profile."""
+    profiles = settings.annotation_profiles.values()
+    keys = [listed.setting for listed in (EXCLUDED_RANGES, INCLUDED_RANGES)]
+    mesh = sum(len(getattr(settings.traffic, key)) for key in keys)
+    own = sum(len(getattr(profile, key)) for profile in profiles for key in keys)
+    size = (mesh * (1 + len(profiles)) + own) * _RANGE_MIN
+    if size <= CONFIG_MAP_MAX:
+        return None
+    message = (
+        f"expected lists of at most {CONFIG_MAP_MAX} bytes for the ConfigMap that says what is "
+        f"redirected, got more than {size}: the mesh's lists count once for itself and once for "
+        "each profile"
+    )
+    return lists.at(("traffic",), "too-large", message)
+
+
 def check_settings(settings: StackSettings, today: date) -> Iterator[tuple[Path, Finding]]:
     """Every finding of valid settings, with its path in the file."""
-    known = effective(settings)
-    for list_check in LIST_CHECKS:
-        yield from list_check(settings, known)
+    told = _too_large(settings)
+    if told is None:
+        known = effective(settings)
+        for list_check in LIST_CHECKS:
+            yield from list_check(settings, known)
+    else:
+        yield told
     for check in CHECKS:
         yield from check(settings, today)

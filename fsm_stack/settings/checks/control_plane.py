@@ -201,6 +201,14 @@ def assets(settings: StackSettings, _today: date) -> Found:
         yield at(("releaseAssets", "source"), "assets-omitted", message, value="omit")
 
 
+def adopting(settings: StackSettings, _today: date) -> Found:
+    """Objects that the next update takes over from whoever installed them."""
+    if count := len(settings.deployment.adopt):
+        objects = "1 object" if count == 1 else f"{count} objects"
+        message = f"pulumi up takes {objects} over; take the setting out when it has"
+        yield at(("deployment", "adopt"), "adopting", message)
+
+
 _TLS_ORDER: Final = ("TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3")
 
 # Images that FSM's programs start by themselves, from MeshConfig's section image, which has one
@@ -281,6 +289,7 @@ def image_parts(settings: StackSettings, _today: date) -> Found:
 
 
 CHECKS: Final = (
+    adopting,
     not_provided,
     other_system,
     certificates,

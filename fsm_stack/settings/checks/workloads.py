@@ -134,8 +134,10 @@ def _write_nearest(key: str, known: Sequence[str]) -> str:
 # Resources that a container may ask for under a plain name; others have a domain in front.
 # Source: k8s.io/kubernetes pkg/apis/core/helper, IsStandardContainerResourceName.
 _STANDARD: Final = ("cpu", "ephemeral-storage", "memory")
-_HUGE_PAGES: Final = re.compile(r"hugepages-[0-9]+(Ki|Mi|Gi)")
+_HUGE_PAGES: Final = re.compile(r"hugepages-([1-9][0-9]*(Ki|Mi|Gi))")
 _EXTENDED: Final = re.compile(EXTENDED_RESOURCE)
+_COUNTED: Final = "requests."  # what a quota counts a resource by: in front of its domain
+_DOMAIN_MAX: Final = 253
 
 # Labels that select the pods, or that other objects find them by: never a user's.
 _OWN_LABELS: Final = (
@@ -177,6 +179,7 @@ def resources(settings: StackSettings, _today: date) -> Found:
                 elif _EXTENDED.fullmatch(name) and (amount(text) or 0) % 1:
                     message = f"expected a whole number, since it is counted, got {text}"
                     yield at((*path, side, name), "invalid-value", message, value=text)
+                yield from _of_huge_pages((*path, side, name), text, wanted)
         for name, text in wanted.requests.items():
             limit = wanted.limits.get(name)
             if not _overcommits(name) and (limit is None or amount(text) != amount(limit)):
@@ -187,8 +190,27 @@ def resources(settings: StackSettings, _today: date) -> Found:
                 yield at((*path, "requests", name), "invalid-value", message, value=text)
 
 
+def _of_huge_pages(path: Path, text: str, wanted: Resources) -> Found:
+    """Huge pages come whole, and only beside plain memory or a processor."""
+    size = _HUGE_PAGES.fullmatch(str(path[-1]))
+    if size is None:
+        return
+    if not amount(text) or (amount(text) or 0) % (amount(size[1]) or 1):
+        message = f"expected a multiple of {size[1]}, got {text}"
+        yield at(path, "invalid-value", message, value=text)
+    if not {"cpu", "memory"} & (wanted.limits.keys() | wanted.requests.keys()):
+        yield at(path, "invalid-value", "expected cpu or memory beside huge pages, got neither")
+
+
 def _is_resource(name: str) -> bool:
-    return bool(name in _STANDARD or _HUGE_PAGES.fullmatch(name) or _EXTENDED.fullmatch(name))
+    """Source: k8s.io/kubernetes pkg/apis/core/v1/helper, IsExtendedResourceName."""
+    if name in _STANDARD or _HUGE_PAGES.fullmatch(name):
+        return True
+    domain = name.rpartition("/")[0]
+    if "kubernetes.io/" not in name:
+        domain = _COUNTED + domain
+    counted = name.startswith(_COUNTED)
+    return bool(_EXTENDED.fullmatch(name)) and not counted and len(domain) <= _DOMAIN_MAX
 
 
 def _overcommits(name: str) -> bool:

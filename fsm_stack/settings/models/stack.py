@@ -6,10 +6,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from fsm_stack.settings.models.base import DNS_LABEL, DnsLabel, DnsName, Model, section, setting
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
 from fsm_stack.settings.models.components import Components, Images
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -20,6 +21,15 @@ Preset = Literal[
     "cloud-metadata-oracle-classic",
     "control-plane",
 ]
+
+PRESETS: Final[dict[str, str]] = {
+    "kubernetes-api": "traffic to the Kubernetes API server, at cluster.apiServer.address",
+    "cloud-metadata": "instance metadata of AWS, Azure, Google Cloud and others, 169.254.169.254",
+    "cloud-metadata-alibaba": "instance metadata of Alibaba Cloud, 100.100.100.200",
+    "cloud-metadata-oracle-classic": "instance metadata of Oracle Cloud Classic, 192.0.0.192",
+    "control-plane": "traffic to FSM's control plane: its repository 6060, health 9091, "
+    "webhooks 9090, 9093 and 9443",
+}
 
 # Each cloud's documented link-local or reserved metadata address.
 METADATA_RANGES: Final = {
@@ -54,9 +64,6 @@ class AnnotationProfile(Model):
     )
 
 
-Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-
-
 class Accepted(Model):
     """One finding that does not count while this stands."""
 
@@ -67,9 +74,6 @@ class Accepted(Model):
     reason: Sentence = Field(description="Why the risk is taken.")
     owner: Sentence = Field(description="Who answers for it.")
     until: Day | None = setting(None, "The day after which the finding counts again.")
-
-
-ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
 
 
 class Mesh(Model):
@@ -111,6 +115,15 @@ class ReleaseAssets(Model):
     )
 
 
+# Kind/name, or Kind/namespace/name.
+ObjectReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    ),
+]
+
+
 class Deployment(Model):
     """How ``pulumi up`` treats the objects."""
 
@@ -124,6 +137,11 @@ class Deployment(Model):
     )
     force_mesh_config: bool = setting(
         False, "Take fields of the MeshConfig back from others, such as kubectl patch."
+    )
+    adopt: tuple[ObjectReference, ...] = setting(
+        (),
+        "Objects of an installation that is there already, as fsm-stack adopt lists them: pulumi "
+        "up takes them over instead of failing. For that one update.",
     )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
@@ -160,6 +178,9 @@ class StackSettings(MeshSettings):
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
     deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
+    contracts: tuple[Contract, ...] = setting(
+        (), "Traffic that always, or never, goes through the sidecar."
+    )
 
     @property
     def profile(self) -> System:

@@ -108,7 +108,7 @@ def _doubles(init: Container) -> bool:
     """Whether a second run can leave every jump twice.
 
     iptables-restore loads all of a script or none, so that a run that failed left nothing behind.
-    The documents' scripts of one command a rule stop at their first ``-N`` when the chain is there.
+    The documents' chained commands stop at their first ``-N`` when the chain is there.
     """
     script = init.script or ""
     reading = reading_of(script)

@@ -28,7 +28,7 @@ _KEYS: Final = (
     ("Istio", "sidecar.istio.io/inject", keys.INJECTION),
     ("Istio", "istio-injection", keys.INJECTION),
     ("Istio", "istio.io/rev", keys.INJECTION),
-    ("Istio", "sidecar.istio.io/proxyImage", keys.SIDECAR_IMAGE),
+    ("Istio", "sidecar.istio.io/proxyImage", ""),  # Envoy's, where ours is Pipy's
     ("Istio", "sidecar.istio.io/proxyCPU", f"{_REQUESTS}-cpu"),
     ("Istio", "sidecar.istio.io/proxyMemory", f"{_REQUESTS}-memory"),
     ("Istio", "sidecar.istio.io/proxyCPULimit", f"{_LIMITS}-cpu"),
@@ -36,7 +36,8 @@ _KEYS: Final = (
     ("Linkerd", "linkerd.io/inject", keys.INJECTION),
     ("Linkerd", "config.linkerd.io/skip-outbound-ports", _PORTS_OUT),
     ("Linkerd", "config.linkerd.io/skip-inbound-ports", _PORTS_IN),
-    ("Linkerd", "config.linkerd.io/skip-subnets", _RANGES),
+    # Of inbound connections, by their source: linkerd2-proxy-init, addRulesForIgnoredSubnets.
+    ("Linkerd", "config.linkerd.io/skip-subnets", ""),
     ("Linkerd", "config.linkerd.io/proxy-await", keys.HOLD),
     ("Linkerd", "config.linkerd.io/proxy-cpu-request", f"{_REQUESTS}-cpu"),
     ("Linkerd", "config.linkerd.io/proxy-memory-request", f"{_REQUESTS}-memory"),
@@ -51,7 +52,8 @@ _KEYS: Final = (
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-inbound-ports", _PORTS_IN),
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-outbound-cidrs", _RANGES),
 )
-_MESHES: Final = {key: (mesh, ours) for mesh, key, ours in _KEYS}
+# Of each key whose it is, and our annotation without the prefix; empty: there is none.
+MESHES: Final = {key: (mesh, ours) for mesh, key, ours in _KEYS}
 
 
 def of_pod(subject: Subject) -> Iterator[Finding]:
@@ -107,7 +109,7 @@ def other_meshes(
     annotations = _texts(metadata, "annotations")
     for part in ("labels", "annotations"):
         for key in _texts(metadata, part):
-            mesh, name = _MESHES.get(key, ("", ""))
+            mesh, name = MESHES.get(key, ("", ""))
             ours = system.annotation(name)
             if not mesh or ours in annotations:  # said in both languages
                 continue

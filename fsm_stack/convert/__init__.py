@@ -1,0 +1,1 @@
+"""Other descriptions of a mesh to settings, and settings to other descriptions."""

@@ -1,0 +1,133 @@
+"""A first stack file: of what a cluster says of itself, of answers, or of nothing yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, collapse_addresses
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.convert.chart.helm import DEFAULT_VERSION
+from fsm_stack.convert.result import Converted, Draft, at, stack_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CURRENT: Final = "1.34"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What identifies a cluster, as far as it is known; each value with where it was read.
+
+    Attributes:
+        context: of the kubeconfig.
+        uid: of namespace kube-system.
+        kubernetes_version: ``1.34``.
+        pod_ranges: IPv4 ranges.
+        service_ranges: IPv4 ranges.
+        api_server: address and port, as pods see it.
+        sources: of each of these, by its setting's path.
+        unknown: what could not be read, and why.
+    """
+
+    context: str = ""
+    uid: str = ""
+    kubernetes_version: str = ""
+    pod_ranges: tuple[str, ...] = ()
+    service_ranges: tuple[str, ...] = ()
+    api_server: tuple[str, int] | None = None
+    sources: dict[str, str] | None = None
+    unknown: tuple[str, ...] = ()
+
+
+def first_stack(
+    facts: Facts,
+    *,
+    found: Converted | None = None,
+    enrolled: Iterable[str] = (),
+    create: bool = False,
+) -> Converted:
+    """A small, valid stack.
+
+    Args:
+        facts: about the cluster.
+        found: a mesh that is there already, converted.
+        enrolled: more namespaces whose pods join the mesh.
+        create: whether these are made where they are absent.
+    """
+    base = found or Converted(settings={"fsmVersion": DEFAULT_VERSION})
+    draft = Draft(
+        settings={"fsmVersion": base.settings["fsmVersion"]},
+        findings=list(base.findings),
+        lines=list(base.lines),
+    )
+    sources = facts.sources or {}
+    values = {
+        "context": facts.context,
+        "uid": facts.uid,
+        "kubernetesVersion": facts.kubernetes_version or _CURRENT,
+        "podRanges": list(facts.pod_ranges),
+        "serviceRanges": list(facts.service_ranges),
+    }
+    for name, value in values.items():
+        if value:
+            path = f"cluster.{name}"
+            draft.set(path, value, sources.get(path, ""))
+    if facts.api_server is not None:
+        address, port = facts.api_server
+        server = {"address": address} | ({"port": port} if port != 443 else {})  # noqa: PLR2004  # HTTPS
+        draft.set("cluster.apiServer", server, sources.get("cluster.apiServer", ""))
+    for key, one in base.settings.items():
+        draft.settings.setdefault(key, one)
+    there = draft.settings.get("enrolledNamespaces", [])
+    names = {one["name"] for one in there}
+    more = [
+        {"name": name} | ({"create": True} if create else {})
+        for name in dict.fromkeys(enrolled)
+        if name not in names
+    ]
+    if there or more:
+        draft.settings["enrolledNamespaces"] = [*there, *more]
+    return replace(draft.done(base.title))
+
+
+_ABOUT: Final = (
+    "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
+    "editor. Check it with fsm-stack validate, look at it with fsm-stack render.",
+)
+_TRAFFIC: Final = """\
+  # What bypasses the sidecars of every pod: docs/exclude.md.
+  # fsm-stack:traffic:
+  #   outboundPortExclusionList:
+  #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
+"""
+_ENROLLED: Final = """\
+  # Namespaces whose new pods join the mesh.
+  # fsm-stack:enrolledNamespaces:
+  #   - {name: shop}
+"""
+
+
+def first_text(result: Converted, facts: Facts) -> str:
+    """The stack file, with what may be added as comments."""
+    head = [*_ABOUT]
+    if result.title:
+        head.append(f"The mesh that is there: {result.title}.")
+    head += [f"Not known: {reason}" for reason in facts.unknown]
+    text = stack_text(result.settings, result.lines, head)
+    if at(result.settings, "traffic") is None:
+        text += _TRAFFIC
+    if at(result.settings, "enrolledNamespaces") is None:
+        text += _ENROLLED
+    return text
+
+
+def collapsed(ranges: Iterable[object]) -> tuple[str, ...]:
+    """The smallest list of IPv4 ranges that holds exactly these; what is none is left out."""
+    networks = []
+    for one in ranges:
+        try:
+            networks.append(IPv4Network(str(one), strict=False))
+        except (AddressValueError, NetmaskValueError, ValueError):
+            continue
+    return tuple(str(one) for one in collapse_addresses(networks))

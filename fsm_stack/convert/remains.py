@@ -1,0 +1,113 @@
+"""What a cluster may hold of a mesh that was removed, told apart from what is others'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsm_stack.systems import System
+
+Json = dict[str, Any]
+WEBHOOKS: Final = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+NAME_LABEL: Final = "app.kubernetes.io/name"
+ROLES: Final = ("ClusterRoleBinding", "ClusterRole")
+# fsm-bootstrap puts its label on CRDs of others, too: FSM's own are told by their group.
+GROUPS: Final = tuple(dict.fromkeys(one.annotation_prefix for one in SYSTEMS.values()))
+_GATEWAYS: Final = (GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK)
+_PROXIES: Final = frozenset(one.proxy_label for one in SYSTEMS.values())
+
+
+@dataclass(slots=True, kw_only=True)
+class Remains:
+    """What a cluster may hold of a mesh; objects may lack all but their metadata.
+
+    Attributes:
+        webhooks: configurations, whole.
+        services: namespaces and names of every Service that a webhook leads to and that is there.
+        served: those of them that have a pod that answers.
+        namespaces: Namespaces with a label or annotation of a mesh.
+        pods: with a proxy's label.
+        secrets: of a mesh, and Helm's records; their content is never looked at.
+        roles: ClusterRoles and ClusterRoleBindings with a mesh's label.
+        definitions: CustomResourceDefinitions.
+        meshes: namespaces and names of MeshConfigs that are there.
+    """
+
+    webhooks: list[Json] = field(default_factory=list)
+    services: set[tuple[str, str]] = field(default_factory=set)
+    served: set[tuple[str, str]] = field(default_factory=set)
+    namespaces: list[Json] = field(default_factory=list)
+    pods: list[Json] = field(default_factory=list)
+    secrets: list[Json] = field(default_factory=list)
+    roles: list[Json] = field(default_factory=list)
+    definitions: list[Json] = field(default_factory=list)
+    meshes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def service_of(webhook: Json) -> tuple[str, str] | None:
+    """Namespace and name of the service behind a webhook; None for a URL."""
+    service = mapping(mapping(webhook.get("clientConfig")).get("service"))
+    name = text(service.get("name"))
+    return (text(service.get("namespace")), name) if name else None
+
+
+def is_ours(configuration: Json) -> bool:
+    """Whether a webhook configuration is of FSM, osm-edge or OSM."""
+    about = mapping(configuration.get("metadata"))
+    if about.get("name") in _GATEWAYS:
+        return True
+    if texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
+        return True
+    return any(
+        text(one.get("name")).startswith(
+            (f"{system.name[:3]}-inject.", f"{system.name[:3]}-validator.")
+        )
+        for one in mappings(configuration.get("webhooks"))
+        for system in SYSTEMS.values()
+    )
+
+
+def labels_of_systems() -> tuple[System, ...]:
+    """The systems, one for each label of namespaces: OSM and osm-edge share theirs."""
+    return tuple({one.monitored_by_label: one for one in SYSTEMS.values()}.values())
+
+
+def of_objects(items: Iterable[Json]) -> Remains:
+    """The same from kubectl's files: what they do not hold counts as absent."""
+    found = Remains()
+    listed = {
+        **dict.fromkeys(WEBHOOKS, found.webhooks),
+        **dict.fromkeys(ROLES, found.roles),
+        "Namespace": found.namespaces,
+        "CustomResourceDefinition": found.definitions,
+    }
+    for item in items:
+        kind, about = text(item.get("kind")), mapping(item.get("metadata"))
+        place, name = text(about.get("namespace")), text(about.get("name"))
+        if kind in listed:
+            listed[kind].append(item)
+        elif kind == "Service":
+            found.services.add((place, name))
+        elif kind == "EndpointSlice" and answers(item):
+            labels = texts(about.get("labels"))
+            found.served.add((place, labels.get("kubernetes.io/service-name", "")))
+        elif kind == "Pod" and _PROXIES & texts(about.get("labels")).keys():
+            found.pods.append(item)
+        elif kind == "Secret":
+            found.secrets.append({key: item.get(key) for key in ("kind", "metadata")})
+        elif kind == "MeshConfig":
+            found.meshes.append((place, name))
+    return found
+
+
+def answers(endpoint_slice: Json) -> bool:
+    """Whether a pod of an EndpointSlice answers; one that does not say counts as ready."""
+    endpoints = mappings(endpoint_slice.get("endpoints"))
+    return any(mapping(one.get("conditions")).get("ready") is not False for one in endpoints)

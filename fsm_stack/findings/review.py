@@ -1,0 +1,66 @@
+"""Findings about changes: what one does to traffic, and what was meant."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fsm_stack.findings.rule import fatal, info, warning
+
+RULES: Final = (
+    warning(
+        id="traffic-bypasses",
+        title="a change takes connections out of the mesh",
+        why=(
+            "What bypasses the sidecar has no mTLS, no policy and no metrics. New pods bypass it at "
+            "once, running ones after their restart."
+        ),
+        fix="Exclude less: a range with its port, in the profile of the pods that need it; or declare "
+        "the change with --expect or a trailer Traffic-Change.",
+        hazard=("H8", "H9", "H31"),
+    ),
+    info(
+        id="traffic-changes",
+        title="a change sends connections another way",
+        why=(
+            "Connections that bypassed the sidecar go through it now, or end elsewhere: policies that "
+            "nobody wrote for them apply."
+        ),
+        fix="See that policies allow them, then declare the change with --expect or a trailer.",
+    ),
+    fatal(
+        id="change-not-declared",
+        title="a change does more to traffic than was declared",
+        why="What was declared is what was agreed on; the rest is collateral that nobody has judged.",
+        fix="Make the change smaller, or declare the rest, too.",
+    ),
+    fatal(
+        id="change-missing",
+        title="a declared change of traffic does not happen",
+        why="Whoever asked for it will see no effect, and look for the reason elsewhere.",
+        fix="Correct the entry, or the declaration.",
+    ),
+    fatal(
+        id="change-undecided",
+        title="what a change does to traffic cannot be told",
+        why=(
+            "A script that does not load, a mode without scripts, or rules of others: no claim about "
+            "all connections holds."
+        ),
+        fix="Mend what the message names; what it decides then is told.",
+    ),
+    fatal(
+        id="contract-broken",
+        title="a traffic contract is not kept",
+        why=(
+            "Somebody answers for the contract: these connections always, or never, go through the "
+            "mesh. The witness is one that does otherwise."
+        ),
+        fix="Take out the entry that the finding names, or agree on another contract with its owner.",
+    ),
+    fatal(
+        id="environment-differs",
+        title="two environments differ in what is not listed",
+        why="What is tried in one environment then is not what runs in the other.",
+        fix="Make them equal, or list the path under environments.mayDiffer with the reason.",
+    ),
+)

@@ -1,0 +1,92 @@
+"""What a project agreed on: the contracts of every stack, and what may differ between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.project.project import read_text
+from fsm_stack.review.changes import setting_changes, unlisted
+from fsm_stack.review.contracts import Placed
+from fsm_stack.review.side import (
+    place_text,
+    placed,
+)
+from fsm_stack.settings.stack_file import load_policy
+
+if TYPE_CHECKING:
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.settings.models.policy import Environments
+
+
+POLICY_FILE: Final = "fsm-stack.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What binds every stack of a project.
+
+    Attributes:
+        contracts: of all stacks.
+        environments: what may differ between them; None: nobody said.
+    """
+
+    contracts: tuple[Placed, ...] = ()
+    environments: Environments | None = None
+
+
+def agreed(sides: Sides) -> Agreed:
+    """What the project's ``fsm-stack.yaml`` says; nothing where there is none.
+
+    Raises:
+        FindingsError: it does not validate.
+        InputError: it is no YAML.
+    """
+    if not sides.stacks():
+        return Agreed()
+    path = sides.project.directory / POLICY_FILE
+    if not path.is_file():
+        return Agreed()
+    shown = sides.project.shown(path)
+    policy, place = load_policy(
+        read_text(path, project=sides.project.directory, shown=shown), file=shown
+    )
+    contracts = tuple(
+        Placed(contract=one, place=place_text(place(("contracts", index))))
+        for index, one in enumerate(policy.contracts)
+    )
+    return Agreed(contracts=contracts, environments=policy.environments)
+
+
+def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:
+    """The reference stack, and what every other one differs in without being listed.
+
+    Raises:
+        InputError: nobody said what may differ, there is no such reference, or a stack does not
+            validate.
+    """
+    wanted = agreed(sides).environments
+    if wanted is None:
+        raise InputError(
+            f"--all-stacks: expected {POLICY_FILE} with environments: a reference, and mayDiffer"
+        )
+    known = sides.stacks()
+    for name in (wanted.reference, *(one for item in wanted.may_differ for one in item.stacks)):
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+            raise InputError(f"{POLICY_FILE}: {name!r}: no such stack{hint}")
+    reference = sides.stack(wanted.reference)
+    found = []
+    for name in known:
+        if name == wanted.reference:
+            continue
+        side = sides.stack(name)
+        for change in unlisted(setting_changes(reference, side), wanted, name):
+            there = change.before or "nothing"
+            message = f"{name} has {change.after or 'nothing'}, {wanted.reference} has {there}"
+            place = placed(change.after_place or side.name.file)
+            item = finding("environment-differs", message, path=change.path)
+            found.append(item.at(file=place.file, line=place.line))
+    return wanted.reference, tuple(found)

@@ -1,0 +1,1 @@
+"""What a change does: two sides in, one :class:`fsm_stack.review.model.Review` out."""

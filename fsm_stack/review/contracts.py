@@ -1,0 +1,211 @@
+"""Traffic contracts, proved for every connection of every scope; a broken one has its witness.
+
+A contract speaks of what applications send and receive: not of the sidecar's own connections, of
+what stays in the pod, or of the ports of the sidecar's helpers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.packet import (
+    ToListener,
+    Untouched,
+    redirected_to,
+)
+from fsm_stack.iptables.sets.coverage import Coverage
+from fsm_stack.iptables.sets.diagram import Diagrams
+from fsm_stack.iptables.sets.difference import shifts
+from fsm_stack.iptables.sets.reach import region_text
+from fsm_stack.iptables.sets.written import written
+from fsm_stack.redirection.scopes import MESH
+from fsm_stack.review.entries import entry_line, meets
+from fsm_stack.review.fates import Fates, Unreadable, traffic_of
+from fsm_stack.review.model import EntryLine, Witness
+from fsm_stack.review.outcome import Broken
+from fsm_stack.review.restarting.classes import with_workloads
+from fsm_stack.review.side import place_text
+from fsm_stack.review.traffic import decision, scopes_text
+from fsm_stack.review.words import (
+    known_of,
+    packet_of,
+    packet_text,
+    places_of,
+    question_text,
+    subject,
+)
+from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fsm_stack.iptables.packet import Verdict
+    from fsm_stack.iptables.sets.difference import Shift
+    from fsm_stack.iptables.sets.reach import Region, Traffic
+    from fsm_stack.review.restarting.pods import Pods
+    from fsm_stack.review.side import Side
+    from fsm_stack.review.words import Known
+    from fsm_stack.settings.models.policy import Contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A contract and where it stands: ``Pulumi.prod.yaml:70``."""
+
+    contract: Contract
+    place: str
+
+    @property
+    def text(self) -> str:
+        """``tcp 443: always, except for operator``."""
+        spared = ", ".join(self.contract.except_profiles)
+        tail = f", except for {spared}" if spared else ""
+        return f"{self.contract.traffic}: {self.contract.verdict}{tail}"
+
+    def keeps(self, verdict: Verdict) -> bool:
+        """Whether a connection with this verdict keeps it."""
+        wanted = ToListener if self.contract.verdict == "always" else Untouched
+        return isinstance(verdict, wanted)
+
+
+def contracts_of(side: Side, shared: Sequence[Placed] = ()) -> tuple[Placed, ...]:
+    """The contracts that bind a stack: the project's, then its own."""
+    own = () if side.settings is None else side.settings.contracts
+    return (
+        *shared,
+        *(
+            Placed(contract=one, place=place_text(side.place(("contracts", index))))
+            for index, one in enumerate(own)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prover:
+    """Proves contracts of one side.
+
+    Attributes:
+        side: whose scopes they bind.
+        fates: judged scripts.
+        known: what is known of addresses.
+        places: the ranges behind the contracts' names.
+        before: the other side: what it breaks in the same way is marked so.
+    """
+
+    side: Side
+    fates: Fates
+    known: Known
+    places: Mapping[str, Sequence[str]]
+    before: Side | None = None
+
+    def broken(self, contracts: Sequence[Placed]) -> tuple[Broken, ...]:
+        """Every contract that some scope does not keep, with a witness for each way.
+
+        Raises:
+            InputError: a contract names a place without ranges.
+        """
+        return tuple(one for placed in contracts for one in self._of(placed))
+
+    def _of(self, placed: Placed) -> Iterator[Broken]:
+        try:
+            bound = traffic_of(written(placed.contract.traffic).regions(self.places))
+        except InputError as error:
+            raise InputError(f"{placed.place}: {error}") from None
+        groups: dict[str, list[tuple[str, Shift]]] = {}
+        olds: dict[str, bool] = {}
+        every = [name for name in self.side.scripts if name not in placed.contract.except_profiles]
+        for scope in every:
+            for shift in self._breaking(placed, self.side, scope, bound):
+                old = self._was_so(shift.region, placed, scope, bound)
+                key = f"{region_text(shift.said)}{old}"
+                groups.setdefault(key, []).append((scope, shift))
+                olds[key] = old
+        for key, group in groups.items():
+            yield _told(placed, self.side, self.known, group, every, old=olds[key])
+
+    def _breaking(self, placed: Placed, side: Side, scope: str, bound: Traffic) -> Sequence[Shift]:
+        """From what happens to what should: the fewest regions of what breaks the contract."""
+        try:
+            actual = self.fates.of(side, scope)
+        except Unreadable:
+            return ()  # nothing of it loads, and that is told by itself
+        builder = Diagrams()
+
+        def of(verdicts: Any, inside: Any, port: int) -> Any:  # noqa: ANN401  # diagrams
+            right = redirected_to(port) if placed.contract.verdict == "always" else Untouched()
+
+            def kept(verdict: Any, hit: Any) -> Any:  # noqa: ANN401  # a verdict
+                return right if hit and not placed.keeps(verdict) else verdict
+
+            return builder.combine(kept, verdicts, inside)
+
+        ideal = Coverage(
+            of(actual.outbound, bound.outbound, OUTBOUND_LISTENER_PORT),
+            of(actual.inbound, bound.inbound, INBOUND_LISTENER_PORT),
+        )
+        return shifts(actual, ideal)
+
+    def _was_so(self, region: Region, placed: Placed, scope: str, bound: Traffic) -> bool:
+        """Whether the other side breaks the contract for all of these packets, too."""
+        if self.before is None:
+            return False
+        name = scope if scope in self.before.scripts else MESH
+        if name not in self.before.scripts:
+            return False
+        old = self._breaking(placed, self.before, name, bound)
+        return not (traffic_of([region]) - traffic_of(shift.region for shift in old))
+
+
+def _told(
+    placed: Placed,
+    side: Side,
+    known: Known,
+    group: Sequence[tuple[str, Shift]],
+    every: Sequence[str],
+    *,
+    old: bool,
+) -> Broken:
+    scope, shift = group[0]
+    scopes = tuple(dict.fromkeys(name for name, _ in group))
+    packet = packet_of(shift.region, known)
+    found = decision(side.reading(scope).ruleset, packet)
+    verb = "bypasses the mesh" if placed.contract.verdict == "always" else "goes through the mesh"
+    what = subject(shift.said)
+    return Broken(
+        contract=placed.text,
+        place=placed.place,
+        reason=placed.contract.reason,
+        owner=placed.contract.owner,
+        scopes=scopes,
+        said=f"{what[:1].upper()}{what[1:]} {verb}{scopes_text(scopes, every)}",
+        region=shift.region,
+        entries=_entries(side, scopes, shift) if placed.contract.verdict == "always" else (),
+        witness=Witness(
+            packet=packet_text(packet),
+            question=question_text(packet),
+            scope=scope,
+            before=found,
+            after=found,
+        ),
+        before=old,
+    )
+
+
+def _entries(side: Side, scopes: Sequence[str], shift: Shift) -> tuple[EntryLine, ...]:
+    own = [item for item in side.entries if item.scope in (MESH, *scopes)]
+    close = [item for item in own if meets(item, shift.said, close=True)]
+    found = close or [item for item in own if meets(item, shift.region)]
+    included = [item for item in own if item.kind.endswith("InclusionList")]
+    return tuple(entry_line(item, side, later=True) for item in found or included)
+
+
+def prover_of(side: Side, pods: Pods | None = None) -> Prover:
+    """What proves the contracts of one stack, for given workloads, too."""
+    return Prover(
+        side=side if pods is None else with_workloads(side, pods),
+        fates=Fates(),
+        known=known_of(side.settings),
+        places=places_of(side.settings),
+    )

@@ -1,0 +1,122 @@
+"""Which entries of a stack are behind a change of traffic, and where they stand."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.iptables.sets.ranges import (
+    IPV4_END,
+    canonical,
+    interface_interval,
+    intersection,
+    ipv4_range,
+)
+from fsm_stack.iptables.sets.reach import length
+from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
+from fsm_stack.redirection.scopes import MESH
+from fsm_stack.review.model import (
+    EntryLine,
+)
+from fsm_stack.review.side import place_text
+from fsm_stack.well_known import PORT_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fsm_stack.iptables.sets.difference import Shift
+    from fsm_stack.iptables.sets.reach import Region
+    from fsm_stack.review.fates import Pair
+    from fsm_stack.review.side import Side
+    from fsm_stack.settings.effective import Bypass
+    from fsm_stack.yaml.places import Path
+
+
+_STEP: Final = re.compile(r"[^.\[\]]+")
+
+
+_LISTED: Final = {name.key: name for name in LISTS}
+
+
+def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]:
+    """The stack's entries that only one side has and that meet what changes."""
+    found: dict[tuple[str, str, str], EntryLine] = {}
+    for pair, shift in group:
+        whole = all(place[0].tells_profiles for place in (pair.before, pair.after))
+        one, two = (_entries(*place, whole=whole) for place in (pair.before, pair.after))
+        news: list[tuple[Side, Bypass, bool]] = [
+            *((pair.after[0], item, True) for key, item in two.items() if key not in one),
+            *((pair.before[0], item, False) for key, item in one.items() if key not in two),
+        ]
+        # What a list includes is what does not change: it counts where nothing else explains it.
+        close = [item for item in news if meets(item[1], shift.said, close=True)]
+        direct = [item for item in news if meets(item[1], shift.region)]
+        rest = [item for item in news if item[1].kind == INCLUDED_RANGES.key]
+        for side, item, later in close or direct or rest:
+            line = entry_line(item, side, later=later)
+            found.setdefault((line.side, line.path, line.value), line)
+    return tuple(found.values())
+
+
+def _entries(side: Side, scope: str, *, whole: bool) -> Mapping[tuple[str, str], Bypass]:
+    return {
+        (item.kind, canonical(item.value) or item.value): item
+        for item in side.entries
+        if item.scope == MESH or (whole and item.scope == scope)
+    }
+
+
+def meets(item: Bypass, region: Region, *, close: bool = False) -> bool:
+    """Whether an entry takes traffic of a region out of the mesh.
+
+    Args:
+        item: the entry.
+        region: the traffic.
+        close: only where the region is limited by what the entry names: of a port that bypasses
+            to any address, no range is the reason.
+    """
+    listed = _LISTED[item.kind]
+    if listed is INCLUDED_RANGES:
+        return False
+    if close and _unlimited(region, listed.holds):
+        return False
+    if listed.holds == "interfaces":
+        spans: Sequence[Any] = [interface_interval(item.value)]
+        return bool(intersection(spans, region.interfaces))
+    if (listed is INBOUND_PORTS) != (region.direction == "inbound"):
+        return False
+    if listed.holds == "ports":
+        port = int(item.value)
+        return bool(intersection([(port, port + 1)], region.ports))
+    bounds = ipv4_range(item.value)
+    return bool(intersection([bounds] if bounds else [], region.destinations))
+
+
+def _unlimited(region: Region, holds: str) -> bool:
+    if holds == "interfaces":
+        return any(start <= "eth0" and stop is None for start, stop in region.interfaces)
+    if holds == "ports":
+        return length(region.ports) > PORT_MAX // 2
+    return length(region.destinations) > IPV4_END // 2
+
+
+def entry_line(item: Bypass, side: Side, *, later: bool) -> EntryLine:
+    """An entry with its place."""
+    return EntryLine(
+        path=item.path,
+        value=item.value,
+        reason=item.reason,
+        owner=item.owner,
+        until=item.until,
+        place=place_text(side.place(steps_of(item.path))),
+        side="after" if later else "before",
+    )
+
+
+def steps_of(text: str) -> Path:
+    """``traffic.ports[2]`` as the steps of a path."""
+    steps: list[str | int] = []
+    for match in _STEP.finditer(text):
+        in_brackets = text[match.start() - 1 : match.start()] == "["
+        steps.append(int(match[0]) if in_brackets and match[0].isdigit() else match[0])
+    return tuple(steps)

@@ -1,0 +1,89 @@
+"""What is agreed on about traffic: contracts, and what may differ between environments.
+
+Contracts stand in a stack file, or in ``fsm-stack.yaml`` for every stack of a project.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from fsm_stack.errors import InputError
+from fsm_stack.iptables.sets.written import written
+from fsm_stack.settings.models.base import DNS_LABEL, Model, refusal
+
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
+# A path of settings; names of lists' entries stand in brackets.
+SettingPath = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$", max_length=200
+    ),
+]
+StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+_EXAMPLES: Final = ["tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 8080"]
+
+
+def _traffic(value: object) -> str:
+    if not isinstance(value, str):
+        raise refusal("invalid-value", "expected traffic such as 'tcp 5432 to 10.0.0.0/8'")
+    try:
+        written(value)
+    except InputError as error:
+        raise refusal("invalid-value", str(error)) from None
+    return value
+
+
+TrafficText = Annotated[
+    str,
+    BeforeValidator(_traffic),
+    WithJsonSchema({"type": "string", "examples": _EXAMPLES}),
+]
+
+
+class Contract(Model):
+    """Traffic that always, or never, goes through the sidecar; proved for every connection."""
+
+    traffic: TrafficText = Field(
+        description="Which connections, as in 'tcp 5432 to 10.0.0.0/8' or 'inbound tcp 8080'."
+    )
+    verdict: Literal["always", "never"] = Field(
+        description="always: they go through the sidecar; never: they bypass it."
+    )
+    except_profiles: tuple[ProfileName, ...] = Field(
+        (), description="Profiles whose pods it does not bind."
+    )
+    reason: Sentence = Field(description="Why it was agreed on.")
+    owner: Sentence = Field(description="Who answers for it, and can change it.")
+
+
+class MayDiffer(Model):
+    """A setting that environments may have different values of."""
+
+    path: SettingPath = Field(
+        description="The setting, with all below it, as in cluster or components.controller."
+    )
+    stacks: tuple[StackName, ...] = Field(
+        (), description="Only of these stacks; absent: of every one."
+    )
+    reason: Sentence = Field(description="Why it differs.")
+
+
+class Environments(Model):
+    """What the stacks of a project have in common."""
+
+    reference: StackName = Field(description="The stack that the others are compared with.")
+    may_differ: tuple[MayDiffer, ...] = Field(
+        (), description="What may differ from it; anything else is a finding."
+    )
+
+
+class Policy(Model):
+    """The file ``fsm-stack.yaml`` of a project."""
+
+    contracts: tuple[Contract, ...] = Field((), description="Contracts that every stack keeps.")
+    environments: Environments | None = Field(
+        None, description="What may differ between the stacks."
+    )

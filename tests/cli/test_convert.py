@@ -1,0 +1,104 @@
+"""``fsm-stack convert`` and ``export`` as a user types them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .conftest import document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Run
+
+VALUES = """\
+fsm:
+  outboundPortExclusionList: [6379, 7070]
+  preinstall: {nodeSelector: {a: b}}
+"""
+STACK = """\
+# yaml-language-server: $schema=./schemas/stack.schema.json
+# Converted from {file}.
+# 1 value needs a look: fsm-stack convert names it.
+config:
+  fsm-stack:fsmVersion: "1.5.1"
+  fsm-stack:traffic:
+    outboundPortExclusionList: [6379, 7070]  # fsm.outboundPortExclusionList
+"""
+REPORT = """\
+fsm.outboundPortExclusionList -> traffic.outboundPortExclusionList
+fsm.preinstall.nodeSelector: no effect: the chart's hook jobs are no objects of a stack
+fsm.preinstall.nodeSelector: warning: no effect: the chart's hook jobs are no objects of a stack [helm-value-ignored]
+"""
+
+
+def test_the_stack_file_is_printed_and_the_report_beside_it(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(VALUES)
+    result = run("convert", str(file))
+    assert result.exit_code == 0
+    assert result.stdout == STACK.format(file=file)
+    assert result.stderr == REPORT
+
+
+def test_the_stack_file_is_written_into_the_project(run: Run, project: Path) -> None:
+    file = project / "values.yaml"
+    file.write_text(VALUES)
+    result = run("convert", str(file), "--to", "live", "-C", str(project))
+    assert result.exit_code == 0
+    assert (project / "Pulumi.live.yaml").read_text() == STACK.format(file=file)
+    assert result.stdout.endswith("written; next: fsm-stack validate live\n")
+    again = run("convert", str(file), "--to", "live", "-C", str(project))
+    assert again.exit_code == 2
+    assert "is there already; expected a new stack, or --force" in again.stderr
+    assert run("convert", str(file), "--to", "live", "--force", "-C", str(project)).exit_code == 0
+    assert run("convert", str(file), "--to", "../x", "-C", str(project)).exit_code == 2
+
+
+def test_what_a_stack_cannot_declare_is_told_and_the_rest_written(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("fsm: {deployPrometheus: true, meshName: blue}\n")
+    result = run("convert", str(file))
+    assert result.exit_code == 1
+    assert "    name: blue  # fsm.meshName\n" in result.stdout
+    assert "not provided yet: fsm.deployPrometheus=True [not-provided-yet]" in result.stderr
+
+
+def test_a_value_that_is_not_known_is_an_error_that_names_it(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("fsm: {meshname: blue}\n")
+    result = run("convert", str(file))
+    assert result.exit_code == 1
+    assert "fsm.meshname: error: FSM's chart has no value fsm.meshname" in result.stdout
+
+
+def test_the_whole_is_data_for_programs(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(VALUES)
+    data = document(run("convert", str(file), "-o", "json"))
+    assert data["settings"]["traffic"] == {"outboundPortExclusionList": [6379, 7070]}
+    assert data["values"][0] == {
+        "source": "fsm.outboundPortExclusionList",
+        "target": "traffic.outboundPortExclusionList",
+        "why": None,
+    }
+    assert [one["id"] for one in data["findings"]] == ["helm-value-ignored"]
+
+
+def test_a_stack_is_exported_in_the_documents_forms(run: Run, project: Path) -> None:
+    there = ("-C", str(project))
+    command = run("export", "dev", "--as", "set", *there)
+    assert command.stdout == ("fsm install \\\n  --set 'fsm.outboundPortExclusionList={6379}'\n")
+    patch = run("export", "dev", "--as", "patch", *there)
+    assert patch.stdout.startswith(
+        "kubectl patch meshconfig fsm-mesh-config -n fsm-system --type=merge -p "
+    )
+    assert '"outboundPortExclusionList":[6379]' in patch.stdout
+    assert "note: A patch by hand is drift" in patch.stderr
+    values = run("export", "staging", "--as", "values", *there)
+    assert values.stdout == "fsm:\n  outboundPortExclusionList:\n  - 6379\n"
+    assert "enrolledNamespaces: warning: FSM's chart has no value for it" in values.stderr
+    data = document(run("export", "dev", "--as", "values", "-o", "json", *there))
+    assert data["data"] == {"fsm": {"outboundPortExclusionList": [6379]}}

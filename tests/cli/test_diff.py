@@ -1,0 +1,404 @@
+"""``fsm-stack diff``, ``contracts`` and ``blame``, as a reviewer runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.project.test_git import Work
+
+from .conftest import document
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+    from .conftest import Run
+
+ROOT = Path(__file__).parents[2]
+STACKS = ("dev", "prod", "staging")
+SENTENCE = (
+    "TCP 443 to any address leaves the mesh on every pod, the cluster's own ranges included: "
+    "no mTLS, no policy"
+)
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: x}]}}
+"""
+
+
+class Reviewed(Work):
+    """This repository's own environments, committed."""
+
+    def __init__(self, directory: Path, run: Run) -> None:
+        super().__init__(directory)
+        for name in STACKS:
+            shutil.copy(ROOT / f"Pulumi.{name}.yaml", directory)
+            shutil.copytree(ROOT / "rendered" / name, directory / "rendered" / name)
+        shutil.copy(ROOT / "fsm-stack.yaml", directory)
+        self.commit("x", "Begin", file="README.md")
+        self._run = run
+
+    def diff(self, *words: str) -> Result:
+        return self._run("diff", "-C", str(self.directory), *words)
+
+    def change(self, old: str, new: str, stack: str = "dev") -> None:
+        path = self.directory / f"Pulumi.{stack}.yaml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def exclude_443(self) -> None:
+        self.change("[6379, 7070]", "[6379, 7070, 443]")
+
+
+@pytest.fixture
+def work(tmp_path: Path, run: Run) -> Reviewed:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    return Reviewed(directory, run)
+
+
+def test_a_branch_that_excludes_port_443_is_stopped_with_the_sentence(
+    work: Reviewed, run: Run, tmp_path: Path
+) -> None:
+    """From a clone, as a reviewer would."""
+    work.git("checkout", "-qb", "open")
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443")
+    clone = tmp_path / "clone"
+    work.git("clone", "-q", "-b", "open", str(work.directory), str(clone))
+    done = run("diff", "-C", str(clone), "dev", "--against", "origin/main")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1] == f"high: {SENTENCE}"
+
+
+def test_a_branch_that_only_reorders_a_list_changes_nothing(work: Reviewed) -> None:
+    work.change("[6379, 7070]", "[7070, 6379]")
+    done = work.diff("dev", "--against", "main", "--fail-on", "low")
+    assert done.exit_code == 0
+    assert (
+        done.stdout.splitlines()[1]
+        == "nothing: Nothing changes: it is the same, written otherwise"
+    )
+
+
+def test_a_trailer_of_a_commit_declares_the_change(work: Reviewed) -> None:
+    work.git("checkout", "-qb", "open")
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443\n\nTraffic-Change: bypass tcp 443")
+    done = work.diff("dev", "--against", "main")
+    assert done.exit_code == 0
+    assert "What was declared happens" in done.stdout
+
+
+def test_a_trailer_that_is_none_is_bad_input(work: Reviewed) -> None:
+    work.git("checkout", "-qb", "open")
+    work.git("commit", "-q", "--allow-empty", "-m", "X\n\nTraffic-Change: please")
+    done = work.diff("dev", "--against", "main")
+    assert done.exit_code == 2
+    assert "expected 'bypass TRAFFIC', 'mesh TRAFFIC' or 'nothing'" in done.stderr
+
+
+def test_what_declares_one_thing_and_does_another_stops(work: Reviewed) -> None:
+    work.exclude_443()
+    done = work.diff(
+        "dev",
+        "--against",
+        "main",
+        "--expect",
+        "bypass tcp 443 to 203.0.113.0/24",
+        "--fail-on",
+        "high",
+    )
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1].startswith("high: Not declared: TCP 443 to any ")
+
+
+def test_changes_that_the_work_tree_lacks_are_noted(work: Reviewed) -> None:
+    """A branch that is behind: what main did meanwhile looks like its opposite."""
+    base = work.git("rev-parse", "HEAD")
+    work.git("checkout", "-qb", "behind")
+    work.git("checkout", "-q", "main")
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443")
+    work.git("checkout", "-q", "behind")
+    done = work.diff("dev", "--against", "main")
+    assert (
+        "  main has changes of Pulumi.dev.yaml that this work tree lacks: they are told the other "
+        f"way round; the change alone is --against {base[:12]}"
+    ) in done.stdout.splitlines()
+    assert (
+        work.diff("dev", "--against", base[:12]).stdout.splitlines()[1]
+        == "nothing: Nothing changes"
+    )
+
+
+def test_a_low_risk_passes_until_it_is_asked_for(work: Reviewed) -> None:
+    work.change("[6379, 7070]", "[6379]")
+    assert work.diff("dev", "--against", "main").exit_code == 0
+    assert work.diff("dev", "--against", "main", "--fail-on", "low").exit_code == 1
+
+
+def test_the_rendered_tree_is_a_side(work: Reviewed) -> None:
+    assert (
+        work.diff("dev", "--against", "rendered/dev").stdout.splitlines()[1]
+        == "nothing: Nothing changes"
+    )
+    work.exclude_443()
+    done = work.diff("dev", "--against", "rendered/dev")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "rendered/dev -> dev")
+
+
+def test_a_patch_by_hand_is_told_before_anybody_applies_it(work: Reviewed) -> None:
+    patch = {"spec": {"traffic": {"outboundPortExclusionList": [6379, 7070, 443]}}}
+    (work.directory / "patch.json").write_text(json.dumps(patch))
+    done = work.diff("dev", "--against", "patch.json")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[:2] == ["dev -> dev with patch.json", f"high: {SENTENCE}"]
+    assert "spec.traffic.outboundPortExclusionList[2]: 443 (patch.json)" in done.stdout
+
+
+def test_a_saved_mesh_config_is_what_was_before(work: Reviewed, tmp_path: Path) -> None:
+    saved = work.directory / "rendered/dev/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
+    shutil.copy(saved, work.directory / "saved.yaml")
+    work.exclude_443()
+    for option in ("--against", "--from"):
+        path = str(work.directory / "saved.yaml") if option == "--from" else "saved.yaml"
+        done = work.diff("dev", option, path)
+        assert done.exit_code == 1
+        assert done.stdout.splitlines()[1] == f"high: {SENTENCE}"
+    assert not (tmp_path / "saved.yaml").exists()
+
+
+def test_two_scripts_are_compared_without_a_project(run: Run, tmp_path: Path) -> None:
+    script = (ROOT / "rendered/dev/redirection/mesh.sh").read_text()
+    (tmp_path / "old.sh").write_text(script)
+    (tmp_path / "new.sh").write_text(
+        script.replace("--dports 6379,7070", "--dports 6379,7070,443")
+    )
+    done = run("diff", "-C", str(tmp_path), "old.sh", "new.sh")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1] == (
+        "high: TCP 443 to any address leaves the mesh on every pod: no mTLS, no policy"
+    )
+
+
+def test_a_pods_script_is_compared_with_its_profiles(work: Reviewed) -> None:
+    path = "rendered/dev/redirection/profiles/operator.sh"
+    same = work.diff("dev", "--against", path, "--profile", "operator")
+    assert same.stdout.splitlines()[1] == "nothing: Nothing changes"
+    work.change("presets: [kubernetes-api]", "presets: [kubernetes-api, cloud-metadata]")
+    other = work.diff("dev", "--against", path, "--profile", "operator")
+    assert "medium: TCP to 169.254.169.254/32 leaves the mesh" in other.stdout
+    assert work.diff("dev", "--against", path, "--fail-on", "low").exit_code == 1
+
+
+def test_two_environments_are_compared(work: Reviewed) -> None:
+    found = document(work.diff("dev", "prod", "-o", "json"))
+    assert (found["before"]["title"], found["after"]["title"]) == ("dev", "prod")
+    assert found["layers"] == ["settings", "objects", "rules", "traffic"]
+
+
+def test_workloads_say_who_has_to_restart(work: Reviewed) -> None:
+    work.exclude_443()
+    (work.directory / "web.yaml").write_text(WEB)
+    done = work.diff("dev", "--against", "main", "--workloads", str(work.directory / "web.yaml"))
+    assert done.stdout.splitlines()[2] == (
+        "New pods change at once, running ones at their restart: 3 pods in 1 namespace."
+    )
+    assert "  kubectl rollout restart deployment/web -n shop" in done.stdout.splitlines()
+
+
+def test_sarif_names_the_entry(work: Reviewed) -> None:
+    work.exclude_443()
+    found = document(work.diff("dev", "--against", "main", "-o", "sarif"))
+    results = {one["ruleId"]: one for one in found["runs"][0]["results"]}
+    place = results["traffic-bypasses"]["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "Pulumi.dev.yaml"}, "region": {"startLine": 12}}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("dev",), "expected two STACKs or FILEs, or one STACK with --against"),
+        (("dev", "prod", "--against", "main"), "expected two STACKs or FILEs"),
+        (("dev", "--against", "-x"), "'-x': expected a Git revision"),
+        (("dev", "--against", "mian"), "--against mian: no such path, and as a revision 'mian': no such "
+         "revision here"),
+        (("README.md", "--against", "main"), "README.md"),
+        (("dve", "--against", "main"), "'dve': no such stack or file; did you mean 'dev'?"),
+        (("dev", "--fsm-version", "9.9.9"), "expected '1.5.1' or '1.6.0', got '9.9.9'"),
+        (("dev", "prod", "--profile", "x"), "--profile: expected --against FILE"),
+        (("dev", "--against", "main", "--expect", "443"), "--expect: expected 'bypass TRAFFIC'"),
+        (("dev", "--all-stacks"), "--all-stacks: expected no STACK and no other side"),
+        (("--all-stacks", "-o", "markdown"), "--all-stacks: expected --output text, json or sarif"),
+        (("dev", "--against", "README.md"), "README.md"),
+        (("dev", "--against", "rendered"), "rendered: expected a tree that fsm-stack render wrote"),
+    ],
+)  # fmt: skip
+def test_bad_input_says_what_was_expected(
+    work: Reviewed, words: tuple[str, ...], message: str
+) -> None:
+    done = work.diff(*words)
+    assert done.exit_code == 2
+    assert message in done.stderr.replace("\n", " ")
+
+
+def test_a_word_that_is_a_path_and_a_revision_is_refused(work: Reviewed) -> None:
+    (work.directory / "main").mkdir()
+    done = work.diff("dev", "--against", "main")
+    assert done.exit_code == 2
+    assert "write ./main for the path, or refs/heads/main for the branch" in done.stderr
+
+
+def test_hostile_names_of_branches_and_files_stay_text(work: Reviewed) -> None:
+    branch = "x;$(touch${IFS}pwned)`id`"
+    work.git("branch", branch)
+    work.exclude_443()
+    done = work.diff("dev", "--against", branch, "-o", "markdown")
+    assert done.exit_code == 1
+    assert "$(touch" not in done.stdout
+    assert not (work.directory / "pwned").exists()
+
+
+class TestEnvironments:
+    def test_these_environments_differ_in_what_is_listed_only(self, work: Reviewed) -> None:
+        done = work.diff("--all-stacks")
+        assert (done.exit_code, done.stdout) == (
+            0,
+            "0 differences from prod are not listed as allowed\n",
+        )
+
+    def test_a_difference_that_is_not_listed_is_a_finding_with_its_place(
+        self, work: Reviewed
+    ) -> None:
+        work.change(
+            "enableReconciler: true",
+            "enableReconciler: true\n  fsm-stack:warmup: {enable: true}",
+            "prod",
+        )
+        done = work.diff("--all-stacks", "-o", "json")
+        assert done.exit_code == 1
+        found = document(done)["findings"]
+        assert {item["id"] for item in found} == {"environment-differs"}
+        assert {item["place"]["path"] for item in found} == {"warmup.enable"}
+
+    def test_a_reference_that_is_no_stack_is_bad_input(self, work: Reviewed) -> None:
+        (work.directory / "fsm-stack.yaml").write_text("environments: {reference: prd}\n")
+        done = work.diff("--all-stacks")
+        assert done.exit_code == 2
+        assert "fsm-stack.yaml: 'prd': no such stack; did you mean 'prod'?" in done.stderr
+
+    def test_without_the_file_it_says_what_to_write(self, work: Reviewed) -> None:
+        (work.directory / "fsm-stack.yaml").unlink()
+        done = work.diff("--all-stacks")
+        assert done.exit_code == 2
+        assert (
+            "expected fsm-stack.yaml with environments: a reference, and mayDiffer" in done.stderr
+        )
+
+
+class TestContracts:
+    def test_these_stacks_keep_what_was_agreed(self, run: Run) -> None:
+        done = run("contracts", "-C", str(ROOT))
+        assert done.exit_code == 0
+        assert done.stdout.splitlines() == [f"{name}: 2 contracts, 0 not kept" for name in STACKS]
+
+    def test_a_broken_one_names_the_entry_and_a_witness(self, work: Reviewed, run: Run) -> None:
+        work.change("[6379, 7070]", "[6379, 7070, 5432]")
+        done = run("contracts", "-C", str(work.directory), "dev")
+        assert done.exit_code == 1
+        assert done.stdout.splitlines()[0] == (
+            "Pulumi.dev.yaml:12 traffic.outboundPortExclusionList[2]: error: tcp 5432,3306 to "
+            "pods over eth0: always: TCP 5432 to any address bypasses the mesh on every pod; witness "
+            "tcp 10.244.0.1:5432 over eth0, uid 1000 [contract-broken]"
+        )
+
+    def test_a_workload_can_break_one(self, work: Reviewed, run: Run) -> None:
+        own = 'annotations: {flomesh.io/outbound-port-exclusion-list: "5432"}, labels:'
+        (work.directory / "web.yaml").write_text(
+            WEB.replace("template: {metadata: {labels:", f"template: {{metadata: {{{own}")
+        )
+        words = (
+            "contracts",
+            "-C",
+            str(work.directory),
+            "dev",
+            "--workloads",
+            str(work.directory / "web.yaml"),
+        )
+        found = document(run(*words, "-o", "json"))
+        assert [one["scopes"] for one in found["stacks"][0]["broken"]] == [["shop/Deployment/web"]]
+        assert document(run(*words, "-o", "sarif"))["runs"][0]["results"]
+
+
+class TestBlame:
+    def blamed(self, work: Reviewed, run: Run, *words: str) -> Result:
+        return run("blame", "-C", str(work.directory), "dev", *words)
+
+    def test_the_commit_is_told_with_who_and_which_request(self, work: Reviewed, run: Run) -> None:
+        work.exclude_443()
+        work.git("commit", "-qam", "Exclude 443 (#77)")
+        lines = self.blamed(work, run, "--to", "10.0.0.8:443").stdout.splitlines()
+        assert lines[:2] == [
+            "untouched: these outbound ports are excluded",
+            "  traffic.outboundPortExclusionList[2] 443",
+        ]
+        assert lines[2].startswith("since ")
+        assert lines[2].endswith(" by Ada: Exclude 443 (#77), request 77")
+        assert lines[3] == "before: to the outbound listener (15001)"
+
+    def test_json_has_the_same(self, work: Reviewed, run: Run) -> None:
+        found: dict[str, Any] = document(
+            self.blamed(work, run, "--to", "1.1.1.1:80", "-o", "json")
+        )
+        assert found["commit"] is None
+        assert found["now"]["verdict"] == "untouched"
+        assert found["now"]["entries"] == ["traffic.outboundIPRangeExclusionList[0] 1.1.1.1/32"]
+
+    def test_another_stack_is_bad_input(self, work: Reviewed, run: Run) -> None:
+        done = run("blame", "-C", str(work.directory), "dve", "--to", "1.1.1.1:80")
+        assert done.exit_code == 2
+
+
+def shown_in(page: str, after: str) -> list[str]:
+    """The block of output below a command of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8").split(after, 1)[1]
+    return text.split("```text\n", 1)[1].split("```", 1)[0].splitlines()
+
+
+@pytest.mark.parametrize(("page", "revision"), [("README.md", "HEAD"), ("docs/review.md", "main")])
+def test_the_pages_show_what_is_printed(work: Reviewed, page: str, revision: str) -> None:
+    work.exclude_443()
+    done = work.diff("dev", "--against", revision)
+    shown = shown_in(page, f"fsm-stack diff dev --against {revision}\n")
+    first, *rest = done.stdout.splitlines()
+    assert [re.sub(r"\([0-9a-f]{12}\)", "(…)", first), *rest][: len(shown)] == shown
+
+
+def test_the_page_shows_a_blame(work: Reviewed, run: Run) -> None:
+    work.exclude_443()
+    work.git("commit", "-qam", "Exclude 443 (#77)")
+    done = run("blame", "-C", str(work.directory), "dev", "--to", "10.0.0.8:443")
+    plain = re.sub(r"since [0-9a-f]{12} of \S+", "since COMMIT of DAY", done.stdout)
+    shown = "\n".join(shown_in("docs/review.md", "fsm-stack blame dev --to 10.0.0.8:443\n"))
+    assert (
+        plain.splitlines()
+        == re.sub(r"since [0-9a-f]{12} of \S+", "since COMMIT of DAY", shown).splitlines()
+    )
+
+
+def test_every_risk_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "review.md").read_text(encoding="utf-8")
+    for level in ("high", "medium", "low"):
+        assert f"| {level} | " in page

@@ -1,0 +1,223 @@
+"""Contracts are proved for every connection; a broken one names the entry and has a witness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsm_stack.errors import FindingsError
+from fsm_stack.iptables.judge.simulate import trace
+from fsm_stack.iptables.packet import Packet, ToListener, Untouched
+from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.review.contracts import contracts_of, prover_of
+from fsm_stack.review.model import Level
+from fsm_stack.review.restarting.classes import mesh_of_side
+from fsm_stack.review.restarting.pods import Pods
+from fsm_stack.settings.stack_file import load_policy
+
+from .sides import review, side, traffic
+
+if TYPE_CHECKING:
+    from fsm_stack.review.outcome import Broken
+
+
+def contract(text: str, verdict: str = "always", *spared: str) -> dict[str, Any]:
+    one = {"traffic": text, "verdict": verdict, "reason": "agreed", "owner": "platform-team"}
+    return one | ({"exceptProfiles": list(spared)} if spared else {})
+
+
+def broken(*contracts: dict[str, Any], **sections: Any) -> tuple[Broken, ...]:
+    known = side(contracts=list(contracts), **sections)
+    return prover_of(known).broken(contracts_of(known))
+
+
+def test_a_contract_that_is_kept_says_nothing() -> None:
+    assert (
+        broken(contract("tcp 5432 to 10.0.0.0/8"), contract("tcp to 203.0.113.0/24", "never"))
+        == ()
+    )
+
+
+def test_the_entry_that_breaks_a_contract_is_named_with_a_witness() -> None:
+    (only,) = broken(contract("tcp 6379 to services"))
+    assert only.contract == "tcp 6379 to services: always"
+    assert only.said == "TCP 6379 to any address bypasses the mesh on every pod"
+    assert [line.path for line in only.entries] == ["traffic.outboundPortExclusionList[0]"]
+    assert only.witness.packet == "tcp 172.30.0.2:6379 over eth0, uid 1000"
+    assert only.witness.after.verdict == "untouched"
+    assert (only.reason, only.owner, only.before) == ("agreed", "platform-team", False)
+
+
+def test_a_connection_that_should_never_go_through_the_mesh() -> None:
+    (only,) = broken(contract("tcp to metadata", "never"))
+    assert only.said == "TCP to 169.254.169.254/32 goes through the mesh on every pod"
+    assert only.entries == ()
+
+
+def test_nobody_but_a_profile_may_bypass_a_port() -> None:
+    profiles = {
+        "legacy": {"outboundPortExclusionList": [443]},
+        "other": {"outboundPortExclusionList": [443]},
+    }
+    rule = contract("tcp 443", "always", "legacy")
+    one = side(
+        annotationProfiles=profiles, contracts=[rule], **traffic(outboundIPRangeExclusionList=[])
+    )
+    (only,) = prover_of(one).broken(contracts_of(one))
+    assert only.scopes == ("other",)
+    assert [line.path for line in only.entries] == [
+        "annotationProfiles.other.outboundPortExclusionList[0]"
+    ]
+
+
+def test_what_no_list_decides_is_not_bound() -> None:
+    """The sidecar's own connections, loopback and the helpers' ports bypass in every mesh."""
+    assert broken(contract("tcp to any"), **traffic(
+        outboundPortExclusionList=[], outboundIPRangeExclusionList=[])) == ()  # fmt: skip
+    assert broken(contract("inbound tcp")) == ()
+
+
+def test_an_inclusion_breaks_what_it_leaves_out() -> None:
+    lists = {"outboundPortExclusionList": [], "outboundIPRangeExclusionList": [],
+             "outboundIPRangeInclusionList": ["10.128.0.0/14"]}  # fmt: skip
+    (only,) = broken(contract("tcp 5432 to 172.30.0.0/16"), **traffic(**lists))
+    assert [line.value for line in only.entries] == ["10.128.0.0/14"]
+
+
+def test_workloads_with_lists_of_their_own_are_proved_too() -> None:
+    known = side(contracts=[contract("tcp 5432 to 10.0.0.0/8")])
+    mesh = mesh_of_side(known)
+    assert mesh is not None
+    pods = Pods(mesh)
+    key = "flomesh.io/outbound-port-exclusion-list"
+    pods.add(
+        {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+         "spec": {"template": {"metadata": {"annotations": {key: "5432"}}, "spec": {}}}}
+    )  # fmt: skip
+    (only,) = prover_of(known, pods).broken(contracts_of(known))
+    assert only.scopes == ("shop/Deployment/web",)
+    assert only.said == "TCP 5432 to any address bypasses the mesh on pods of shop/Deployment/web"
+
+
+class TestInAReview:
+    RULE = contract("tcp 443 to services")
+    PORT = traffic(outboundPortExclusionList=[6379, 443])
+
+    def test_a_contract_that_a_change_breaks_comes_first_and_stops(self) -> None:
+        found = review(
+            side(contracts=[self.RULE]), side(contracts=[self.RULE], **self.PORT), "bypass tcp 443"
+        )
+        assert found.headline == (
+            "Breaks the contract tcp 443 to services: always: TCP 443 to any address bypasses the "
+            "mesh on every pod"
+        )
+        assert found.stops(Level.HIGH)
+
+    def test_what_was_broken_before_is_told_and_does_not_stop(self) -> None:
+        one = side(contracts=[self.RULE], **self.PORT)
+        found = review(one, one)
+        assert [item.before for item in found.broken] == [True]
+        assert not found.stops(Level.LOW)
+
+    def test_more_of_the_same_is_new(self) -> None:
+        rule = contract("tcp to services")
+        before = side(contracts=[rule], **self.PORT)
+        after = side(contracts=[rule], **traffic(outboundPortExclusionList=[6379, 443, 80]))
+        found = review(before, after)
+        assert [item.before for item in found.broken] == [False]
+
+    def test_a_contract_that_goes_away_is_a_risk_of_its_own(self) -> None:
+        found = review(side(contracts=[self.RULE]), side())
+        assert found.risk is Level.MEDIUM
+        assert found.headline.startswith(
+            "Nothing holds the mesh to this contract any more (contracts"
+        )
+
+
+def test_a_contract_that_cannot_be_read_is_refused_with_its_place() -> None:
+    with pytest.raises(FindingsError) as error:
+        side(contracts=[contract("tcp 5432 at home")])
+    found = next(
+        item for item in error.value.findings if item.place.path == "contracts[0].traffic"
+    )
+    assert found.id == "invalid-value"
+    assert "got 'at'" in found.message
+
+
+def test_the_shared_file_is_read_with_places() -> None:
+    text = "contracts:\n  - {traffic: tcp 443, verdict: always, reason: r, owner: o}\n"
+    policy, place = load_policy(text, file="fsm-stack.yaml")
+    assert policy.contracts[0].traffic == "tcp 443"
+    assert place(("contracts", 0)).line == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        (
+            "contracts: [{traffic: tcp 443, verdict: sometimes, reason: r, owner: o}]",
+            1,
+            "sometimes",
+        ),
+        ("contract: []", 1, "contract"),
+        ("environments: {mayDiffer: []}", 1, "reference"),
+    ],
+)
+def test_a_shared_file_that_is_wrong_says_where(text: str, where: int, message: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        load_policy(text, file="fsm-stack.yaml")
+    (only,) = error.value.findings
+    assert (only.place.file, only.place.line) == ("fsm-stack.yaml", where)
+    assert message in only.message
+
+
+addresses = st.sampled_from(["10.1.2.3", "10.200.0.1", "203.0.113.9", "9.9.9.9"])
+
+
+@given(
+    st.lists(st.sampled_from([80, 443, 5432]), max_size=2, unique=True),
+    st.lists(st.sampled_from(["10.0.0.0/9", "9.0.0.0/8"]), max_size=2, unique=True),
+    st.sampled_from(
+        ["tcp 443", "tcp 5432 to 10.0.0.0/8", "tcp to 10.128.0.0/9", "inbound tcp 443"]
+    ),
+    st.sampled_from(["always", "never"]),
+    st.sampled_from([80, 443, 5432]),
+    addresses,
+    st.booleans(),
+)
+def test_a_packet_breaks_a_contract_exactly_where_its_regions_say_so(  # noqa: PLR0917  # drawn
+    ports: list[int], ranges: list[str], text: str, verdict: str, port: int, address: str,
+    inbound: bool,  # noqa: FBT001  # drawn
+) -> None:  # fmt: skip
+    known = side(
+        contracts=[contract(text, verdict)],
+        **traffic(
+            outboundPortExclusionList=ports,
+            outboundIPRangeExclusionList=ranges,
+            inboundPortExclusionList=ports[:1],
+        ),
+    )
+    found = prover_of(known).broken(contracts_of(known))
+    direction = "inbound" if inbound else "outbound"
+    packet = Packet(
+        direction=direction, destination=address, port=port, uid=0 if inbound else 1000
+    )
+    actual = trace(known.reading("mesh").ruleset, packet).verdict
+    number = address_number(address) or 0
+    bound = {
+        "tcp 443": not inbound and port == 443,
+        "tcp 5432 to 10.0.0.0/8": not inbound and port == 5432 and address.startswith("10."),
+        "tcp to 10.128.0.0/9": not inbound and address == "10.200.0.1",
+        "inbound tcp 443": inbound and port == 443,
+    }[text]
+    breaks = bound and isinstance(actual, Untouched if verdict == "always" else ToListener)
+    told = any(
+        one.region.direction == direction
+        and any(start <= number < stop for start, stop in one.region.destinations)
+        and any(start <= port < stop for start, stop in one.region.ports)
+        for one in found
+    )
+    assert told == breaks
