@@ -90,12 +90,19 @@ def _fates(rules: RulesSource) -> Fates:
 _KINDS: Final = ("sidecar", "may", "elsewhere", "bypass")
 
 
-def _rank(verdict: Verdict) -> tuple[int, str]:
+def _rank(verdict: Verdict) -> tuple[int, str, tuple[str, ...]]:
     """The listeners first, the outbound one before the inbound one."""
     from fsm_stack.iptables.packet import ToListener, verdict_text
 
     text = str(verdict.port) if isinstance(verdict, ToListener) else verdict_text(verdict)
-    return (_KINDS.index(_kind(verdict)), text)
+    return (_KINDS.index(_kind(verdict)), text, _undecided(verdict))
+
+
+def _undecided(verdict: Verdict) -> tuple[str, ...]:
+    """The matches that it depends on, and that nobody here decides."""
+    from fsm_stack.iptables.packet import May
+
+    return verdict.on if isinstance(verdict, May) else ()
 
 
 def _kind(verdict: Verdict) -> str:
@@ -121,6 +128,7 @@ def _lines(rules: RulesSource, found: Fates) -> list[str]:
                 kind = _MEANS[_kind(verdict)]
                 detail = "" if _kind(verdict) == "bypass" else f", {verdict_text(verdict)}"
                 lines.append(f"  {kind}{detail}")
+                lines += [f"    it depends on {match}" for match in _undecided(verdict)]
                 lines += [line for region in own for line in _region_lines(region)]
     return lines
 
@@ -180,6 +188,7 @@ def _plain(rules: RulesSource, found: Fates) -> dict[str, Any]:
                 yield {
                     "throughSidecar": _THROUGH.get(_kind(verdict), False),
                     "verdict": verdict_text(verdict),
+                    "undecided": list(_undecided(verdict)),
                     "regions": own,
                 }
 

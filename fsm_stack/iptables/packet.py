@@ -81,18 +81,26 @@ class May:
 
     Attributes:
         among: two or more, in the order of their texts.
+        on: the matches that it depends on, as written. A set of traffic may name some that make
+            no difference beside others.
     """
 
     among: tuple[Decided, ...]
+    on: tuple[str, ...] = ()
 
 
 Verdict = Decided | May
 
 
-def one_of(verdicts: Iterable[Decided]) -> Verdict:
-    """The verdict when only these are left: the one, or that it may be any of them."""
+def one_of(verdicts: Iterable[Decided], on: Iterable[str]) -> Verdict:
+    """The verdict when only these are left: the one, or that it may be any of them.
+
+    Args:
+        verdicts: at least one.
+        on: the matches that decide between them.
+    """
     among = sorted(set(verdicts), key=verdict_text)
-    return among[0] if len(among) == 1 else May(tuple(among))
+    return among[0] if len(among) == 1 else May(tuple(among), tuple(sorted(set(on))))
 
 
 def may_reach_sidecar(verdict: Verdict) -> bool:

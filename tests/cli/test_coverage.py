@@ -176,6 +176,11 @@ def test_what_depends_on_an_undecided_rule_is_perhaps_redirected(run: Run, proje
     perhaps = lines.index(
         "  perhaps through the sidecar, either to the outbound listener (15001) or untouched"
     )
-    assert lines[perhaps + 1 : perhaps + 3] == ["    - tcp", "      to 10.0.0.0/8"]
+    assert lines[perhaps + 1 : perhaps + 4] == [
+        "    it depends on -m mark --mark 1",
+        "    - tcp",
+        "      to 10.0.0.0/8",
+    ]
     found = json.loads(run("coverage", "--script", str(file), "-o", "json").stdout)["outbound"]
     assert [one["throughSidecar"] for one in found] == [True, None, False]
+    assert [one["undecided"] for one in found] == [[], ["-m mark --mark 1"], []]

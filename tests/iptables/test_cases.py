@@ -116,7 +116,8 @@ def test_a_docker_engine_in_a_pod_changes_nothing_until_it_publishes_a_port() ->
         "-A DOCKER ! -i docker0 -p tcp --dport 8081 -j DNAT --to-destination 172.17.0.2:80\n"
     )
     reading = read(table(MESH + ENGINE + published, "DOCKER"))
-    assert entered(reading, 8081) == May((Rewritten("172.17.0.2", 80), Untouched()))
+    local = ("-m addrtype --dst-type LOCAL",)
+    assert entered(reading, 8081) == May((Rewritten("172.17.0.2", 80), Untouched()), local)
     assert entered(reading, 8081, "docker0") == Untouched()
     assert entered(reading, 80) == INBOUND
     assert verdict(reading, "10.0.0.1") == OUTBOUND
@@ -168,7 +169,7 @@ def test_the_start_script_of_a_virtual_machine_is_read(text: str, said: list[str
     assert verdict(reading, "10.0.0.1", uid=1500) == Untouched()
     assert entered(reading) == INBOUND
     own = verdict(reading, "10.0.0.9", uid=1500, interface="lo")
-    assert own == (May((INBOUND, Untouched())) if said else Untouched())
+    assert own == (May((INBOUND, Untouched()), ("-d $self/32",)) if said else Untouched())
 
 
 def test_an_interface_that_is_excluded_by_its_negation_decides() -> None:

@@ -59,7 +59,7 @@ from fsm_stack.iptables.write import match_text
 from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.iptables.packet import Decided, Direction, Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
@@ -160,7 +160,10 @@ def _one_pass(
     undecided: tuple[Hop, ...] = ()
     if walk.undecided:
         branches = _Branches(chains, packet)
-        final = one_of(branches.verdicts(hook))
+        verdicts = branches.verdicts(hook)
+        final = one_of(
+            verdicts, (hop.undecided.text for hop in branches.differing if hop.undecided)
+        )
         undecided = tuple(branches.differing) if isinstance(final, May) else ()
     why = decided.rule.why.text if decided else _no_rule(packet)
     if undecided:
@@ -179,7 +182,7 @@ def _one_pass(
 def _with_address(verdict: Verdict, pod: Pod) -> Verdict:
     """The pod's address for the shell's variable, where it is known."""
     if isinstance(verdict, May):
-        return May(tuple(_own(one, pod) for one in verdict.among))
+        return replace(verdict, among=tuple(_own(one, pod) for one in verdict.among))
     return _own(verdict, pod)
 
 
@@ -190,8 +193,11 @@ def _own(verdict: Decided, pod: Pod) -> Decided:
 
 
 def _depends(undecided: tuple[Hop, ...]) -> str:
-    texts = dict.fromkeys(hop.undecided.text for hop in undecided if hop.undecided)
-    return f"it depends on what is not decided here: {'; '.join(texts)}"
+    return f"it depends on what is not decided here: {'; '.join(dict.fromkeys(_texts(undecided)))}"
+
+
+def _texts(undecided: Iterable[Hop]) -> list[str]:
+    return [hop.undecided.text for hop in undecided if hop.undecided]
 
 
 def _no_rule(packet: Packet) -> str:

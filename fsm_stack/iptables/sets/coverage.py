@@ -44,12 +44,9 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
-# Inside a chain: no rule has answered yet, and one has said RETURN. Where a rule may apply that
-# nobody here decides, the value is the frozen set of all answers that can be.
+# Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None
 RETURNED: Final = "returned"
-# Whether a rule matches, beside True and False: within its limits, and the rest is not decided.
-PERHAPS: Final = "perhaps"
 # Axis name to its first point and its end.
 WHOLE: Final = {name: (first, end) for name, first, end in AXES}
 DESTINATION: Final = "destination"
@@ -146,9 +143,22 @@ def _seen(rule: Rule, hook: str) -> Rule:
     return replace(rule, matches=tuple(rest))
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """All answers that can be where a rule may apply that nobody here decides.
+
+    Attributes:
+        among: two or more.
+        on: the matches that are not decided.
+    """
+
+    among: frozenset[Any]
+    on: frozenset[str]
+
+
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
-    if isinstance(value, frozenset):
-        return one_of({_finally(one) for one in value})
+    if isinstance(value, Several):
+        return one_of({_finally(one) for one in value.among}, value.on)
     return Untouched() if value is OPEN or value == RETURNED else value
 
 
@@ -166,8 +176,8 @@ def chain_diagram(
 
 def _given_back(value: Any) -> Any:  # noqa: ANN401  # a diagram's values
     """A chain's answer to who jumped to it."""
-    if isinstance(value, frozenset):
-        return either(*(_given_back(one) for one in value))
+    if isinstance(value, Several):
+        return either({_given_back(one) for one in value.among}, value.on)
     return OPEN if value == RETURNED else value
 
 
@@ -175,25 +185,31 @@ def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's val
     """What two neighbouring parts of a chain make of a packet."""
     if now is OPEN:
         return then
-    return either(*(now - {OPEN}), then) if is_open(now) else now
+    return either({*(now.among - {OPEN}), then}, now.on) if is_open(now) else now
 
 
 def is_open(value: Any) -> bool:  # noqa: ANN401  # a diagram's value
     """Whether the rules that follow may be met."""
-    return value is OPEN or (isinstance(value, frozenset) and OPEN in value)
+    return value is OPEN or (isinstance(value, Several) and OPEN in value.among)
 
 
-def either(*answers: Any) -> Any:  # noqa: ANN401  # a diagram's values
-    """The value when each of these can be."""
-    among = frozenset().union(
-        *(one if isinstance(one, frozenset) else frozenset({one}) for one in answers)
-    )
-    return among if len(among) > 1 else next(iter(among))
+def either(answers: Iterable[Any], on: frozenset[str]) -> Any:  # noqa: ANN401  # a diagram's values
+    """The value when each of these can be, by matches that are not decided."""
+    among: set[Any] = set()
+    for answer in answers:
+        if isinstance(answer, Several):
+            among |= answer.among
+            on |= answer.on
+        else:
+            among.add(answer)
+    return Several(frozenset(among), on) if len(among) > 1 else among.pop()
 
 
-def matches_one(one: Any, two: Any) -> Any:  # noqa: ANN401  # True, False or perhaps
-    """Whether one of two rules matches."""
-    return True if one is True or two is True else one or two
+def matches_one(one: Any, two: Any) -> Any:  # noqa: ANN401  # True, False, or what it depends on
+    """Whether one of two rules matches: the undecided matches where both depend on some."""
+    if one is True or two is True:
+        return True
+    return one | two if one and two else one or two
 
 
 def folded(builder: Diagrams, how: Callable[[Any, Any], Any], parts: Sequence[Node]) -> Node:
@@ -221,7 +237,7 @@ def _when(hit: Any, fate: Any) -> Any:  # noqa: ANN401  # a diagram's values
     """What a rule makes of a packet that it matches, does not, or may match."""
     if hit is True:
         return fate
-    return either(fate, OPEN) if hit else OPEN
+    return either((fate, OPEN), hit) if hit else OPEN
 
 
 def _answer(
@@ -263,7 +279,7 @@ def same_target_groups(
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
-    """True where any of the rules matches, ``perhaps`` where one may.
+    """True where any of the rules matches; where one may, the matches that it depends on.
 
     Rules that differ in their destination only are merged by sorting; the rest one by one.
     """
@@ -273,7 +289,8 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         if limits is None:
             continue
         ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
-        value = PERHAPS if rule.foreign else True
+        foreign = [one.text for one in rule.matches if isinstance(one, ForeignMatch)]
+        value = frozenset(foreign) or True
         key = (value, *((name, tuple(limits[name])) for name in sorted(limits)))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [
