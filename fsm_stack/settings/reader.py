@@ -30,9 +30,8 @@ PROJECT: Final = "fsm-stack"
 TOLD_MAX: Final = 100
 
 # Keys of a stack file that are the engine's own. Source: pulumi/pulumi sdk workspace.ProjectStack.
-_ENGINE_KEYS: Final = frozenset(
-    {"config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment"}
-)
+_ENGINE_TEXTS: Final = frozenset({"secretsprovider", "encryptedkey", "encryptionsalt"})
+_ENGINE_KEYS: Final = _ENGINE_TEXTS | {"config", "environment"}
 
 _STACK_FILE: Final = re.compile(r"(?:^|/)Pulumi\.([^/]+)\.yaml$")
 
@@ -195,11 +194,14 @@ class Reader:
         return tuple(_secrets(value, (key,)))
 
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
-        for key in data:
+        for key, value in data.items():
             if key not in _ENGINE_KEYS:
                 hint = did_you_mean(key, sorted(_ENGINE_KEYS))
                 message = f"expected a key of a Pulumi stack file, got {key!r}{hint}"
                 self._report_key("unknown-key", (key,), message, path=key)
+            elif key in _ENGINE_TEXTS and not isinstance(value, str | None):
+                message = f"expected text, got {type_name(value)}"
+                self._report_key("wrong-type", (key,), message, path=key)
         if "environment" in data:
             message = "expected every setting in this file; only the engine reads environments"
             self._report_key("esc-environment", ("environment",), message, path="environment")

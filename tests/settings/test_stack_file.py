@@ -216,6 +216,24 @@ def test_what_the_engine_writes_into_a_stack_file_is_left_alone() -> None:
     assert said(f"{text}config:\n  fsm-stack:mesh: {{name: x}}\n") == []
 
 
+@pytest.mark.parametrize("key", ["encryptionsalt", "secretsprovider", "encryptedkey"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("5", "a whole number"),
+        ("[a]", "a list"),
+        ("{a: b}", "a mapping"),
+        ("true", "true or false"),
+    ],
+)
+def test_the_engines_keys_have_their_types(key: str, value: str, found: str) -> None:
+    """The engine stops at them, before it reads anything; what is in them is told to nobody."""
+    text = f"{key}: {value}\nconfig:\n  fsm-stack:mesh: {{name: x}}\n"
+    assert said(text) == [
+        f"Pulumi.t.yaml:1:1 {key}: error: expected text, got {found} [wrong-type]"
+    ]
+
+
 NOTHING = [
     "",
     "config: {}\n",
