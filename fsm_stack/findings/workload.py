@@ -65,6 +65,13 @@ AROUND: Final = (
         fix="Scrape the application by other means (a PodMonitor, a scrape job of its own), or disable metrics for the namespace.",
         source=_INJECTOR,
     ),
+    info(
+        id="excluded-one-way",
+        title="a port inside the mesh is excluded on one side of the connection only",
+        why="The side that excludes it sends, or expects, plain text; the other one's sidecar sends, or expects, the mesh's TLS. Callers from outside of the mesh are not affected.",
+        fix="Exclude the port on both sides, or on none.",
+        source="the rules of both pods",
+    ),
     warning(
         id="docker-in-docker",
         title="a Docker engine inside of the pod",

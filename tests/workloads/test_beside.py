@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.peers import Peers
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
-from tests.given import ID, mesh, namespace, pod
+from tests.given import ID, container, mesh, namespace, pod
 
 QUOTA = {
     "apiVersion": "v1",
@@ -151,3 +153,62 @@ def test_other_services_are_left_alone(fields: dict[str, Any]) -> None:
 
 def test_without_exclusions_services_are_passed_over_unread() -> None:
     assert linted(SERVICE) == ([], 0, 1)
+
+
+OUT = "flomesh.io/outbound-port-exclusion-list"
+IN = "flomesh.io/inbound-port-exclusion-list"
+
+
+def named(name: str, annotations: dict[str, str], *ports: int) -> dict[str, Any]:
+    listening = container(ports=[{"containerPort": port} for port in ports])
+    given = pod(annotations, containers=[listening])
+    return {**given, "metadata": {**given["metadata"], "name": name}}
+
+
+def one_way(*objects: dict[str, Any], **spec: Any) -> list[str]:
+    known = mesh(**spec)
+    context = Context(
+        mesh=known,
+        proxy_id=lambda *_: ID,
+        dump=dump,
+        namespaces={"shop": namespace(of=known)},
+        default_namespace="shop",
+    )
+    peers = Peers(FSM, "shop")
+    text = "---\n".join(map(dump, objects))
+    for outcome in run(split(text.splitlines(keepends=True), file="f"), context):
+        peers.add(outcome)
+    return [item.as_text() for item in peers.findings()]
+
+
+def test_a_port_that_only_the_caller_excludes_is_told() -> None:
+    """Its plain text meets the other's sidecar."""
+    web, redis = named("web", {OUT: "6379,80"}, 8080), named("redis", {}, 6379)
+    (only,) = one_way(web, redis)
+    assert only == (
+        f"f:8:5 Pod/shop/web metadata.annotations.{OUT}: info: port 6379 leaves this pod in plain "
+        "text, and Pod/shop/redis, listening on it in the mesh, does not exclude it inbound "
+        "[excluded-one-way] Fix: Exclude 6379 inbound there, or not here."
+    )
+    assert one_way(redis, web) == [only.replace("f:8", "f:22")]
+    assert one_way(web, named("redis", {IN: "6379"}, 6379)) == []
+    assert one_way(web, redis, traffic={"inboundPortExclusionList": [6379]}) == []
+    outside = named("redis", {"flomesh.io/sidecar-injection": "disabled"}, 6379)
+    assert one_way(web, outside) == []
+    many = [named(f"r{number}", {}, 6379) for number in range(5)]
+    (told,) = one_way(web, *many)
+    assert "Pod/shop/r0, Pod/shop/r1, Pod/shop/r2 and 2 more, listening" in told
+
+
+def test_a_port_that_only_the_called_excludes_is_told() -> None:
+    web, api = named("web", {}, 8080), named("api", {IN: "9091,7"}, 9091)
+    (only,) = one_way(web, api)
+    assert only.partition("info: ")[2] == (
+        "port 9091 takes plain text, and no other workload of the input excludes it outbound: what "
+        "the mesh's pods send is the mesh's TLS [excluded-one-way] Fix: Exclude 9091 outbound where "
+        "it is called from inside the mesh."
+    )
+    assert one_way(named("web", {OUT: "9091"}, 8080), api) == []
+    assert one_way(web, api, traffic={"outboundPortExclusionList": [9091]}) == []
+    assert one_way(api) == []
+    assert one_way(web, named("api", {IN: "9091,x"}, 9091)) == []
