@@ -31,7 +31,19 @@ SERVICE = {
     "metadata": {"name": "redis", "namespace": "shop"},
     "spec": {"ports": [{"port": 80, "targetPort": 8080}, {"port": 6379}]},
 }
-RESOURCES = {"limits": {"cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "100m"}}
+# Of the application: what a quota refuses of it, too, is none of the mesh's doing.
+FITTING = {
+    "limits": {"cpu": "100m", "memory": "700Mi"},
+    "requests": {"cpu": "100m", "memory": "700Mi"},
+}
+RESOURCES = {
+    "limits": {"cpu": "1", "memory": "512Mi"},
+    "requests": {"cpu": "100m", "memory": "512Mi"},
+}
+
+
+def bounded_pod(annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    return pod(annotations, containers=[container(resources=FITTING)])
 
 
 def linted(*objects: dict[str, Any], **spec: Any) -> tuple[list[tuple[str, str]], int, int]:
@@ -50,20 +62,20 @@ def linted(*objects: dict[str, Any], **spec: Any) -> tuple[list[tuple[str, str]]
         (item.id, item.message)
         for one in outcomes
         for item in one.findings()
-        if item.id in {"quota-unmet", "limit-range", "excludes-mesh-port"}
+        if item.id in {"quota-refuses", "excludes-mesh-port"}
     ]
     return found, sum(one.looked for one in outcomes), sum(len(one.passed) for one in outcomes)
 
 
 def test_a_quota_asks_the_meshs_containers_for_resources_too() -> None:
     """H30: the API server refuses the pod, and the Deployment has none."""
-    assert linted(QUOTA, pod()) == (
+    assert linted(QUOTA, bounded_pod()) == (
         [
             (
-                "quota-unmet",
-                "ResourceQuota compute asks them of every container, and sidecar has no "
-                "limits.cpu, requests.memory; fsm-init has no limits.cpu, requests.memory: no pod "
-                "is created",
+                "quota-refuses",
+                "ResourceQuota compute refuses the mesh's containers: failed quota: compute: must "
+                "specify limits.cpu for: fsm-init,sidecar; requests.memory for: fsm-init,sidecar: "
+                "no pod is created",
             )
         ],
         2,
@@ -82,7 +94,7 @@ def test_a_quota_asks_the_meshs_containers_for_resources_too() -> None:
 )
 def test_a_quota_that_asks_no_container_is_met(fields: dict[str, Any]) -> None:
     quota = {**QUOTA, "spec": {**QUOTA["spec"], **fields}}  # type: ignore[dict-item]
-    assert linted(quota, pod())[0] == []
+    assert linted(quota, bounded_pod())[0] == []
 
 
 def test_the_fixes_of_a_quota() -> None:
@@ -92,32 +104,34 @@ def test_the_fixes_of_a_quota() -> None:
         "initResources": RESOURCES,
         "healthcheckResources": RESOURCES,
     }
-    assert linted(QUOTA, pod(), sidecar=sidecar)[0] == []
-    assert linted(QUOTA, RANGE, pod())[0] == []
+    assert linted(QUOTA, bounded_pod(), sidecar=sidecar)[0] == []
+    assert linted(QUOTA, RANGE, bounded_pod())[0] == []
     other = {**QUOTA, "metadata": {"name": "compute", "namespace": "other"}}
-    assert linted(other, pod())[0] == []
-    assert linted(QUOTA, pod({"flomesh.io/sidecar-injection": "disabled"}))[0] == []
+    assert linted(other, bounded_pod())[0] == []
+    assert linted(QUOTA, pod())[0] == []
+    assert linted(QUOTA, bounded_pod({"flomesh.io/sidecar-injection": "disabled"}))[0] == []
 
 
 def test_a_limit_range_refuses_what_is_too_large_or_too_small() -> None:
     item = {"type": "Container", "max": {"cpu": "500m"}, "min": {"memory": "600Mi"}}
     narrow = {**RANGE, "spec": {"limits": [item, {"type": "Pod", "max": {"cpu": "1m"}}]}}
-    sidecar = {"resources": RESOURCES}
-    found, *_ = linted(narrow, pod(), sidecar=sidecar)
+    sidecar = {"resources": RESOURCES, "initResources": FITTING}
+    found, *_ = linted(narrow, bounded_pod(), sidecar=sidecar)
     assert found == [
         (
-            "limit-range",
-            "LimitRange sizes takes at most 500m of cpu as a container's limit, and sidecar has "
-            "1: no pod is created",
+            "quota-refuses",
+            "LimitRange sizes refuses the mesh's containers: maximum cpu usage per Container is "
+            "500m, but limit is 1 (container sidecar): no pod is created",
         ),
         (
-            "limit-range",
-            "LimitRange sizes takes at least 600Mi of memory as a container's request, and sidecar "
-            "has 512Mi: no pod is created",
+            "quota-refuses",
+            "LimitRange sizes refuses the mesh's containers: minimum memory usage per Container is "
+            "600Mi, but request is 512Mi (container sidecar): no pod is created",
         ),
     ]
     fitting = {"limits": {"cpu": "500m", "memory": "600Mi"}, "requests": {"cpu": "100m"}}
-    assert linted(narrow, pod(), sidecar={"resources": fitting})[0] == []
+    both = {"resources": fitting, "initResources": fitting}
+    assert linted(narrow, bounded_pod(), sidecar=both)[0] == []
 
 
 def test_a_services_port_that_every_pod_excludes_is_told() -> None:
