@@ -136,9 +136,9 @@ def tidy(stack: str, *, write: bool, project_dir: Path) -> None:
     changed = result.text != before
     if write and changed:
         write_file(path.resolve(), result.text.encode(), shown=shown)  # behind a link, too
-    diff = [] if write else [*_diff(before, result.text, shown)]
+    diff = [] if write else [*diff_lines(before, result.text, shown, "tidy")]
     plain = _plain(stack, result, left, written=write and changed, diff=diff)
-    emit(plain, [*_styled(diff), *_lines(stack, result, left, written=write)])
+    emit(plain, [*styled(diff), *_lines(stack, result, left, written=write)])
     leave(failed=changed and not write)
 
 
@@ -165,14 +165,16 @@ def _tidied(project_dir: Path, name: str) -> tuple[Path, str, str, Edited, tuple
     return (path, shown, text, result, (*proved.left, *result.left))
 
 
-def _diff(before: str, after: str, shown: str) -> Iterator[str]:
+def diff_lines(before: str, after: str, shown: str, how: str) -> Iterator[str]:
+    """A unified diff of a stack file and what becomes of it."""
     from difflib import unified_diff
 
     old, new = before.splitlines(), after.splitlines()
-    return unified_diff(old, new, fromfile=shown, tofile=f"{shown} (tidy)", lineterm="")
+    return unified_diff(old, new, fromfile=shown, tofile=f"{shown} ({how})", lineterm="")
 
 
-def _styled(diff: list[str]) -> list[str]:
+def styled(diff: list[str]) -> list[str]:
+    """A diff in colours."""
     colors = {"-": "red", "+": "green", "@": "cyan"}
     return [click.style(line, fg=colors.get(line[:1])) for line in diff]
 

@@ -55,6 +55,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("coverage", "coverage", "Say what goes through the sidecar and what does not."),
         Entry("blame", "blame", "Say since which commit a connection has its fate."),
         Entry("read", "rules", "Say what a script or a dump of rules means."),
+        Entry("flows", "flows", "Replay flow logs over a stack's rules; narrow its lists."),
         Entry("tidy", "lists", "Make a stack's lists smaller without changing what they do."),
     ),
     "Render": (

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
+    from fsm_stack.yaml.places import Path as Steps
 
 _RULES_MAX: Final = 4 * 1024 * 1024
 _NO_RULES: Final = "*nat\nCOMMIT\n"
@@ -136,12 +137,17 @@ def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
             for path in texts
             if not isinstance(found := object_at(item, path[:-1]).get(path[-1]), str | None)
         ]
-        for path, expected, found in (*odd, *misfits(item)):
+        for path, expected, found in (*odd, *_misfits(item)):
             line, _ = document.places().get(path, (document.line, 1))
             what = f"expected {expected} as {path_text(path)}"
             raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
         if item.get("kind"):
             yield item
+
+
+def _misfits(item: dict[str, Any]) -> Iterator[tuple[Steps, str, object]]:
+    """The names in a CRD's schema are those of fields that others have."""
+    return iter(()) if item.get("kind") == "CustomResourceDefinition" else misfits(item)
 
 
 def context_of(request: Request, *, progress: Callable[[int], None] | None = None) -> Context:

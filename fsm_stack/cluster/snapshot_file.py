@@ -15,6 +15,7 @@ import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from dataclasses import replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
@@ -173,6 +174,7 @@ _BROKEN: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
     lzma.LZMAError,
+    zlib.error,
     EOFError,
     OSError,
     ValueError,

@@ -129,6 +129,25 @@ def replacement(
         yield Patch(end, end, added)
 
 
+def addition(text: str, node: yaml.SequenceNode, index: int, kept: Kept) -> Patch:
+    """Another entry behind one of the list.
+
+    Raises:
+        NotEditableError: that one is written in a form that has no end of its own.
+    """
+    item = node.value[index]
+    notes = {"reason": kept.reason, "owner": kept.owner, "until": kept.until}
+    fields = "".join(f", {name}: {_scalar(str(note))}" for name, note in notes.items() if note)
+    value = _value(kept.value)
+    entry = f"{{value: {value}{fields}}}" if fields else value
+    if node.flow_style:
+        return Patch(item.end_mark.index, item.end_mark.index, f", {entry}")
+    dash = text[_line_start(text, text.rindex("-", 0, item.start_mark.index)) :]
+    indent = dash[: len(dash) - len(dash.lstrip())]
+    at = len(text[: _line_end(text, _content_end(text, item))].rstrip("\r\n"))
+    return Patch(at, at, f"{_newline(text, item.start_mark.index)}{indent}- {entry}")
+
+
 def _added(text: str, item: yaml.MappingNode, name: str, value: str) -> str:
     if item.flow_style:
         return f", {name}: {_scalar(value)}"
@@ -263,21 +282,27 @@ def _means(text: str, wanted: StackSettings, *, file: str, today: date) -> bool:
 
 def _with_edit(text: str, edit: ListEdit) -> str:
     node, key = _list_node(text, edit.path)
-    kept = {item.home: item for item in edit.after}
+    kept: dict[int, list[Kept]] = {}
+    for item in edit.after:
+        kept.setdefault(item.home, []).append(item)
     first = min(kept, default=len(edit.before))
     patches: list[Patch] = []
     if len(node.value) != len(edit.before):
         raise NotEditableError("its entries are not where they are expected")
     for index, entry in enumerate(edit.before):
         if index in kept:
-            patches += replacement(text, node, index, kept[index], entry)
+            own, *more = kept[index]
+            patches += replacement(text, node, index, own, entry)
+            patches += [addition(text, node, index, item) for item in more]
         else:
             patches += deletion(text, node, index, leading=index < first)
     if not kept:
         patches = _emptied(text, node, key, patches)
-    for patch in sorted(patches, key=lambda one: one.start, reverse=True):
-        text = text[: patch.start] + patch.text + text[patch.end :]
-    return text
+    pieces, at = [], 0
+    for patch in sorted(patches, key=lambda one: one.start):
+        pieces += [text[at : patch.start], patch.text]
+        at = patch.end
+    return "".join([*pieces, text[at:]])
 
 
 def _emptied(

@@ -168,7 +168,7 @@ def _edit(
         return None
     if sorted(map(str, new)) == sorted(map(str, old)):
         return None
-    after = tuple(sorted(_kept(entries, new), key=lambda item: item.home))
+    after = tuple(sorted(kept_of(entries, new), key=lambda item: item.home))
     return ListEdit(path=path, name=name, before=entries, after=after)
 
 
@@ -191,8 +191,8 @@ def _inside(text: str, ranges: Sequence[tuple[int, int]]) -> bool:
     return intersection(own, ranges) == own
 
 
-def _kept(entries: tuple[AnyEntry, ...], values: tuple[Any, ...]) -> Iterator[Kept]:
-    """Each value of the tidy list with the entries that are in it."""
+def kept_of(entries: tuple[AnyEntry, ...], values: Sequence[int | str]) -> Iterator[Kept]:
+    """Each value of a new list with the entries of the old one that it touches."""
     for value in values:
         inside = [n for n, entry in enumerate(entries) if _overlap(entry.value, value)]
         same = [n for n in inside if entries[n].value == value]
@@ -221,11 +221,18 @@ def _overlap(old: int | str, new: int | str) -> bool:
     return first[0] < second[1] and second[0] < first[1]
 
 
-def _refused(settings: StackSettings, edit: ListEdit) -> str:
+def edit_refused(settings: StackSettings, edit: ListEdit) -> str:
     """Why a list must not be edited whatever it means; empty: it may."""
     inside = f"{path_text(edit.path)}["
     if any(entry.path.startswith(inside) for entry in settings.accept):
         return "accept names an entry of it by its number"
+    return ""
+
+
+def _refused(settings: StackSettings, edit: ListEdit) -> str:
+    """The same of an edit that may only shorten a list."""
+    if why := edit_refused(settings, edit):
+        return why
     homes = [item.home for item in edit.after]
     if len(set(homes)) < len(homes):
         return "its entries overlap in a way that has no one place for each"

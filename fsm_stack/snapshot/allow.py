@@ -291,6 +291,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
         "spec": {
             "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
             "selector": _selected,
+            "clusterIP": True,
         },
     },
     "EndpointSlice": {
@@ -298,7 +299,8 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
             **META,
             "labels": _service_label,
         },
-        "endpoints": [{"conditions": {"ready": True}}],
+        "endpoints": [{"addresses": words, "conditions": {"ready": True}}],
+        "ports": [{"name": True, "port": True, "protocol": True}],
     },
     "Deployment": _deployment,
     "StatefulSet": _OWNER,

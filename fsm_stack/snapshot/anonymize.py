@@ -185,6 +185,11 @@ class _Names:
             ]
         for key in ("clusterIP", "selector"):
             spec.pop(key, None)
+        if "endpoints" in item:
+            item = {**item, "endpoints": [
+                {key: value for key, value in one.items() if key != "addresses"}
+                for one in item["endpoints"]
+            ]}  # fmt: skip
         for holder in (spec, status):
             for part in _CONTAINERS:
                 if part in holder:

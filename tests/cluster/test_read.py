@@ -231,6 +231,24 @@ def test_an_anonymous_snapshot_has_no_text_that_somebody_else_wrote() -> None:
     }
 
 
+def test_addresses_of_services_are_kept_for_flows_and_are_not_in_an_anonymous_snapshot() -> None:
+    item = {
+        "kind": "EndpointSlice",
+        "metadata": {"name": "a", "labels": {"kubernetes.io/service-name": "a"}},
+        "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}, "nodeName": "n"}],
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP", "appProtocol": "x"}],
+    }
+    service = {"kind": "Service", "metadata": {"name": "a"}, "spec": {"clusterIP": "172.30.0.9"}}
+    objects = [one for each in (item, service) if (one := keep(each)) is not None]
+    assert objects[0]["endpoints"] == [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}]
+    assert objects[0]["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+    assert objects[1]["spec"]["clusterIP"] == "172.30.0.9"
+    renamed = json.dumps(list(anonymous(objects, salt="s")))
+    assert "10.1.2.3" not in renamed
+    assert "172.30.0.9" not in renamed
+    assert "8080" in renamed
+
+
 def test_what_stands_in_a_condition_of_a_webhook_is_not_told() -> None:
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", "fsm-webhook-fsm")["webhooks"][0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import sys
 import tarfile
@@ -25,7 +26,6 @@ from hypothesis import strategies as st
 
 from fsm_stack.cli import main as command_line
 from fsm_stack.cli.main import cli
-from fsm_stack.errors import FsmStackError
 from fsm_stack.findings.finding import sarif
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.mesh import ReleaseAsset
@@ -46,7 +46,7 @@ Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 MESH = ROOT / "docs" / "examples" / "mesh.jsonl"
-SECRET = "hunter2S3cr3tQx"  # noqa: S105  # it is nobody's
+SECRET = "hunter2S3cr3tQx"  # noqa: S105  # it must appear nowhere  # noqa: S105  # it is nobody's
 ENCODED = base64.b64encode(SECRET.encode()).decode()
 URL = f"https://me:{SECRET}@h.example.com/x"
 BARE = f"me:{SECRET}@h.example.com"
@@ -128,6 +128,15 @@ def test_secrets_of_the_engine_are_not_quoted() -> None:
         assert not any(tells(json.dumps(item.as_json())) for item in loaded.findings)
 
 
+def said_of(decode: Callable[[str], Any], text: str) -> str:
+    """What an error of decoding says; nothing where there is none."""
+    try:
+        decode(text)
+    except Exception as error:  # noqa: BLE001  # its text is what is asked
+        return str(error)
+    return ""
+
+
 # Text that is damaged: the parser's words must not quote what it stumbled over.
 
 DAMAGED = [
@@ -159,15 +168,21 @@ DAMAGED = [
 ]
 
 
+def refusal(decode: Callable[[str], object], text: str) -> str:
+    """What a decoder says of a text that it does not take."""
+    try:
+        decode(text)
+    except Exception as error:  # noqa: BLE001  # its text is what is asked
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("text", DAMAGED)
 def test_damaged_text_is_told_without_what_is_in_it(text: str, tmp_path: Path) -> None:
     damaged = text.replace("{{", "\x00").replace("}}", "\x01").replace("{}", SECRET)
     damaged = damaged.replace("\x00", "{").replace("\x01", "}")
     for decode in (decode_yaml, decode_json):
-        try:
-            decode(damaged)
-        except (FsmStackError, Exception) as error:  # noqa: BLE001  # its text is what is asked
-            assert not tells(str(error)), decode
+        assert not tells(refusal(decode, damaged)), decode
     for name in ("x.yaml", "x.json", "Pulumi.x.yaml"):
         (tmp_path / name).write_text(f"config:\n  a: b\n{damaged}" if "P" in name else damaged)
     (tmp_path / "Pulumi.yaml").write_text("name: fsm-stack\n")
@@ -305,23 +320,27 @@ def _with(kind: str, path: tuple[str | int, ...], value: Any) -> str:
             return item
         whole = json.loads(json.dumps(item))
         current: Any = whole
-        for step, following in zip(path, path[1:], strict=False):
+        for step, following in itertools.pairwise(path):
             fresh: Any = [{}] if isinstance(following, int) else {}
-            if isinstance(step, int):
-                current = current[step]
-            else:
-                current = current.setdefault(step, fresh)
+            current = current[step] if isinstance(step, int) else current.setdefault(step, fresh)
         current[path[-1]] = value
         return whole
 
     return "".join(f"{json.dumps(one(line))}\n" for line in LINES)
 
 
-@pytest.mark.parametrize(("kind", "path"), [(k, p) for k, paths in MORE.items() for p in paths])
-@pytest.mark.parametrize("value", [SECRET, f"Bearer {SECRET}", f"password={SECRET}"])
+# A log line that is nothing but a random word says nothing of what it holds: it is shown.
+TOLD_TO_VERIFY = [
+    (kind, path, value)
+    for kind, paths in MORE.items()
+    for path in paths
+    for value in (SECRET, f"Bearer {SECRET}", f"password={SECRET}")
+    if (kind, value) != ("PodLog", SECRET)
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), TOLD_TO_VERIFY)
 def test_a_credential_of_a_cluster_is_not_told(kind: str, path: Any, value: str) -> None:
-    if (kind, value) == ("PodLog", SECRET):
-        pytest.skip("a log line that says nothing of what it holds")
     with _file("mesh.jsonl", _with(kind, path, value)) as file:
         for form in ("text", "json", "sarif"):
             assert not tells(told("verify", "--from", file, "--all", "-o", form))
@@ -596,7 +615,7 @@ def test_a_traceback_names_the_place_and_quotes_nothing(
 ) -> None:
     def fail(**_: object) -> None:
         try:
-            raise error
+            raise error  # noqa: TRY301  # a chain is what is asked about
         except Exception as inner:
             raise ExceptionGroup("several", [inner, ValueError(SECRET)]) from inner
 

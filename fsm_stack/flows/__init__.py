@@ -1,0 +1,1 @@
+"""Flow logs over rules: replay, evidence for entries, the smallest lists that keep traffic."""

@@ -1,0 +1,156 @@
+"""Whose address is it: pods and Services of a snapshot, by the addresses in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fsm_stack.injector.annotations import pod_lists
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.lists import Lists
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.snapshot.snapshot import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from fsm_stack.snapshot.objects import Pod
+    from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.systems import System
+
+_SERVICE_NAME = "kubernetes.io/service-name"
+
+# An address and a port that a client may have asked for; None: the endpoint's own.
+Asked = tuple["int | None", int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Workload:
+    """What a pod is of.
+
+    Attributes:
+        name: ``Deployment/shop/web``.
+        lists: of its annotations.
+        meshed: it has a sidecar.
+    """
+
+    name: str
+    lists: Lists
+    meshed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """What is known of a cluster's addresses.
+
+    Attributes:
+        pods: by address.
+        named: by ``Pod/shop/web-7f9c`` and by owner.
+        endpoints: what clients may have asked for when an endpoint's address and port are seen.
+        services: each Service's address and ports, by ``shop/redis``.
+        service_names: a Service's name by its address.
+        has_pods: pods were read, so that who is not among them is no pod.
+        has_services: Services and EndpointSlices were read.
+    """
+
+    pods: Mapping[int, Workload] = field(default_factory=dict)
+    named: Mapping[str, Workload] = field(default_factory=dict)
+    endpoints: Mapping[tuple[int, int], tuple[Asked, ...]] = field(default_factory=dict)
+    services: Mapping[str, tuple[int | None, tuple[int, ...]]] = field(default_factory=dict)
+    service_names: Mapping[int, str] = field(default_factory=dict)
+    has_pods: bool = False
+    has_services: bool = False
+
+    def service(self, name: str) -> tuple[int | None, tuple[int, ...]] | None:
+        """A Service by the name that a log has for it: ``shop/redis`` or ``redis.shop``."""
+        if name not in self.services:
+            first, _, rest = name.partition(".")
+            name = f"{rest.partition('.')[0]}/{first}"
+        return self.services.get(name)
+
+
+def objects_of(snapshot: Snapshot, system: System) -> Objects:
+    """The addresses of a snapshot.
+
+    Args:
+        snapshot: of a cluster, or of ``kubectl get pods,services,endpointslices -A -o json``.
+        system: whose sidecars and annotations.
+    """
+    pods, named = _pods(snapshot.pods, system)
+    services = {f"{place}/{name}": item for (place, name), item in snapshot.services.items()}
+    known = {name: (_address(item), tuple(_ports(item))) for name, item in services.items()}
+    return Objects(
+        pods=pods,
+        named=named,
+        endpoints=_endpoints(snapshot.endpoints, services),
+        services=known,
+        service_names={at: name for name, (at, _) in known.items() if at is not None},
+        has_pods=Part.PODS in snapshot.read,
+        has_services={Part.SERVICES, Part.ENDPOINTS} <= snapshot.read,
+    )
+
+
+def _pods(pods: Iterable[Pod], system: System) -> tuple[dict[int, Workload], dict[str, Workload]]:
+    by_address: dict[int, Workload] = {}
+    named: dict[str, Workload] = {}
+    made: dict[tuple[str, Lists, bool], Workload] = {}
+    for pod in pods:
+        owner = pod.owner
+        name = f"{owner.kind}/{pod.namespace}/{owner.name}" if owner else f"Pod/{pod.key}"
+        meshed = pod.container(system.sidecar_container) is not None and not pod.host_network
+        lists = _lists(pod, system)
+        known = made.setdefault(
+            (name, lists, meshed), Workload(name=name, lists=lists, meshed=meshed)
+        )
+        named[f"Pod/{pod.key}"] = named[name] = known
+        address = address_number(pod.address)
+        if address is not None and not pod.host_network and not pod.over:
+            by_address[address] = known
+    return by_address, named
+
+
+def _lists(pod: Pod, system: System) -> Lists:
+    try:
+        return pod_lists(pod.annotations, system)
+    except Refusal:  # the injector would have refused the pod
+        return Lists()
+
+
+def _address(service: Mapping[str, Any]) -> int | None:
+    """A Service's address; None: it is headless, or has none yet."""
+    return address_number(text(mapping(service.get("spec")).get("clusterIP")))
+
+
+def _ports(service: Mapping[str, Any]) -> Iterator[int]:
+    for port in mappings(mapping(service.get("spec")).get("ports")):
+        if port.get("protocol", "TCP") == "TCP" and isinstance(port.get("port"), int):
+            yield port["port"]
+
+
+def _endpoints(
+    slices: Iterable[Mapping[str, Any]], services: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[int, int], tuple[Asked, ...]]:
+    """A slice's port has the name of the Service's port that leads to it."""
+    found: dict[tuple[int, int], dict[Asked, None]] = {}
+    for item in slices:
+        about = mapping(item.get("metadata"))
+        name = f"{text(about.get('namespace'))}/{texts(about.get('labels')).get(_SERVICE_NAME)}"
+        service = services.get(name)
+        if service is None:
+            continue
+        address = _address(service)
+        fronts = {
+            text(port.get("name")): port.get("port")
+            for port in mappings(mapping(service.get("spec")).get("ports"))
+        }
+        for port in mappings(item.get("ports")):
+            number, front = port.get("port"), fronts.get(text(port.get("name")))
+            if not isinstance(number, int) or not isinstance(front, int):
+                continue
+            asked: Asked = (address, front) if address is not None else (None, number)
+            for endpoint in mappings(item.get("endpoints")):
+                for at in endpoint.get("addresses") or ():
+                    if (where := address_number(str(at))) is not None:
+                        found.setdefault((where, number), {})[asked] = None
+    return {at: tuple(asked) for at, asked in found.items()}
