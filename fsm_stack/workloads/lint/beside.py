@@ -1,44 +1,29 @@
 """Checks with what stands beside workloads in the input: quotas, limit ranges, Services.
 
-Source: k8s.io/kubernetes pkg/quota/v1/evaluator/core, pods.go; plugin/pkg/admission/limitranger;
-pkg/apis/core/v1, defaults.go. The built-in plugins run again on what a webhook has changed.
+What a quota and a limit range refuse is :mod:`fsm_stack.workloads.quota`'s.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.lists import OUTBOUND_PORTS
-from fsm_stack.units import amount
 from fsm_stack.workloads.objects import object_at
+from fsm_stack.workloads.quota import QUOTA, RANGE, Exceeded, Limited, Outside, Unset, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from fractions import Fraction
 
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.workloads.lint.subject import Json
 
-_QUOTA, _RANGE, _SERVICE = "ResourceQuota", "LimitRange", "Service"
-BOUNDS: Final = (_QUOTA, _RANGE)
-# What a quota counts is asked of every container: its key, where, and which.
-_ASKED: Final = {
-    "cpu": ("requests", "cpu"),
-    "memory": ("requests", "memory"),
-    "requests.cpu": ("requests", "cpu"),
-    "requests.memory": ("requests", "memory"),
-    "limits.cpu": ("limits", "cpu"),
-    "limits.memory": ("limits", "memory"),
-}
-# Quotas of other scopes count other pods than those of a mesh, or not all of them.
-_EVERY_POD: Final = frozenset({"NotTerminating", "NotBestEffort"})
+_SERVICE: Final = "Service"
+BOUNDS: Final = (QUOTA, RANGE)
 _FIX: Final = (
     "Set sidecar.resources, sidecar.initResources and sidecar.healthcheckResources in the stack"
 )
-
-Amounts = dict[str, dict[str, Any]]
 
 
 def kind_of(manifest: Mapping[str, Any]) -> str:
@@ -59,83 +44,45 @@ def bounded(mutation: Mutation, bounds: Iterable[Json]) -> Iterator[Finding]:
     if mutation.reinjected or not added:
         return
     known = tuple(bounds)
-    ranges = [(_name(one), item) for one in known for item in _of_containers(one)]
-    resources = {str(one.get("name")): _defaulted(one, ranges) for one in added}
-    for one in known:
-        if one.get("kind") == _QUOTA:
-            yield from _unset(one, resources)
-    for name, item in ranges:
-        yield from _outside(name, item, resources)
+    containers = [
+        Limited(name=str(one.get("name")), resources=object_at(one, ("resources",)))
+        for one in added
+    ]
+    of_kind = {kind: [one for one in known if one.get("kind") == kind] for kind in BOUNDS}
+    for refused in refusals(containers, of_kind[RANGE], of_kind[QUOTA]):
+        match refused:
+            case Unset():
+                yield _unset(refused)
+            case Outside():
+                yield _outside(refused)
+            case Exceeded():  # of a live object: what is used now is no fault of a manifest
+                pass
+            case _ as never:
+                assert_never(never)
 
 
-def _name(manifest: Json) -> str:
-    return str(object_at(manifest, ("metadata",)).get("name"))
+def _unset(refused: Unset) -> Finding:
+    told = (f"{name} has no {', '.join(keys)}" for name, keys in refused.lacking.items())
+    return finding(
+        "quota-unmet",
+        f"ResourceQuota {refused.name} asks them of every container, and {'; '.join(told)}: "
+        "no pod is created",
+        path="spec",
+        fix=f"{_FIX}, or give the namespace a LimitRange with defaults.",
+    )
 
 
-def _of_containers(manifest: Json) -> Iterator[Amounts]:
-    """The items of a LimitRange that are about containers, completed as Kubernetes does."""
-    limits = object_at(manifest, ("spec",)).get("limits")
-    for item in limits if manifest.get("kind") == _RANGE and isinstance(limits, list) else ():
-        if isinstance(item, dict) and item.get("type") == "Container":
-            most, least = object_at(item, ("max",)), object_at(item, ("min",))
-            default = {**most, **object_at(item, ("default",))}
-            wanted = {**least, **default, **object_at(item, ("defaultRequest",))}
-            yield {"max": most, "min": least, "default": default, "defaultRequest": wanted}
-
-
-def _defaulted(container: Json, ranges: Iterable[tuple[str, Amounts]]) -> Amounts:
-    """A container's resources as admission sees them: a request is its limit where none is set."""
-    given = object_at(container, ("resources",))
-    limits = dict(object_at(given, ("limits",)))
-    requests = {**limits, **object_at(given, ("requests",))}
-    for _, item in ranges:
-        limits = {**item["default"], **limits}
-        requests = {**item["defaultRequest"], **requests}
-    return {"limits": limits, "requests": requests}
-
-
-def _unset(quota: Json, resources: Mapping[str, Amounts]) -> Iterator[Finding]:
-    spec = object_at(quota, ("spec",))
-    scopes = spec.get("scopes")
-    if spec.get("scopeSelector") or not _EVERY_POD.issuperset(map(str, scopes or ())):
-        return
-    asked = {key: _ASKED[key] for key in object_at(spec, ("hard",)) if key in _ASKED}
-    lacking = {
-        name: [key for key, (kind, resource) in asked.items() if resource not in amounts[kind]]
-        for name, amounts in resources.items()
-    }
-    told = [f"{name} has no {', '.join(keys)}" for name, keys in lacking.items() if keys]
-    if told:
-        yield finding(
-            "quota-unmet",
-            f"ResourceQuota {_name(quota)} asks them of every container, and {'; '.join(told)}: "
-            "no pod is created",
-            path="spec",
-            fix=f"{_FIX}, or give the namespace a LimitRange with defaults.",
-        )
-
-
-def _outside(name: str, item: Amounts, resources: Mapping[str, Amounts]) -> Iterator[Finding]:
-    for container, amounts in resources.items():
-        for kind, bound, word in (("limits", "max", "most"), ("requests", "min", "least")):
-            for resource, text in item[bound].items():
-                given, edge = _amount(amounts[kind].get(resource)), _amount(text)
-                if given is None or edge is None:
-                    continue
-                if given > edge if bound == "max" else given < edge:
-                    yield finding(
-                        "limit-range",
-                        f"LimitRange {name} takes at {word} {text} of {resource} as a container's "
-                        f"{kind.removesuffix('s')}, and {container} has "
-                        f"{amounts[kind][resource]}: no pod is created",
-                        path="spec",
-                        value=str(amounts[kind][resource]),
-                        fix=f"{_FIX}, or change the LimitRange.",
-                    )
-
-
-def _amount(value: object) -> Fraction | None:
-    return amount(str(value)) if isinstance(value, str | int | float) else None
+def _outside(refused: Outside) -> Finding:
+    word = "most" if refused.of == "limits" else "least"
+    return finding(
+        "limit-range",
+        f"LimitRange {refused.name} takes at {word} {refused.edge} of {refused.resource} as a "
+        f"container's {refused.of.removesuffix('s')}, and {refused.container} has "
+        f"{refused.given}: no pod is created",
+        path="spec",
+        value=refused.given,
+        fix=f"{_FIX}, or change the LimitRange.",
+    )
 
 
 def service_ports(manifest: Json, mesh: MeshView) -> Iterator[Finding]:
