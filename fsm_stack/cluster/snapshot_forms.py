@@ -112,6 +112,8 @@ class Known:
         self.unknown.append(f"{shown}: expected {_FORMS}, or {_TEXTS}, got {said!r}")
 
     def _pass_over(self, item: Json) -> None:
+        if self.head:  # what was saved was read for a check, by this version or another
+            return
         kind = item.get("kind")
         about = mapping(item.get("metadata"))
         names = (about.get("namespace"), about.get("name"))

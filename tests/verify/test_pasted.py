@@ -369,3 +369,28 @@ Events:
     hence = "hence pod-ready: the sidecar is not ready: waiting, ImagePullBackOff"
     assert any(line.strip().startswith(hence) for line in shown)
     assert not any(line.strip().startswith("kubectl describe") for line in shown)
+
+
+def test_a_replica_set_as_json_says_what_it_was_told(verified: Callable[..., Report]) -> None:
+    item = {
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "web-7f9c5d", "namespace": "demo", "ownerReferences": [
+            {"kind": "Deployment", "name": "web", "controller": True}]},
+        "spec": {"replicas": 2},
+        "status": {"conditions": [{"type": "ReplicaFailure", "status": "True",
+                                   "reason": "FailedCreate", "message": TIMEOUT}]},
+    }  # fmt: skip
+    event = {"kind": "Event", "type": "Warning", "reason": "FailedCreate", "message": TIMEOUT,
+             "metadata": {"name": "e", "namespace": "demo"},
+             "involvedObject": {"kind": "ReplicaSet", "name": "web-7f9c5d", "namespace": "demo"},
+             }  # fmt: skip
+    for items in ([item], [event], [item, event]):
+        report = verified(json.dumps({"kind": "List", "items": items}))
+        assert found(report) == [("ReplicaSet demo/web-7f9c5d", REACH)]
+
+
+def test_json_of_a_cluster_that_answers_has_its_time(verified: Callable[..., Report]) -> None:
+    context = world().context()
+    live = as_json(Report(context=context, outcomes=run_checks(context, ())))
+    assert live["taken"] == "2026-07-01T12:00:00Z"
+    assert as_json(verified(LOG))["taken"] is None

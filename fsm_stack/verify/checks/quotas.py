@@ -10,11 +10,11 @@ from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
-from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import counted
-from fsm_stack.workloads.quota import Limited, refusals
+from fsm_stack.workloads.quota import Limited, Outside, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,10 @@ def room(context: Context) -> Iterator[Finding]:
 
     What a quota refuses of the application, too, is none of the mesh's doing.
     """
+    if refused := context.snapshot.not_read.get(Part.QUOTAS):
+        raise NotRun(refused)
+    if Part.QUOTAS not in context.snapshot.read:  # most namespaces have none to be pasted
+        raise NotApplicable("no resource quota and no limit range was given")
     mesh, looked = _mesh(context), False
     for namespace in subjects(context):
         items = [(kind, item) for (kind, place, _), item in sorted(context.snapshot.quotas.items())
@@ -68,10 +72,12 @@ def _of_namespace(
     for owner, template in _templates(namespace, context):
         own = _application(template)
         added = _added(texts(_annotations(template)), namespace, mesh, context)
-        alone = {one[:2] for one in refusals(own, ranges, quotas)}
+        alone = {(one.kind, one.name) for one in refusals(own, ranges, quotas)}
         for one in refusals([*own, *added], ranges, quotas):
-            if one[:2] not in alone:
-                refused.setdefault(one, []).append(owner)
+            if (one.kind, one.name) not in alone:
+                of = f" (container {one.container})" if isinstance(one, Outside) else ""
+                said = f"{one.said}{of}"
+                refused.setdefault((one.kind, one.name, said), []).append(owner)
     for (kind, name, said), owners in refused.items():
         known = pod_refusal(said, namespace, of_mesh=True)
         full = said.startswith("exceeded")
@@ -140,7 +146,7 @@ CHECKS: Final = (
     Check(
         id="namespace-quota",
         title="the namespace's quotas have room for the mesh's containers",
-        needs=(Part.NAMESPACES, Part.QUOTAS),
+        needs=(Part.NAMESPACES,),
         run=room,
         group="namespace",
     ),
