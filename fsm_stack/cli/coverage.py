@@ -147,24 +147,13 @@ def _region_lines(region: Region) -> list[str]:
 
 def _parts(region: Region) -> dict[str, str]:
     """What limits a region, by name, as text; what does not limit it is left out."""
-    from fsm_stack.iptables.sets import reach as text
-    from fsm_stack.iptables.sets.diagram import AXES
+    from fsm_stack.iptables.sets.reach import set_text
 
-    whole = {name: ((first, end),) for name, first, end in AXES}
-    parts = {
-        "protocol": (region.protocols, whole["protocol"], text.protocols_text),
-        "via": (region.interfaces, whole["interface"], text.interfaces_text),
-        "uid": (region.uids, whole["uid"], text.uids_text),
-        "from": (region.sources, whole["source"], text.addresses_text),
-        "to": (region.destinations, whole["destination"], text.addresses_text),
-        "port": (region.ports, whole["port"], text.numbers_text),
-    }
-    named = {"via": "via ", "uid": "uid "}
-    return {
-        name: named.get(name, "") + as_text(intervals)
-        for name, (intervals, all_of_it, as_text) in parts.items()
-        if intervals != all_of_it
-    }
+    named = {"protocol": "protocols", "via": "interfaces", "uid": "uids", "from": "sources",
+             "to": "destinations", "port": "ports"}  # fmt: skip
+    marked = {"via": "via ", "uid": "uid "}
+    texts = {name: set_text(region, of) for name, of in named.items()}
+    return {name: marked.get(name, "") + text for name, text in texts.items() if text != "any"}
 
 
 def _short(text: str) -> str:

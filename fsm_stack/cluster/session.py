@@ -23,6 +23,7 @@ from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
 from fsm_stack.iptables.read.text import read
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
+from fsm_stack.snapshot.guess import guessed_system
 from fsm_stack.snapshot.programs import RIGHTS_KINDS
 from fsm_stack.snapshot.shape import misfits
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.read.text import Reading
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.systems import System
     from fsm_stack.yaml.places import Path as Steps
 
 _RULES_MAX: Final = 4 * 1024 * 1024
@@ -163,7 +165,7 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     else:
         snapshot, asked = _live(request, expected, progress)
     if expected is None:
-        expected = of_cluster(snapshot, system=system(request.system) if request.system else None)
+        expected = of_cluster(snapshot, system=_system(request, snapshot))
     if expected is None:
         raise CouldNotCheckError(f"{_nothing_expected(snapshot)}{_unread(snapshot)}")
     if request.files:
@@ -185,6 +187,15 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     )
 
 
+def _system(request: Request, snapshot: Snapshot) -> System | None:
+    """Whose mesh it is, where that is said, or makes no difference: events and logs name all."""
+    if request.system:
+        return system(request.system)
+    of_a_mesh = snapshot.pods or snapshot.namespaces or snapshot.mesh_configs
+    told = snapshot.texts or snapshot.events
+    return guessed_system(snapshot) or (None if of_a_mesh or not told else system("fsm"))
+
+
 def _asked(request: Request, namespace: str) -> Subject | None:
     """What was asked about; a namespace alone means all of its pods."""
     if request.subject:
@@ -201,7 +212,7 @@ def _nothing_expected(snapshot: Snapshot) -> str:
         )
     return (
         "no MeshConfig of FSM, osm-edge or OSM was read, and no STACK was named: nothing tells "
-        "what is expected"
+        "what is expected; name the mesh with --system"
     )
 
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What keeps Git from running or fetching anything because of a repository's own configuration.
-_SAFE: Final = ("--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false")
+_SAFE: Final = (
+    "--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false",
+    "-c", "log.showSignature=false", "-c", "core.quotePath=false",
+    "-c", "i18n.logOutputEncoding=UTF-8",
+)  # fmt: skip
 _ENVIRONMENT: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",

@@ -253,6 +253,14 @@ class Sides:
             return Against(side=self.rendered(path, word, like=stack))
         if path.exists():
             return Against(side=self.file(path, word, like=stack, scope=scope))
+        if name not in self.stacks():
+            raise InputError(f"{name}: expected a stack of the project, to look it up at {word}")
+        try:
+            self.repository.commit(word)
+        except InputError as error:
+            raise InputError(
+                f"--against {word}: no such path, and as a revision {error}"
+            ) from None
         side, commit = self.at(name, word)
         return Against(side=side, commit=commit, note=self._behind(name, word, commit))
 

@@ -13,7 +13,6 @@ from fsm_stack.iptables.packet import verdict_text
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.write import rule_text
 from fsm_stack.redirection.origins import behind, declared, declared_text
-from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.model import Decision, SideName
 from fsm_stack.review.side import of_settings
 from fsm_stack.settings.stack_file import load_text
@@ -40,11 +39,13 @@ class Fate:
         decision: the verdict, the rule and its reason; None: it cannot be told.
         entries: the entries of the stack file behind it.
         why_not: why it cannot be told.
+        absent: the stack, or the profile, was not there yet.
     """
 
     decision: Decision | None
     entries: tuple[str, ...] = ()
     why_not: str = ""
+    absent: bool = False
 
     def like(self, other: Fate) -> bool:
         """Whether both are told, and the same happens."""
@@ -72,7 +73,7 @@ class Question:
     def of(self, text: str | None) -> Fate:
         """What a revision does to it."""
         if text is None:
-            return Fate(decision=None, why_not="the stack was not there")
+            return Fate(decision=None, why_not="the stack was not there", absent=True)
         key = deciding(text)
         if key not in self._known:
             self.evaluated += 1
@@ -91,13 +92,16 @@ class Question:
             )
             if side.no_scripts:
                 return Fate(decision=None, why_not=side.no_scripts)
-            scope = self.profile if self.profile in side.scripts else MESH
-            ruleset = read(side.scripts[scope]).ruleset
+            if self.profile not in side.scripts:
+                known = ", ".join(side.scripts)
+                why = f"no profile {self.profile!r}; expected one of {known}"
+                return Fate(decision=None, why_not=why, absent=True)
+            ruleset = read(side.scripts[self.profile]).ruleset
             found = trace(ruleset, self.packet)
         except (InputError, NotLoadableError) as error:
             return Fate(decision=None, why_not=str(error))
         hop = found.decided_by
-        told = declared(settings, scope, self.today)
+        told = declared(settings, self.profile, self.today)
         return Fate(
             decision=Decision(
                 verdict=verdict_text(found.verdict),
@@ -173,7 +177,7 @@ def since(question: Question, texts: Iterable[str | None]) -> Since:
             if fate.decision is None:
                 raise InputError(f"the newest revision: {fate.why_not}")
             now = fate
-        elif text is None:
+        elif fate.absent:
             return Since(now=now, changed=last, before=fate, skipped=skipped, looked=looked)
         elif fate.decision is None:
             skipped += 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.of_settings import mesh_of
+from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.fates import Fates, pairs, rules_changes
@@ -14,9 +15,9 @@ from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.outcome import Restarts
 from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
 from fsm_stack.review.restarting.pods import Pods
-from fsm_stack.review.risk import RISKS, highest
-from fsm_stack.review.traffic import scopes_text, traffic_changes
-from fsm_stack.review.words import Known, known_of, places_of
+from fsm_stack.review.risk import highest
+from fsm_stack.review.traffic import traffic_changes
+from fsm_stack.review.words import known_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class Comparison:
         self.intents = intents
         self.contracts = contracts_of(after, shared) if after.name.kind == "stack" else ()
         self.fates = Fates()
-        self.known = _known(before, after)
+        self.known = known_of(after.settings or before.settings)
         self.pairs, self.notes = _compared(before, after)
         settings = after.settings or before.settings
         self.egress = settings is None or settings.traffic.enable_egress
@@ -79,7 +80,7 @@ class Comparison:
             fates=self.fates,
             known=self.known,
             places=self.places,
-            before=self.before,
+            before=self.before if pods is None else with_workloads(self.before, pods),
         )
 
     def pods(self) -> Pods | None:
@@ -143,7 +144,7 @@ class Comparison:
 
     def _assumptions(self) -> tuple[str, ...]:
         found = [FIRST, IPV6, NO_CNI]
-        if any(name != "mesh" for pair in self.pairs for name in [pair.name]):
+        if any(pair.name != MESH for pair in self.pairs):
             found.append(MERGE)
         return tuple(dict.fromkeys((*found, *self.before.assumes, *self.after.assumes)))
 
@@ -177,18 +178,14 @@ def _headline(found: Review) -> str:
     )
 
 
-def _known(before: Side, after: Side) -> Known:
-    return known_of(after.settings or before.settings)
-
-
 def _compared(before: Side, after: Side) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
     """The scopes; a script is one scope, whatever the other side has beside it."""
     if before.no_scripts or after.no_scripts:
         return (), ()
+    found, notes = pairs(before, after)
     if "script" in (before.name.kind, after.name.kind):
-        found, _ = pairs(before, after)
-        return tuple(pair for pair in found if pair.name == "mesh"), ()
-    return pairs(before, after)
+        return tuple(pair for pair in found if pair.name in before.scripts), ()
+    return found, notes
 
 
 def _layers(before: Side, after: Side, compared: Sequence[Pair]) -> tuple[Layer, ...]:
@@ -229,6 +226,3 @@ def _new_findings(before: Side, after: Side) -> tuple[Finding, ...]:
     return tuple(
         item for item in after.findings if (item.id, item.message, item.place.path) not in said
     )
-
-
-__all__ = ["NEW_PODS", "RISKS", "Comparison", "scopes_text"]

@@ -12,7 +12,7 @@ profiles only, ``mesh`` for those without one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import InputError
@@ -125,9 +125,8 @@ def held_to(
         InputError: a change speaks of a profile that no side has, or of a place without ranges.
     """
     _require_scopes(intents, [pair.name for pair in compared])
+    progress = {one: _Progress() for one in intents}
     groups: dict[tuple[str, ...], list[tuple[Pair, Shift]]] = {}
-    missing: dict[Intent, dict[str, None]] = {one: {} for one in intents}
-    moved: set[Intent] = set()
     for pair in compared:
         try:
             before, after = fates.of(*pair.before), fates.of(*pair.after)
@@ -135,38 +134,48 @@ def held_to(
             continue  # told as undecided, which stops by itself
         allowed = after
         for one in intents:
-            if one.traffic is None or not one.of(pair.name):
-                continue
-            meant = traffic_of(one.traffic.regions(places))
-            wide = traffic_of(one.traffic.regions(places, everywhere=True))
-            allowed = _without(allowed, before, after, wide, one)
-            left = _lacking(after, meant, one)
-            if left:
-                missing[one][regions_text(left.regions())] = None
-            if not pair.offered and _lacking(before, meant, one):
-                moved.add(one)
+            if one.traffic is not None and one.of(pair.name):
+                meant = traffic_of(one.traffic.regions(places))
+                wide = traffic_of(one.traffic.regions(places, everywhere=True))
+                allowed = _without(allowed, before, after, wide, one)
+                progress[one].take(_lacking(before, meant, one), _lacking(after, meant, one))
         for shift in shifts(before, allowed):
-            key = (
-                repr(shift.before),
-                repr(shift.after),
-                region_text(shift.said),
-                str(pair.offered),
-            )
+            key = (repr((shift.before, shift.after)), region_text(shift.said), str(pair.offered))
             groups.setdefault(key, []).append((pair, shift))
     every = [pair.name for pair in compared if not pair.offered]
     return Held(
-        expected=tuple(
-            Expected(
-                text=one.text,
-                origin=one.origin,
-                happens=not missing[one],
-                already=one.traffic is not None and one not in moved,
-                missing="; ".join(missing[one]),
-            )
-            for one in intents
-        ),
+        expected=tuple(progress[one].told(one) for one in intents),
         collateral=in_order(told(group, every, known, egress=egress) for group in groups.values()),
     )
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What became of a declared change: what still lacks it, and whether anything moved."""
+
+    missing: dict[str, None] = field(default_factory=dict)
+    moved: bool = False
+
+    def take(self, before: Traffic, after: Traffic) -> None:
+        """One scope: what did not have the declared verdict, before and after."""
+        if after:
+            self.missing[regions_text(after.regions())] = None
+        self.moved = self.moved or bool(before - after)
+
+    def told(self, one: Intent) -> Expected:
+        """What there is to say of it.
+
+        What comes back does so apart from what other entries take out: nobody has to declare
+        those once more.
+        """
+        returns = one.effect == "intercepted" and self.moved
+        return Expected(
+            text=one.text,
+            origin=one.origin,
+            happens=not self.missing or returns,
+            already=one.traffic is not None and not self.missing and not self.moved,
+            missing="; ".join(self.missing),
+        )
 
 
 def _require_scopes(intents: Sequence[Intent], names: Sequence[str]) -> None:

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic.alias_generators import to_camel
 
-from fsm_stack.iptables.sets.diagram import AXES
-from fsm_stack.iptables.sets.reach import (
-    Region,
-    addresses_text,
-    interfaces_text,
-    numbers_text,
-    protocols_text,
-    uids_text,
-)
+from fsm_stack.iptables.sets.reach import SET_TEXTS, Region, set_text
 
 if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
@@ -379,24 +371,7 @@ def _region(region: Region) -> dict[str, Any]:
     """A region's sets as text, and the two that have a scale as numbers, both ends inside."""
     return {
         "direction": region.direction,
-        **{name: set_text(region, name) for name in _TEXTS},
+        **{name: set_text(region, name) for name in SET_TEXTS},
         "destinationSpans": [[start, stop - 1] for start, stop in region.destinations],
         "portSpans": [[start, stop - 1] for start, stop in region.ports],
     }
-
-
-_TEXTS: Final = {
-    "protocols": protocols_text,
-    "interfaces": interfaces_text,
-    "uids": uids_text,
-    "sources": addresses_text,
-    "destinations": addresses_text,
-    "ports": numbers_text,
-}
-_WHOLE: Final = {f"{name}s": ((first, end),) for name, first, end in AXES}
-
-
-def set_text(region: Region, name: str) -> str:
-    """One set of a region in words; ``any`` where it is not limited."""
-    intervals = getattr(region, name)
-    return "any" if intervals == _WHOLE[name] else str(_TEXTS[name](intervals))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsm_stack.review.model import EntryLine, FieldChange, ObjectChange, Review, TrafficChange
-    from fsm_stack.review.outcome import Broken
+    from fsm_stack.review.outcome import Broken, Expected
 
 # What finds our own comment again in a pull request.
 MARKER: Final = "<!-- fsm-stack-review -->"
@@ -126,13 +126,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
             lambda one: {
                 "text": shape.code(one.text),
                 "origin": shape.line(one.origin),
-                "outcome": shape.line(
-                    f"does not happen: {one.missing}"
-                    if not one.happens
-                    else "was so before"
-                    if one.already
-                    else "happens"
-                ),
+                "outcome": shape.line(_outcome(one)),
             },
         ),
         "broken": shape.some(
@@ -173,6 +167,14 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
         "findings": shape.some(found.findings, lambda one: shape.line(one.as_text())),
         "assumptions": shape.some(found.assumptions, shape.line),
     }
+
+
+def _outcome(one: Expected) -> str:
+    if not one.happens:
+        return f"does not happen: {one.missing}"
+    if one.already:
+        return "was so before"
+    return f"happens, apart from {one.missing}" if one.missing else "happens"
 
 
 def _timing(found: Review) -> str:
@@ -263,7 +265,11 @@ def _object(
         "names": shape.raw(", ".join(names)),
         "why": shape.raw(items[0].why),
         "fields": shape.some(
-            told, lambda one: shape.raw(_setting(one.path, one.what, one.before, one.after))
+            told,
+            lambda one: (
+                f"{_SIGNS.get(one.what, '~')} "
+                + shape.raw(_setting(one.path, one.what, one.before, one.after))
+            ),
         ),
         "repeats": f"{left} that repeat the MeshConfig" if left else "",
     }

@@ -95,6 +95,8 @@ def of_shift(shift: Shift, *, own: Intervals, egress: bool, offered: bool) -> Ri
         offered: pods get it only when they choose a new profile.
     """
     said = shift.said
+    if _sidecar_only(shift):
+        return risk("sidecar-only")
     if not isinstance(shift.after, Untouched):
         if isinstance(shift.before, Untouched) and isinstance(shift.after, ToListener):
             outside = length(said.destinations) > length(_shared(said.destinations, own))
@@ -102,7 +104,7 @@ def of_shift(shift: Shift, *, own: Intervals, egress: bool, offered: bool) -> Ri
             return risk("egress-refused" if refused else "comes-back")
         return risk("sent-elsewhere")
     if not isinstance(shift.before, ToListener):
-        return risk("sidecar-only" if _sidecar_only(shift) else "sent-elsewhere")
+        return risk("sent-elsewhere")
     wide = length(said.destinations) > _ANY
     if offered:
         return risk("profile-offers-all" if wide else "profile-offers")

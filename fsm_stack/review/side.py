@@ -84,9 +84,10 @@ class Side:
         Raises:
             RuleSyntaxError: it is no script that iptables takes.
         """
-        if scope not in self._read:
-            self._read[scope] = read(self.scripts[scope])
-        return self._read[scope]
+        text = self.scripts[scope]
+        if text not in self._read:
+            self._read[text] = read(text)
+        return self._read[text]
 
     @property
     def profiles(self) -> tuple[str, ...]:

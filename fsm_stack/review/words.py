@@ -14,8 +14,7 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
     merged,
 )
-from fsm_stack.iptables.sets.reach import length
-from fsm_stack.review.model import set_text
+from fsm_stack.iptables.sets.reach import length, set_text
 from fsm_stack.settings.models.stack import METADATA_RANGES
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 

@@ -195,7 +195,11 @@ def test_two_scripts_are_compared_without_a_project(run: Run, tmp_path: Path) ->
 
 def test_a_pods_script_is_compared_with_its_profiles(work: Reviewed) -> None:
     path = "rendered/dev/redirection/profiles/operator.sh"
-    assert work.diff("dev", "--against", path, "--profile", "operator").exit_code == 0
+    same = work.diff("dev", "--against", path, "--profile", "operator")
+    assert same.stdout.splitlines()[1] == "nothing: Nothing changes"
+    work.change("presets: [kubernetes-api]", "presets: [kubernetes-api, cloud-metadata]")
+    other = work.diff("dev", "--against", path, "--profile", "operator")
+    assert "medium: TCP to 169.254.169.254/32 leaves the mesh" in other.stdout
     assert work.diff("dev", "--against", path, "--fail-on", "low").exit_code == 1
 
 
@@ -229,7 +233,9 @@ def test_sarif_names_the_entry(work: Reviewed) -> None:
         (("dev",), "expected two STACKs or FILEs, or one STACK with --against"),
         (("dev", "prod", "--against", "main"), "expected two STACKs or FILEs"),
         (("dev", "--against", "-x"), "'-x': expected a Git revision"),
-        (("dev", "--against", "mian"), "'mian': no such revision here"),
+        (("dev", "--against", "mian"), "--against mian: no such path, and as a revision 'mian': no such "
+         "revision here"),
+        (("README.md", "--against", "main"), "README.md"),
         (("dve", "--against", "main"), "'dve': no such stack or file; did you mean 'dev'?"),
         (("dev", "--fsm-version", "9.9.9"), "expected '1.5.1' or '1.6.0', got '9.9.9'"),
         (("dev", "prod", "--profile", "x"), "--profile: expected --against FILE"),

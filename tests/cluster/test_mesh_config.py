@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsm_stack.cluster import mesh_config
-from fsm_stack.cluster.api import Cluster
+from fsm_stack.cluster.api import Answer, Cluster
 from fsm_stack.cluster.mesh_config import live_mesh_config
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.settings.stack_file import load_mapping
@@ -25,20 +25,12 @@ ITEM = {"kind": "MeshConfig", "metadata": {"name": "fsm-mesh-config", "namespace
         "spec": {"traffic": {"outboundPortExclusionList": [443]}}}  # fmt: skip
 
 
-class Answer:
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.code, self.headers, self._body = status, {}, json.dumps(body).encode()
-
-    def content(self, seen: object = None) -> bytes:  # noqa: ARG002  # the real one's signature
-        return self._body
-
-
 def answered(monkeypatch: pytest.MonkeyPatch, objects: dict[str, dict[str, Any]]) -> None:
-    def get(url: str) -> Any:
+    def get(url: str) -> Answer:
         path = url.removeprefix("https://cluster").partition("?")[0]
         if path in objects:
-            return Answer(200, objects[path])
-        return Answer(404, {"kind": "Status", "message": "not found", "code": 404})
+            return Answer(200, {}, lambda: [json.dumps(objects[path]).encode()])
+        return Answer(404, {}, lambda: [b'{"kind": "Status", "message": "not found"}'])
 
     cluster = Cluster(context="prod", server="https://cluster", namespace="default", get=get)
     monkeypatch.setattr(mesh_config, "connect", lambda **_: cluster)

@@ -100,3 +100,15 @@ def test_a_history_without_an_answer_is_refused(texts: list[str | None], message
     with pytest.raises(InputError) as error:
         since(question(), texts)
     assert str(error.value) == message
+
+
+def test_a_profile_begins_where_it_was_declared() -> None:
+    """What its pods had before is nothing that the stack says."""
+    legacy = {"legacy": {"outboundPortExclusionList": [443]}}
+    asked = Question(PACKET, "legacy", TODAY)
+    found = since(asked, [text(annotationProfiles=legacy), SHUT, OPEN])
+    assert (found.changed, found.skipped) == (0, 0)
+    with pytest.raises(
+        InputError, match="the newest revision: no profile 'legacy'; expected one of mesh"
+    ):
+        since(Question(PACKET, "legacy", TODAY), [OPEN])

@@ -54,7 +54,7 @@ def test_a_value_that_the_file_does_not_set_has_no_place() -> None:
             "policy-off",
         ),
         ({"traffic": {"enableEgress": True}}, "traffic.enableEgress", "egress-opens"),
-        ({"enrolledNamespaces": []}, "enrolledNamespaces.shop", "namespace-leaves"),
+        ({"enrolledNamespaces": []}, "enrolledNamespaces[shop]", "namespace-leaves"),
     ],
 )
 def test_settings_that_open_the_mesh_are_a_risk_of_their_own(
@@ -162,6 +162,14 @@ class TestEnvironments:
     def test_what_is_listed_for_another_stack_may_not(self) -> None:
         lists = traffic(outboundPortExclusionList=[6379, 443])
         assert self.differing("staging", **lists) == ["traffic.outboundPortExclusionList[443]"]
+
+    def test_a_range_can_be_named(self) -> None:
+        path = "traffic.outboundIPRangeExclusionList[203.0.113.0/24]"
+        allowed = Environments(reference="prod", may_differ=(MayDiffer(path=path, reason="r"),))
+        found = setting_changes(
+            side("prod"), side("dev", **traffic(outboundIPRangeExclusionList=[]))
+        )
+        assert unlisted(found, allowed, "dev") == ()
 
     def test_a_path_is_no_prefix_of_a_longer_name(self) -> None:
         assert self.differing("dev", clusterSet={"name": "other"}) == ["clusterSet.name"]

@@ -68,6 +68,18 @@ def test_what_was_so_before_is_said_to_be_so_and_stops_nothing() -> None:
     assert not found.stops(Level.LOW)
 
 
+def test_what_comes_back_does_so_apart_from_what_other_entries_take_out() -> None:
+    """203.0.113.0/24 stays excluded: nobody has to declare that once more."""
+    found = review(side(), side(**traffic(outboundPortExclusionList=[])), "mesh tcp 6379")
+    (only,) = found.expected
+    assert (only.happens, only.missing) == (True, "TCP 6379 to 203.0.113.0/24")
+    assert not found.stops(Level.LOW)
+
+
+def test_what_should_come_back_and_does_not_stops() -> None:
+    assert review(side(), side(), "mesh tcp 6379").stops(Level.HIGH)
+
+
 def test_nothing_can_be_declared() -> None:
     assert not review(side(), side(), "nothing").stops(Level.LOW)
     found = review(side(), side(**PORT), "nothing")

@@ -292,3 +292,4 @@ def test_the_pod_ip_mode_changes_the_sidecars_own_connections_only() -> None:
     assert only.effect == "rewritten"
     assert only.subject == "TCP to 127.0.0.1/32 over lo by the sidecar"
     assert (only.before, only.after) == ("untouched", "rewritten to $POD_IP")
+    assert only.risk.id == "sidecar-only"

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 # Beyond these the answer is exact still, and not proved to be the fewest. An injector's script
 # with any lists stays below 40 products.
-_PRODUCTS_MAX: Final = 400
-_STEPS_MAX: Final = 20_000
+_PRODUCTS_MAX: Final = 200
+_PAIRS_MAX: Final = 10_000
+_STEPS_MAX: Final = 1_000
 _CELLS_MAX: Final = 200_000
 # Axes on which a sentence may be wider than what changes, in this order.
 _WIDENED: Final = ("interface", "destination", "port")
@@ -248,10 +249,12 @@ def _maximal(start: list[Masks]) -> list[Masks]:
     """
     known = set(start)
     todo = list(start)
-    while todo and len(known) < _PRODUCTS_MAX:
+    pairs = _PAIRS_MAX
+    while todo and len(known) < _PRODUCTS_MAX and pairs > 0:
         one = todo.pop()
         if one not in known:
             continue
+        pairs -= len(known)
         for other in tuple(known):
             for third in _consensus(one, other):
                 if any(_within(third, old) for old in known):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.iptables.packet import ToListener, protocol_name
 from fsm_stack.iptables.sets.coverage import WHOLE, Coverage, coverage
@@ -65,19 +65,11 @@ def length(intervals: Intervals) -> int:
 def region_text(region: Region) -> str:
     """One line: direction, then every part that is limited; ``any`` is left out."""
     parts = [
-        region.direction,
-        _part("", region.protocols, "protocol", protocols_text),
-        _part("via ", region.interfaces, "interface", interfaces_text),
-        _part("uid ", region.uids, "uid", uids_text),
-        _part("from ", region.sources, "source", addresses_text),
-        _part("to ", region.destinations, "destination", addresses_text),
-        _part("port ", region.ports, "port", numbers_text),
+        f"{label}{text}"
+        for name, label in _LABELS.items()
+        if (text := set_text(region, name)) != ANY
     ]
-    return " ".join(part for part in parts if part)
-
-
-def _part(label: str, intervals: Intervals, axis: str, text: Any) -> str:  # noqa: ANN401  # a function of intervals
-    return "" if intervals == (WHOLE[axis],) else f"{label}{text(intervals)}"
+    return " ".join([region.direction, *parts])
 
 
 def protocols_text(intervals: Intervals) -> str:
@@ -147,6 +139,32 @@ def _pattern(start: str, stop: str | None) -> str | None:
     if start:
         return f"{start}+" if stop == prefix_end(start) else None
     return "any" if stop is None else None
+
+
+ANY: Final = "any"
+# What stands in front of the text of each set, in the order of reading.
+_LABELS: Final = {
+    "protocols": "",
+    "interfaces": "via ",
+    "uids": "uid ",
+    "sources": "from ",
+    "destinations": "to ",
+    "ports": "port ",
+}
+SET_TEXTS: Final[dict[str, Callable[[Intervals], str]]] = {
+    "protocols": protocols_text,
+    "interfaces": interfaces_text,
+    "uids": uids_text,
+    "sources": addresses_text,
+    "destinations": addresses_text,
+    "ports": numbers_text,
+}
+
+
+def set_text(region: Region, name: str) -> str:
+    """One set of a region in words; ``any`` where it is not limited."""
+    intervals: Intervals = getattr(region, name)
+    return ANY if intervals == (WHOLE[name.removesuffix("s")],) else SET_TEXTS[name](intervals)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

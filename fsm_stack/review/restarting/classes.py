@@ -42,18 +42,15 @@ def mesh_of_side(side: Side) -> MeshView | None:
 
 def meshes(compared: Comparison) -> tuple[MeshView, MeshView] | None:
     """Both sides' meshes, as far as scripts go; None: a side does not say its MeshConfig."""
-    first = compared.after if compared.after.settings is not None else compared.before
-    settings = first.settings
-    if settings is None:
+    settings = compared.after.settings or compared.before.settings
+    one, two = compared.before.spec, compared.after.spec
+    if settings is None or one is None or two is None:
         return None
-    found = [
-        redirecting_mesh(
-            settings.profile, side.spec, name=settings.mesh_name, namespace=settings.namespace
-        )
-        for side in (compared.before, compared.after)
-        if side.spec is not None
-    ]
-    return (found[0], found[1]) if len(found) == len((compared.before, compared.after)) else None
+    system, name, namespace = settings.profile, settings.mesh_name, settings.namespace
+    return (
+        redirecting_mesh(system, one, name=name, namespace=namespace),
+        redirecting_mesh(system, two, name=name, namespace=namespace),
+    )
 
 
 def with_workloads(side: Side, pods: Pods) -> Side:

@@ -17,7 +17,10 @@ Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)
 ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
 # A path of settings; names of lists' entries stand in brackets.
 SettingPath = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*([.\[][^.\[\]]+\]?)*$", max_length=200)
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$", max_length=200
+    ),
 ]
 StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
 _EXAMPLES: Final = ["tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 8080"]
