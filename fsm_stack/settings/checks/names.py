@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, LABEL_KEY
+from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, LABEL_MAX, NAME_MAX, is_label_key
 from fsm_stack.settings.models.components import LABEL_VALUE
 from fsm_stack.well_known import (
     GATEWAY_MUTATING_WEBHOOK,
@@ -190,7 +190,7 @@ def _labels(labels: dict[str, str], path: Path) -> Found:
 
 
 def _namespace(name: str, path: Path) -> Found:
-    if re.fullmatch(DNS_LABEL, name) is None:
+    if re.fullmatch(DNS_LABEL, name) is None or len(name) > LABEL_MAX:
         yield at(path, "invalid-value", f"expected a namespace's name, got {name!r}", value=name)
 
 
@@ -213,7 +213,7 @@ def _field(one: dict[str, Any], path: Path) -> Found:
     else:
         yield from _count(one, 1, 1, path)
         for index, name in enumerate(one.get("values") or ()):
-            if re.fullmatch(DNS_NAME, name) is None:
+            if re.fullmatch(DNS_NAME, name) is None or len(name) > NAME_MAX:
                 message = f"expected a node's name, got {name!r}"
                 yield at((*path, "values", index), "invalid-value", message, value=name)
 
@@ -227,7 +227,7 @@ def _count(one: dict[str, Any], least: int, most: int | None, path: Path) -> Fou
 
 
 def _key(text: str, path: Path) -> Found:
-    if re.fullmatch(LABEL_KEY, text) is None:
+    if not is_label_key(text):
         message = f"expected a label's key such as example.com/name, got {text!r}"
         yield at(path, "invalid-value", message, value=text)
 
