@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.errors import FindingsError, InputError, did_you_mean
 from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.project.files import decoded
 from fsm_stack.project.project import read_text
 from fsm_stack.review.changes import setting_changes, unlisted
 from fsm_stack.review.contracts import Placed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 POLICY_FILE: Final = "fsm-stack.yaml"
+_SHORT: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,28 @@ def agreed(sides: Sides) -> Agreed:
         for index, one in enumerate(policy.contracts)
     )
     return Agreed(contracts=contracts, environments=policy.environments)
+
+
+def agreed_at(sides: Sides, commit: str) -> tuple[Placed, ...]:
+    """The contracts of all stacks at a commit, and none where its file does not validate there.
+
+    A change that takes a contract away is held to it still: who made it has not agreed yet.
+    """
+    content = sides.repository.read(commit, POLICY_FILE)
+    if content is None:
+        return ()
+    try:
+        policy, _ = load_policy(decoded(content, POLICY_FILE), file=POLICY_FILE)
+    except (InputError, FindingsError):
+        return ()
+    place = f"{POLICY_FILE} at {commit[:_SHORT]}"
+    return tuple(Placed(contract=one, place=place) for one in policy.contracts)
+
+
+def gone(before: tuple[Placed, ...], now: tuple[Placed, ...]) -> tuple[Placed, ...]:
+    """The contracts that are no more."""
+    kept = [one.contract for one in now]
+    return tuple(one for one in before if one.contract not in kept)
 
 
 def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:

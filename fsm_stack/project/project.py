@@ -12,6 +12,7 @@ from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.project.files import decoded, read_file, require_inside, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
@@ -67,8 +68,7 @@ class Project:
         """
         with told("read", self.shown(self.directory)):
             names = os.listdir(self.directory)  # noqa: PTH208  # names are all that is needed
-        matches = (_STACK_FILE.fullmatch(name) for name in names)
-        found = tuple(sorted(match.group(1) for match in matches if match))
+        found = stack_names(names)
         for name in found:
             if name.startswith("."):  # rendered/.x.fsm-stack-new is what a killed run left
                 file = self.shown(self.directory / f"Pulumi.{name}.yaml")
@@ -126,6 +126,12 @@ class Project:
     def shown(self, path: Path) -> str:
         """A path as the user would type it: from where they are."""
         return os.path.relpath(path, self.start)
+
+
+def stack_names(files: Iterable[str]) -> tuple[str, ...]:
+    """The stacks whose files are among these names, sorted."""
+    matches = (_STACK_FILE.fullmatch(name) for name in files)
+    return tuple(sorted(match.group(1) for match in matches if match))
 
 
 def find_project(start: Path) -> Project:

@@ -262,9 +262,9 @@ class Sides:
                 f"--against {word}: no such path, and as a revision {error}"
             ) from None
         side, commit = self.at(name, word)
-        return Against(side=side, commit=commit, note=self._behind(name, word, commit))
+        return Against(side=side, commit=commit, note=self.behind(name, word, commit))
 
-    def _behind(self, name: str, word: str, commit: str) -> str:
+    def behind(self, name: str, word: str, commit: str) -> str:
         """That the revision has changes of the stack that the work tree lacks; empty: none."""
         base = self.repository.merge_base(commit, "HEAD")
         path = f"Pulumi.{name}.yaml"
