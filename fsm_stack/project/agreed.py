@@ -19,6 +19,7 @@ from fsm_stack.settings.stack_file import load_policy
 
 if TYPE_CHECKING:
     from fsm_stack.project.sides import Sides
+    from fsm_stack.review.side import Side
     from fsm_stack.settings.models.policy import Environments
 
 
@@ -84,6 +85,35 @@ def gone(before: tuple[Placed, ...], now: tuple[Placed, ...]) -> tuple[Placed, .
     return tuple(one for one in before if one.contract not in kept)
 
 
+def reference(sides: Sides, wanted: Environments) -> Side:
+    """The stack that the others are compared with.
+
+    Raises:
+        InputError: a stack that is named does not exist, or the reference does not validate.
+    """
+    known = sides.stacks()
+    for name in (wanted.reference, *(one for item in wanted.may_differ for one in item.stacks)):
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
+            raise InputError(f"{POLICY_FILE}: {name!r}: no such stack{hint}")
+    return sides.stack(wanted.reference)
+
+
+def differences(
+    before: Side, side: Side, name: str, wanted: Environments
+) -> tuple[int, tuple[Finding, ...]]:
+    """How many settings of a stack differ from the reference's, and those that nobody listed."""
+    changes = [change for change in setting_changes(before, side) if not change.inert]
+    found = []
+    for change in unlisted(changes, wanted, name):
+        there = change.before or "nothing"
+        message = f"{name} has {change.after or 'nothing'}, {wanted.reference} has {there}"
+        place = placed(change.after_place or side.name.file)
+        item = finding("environment-differs", message, path=change.path)
+        found.append(item.at(file=place.file, line=place.line))
+    return len(changes), tuple(found)
+
+
 def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:
     """The reference stack, and what every other one differs in without being listed.
 
@@ -96,21 +126,7 @@ def environment_findings(sides: Sides) -> tuple[str, tuple[Finding, ...]]:
         raise InputError(
             f"--all-stacks: expected {POLICY_FILE} with environments: a reference, and mayDiffer"
         )
-    known = sides.stacks()
-    for name in (wanted.reference, *(one for item in wanted.may_differ for one in item.stacks)):
-        if name not in known:
-            hint = did_you_mean(name, known) or f"; expected one of {', '.join(known)}"
-            raise InputError(f"{POLICY_FILE}: {name!r}: no such stack{hint}")
-    reference = sides.stack(wanted.reference)
-    found = []
-    for name in known:
-        if name == wanted.reference:
-            continue
-        side = sides.stack(name)
-        for change in unlisted(setting_changes(reference, side), wanted, name):
-            there = change.before or "nothing"
-            message = f"{name} has {change.after or 'nothing'}, {wanted.reference} has {there}"
-            place = placed(change.after_place or side.name.file)
-            item = finding("environment-differs", message, path=change.path)
-            found.append(item.at(file=place.file, line=place.line))
-    return wanted.reference, tuple(found)
+    before = reference(sides, wanted)
+    others = (name for name in sides.stacks() if name != wanted.reference)
+    found = (differences(before, sides.stack(name), name, wanted)[1] for name in others)
+    return wanted.reference, tuple(item for items in found for item in items)
