@@ -26,12 +26,22 @@ class TraceReport:
     """A trace for people and for programs."""
 
     def __init__(self, rules: RulesSource, packet: Packet, trace: Trace) -> None:
-        from fsm_stack.iptables.packet import ToListener, Untouched, endpoint_text
+        from fsm_stack.iptables.packet import (
+            May,
+            ToListener,
+            Untouched,
+            endpoint_text,
+            may_reach_sidecar,
+        )
 
         self.rules, self.packet, self.trace = rules, packet, trace
         self.asked = f"{packet.direction} {packet.protocol} to {endpoint_text(packet)}"
-        self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar"}
-        self.listener = ToListener
+        may = (
+            "may go through the sidecar" if may_reach_sidecar(trace.verdict) else "may be changed"
+        )
+        self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar",
+                     May: may}  # fmt: skip
+        self.listener, self.may = ToListener, May
         self.declared = self._declared()
 
     def _declared(self) -> tuple[Bypass, ...]:
@@ -107,6 +117,7 @@ class TraceReport:
         lines = [f"{click.style(_verdict_text(verdict), fg=color)}: {self.asked} {what}"]
         if decided := self.trace.decided_by:
             lines.append(f"  rule:    {_rule_text(decided)}")
+        lines += [f"  may:     {_rule_text(hop)}" for hop in self.trace.undecided]
         lines.append(f"  why:     {self.trace.why}")
         if self.declared:
             from fsm_stack.redirection.origins import declared_text
@@ -140,8 +151,9 @@ class TraceReport:
                 "interface": self.trace.passes[0].packet.interface,
                 "uid": packet.uid if packet.direction == "outbound" else None,
             },
-            "throughSidecar": self.told.get(type(self.trace.verdict), "").startswith("goes"),
+            "throughSidecar": self._through_sidecar(),
             "verdict": _verdict_text(self.trace.verdict),
+            "undecided": [_plain_hop(hop) for hop in self.trace.undecided],
             "rule": _plain_hop(decided) if decided else None,
             "why": self.trace.why,
             "entries": [
@@ -158,6 +170,14 @@ class TraceReport:
             "passes": [_plain_pass(one, all_rules=all_rules) for one in self.trace.passes],
             "findings": [item.as_json() for item in self.rules.findings],
         }  # fmt: skip
+
+    def _through_sidecar(self) -> bool | None:
+        """Whether it does; None: a rule decides it that nobody here can decide."""
+        from fsm_stack.iptables.packet import may_reach_sidecar
+
+        verdict = self.trace.verdict
+        reaches = may_reach_sidecar(verdict)
+        return None if reaches and isinstance(verdict, self.may) else reaches
 
 
 def _rules_of(rules: RulesSource) -> str:
@@ -185,13 +205,16 @@ def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
     packet = one.packet
     who = f", uid {packet.uid}" if packet.direction == "outbound" else ""
     head = f"{number}. {one.title} ({packet.interface}{who}): {_verdict_text(one.verdict)}"
-    shown = [hop for hop in one.hops if hop.matched or all_rules]
+    shown = [hop for hop in one.hops if hop.matched or hop.undecided or all_rules]
+    shown += [hop for hop in one.undecided if hop not in shown]
     places = [f"{hop.chain} {hop.number}" for hop in shown]
     width = max(map(len, places), default=0)
     lines = [head]
     for hop, place in zip(shown, places, strict=True):
-        mark = "=>" if hop.matched else "  "
-        note = hop.rule.why.text if hop.matched else f"no: {match_text(hop.failed)}"  # type: ignore[arg-type]
+        mark = "=>" if hop.matched else "? " if hop.undecided else "  "
+        note = hop.rule.why.text
+        if unmet := hop.failed or hop.undecided:
+            note = f"{'may' if hop.undecided else 'no'}: {match_text(unmet)}"
         lines.append(f"   {mark} {place:{width}}  {rule_text(hop.rule)}")
         lines.append(f"      {'':{width}}    {note}")
     return lines if shown else [*lines, f"   {one.why}"]
@@ -203,7 +226,9 @@ def _plain_pass(one: Pass, *, all_rules: bool) -> dict[str, Any]:
         "interface": one.packet.interface,
         "verdict": _verdict_text(one.verdict),
         "why": one.why,
-        "rules": [_plain_hop(hop) for hop in one.hops if hop.matched or all_rules],
+        "rules": [
+            _plain_hop(hop) for hop in one.hops if hop.matched or hop.undecided or all_rules
+        ],
     }
 
 
@@ -218,6 +243,7 @@ def _plain_hop(hop: Hop) -> dict[str, Any]:
         "why": hop.rule.why.text,
         "applied": hop.matched,
         "failed": match_text(hop.failed) if hop.failed else None,
+        "undecided": match_text(hop.undecided) if hop.undecided else None,
     }
 
 

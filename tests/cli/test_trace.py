@@ -356,3 +356,33 @@ def test_an_answer_imports_no_more_than_it_needs(
     assert " fsm_stack.iptables.judge.simulate\n" in modules
     for name in heavy:
         assert f" {name}\n" not in modules
+
+
+FOREIGN = (
+    "*nat\n-A OUTPUT -p tcp -m conntrack --ctstate NEW --dport 443 -j ACCEPT\n"
+    "-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n"
+)
+
+
+def test_a_rule_that_is_not_decided_here_is_named_where_it_matters(
+    traced: Run, project: Path
+) -> None:
+    file = project / "dump"
+    file.write_text(FOREIGN)
+    rule = "-p tcp -m conntrack --ctstate NEW --dport 443 -j ACCEPT"
+    asked = ("--script", str(file), "--to")
+    assert traced(*asked, "10.0.0.1:443").stdout.splitlines()[:3] == [
+        "either to the outbound listener (15001) or untouched: outbound tcp to 10.0.0.1:443 may go "
+        "through the sidecar",
+        f"  may:     OUTPUT 1 (line 2): {rule}",
+        "  why:     it depends on what is not decided here: -m conntrack --ctstate NEW",
+    ]
+    plain = json.loads(traced(*asked, "10.0.0.1:443", "-o", "json").stdout)
+    assert plain["throughSidecar"] is None
+    assert plain["rule"] is None
+    assert [(one["rule"], one["undecided"]) for one in plain["undecided"]] == [
+        (rule, "-m conntrack --ctstate NEW")
+    ]
+    plain = json.loads(traced(*asked, "10.0.0.1:80", "-o", "json").stdout)
+    assert plain["throughSidecar"] is True
+    assert plain["undecided"] == []
