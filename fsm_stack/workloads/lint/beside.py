@@ -1,16 +1,13 @@
-"""Checks with what stands beside workloads in the input: quotas, limit ranges, Services.
-
-What a quota and a limit range refuse is :mod:`fsm_stack.workloads.quota`'s.
-"""
+"""Checks with what stands beside workloads in the input: quotas, limit ranges, Services."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.lists import OUTBOUND_PORTS
 from fsm_stack.workloads.objects import object_at
-from fsm_stack.workloads.quota import QUOTA, RANGE, Exceeded, Limited, Outside, Unset, refusals
+from fsm_stack.workloads.quota import Limited, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,14 +16,11 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.workloads.lint.subject import Json
 
-_SERVICE: Final = "Service"
-BOUNDS: Final = (QUOTA, RANGE)
-_FIX: Final = (
-    "Set sidecar.resources, sidecar.initResources and sidecar.healthcheckResources in the stack"
-)
+_QUOTA, _RANGE, _SERVICE = "ResourceQuota", "LimitRange", "Service"
+BOUNDS: Final = (_QUOTA, _RANGE)
 
 
-def kind_of(manifest: Mapping[str, Any]) -> str:
+def kind_of(manifest: Mapping[str, object]) -> str:
     """``ResourceQuota``, ``LimitRange`` or ``Service``; "" for any other object."""
     kind = manifest.get("kind")
     known = manifest.get("apiVersion") == "v1" and kind in (*BOUNDS, _SERVICE)
@@ -34,54 +28,38 @@ def kind_of(manifest: Mapping[str, Any]) -> str:
 
 
 def bounded(mutation: Mutation, bounds: Iterable[Json]) -> Iterator[Finding]:
-    """H30: a container of the mesh's that the namespace's quota or limit range refuses.
+    """H30: what the namespace's quotas and limit ranges refuse of the mesh's containers alone.
 
     Args:
         mutation: the injected pod.
         bounds: the namespace's ResourceQuotas and LimitRanges.
     """
-    added = [one for one in (mutation.first, *mutation.last, mutation.init) if one is not None]
+    first = () if mutation.first is None else (mutation.first,)
+    added = [_limited(one) for one in (*first, *mutation.last)]
+    added += [] if mutation.init is None else [_limited(mutation.init, init=True)]
     if mutation.reinjected or not added:
         return
+    own = [_limited(one) for one in mutation.containers or ()]
+    own += [_limited(one, init=True) for one in mutation.init_containers or ()]
     known = tuple(bounds)
-    containers = [
-        Limited(name=str(one.get("name")), resources=object_at(one, ("resources",)))
-        for one in added
-    ]
-    of_kind = {kind: [one for one in known if one.get("kind") == kind] for kind in BOUNDS}
-    for refused in refusals(containers, of_kind[RANGE], of_kind[QUOTA]):
-        match refused:
-            case Unset():
-                yield _unset(refused)
-            case Outside():
-                yield _outside(refused)
-            case Exceeded():  # of a live object: what is used now is no fault of a manifest
-                pass
-            case _ as never:
-                assert_never(never)
+    ranges = [one for one in known if one.get("kind") == _RANGE]
+    quotas = [one for one in known if one.get("kind") == _QUOTA]
+    alone = {one[:2] for one in refusals(own, ranges, quotas)}
+    for kind, name, said in refusals([*own, *added], ranges, quotas):
+        if (kind, name) not in alone:
+            yield finding(
+                "quota-refuses",
+                f"{kind} {name} refuses the mesh's containers: {said}: no pod is created",
+                path="spec",
+            )
 
 
-def _unset(refused: Unset) -> Finding:
-    told = (f"{name} has no {', '.join(keys)}" for name, keys in refused.lacking.items())
-    return finding(
-        "quota-unmet",
-        f"ResourceQuota {refused.name} asks them of every container, and {'; '.join(told)}: "
-        "no pod is created",
-        path="spec",
-        fix=f"{_FIX}, or give the namespace a LimitRange with defaults.",
-    )
-
-
-def _outside(refused: Outside) -> Finding:
-    word = "most" if refused.of == "limits" else "least"
-    return finding(
-        "limit-range",
-        f"LimitRange {refused.name} takes at {word} {refused.edge} of {refused.resource} as a "
-        f"container's {refused.of.removesuffix('s')}, and {refused.container} has "
-        f"{refused.given}: no pod is created",
-        path="spec",
-        value=refused.given,
-        fix=f"{_FIX}, or change the LimitRange.",
+def _limited(container: Json, *, init: bool = False) -> Limited:
+    resources = object_at(container, ("resources",))
+    return Limited(
+        name=str(container.get("name")),
+        init=init,
+        resources={kind: object_at(resources, (kind,)) for kind in ("requests", "limits")},
     )
 
 
