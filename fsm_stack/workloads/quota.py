@@ -42,79 +42,10 @@ class Limited:
     resources: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unset:
-    """A quota counts what containers do not set.
-
-    Attributes:
-        name: the ResourceQuota's.
-        lacking: by container, the quota's keys.
-    """
-
-    name: str
-    lacking: Mapping[str, tuple[str, ...]]
-    kind: str = QUOTA
-
-    @property
-    def said(self) -> str:
-        """In the API server's words."""
-        keys = dict.fromkeys(sorted(key for keys in self.lacking.values() for key in keys))
-        told = (f"{key} for: {','.join(sorted(self._of(key)))}" for key in keys)
-        return f"failed quota: {self.name}: must specify {'; '.join(told)}"
-
-    def _of(self, key: str) -> Iterator[str]:
-        return (name or "a container" for name, keys in self.lacking.items() if key in keys)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """A container's amount is beyond a limit range.
-
-    Attributes:
-        name: the LimitRange's.
-        container: the container's name.
-        of: ``limits``, which have to be at most ``edge``, or ``requests``, at least.
-        resource: ``cpu``, for example.
-        given: the container's amount.
-        edge: the range's.
-    """
-
-    name: str
-    container: str
-    of: str
-    resource: str
-    given: str
-    edge: str
-    kind: str = RANGE
-
-    @property
-    def said(self) -> str:
-        """In the API server's words."""
-        bound = "maximum" if self.of == "limits" else "minimum"
-        return (
-            f"{bound} {self.resource} usage per Container is {self.edge}, but "
-            f"{self.of.removesuffix('s')} is {self.given}"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exceeded:
-    """A quota has no room for the pod.
-
-    Attributes:
-        name: the ResourceQuota's.
-        said: in the API server's words.
-    """
-
-    name: str
-    said: str
-    kind: str = QUOTA
-
-
 def refusals(
     containers: Sequence[Limited], ranges: Iterable[Json], quotas: Iterable[Json]
-) -> Iterator[Unset | Outside | Exceeded]:
-    """Everything that refuses a pod of these containers.
+) -> Iterator[tuple[str, str, str]]:
+    """Who refuses a pod of these containers: kind and name, and the API server's words.
 
     Args:
         containers: all of the pod, or those that are asked about.
@@ -124,12 +55,11 @@ def refusals(
     items = [(_name(one), item) for one in ranges for item in _of_containers(one)]
     known = [(one, _defaulted(one, items)) for one in containers]
     for quota in filter(_of_every_pod, quotas):
-        found = _unset(quota, known) or _exceeded(quota, known)
-        if found is not None:
-            yield found
+        if said := _unset(quota, known) or _exceeded(quota, known):
+            yield QUOTA, _name(quota), said
     for name, item in items:
         for one, amounts in known:
-            yield from _outside(name, item, one, amounts)
+            yield from ((RANGE, name, said) for said in _outside(item, one, amounts))
 
 
 def _name(manifest: Json) -> str:
@@ -182,30 +112,34 @@ def _hard(quota: Json) -> dict[str, str]:
     return {key: hard[key] for key in sorted(hard) if _asked(key)[1] in COMPUTE}
 
 
-def _unset(quota: Json, known: list[tuple[Limited, Amounts]]) -> Unset | None:
-    asked = {key: _asked(key) for key in _hard(quota)}
-    lacking: dict[str, tuple[str, ...]] = {}
-    for one, amounts in known:
-        keys = tuple(key for key, (kind, name) in asked.items() if name not in amounts[kind])
-        if keys:
-            lacking[one.name] = tuple(dict.fromkeys((*lacking.get(one.name, ()), *keys)))
-    return Unset(name=_name(quota), lacking=lacking) if lacking else None
+def _unset(quota: Json, known: list[tuple[Limited, Amounts]]) -> str:
+    """What the quota counts and containers do not set."""
+    told = []
+    for key in _hard(quota):
+        kind, resource = _asked(key)
+        names = {one.name or "a container" for one, amounts in known
+                 if resource not in amounts[kind]}  # fmt: skip
+        if names:
+            told.append(f"{key} for: {','.join(sorted(names))}")
+    return f"failed quota: {_name(quota)}: must specify {'; '.join(told)}" if told else ""
 
 
-def _outside(name: str, item: Amounts, one: Limited, amounts: Amounts) -> Iterator[Outside]:
-    for of in ("limits", "requests"):
-        for resource, edge in item[of].items():
-            given, bound = amount(amounts[of].get(resource, "")), amount(edge)
-            if given is None or bound is None:
+def _outside(item: Amounts, one: Limited, amounts: Amounts) -> Iterator[str]:
+    """Amounts beyond the range's: a limit has to be at most that, a request at least."""
+    whose = f" (container {one.name})" if one.name else ""
+    for of, bound in (("limits", "maximum"), ("requests", "minimum")):
+        for resource, text in item[of].items():
+            given, edge = amount(amounts[of].get(resource, "")), amount(text)
+            if given is None or edge is None:
                 continue
-            if given > bound if of == "limits" else given < bound:
-                yield Outside(
-                    name=name, container=one.name, of=of, resource=resource,
-                    given=amounts[of][resource], edge=edge,
-                )  # fmt: skip
+            if given > edge if of == "limits" else given < edge:
+                yield (
+                    f"{bound} {resource} usage per Container is {text}, but "
+                    f"{of.removesuffix('s')} is {amounts[of][resource]}{whose}"
+                )
 
 
-def _exceeded(quota: Json, known: list[tuple[Limited, Amounts]]) -> Exceeded | None:
+def _exceeded(quota: Json, known: list[tuple[Limited, Amounts]]) -> str:
     """The first amount of which too little is left."""
     used = _texts(object_at(quota, ("status",)).get("used"))
     for key, text in _hard(quota).items():
@@ -216,9 +150,8 @@ def _exceeded(quota: Json, known: list[tuple[Limited, Amounts]]) -> Exceeded | N
         asked = _together(known, kind, name)
         if asked and there + asked > most:
             taken = f"requested: {key}={_shown(asked)}, used: {key}={used[key]}"
-            said = f"exceeded quota: {_name(quota)}, {taken}, limited: {key}={text}"
-            return Exceeded(name=_name(quota), said=said)
-    return None
+            return f"exceeded quota: {_name(quota)}, {taken}, limited: {key}={text}"
+    return ""
 
 
 def _together(known: list[tuple[Limited, Amounts]], kind: str, name: str) -> Fraction:

@@ -115,7 +115,7 @@ def test_the_api_server_says_of_a_quota_what_is_foretold(
 
     def foretold(amounts: Json) -> list[str]:
         one = [Limited(name=name, resources=amounts) for name in ("app", "sidecar")]
-        return [refused.said for refused in refusals(one, **given)]
+        return [words.partition(" (container ")[0] for _, _, words in refusals(one, **given)]
 
     def made(amounts: Json) -> None:
         containers = [{"name": name, "image": "web:1", "resources": amounts}

@@ -9,6 +9,7 @@ import pytest
 
 from fsm_stack.cluster.session import Request, context_of
 from fsm_stack.errors import InputError
+from fsm_stack.snapshot.describe import read_description
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.report import as_json, lines
@@ -164,7 +165,7 @@ def test_what_is_not_used_beside_what_is_stands_in_the_report(
     service = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "b"}}
     report = verified(json.dumps({"items": [pod_json(expected()), service, service]}), "hello\n")
     assert as_json(report)["passedOver"][0] == "2 Secrets: no check reads it"
-    assert as_json(report)["passedOver"][1].endswith("with a known cause, got 'hello'")
+    assert as_json(report)["passedOver"][1].endswith("a log or an error with a known cause")
 
 
 @pytest.mark.parametrize(
@@ -394,3 +395,15 @@ def test_json_of_a_cluster_that_answers_has_its_time(verified: Callable[..., Rep
     live = as_json(Report(context=context, outcomes=run_checks(context, ())))
     assert live["taken"] == "2026-07-01T12:00:00Z"
     assert as_json(verified(LOG))["taken"] is None
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "-", ""])
+@pytest.mark.parametrize(
+    "field",
+    ["Replicas: N desired | N total", "Desired Number of Nodes Scheduled: N", "Parallelism: N",
+     "Containers:\n  app:\n    Ports: N/TCP\n    Restart Count: N\n    State: Terminated\n"
+     "      Exit Code: N"],
+)  # fmt: skip
+def test_a_number_that_is_none_ends_in_no_traceback(number: str, field: str) -> None:
+    text = f"Name: web\nNamespace: demo\nUpdate Strategy: x\n{field.replace('N', number)}\n"
+    assert [item["metadata"]["name"] for item in read_description(text)] == ["web"]

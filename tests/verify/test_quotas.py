@@ -147,7 +147,7 @@ def test_a_pod_takes_its_containers_or_its_largest_init_container() -> None:
         Limited(name="i", init=True, resources={"requests": {"cpu": "400m"}}),
     ]
     (said,) = refusals(pod, [], [quota({"requests.cpu": "1"}, {"requests.cpu": "601m"})])
-    assert (said.kind, said.name, said.said) == (
+    assert said == (
         "ResourceQuota", "team",
         "exceeded quota: team, requested: requests.cpu=400m, used: requests.cpu=601m, limited: "
         "requests.cpu=1",

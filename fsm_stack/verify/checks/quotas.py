@@ -14,7 +14,7 @@ from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import counted
-from fsm_stack.workloads.quota import Limited, Outside, refusals
+from fsm_stack.workloads.quota import Limited, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,12 +72,10 @@ def _of_namespace(
     for owner, template in _templates(namespace, context):
         own = _application(template)
         added = _added(texts(_annotations(template)), namespace, mesh, context)
-        alone = {(one.kind, one.name) for one in refusals(own, ranges, quotas)}
+        alone = {one[:2] for one in refusals(own, ranges, quotas)}
         for one in refusals([*own, *added], ranges, quotas):
-            if (one.kind, one.name) not in alone:
-                of = f" (container {one.container})" if isinstance(one, Outside) else ""
-                said = f"{one.said}{of}"
-                refused.setdefault((one.kind, one.name, said), []).append(owner)
+            if one[:2] not in alone:
+                refused.setdefault(one, []).append(owner)
     for (kind, name, said), owners in refused.items():
         known = pod_refusal(said, namespace, of_mesh=True)
         full = said.startswith("exceeded")

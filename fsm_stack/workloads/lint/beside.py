@@ -1,7 +1,4 @@
-"""Checks with what stands beside workloads in the input: quotas, limit ranges, Services.
-
-What a quota and a limit range refuse is :mod:`fsm_stack.workloads.quota`'s.
-"""
+"""Checks with what stands beside workloads in the input: quotas, limit ranges, Services."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.lists import OUTBOUND_PORTS
 from fsm_stack.workloads.objects import object_at
-from fsm_stack.workloads.quota import QUOTA, RANGE, Exceeded, Limited, Outside, refusals
+from fsm_stack.workloads.quota import Limited, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +16,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.workloads.lint.subject import Json
 
-_SERVICE: Final = "Service"
-BOUNDS: Final = (QUOTA, RANGE)
+_QUOTA, _RANGE, _SERVICE = "ResourceQuota", "LimitRange", "Service"
+BOUNDS: Final = (_QUOTA, _RANGE)
 
 
 def kind_of(manifest: Mapping[str, object]) -> str:
@@ -45,24 +42,25 @@ def bounded(mutation: Mutation, bounds: Iterable[Json]) -> Iterator[Finding]:
     own = [_limited(one) for one in mutation.containers or ()]
     own += [_limited(one, init=True) for one in mutation.init_containers or ()]
     known = tuple(bounds)
-    ranges = [one for one in known if one.get("kind") == RANGE]
-    quotas = [one for one in known if one.get("kind") == QUOTA]
-    alone = {(one.kind, one.name) for one in refusals(own, ranges, quotas)}
-    for one in refusals([*own, *added], ranges, quotas):
-        # What is used now is no fault of a manifest; what the pod's own containers lack, not ours.
-        if not isinstance(one, Exceeded) and (one.kind, one.name) not in alone:
-            whose = f" (container {one.container})" if isinstance(one, Outside) else ""
+    ranges = [one for one in known if one.get("kind") == _RANGE]
+    quotas = [one for one in known if one.get("kind") == _QUOTA]
+    alone = {one[:2] for one in refusals(own, ranges, quotas)}
+    for kind, name, said in refusals([*own, *added], ranges, quotas):
+        if (kind, name) not in alone:
             yield finding(
                 "quota-refuses",
-                f"{one.kind} {one.name} refuses the mesh's containers: {one.said}{whose}: "
-                "no pod is created",
+                f"{kind} {name} refuses the mesh's containers: {said}: no pod is created",
                 path="spec",
             )
 
 
 def _limited(container: Json, *, init: bool = False) -> Limited:
     resources = object_at(container, ("resources",))
-    return Limited(name=str(container.get("name")), init=init, resources=resources)
+    return Limited(
+        name=str(container.get("name")),
+        init=init,
+        resources={kind: object_at(resources, (kind,)) for kind in ("requests", "limits")},
+    )
 
 
 def service_ports(manifest: Json, mesh: MeshView) -> Iterator[Finding]:
