@@ -115,7 +115,9 @@ def judge(room: str, size: int, seed: int) -> bool:
         score = 1 - len(survived) / len(sample)
         print(f"{room}: {len(every)} mutants, {len(sample)} run, {score:.0%} noticed")
         for one in survived:
-            print(f"\n# {one}: exit code {known[one]}\n{python(folder, '-m', 'mutmut', 'show', one)}")
+            print(
+                f"\n# {one}: exit code {known[one]}\n{python(folder, '-m', 'mutmut', 'show', one)}"
+            )
     return score >= GOAL
 
 
