@@ -151,7 +151,10 @@ def _kept(spec: Json, draft: Draft) -> Json:
     kept: Json = {}
     usual = defaults()
     logs = at(spec, "observability.remoteLogging.enable")
-    elsewhere = {SIDECAR_IMAGE, _LOGGING_LEVEL if logs else ""}  # with the images, and below
+    elsewhere = {
+        SIDECAR_IMAGE,
+        _LOGGING_LEVEL if logs else SIDECAR_IMAGE,
+    }  # with the images, and below
     for path, value in leaves(spec):
         source = f"spec.{path}"
         if path.startswith(WRITTEN):
@@ -172,7 +175,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
         if section in spec and at(spec, path) is None and usually not in (None, {}):
             put(kept, path, _zero(usually))
     if logs:
-        put(kept, _LOGGING_LEVEL, at(spec, _LOGGING_LEVEL) or 0)  # the stack would write 2
+        level = at(spec, _LOGGING_LEVEL)
+        put(kept, _LOGGING_LEVEL, 0 if level is None else level)  # the stack would write 2
     return kept
 
 
