@@ -7,40 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, leave, output_option
+from fsm_stack.cli.verb import FindingId, Verb, emit, leave, output_option
 from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from fsm_stack.findings.catalogue import Rule
 
 _WIDTH = 80
 _TEXT_MAX = 4 * 1024 * 1024
-
-
-class FindingId(click.ParamType[str]):
-    """A finding's id, or a hazard's; completes to the catalogue."""
-
-    name = "id"
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # click's signature
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The ids that begin so, with their titles."""
-        from click.shell_completion import CompletionItem
-
-        return [
-            CompletionItem(known.id, help=known.title)
-            for known in all_rules().values()
-            if known.id.startswith(incomplete)
-        ]
 
 
 @click.command(cls=Verb, short_help="Say what a finding means and how to mend it.")

@@ -7,6 +7,7 @@ f1b55bd8, pkg/apis/config/v1alpha3 and cmd/fsm-bootstrap.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.compared import CREDENTIALS, SECTIONS, UNREAD, WRITTEN, proof
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 # Without these the input is no MeshConfig of FSM, and nothing is converted.
 _REFUSED: Final = frozenset({"unknown-key", "wrong-type"})
 _LOGGING_LEVEL: Final = "observability.remoteLogging.level"
-_SMALL: Final = re.compile(r"([0-9]{1,15})([un])")
+_SMALL: Final = re.compile(r"([0-9]{1,30})([un])")
 
 
 def spec_of(item: Any, *, name: str) -> Json:
@@ -171,14 +172,18 @@ def _kept(spec: Json, draft: Draft) -> Json:
 
 
 def _amount(path: str, value: Any) -> Any:
-    """A quantity in micros or nanos, as the API server writes small ones, in thousandths."""
+    """A quantity in micros or nanos, as the API server writes small parts, as settings take it."""
     _, _, rest = path.partition("esources.")
     small = _SMALL.fullmatch(value) if rest and isinstance(value, str) else None
     if small is None:
         return value
-    digits = 6 if small[2] == "n" else 3
-    padded = small[1].rjust(digits + 1, "0")
-    return f"{padded[:-digits]}.{padded[-digits:]}m"
+    exact = Fraction(int(small[1]), 10**9 if small[2] == "n" else 10**6)
+    for suffix, scale in (("", 1), ("m", Fraction(1, 1000)), ("k", 1000), ("M", 10**6)):
+        millionths = exact / scale * 10**6
+        if millionths.denominator == 1 and millionths < 10**21:
+            whole, part = divmod(int(millionths), 10**6)
+            return f"{whole}.{part:06d}{suffix}"
+    return value
 
 
 def _absent(usual: Json, path: str) -> bool:

@@ -20,6 +20,7 @@ from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM, OSM
+from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.well_known import PRESET_CONFIG_MAP
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import objects
@@ -49,6 +50,7 @@ class Sources:
         releases: revisions of a Helm release.
         commands: install and patch commands.
         namespaces: enrolled ones.
+        mesh_names: whose pods the injectors' webhooks take.
         unused: objects that say nothing about settings.
     """
 
@@ -58,6 +60,7 @@ class Sources:
     releases: list[Release] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     namespaces: list[Json] = field(default_factory=list)
+    mesh_names: set[str] = field(default_factory=set)
     unused: list[str] = field(default_factory=list)
 
     def add_text(self, text: str, *, name: str) -> None:
@@ -103,11 +106,17 @@ class Sources:
         if kind == "MeshConfig":
             self.meshes.append((shown, item))
         elif is_release(item):
-            self.releases.append(read_release(item, name=shown))
+            release = read_release(item, name=shown)
+            if release.chart in _CHARTS:
+                self.releases.append(release)
+            else:
+                self.unused.append(f"release {release.name} of chart {release.chart}")
         elif kind == "ConfigMap" and title == PRESET_CONFIG_MAP:
             self.presets.append((shown, _preset(item, shown)))
         elif kind == "Namespace":
             self.namespaces.append(item)
+        elif kind == "MutatingWebhookConfiguration" and (mesh := selected_mesh(item, FSM)):
+            self.mesh_names.add(mesh)
         else:
             self.unused.append(f"{kind}/{title}")
 
@@ -175,7 +184,7 @@ def converted(sources: Sources, options: Options) -> Converted:
     for command in sources.commands:
         draft.findings += command.findings
     if options.mesh_name and options.mesh_name != FSM.default_mesh_name:
-        draft.set("mesh.name", options.mesh_name, "--mesh-name")
+        draft.set("mesh.name", options.mesh_name, "the injector's webhook, or --mesh-name")
     _enrolled(sources.namespaces, draft)
     for title in sources.unused:
         draft.drop(title, "it says nothing about settings")
@@ -195,8 +204,10 @@ def _completed(sources: Sources, options: Options) -> Options:
         version = ""
     if version:
         require_release(version)
+    known = sources.mesh_names if len(sources.mesh_names) == 1 else set()
     return replace(
         options,
+        mesh_name=options.mesh_name or next(iter(known), None),
         chart_version=version or None,
         namespace=options.namespace
         or (release.namespace if release else "")
@@ -209,10 +220,6 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     """Values of files, the release and an install command, as Helm puts them over each other."""
     parts = list(sources.values)
     if (release := newest(sources.releases)) is not None:
-        if release.chart not in _CHARTS:
-            raise InputError(
-                f"release {release.name}: expected the chart fsm, got {release.chart}"
-            )
         title = f"release {release.name}, revision {release.revision}"
         parts.insert(0, (title, release.values))
     for command in sources.commands:

@@ -74,6 +74,14 @@ RULES: Final = (
         source="openservicemesh/osm issue 4378",
     ),
     warning(
+        id="excludes-mesh-port",
+        title="a port excluded in every pod takes in-cluster traffic out of the mesh",
+        why="The rule names a port and no address: requests to the cluster's own services on that port bypass the sidecar, too. It stands before the inclusions, so a profile that includes the cluster's ranges does not bring them back.",
+        fix="Exclude the addresses outside of the cluster with outboundIPRangeExclusionList, or the port in the annotationProfiles of the pods that need it.",
+        hazard=("H31",),
+        source="flomesh-io/fsm pkg/sidecar, order of the outbound chain",
+    ),
+    warning(
         id="inclusion-misses-mesh",
         title="an inclusion list leaves out a range of the cluster",
         why="With an inclusion list, only what it names goes through the sidecar. Requests to the other addresses have no mTLS, no policy and no metrics.",
@@ -142,6 +150,12 @@ RULES: Final = (
         title="an excluded range has many more addresses than were used",
         why="Connections to the rest of the range bypass the mesh as well, and nobody asked for that. What happens less often than the logs are long is not in them.",
         fix="Narrow it to what is used: `fsm-stack flows recommend` writes the change.",
+    ),
+    error(
+        id="bypass-incomplete",
+        title="an entry of a list lacks what the stack's policy asks for",
+        why="A bypass that nobody answers for, or that has no end, stays for ever: the stack says so in bypassPolicy.",
+        fix="Add what the message names to the entry, or change bypassPolicy.",
     ),
     error(
         id="shell-syntax",

@@ -42,6 +42,22 @@ AROUND: Final = (
         hazard=("H30",),
         source="Kubernetes, pod security standards",
     ),
+    fatal(
+        id="quota-unmet",
+        title="the namespace's quota refuses the injected pod",
+        why="A ResourceQuota that counts requests or limits asks every container to set them, those that the injector adds, too: the API server refuses the pod.",
+        fix="Set the resources of the mesh's containers in the stack, or give the namespace a LimitRange with defaults.",
+        hazard=("H30",),
+        source="k8s.io/kubernetes pkg/quota/v1/evaluator/core",
+    ),
+    fatal(
+        id="limit-range",
+        title="a limit range refuses a container that the injector adds",
+        why="Its resources are above the most, or below the least, that the namespace takes of one container: the API server refuses the pod.",
+        fix="Change the resources of the mesh's containers in the stack, or the LimitRange.",
+        hazard=("H30",),
+        source="k8s.io/kubernetes plugin/pkg/admission/limitranger",
+    ),
     warning(
         id="annotation-overwritten",
         title="the injector overwrites an annotation of the pod",

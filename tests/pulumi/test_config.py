@@ -173,6 +173,16 @@ def test_the_providers_config_is_honoured() -> None:
     }
 
 
+def test_objects_that_exist_are_updated_only_where_the_stack_adopts() -> None:
+    """The provider refuses them otherwise; nothing is forced by that."""
+    plain = provider_arguments(EngineConfig(values={}), settings())
+    assert "upsert_existing_objects" not in plain
+    stack = settings(deployment={"adopt": ["Deployment/fsm-system/fsm-injector"]})
+    taking = provider_arguments(EngineConfig(values={}), stack)
+    assert taking["upsert_existing_objects"] is True
+    assert "enable_patch_force" not in taking
+
+
 def test_a_setting_that_the_provider_does_not_have_is_told_without_a_traceback(
     engine: Any,
 ) -> None:

@@ -99,6 +99,31 @@ def config_map_name(settings: StackSettings, _today: date) -> Found:
         yield at(("releaseAssets", "configMapName"), "name-taken", message, value=name)
 
 
+# Names of environments that users depend on.
+_LASTING: Final = re.compile(r"(^|[-_.])(prod|production|prd|live)[0-9]*([-_.]|$)")
+
+
+def unnamed_cluster(settings: StackSettings, stack: str) -> Found:
+    """A stack of production, by a name of it, whose cluster nothing tells from others.
+
+    Args:
+        settings: the stack's.
+        stack: its name; "" where nobody knows it.
+    """
+    cluster = settings.cluster
+    if cluster.uid or cluster.context or settings.deployment.look_only:
+        return
+    names = {
+        "the stack is": stack,
+        "mesh.name is": settings.mesh_name,
+        "clusterSet.name is": settings.cluster_set.name,
+    }
+    why = next((f"{what} {name}" for what, name in names.items() if _LASTING.search(name)), "")
+    if why:
+        message = f"expected cluster.uid or cluster.context, because {why}; got neither"
+        yield at(("cluster",), "cluster-unnamed", message)
+
+
 CHECKS: Final = (namespaces, own_namespace, webhook_names, config_map_name)
 
 

@@ -17,6 +17,7 @@ from fsm_stack.verify.checks.each import (
     require_sidecar,
 )
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.restarting.mend import restart_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _blocked(pod: Pod, init: Container) -> Finding | None:
     for one in pod.containers:
         if one is init:
             return None
-        if one.init and not (one.ready or loaded(one)) and _tells(one.state):
+        if one.init and not (one.ready or loaded(one)) and tells(one.state):
             break
     else:
         return None
@@ -114,7 +115,8 @@ def _blocked(pod: Pod, init: Container) -> Finding | None:
     )
 
 
-def _tells(state: State) -> bool:
+def tells(state: State) -> bool:
+    """Whether the kubelet has tried to start a container in this state."""
     return state.name in {"running", "terminated"} or (
         state.name == "waiting" and state.reason not in _NOT_TRIED
     )
@@ -145,7 +147,12 @@ def _failing(pod: Pod, init: Container, context: Context) -> Finding:
         failure(init) + because,
         place=place(pod),
         evidence=evidence or None,
-        fix=known.fix if known else look_at(pod, init),
+        # Who has read the log is not sent to read it.
+        fix=known.fix
+        if known
+        else then("Mend what its log says", restart_of(pod, context))
+        if log
+        else look_at(pod, init),
         severity=Severity.WARNING if init.state.name == "running" else None,
     )
 

@@ -5,8 +5,8 @@ Nothing of the API tells them. Without them only a second run of the init contai
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 _HOOKS: Final = (PREROUTING, OUTPUT)
+# One command, which nothing but an && before the next one can follow, and one that makes a chain.
+_COMMAND: Final = re.compile(r"[^\n;|&#]+")
+_MAKES: Final = re.compile(r"\s*iptables(?: +(?:-w|-t +nat))* +(?:-N|--new-chain) ")
 # A rule by its meaning: the order of its matches and the spelling of ranges do not matter.
 _Meaning = tuple[frozenset["Match"], object]
 
@@ -77,7 +80,7 @@ def _suspected(context: Context) -> Iterator[Finding]:
         (pod, init.restarts)
         for pod in context.pods
         if (init := init_container(pod, context)) and init.restarts and not pod.over
-        if _doubles(init)
+        if not _once(init)
     ]
     if not repeated:
         for pod in context.pods if len(context.pods) == 1 else ():
@@ -104,19 +107,21 @@ def _require_rules(pod: Pod, context: Context) -> None:
         raise ran_to_its_end(pod)
 
 
-def _doubles(init: Container) -> bool:
-    """Whether a second run can leave every jump twice.
+def _once(init: Container) -> bool:
+    """Whether a script that ran several times left its rules at most once.
 
-    iptables-restore loads all of a script or none, so that a run that failed left nothing behind.
-    The documents' chained commands stop at their first ``-N`` when the chain is there.
+    iptables-restore loads all of a script or none. Of the oldest generation, commands joined by
+    ``&&`` that first make a chain, every later run stops there: the chain exists.
     """
     script = init.script or ""
     reading = reading_of(script)
-    if not isinstance(reading, str) and reading.dialect == "restore":
-        return not init.last.exit_code
-    lines = [line.strip() for line in script.splitlines() if line.strip()]
-    chained = all(one.endswith("&&") or two.startswith("&&") for one, two in pairwise(lines))
-    return not (chained and lines and " -N " in lines[0].partition("&&")[0])
+    if isinstance(reading, str):
+        return False
+    if reading.dialect == "commands":
+        return all(map(_COMMAND.fullmatch, map(str.strip, script.split("&&")))) and bool(
+            _MAKES.match(script)
+        )
+    return reading.dialect == "restore" and bool(init.last.exit_code)
 
 
 def _loaded(pod: Pod, context: Context) -> Ruleset:
