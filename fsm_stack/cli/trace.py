@@ -8,9 +8,10 @@ import click
 
 from fsm_stack.cli.options import Address, Endpoint, chosen, draw, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
+from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
@@ -61,16 +62,40 @@ class TraceReport:
         return value == str(self.packet.port)
 
     def _service_range(self) -> str | None:
+        settings = self.rules.settings
+        return self._inside(settings.cluster.service_ranges) if settings is not None else None
+
+    def _inside(self, ranges: Iterable[str]) -> str | None:
+        """The range that holds the address of a connection that the pod makes."""
         from fsm_stack.iptables.sets.ranges import address_number, ipv4_range
 
         number = address_number(self.packet.destination)
-        if self.rules.settings is None or number is None or self.packet.direction == "inbound":
+        if number is None or self.packet.direction == "inbound":
             return None
-        for cidr in self.rules.settings.cluster.service_ranges:
+        for cidr in ranges:
             bounds = ipv4_range(cidr)
             if bounds and bounds[0] <= number < bounds[1]:
                 return cidr
         return None
+
+    def _peer(self) -> str:
+        """What a peer of the mesh makes of a connection that bypasses this pod's sidecar."""
+        from fsm_stack.iptables.packet import Untouched
+
+        settings, packet = self.rules.settings, self.packet
+        if settings is None or packet.protocol != "tcp" or packet.uid == SIDECAR_UID:
+            return ""
+        if type(self.trace.verdict) is not Untouched:
+            return ""
+        cluster = settings.cluster
+        own = self._inside((*cluster.pod_ranges, *cluster.service_ranges))
+        server = cluster.api_server.address if cluster.api_server is not None else ""
+        if own is None or packet.destination == server:
+            return ""
+        return (
+            f"in the cluster's own range {own}: where a pod of the mesh answers, its sidecar "
+            "meets plain text instead of the mesh's TLS, unless that pod excludes its port inbound"
+        )
 
     def _address_note(self) -> str:
         """Which address the rules match, where that is not plain (H22)."""
@@ -99,6 +124,7 @@ class TraceReport:
 
             lines += [f"  entry:   {declared_text(item)}" for item in self.declared]
         lines += [
+            *([f"  peer:    {peer}"] if (peer := self._peer()) else []),
             f"  matched: {self.packet.destination}, {self._address_note()}",
             f"  rules:   {_rules_of(self.rules)}",
             *finding_lines(self.rules.findings),
@@ -140,6 +166,7 @@ class TraceReport:
                 "serviceRange": self._service_range(),
                 "note": self._address_note(),
             },
+            "peer": self._peer() or None,
             "passes": [_plain_pass(one, all_rules=all_rules) for one in self.trace.passes],
             "findings": [item.as_json() for item in self.rules.findings],
         }  # fmt: skip

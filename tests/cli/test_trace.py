@@ -64,6 +64,25 @@ def test_a_service_address_is_called_one(traced: Run) -> None:
     )
 
 
+def test_a_peer_of_the_mesh_is_said_to_meet_plain_text(traced: Run) -> None:
+    """One side's exclusion alone breaks a connection between two pods of the mesh."""
+    peer = (
+        "  peer:    in the cluster's own range 10.96.0.0/16: where a pod of the mesh answers, its "
+        "sidecar meets plain text instead of the mesh's TLS, unless that pod excludes its port "
+        "inbound"
+    )
+    assert peer in traced("prod", "--to", "10.96.3.4:6379").stdout.splitlines()
+    plain = document(traced("prod", "--to", "10.96.3.4:6379", "-o", "json"))
+    assert plain["peer"] == peer.partition(": ")[2].strip()
+    for words in (
+        ("--to", "10.96.3.4:80"),  # through the sidecar
+        ("--to", "203.0.113.1:6379"),  # not the cluster's
+        ("--to", "10.96.3.4:6379", "--uid", "1500"),
+        ("--to", "10.96.3.4:8081", "--inbound"),
+    ):
+        assert document(traced("prod", *words, "-o", "json"))["peer"] is None
+
+
 def test_a_profile_is_asked_about_by_name(traced: Run) -> None:
     asked = ("--to", "169.254.169.254:80")
     assert traced("prod", *asked).stdout.startswith("to the outbound listener (15001): ")
