@@ -1,7 +1,7 @@
 """Would the tests notice? Mutants of a room's functions, a sample of them run against its tests.
 
-Usage: ``python tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default the rooms that decide
-about traffic. Each room is copied with what its tests read into a temporary folder, where mutmut
+Usage: ``python tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default every
+room that decides about traffic. Each room is copied with what its tests read into a temporary folder, where mutmut
 makes the mutants; the work tree is not touched. Exit code 1 when a room's score is under the goal.
 """
 
@@ -121,9 +121,8 @@ def judge(room: str, size: int, seed: int) -> bool:
         score = 1 - len(survived) / len(sample)
         sys.stdout.write(f"{room}: {len(every)} mutants, {len(sample)} run, {score:.0%} noticed\n")
         for one in survived:
-            print(
-                f"\n# {one}: exit code {known[one]}\n{python(folder, '-m', 'mutmut', 'show', one)}"
-            )
+            shown = python(folder, "-m", "mutmut", "show", one)
+            sys.stdout.write(f"\n# {one}: exit code {known[one]}\n{shown}\n")
     return score >= GOAL
 
 
