@@ -597,6 +597,10 @@ def test_annotate_says_what_is_no_object(run: Callable[..., Result], form: str) 
         ("inject", "dev", "-f", "web.yaml", "--diff", "--explain"),
         ("inject", "dev", "-f", "web.yaml", "--diff", "-o", "json"),
         ("annotate", "dev", "redis-client", "-f", "web.yaml", "-o", "json"),
+        ("annotate", "dev", "redis", "--overwrite"),
+        ("annotate", "dev", "redis", "--only", "Pod/x"),
+        ("annotate", "dev", "redis", "-l", "app=web"),
+        ("annotate", "dev", "redis", "--namespace-file", "web.yaml"),
     ],
 )
 def test_an_option_that_would_count_for_nothing_is_refused(

@@ -101,7 +101,6 @@ def annotate(
     overwrite: bool,
     namespace: str,
     namespace_files: tuple[Path, ...],
-    controller_ip: str | None,
     project_dir: Path,
     **given: Any,  # noqa: ANN401  # the settings' options
 ) -> None:
@@ -118,13 +117,13 @@ def annotate(
 
     if path is not None and wants_json():
         raise click.UsageError("--filename: manifests stay in their form, without --output json")
-    if path is None and (only or selector is not None or overwrite):
-        raise click.UsageError("--only, --selector, --overwrite: expected --filename with them")
+    if path is None and (only or selector is not None or overwrite or namespace_files):
+        options = "--only, --selector, --overwrite, --namespace-file"
+        raise click.UsageError(f"{options}: expected --filename with them")
     context = context_of(
         settings_of(project_dir, stack),
         namespace_files=namespace_files,
         default_namespace=namespace,
-        controller_ip=controller_ip,
         check=False,
     )
     annotations = _annotations(project_dir, stack, profile, given, context)

@@ -21,6 +21,7 @@ from fsm_stack.cli.verb import (
 )
 from fsm_stack.cli.workload.workloads import (
     Summary,
+    controller_option,
     file_option,
     namespace_options,
     note_assumed,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--diff", is_flag=True, help="Only what the injector changes.")
 @click.option("--explain", is_flag=True, help="The decision, the READY count and the rules.")
 @namespace_options
+@controller_option
 @output_option
 @project_option
 def inject(

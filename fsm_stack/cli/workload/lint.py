@@ -24,6 +24,7 @@ from fsm_stack.cli.verb import (
 )
 from fsm_stack.cli.workload.workloads import (
     Summary,
+    controller_option,
     file_option,
     namespace_options,
     outcomes,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Change FILE where there is one safe fix.")
 @suppress_option
 @namespace_options
+@controller_option
 @fail_on_option
 @report_option
 @project_option

@@ -52,14 +52,18 @@ def file_option(function: _Function) -> _Function:
     )(recursive(function))
 
 
+def controller_option(function: _Function) -> _Function:
+    """``--controller-ip``."""
+    return click.option(
+        "--controller-ip",
+        metavar="IP",
+        help="The controller Service's cluster IP: with the DNS proxy pods get it.",
+    )(function)
+
+
 def namespace_options(function: _Function) -> _Function:
-    """Where the workloads are created: ``-n``, ``--namespace-file``, ``--controller-ip``."""
+    """Where the workloads are created: ``-n``, ``--namespace-file``."""
     for option in (
-        click.option(
-            "--controller-ip",
-            metavar="IP",
-            help="The controller Service's cluster IP: with the DNS proxy pods get it.",
-        ),
         click.option(
             "--namespace-file",
             "namespace_files",
