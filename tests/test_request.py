@@ -351,6 +351,7 @@ def test_the_number_is_the_events_and_not_the_reports(api: Api, tmp_path: Path) 
         ([pull(head={"sha": "f" * 40, "label": f"eve:{BRANCH}"})], {}, "expected one open pull request with this commit as head, got none"),
         ([pull(base={"repo": {"full_name": "eve/mesh"}})], {}, "expected one open pull request with this commit as head, got none"),
         ([pull()], {"head_branch": "-rf"}, "the event: expected a branch that does not begin with '-'"),
+        ([pull()], {"head_repository": None}, "the event: expected the repository of the branch, it is gone"),
         ([pull()], {"head_sha": "main"}, "the event: expected the full id of a commit"),
     ],
 )  # fmt: skip
