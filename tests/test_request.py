@@ -117,6 +117,7 @@ def test_a_hostile_request_is_stopped_and_does_nothing_else(request_: Request) -
     assert done.returncode == 1, done.stderr
     assert request_.nothing_ran()
     log = done.stdout + done.stderr
+    assert f"dev at {request_.base[:12]} -> dev" in log
     assert "TCP 443 to any address leaves the mesh" in log
     assert "::" not in log
     assert "##[" not in log
