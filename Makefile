@@ -7,7 +7,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render dev test test-kernel test-kernel-long test-cluster test-engine test-node check format bench lock schema clean
+.PHONY: help render dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check format bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -19,6 +19,9 @@ dev: $(DEV) ## Set up the environment for development
 
 test: $(DEV) ## Set up, and run the tests that need no root and no cluster
 	$(BIN)/pytest -n auto -m "not kernel and not cluster and not engine and not node"
+
+test-fuzz: $(DEV) ## Give every reader damaged input, for about ten minutes
+	FSM_STACK_FUZZ_EXAMPLES=$${FSM_STACK_FUZZ_EXAMPLES:-2000} $(BIN)/pytest -n auto tests/property
 
 test-kernel: $(DEV) ## Load rendered scripts into a real kernel, in network namespaces (root)
 	$(BIN)/pytest -m kernel

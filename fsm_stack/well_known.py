@@ -41,6 +41,11 @@ MULTIPORT_MAX: Final = 15
 # An interface name holds 15 bytes and a terminating zero. Source: Linux uapi if.h, IFNAMSIZ.
 INTERFACE_NAME_MAX: Final = 15
 
+# What services of applications listen on where nobody had a reason for another port.
+USUAL_SERVICE_PORTS: Final = frozenset(
+    {80, 443, 3000, 5000, 8000, 8080, 8081, 8443, 8888, 9000, 50051}
+)
+
 PORT_MIN: Final = 1
 PORT_MAX: Final = 65535
 

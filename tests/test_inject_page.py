@@ -51,5 +51,5 @@ def test_every_finding_and_option_of_the_page_exists() -> None:
     )
     prose = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
-    assert len(options) == 5
+    assert len(options) == 10
     assert {option for option in options if option not in helped} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from fsm_stack.cli.verb import (
 from fsm_stack.cli.verify import cluster_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from fsm_stack.convert.adopt import Adopted, Adoption, Difference
     from fsm_stack.convert.chart.release import Release
@@ -64,8 +65,15 @@ def adopt(
         raise click.UsageError("--check and --write: expected one of the two")
     settings = settings_of(project_dir, stack)
     manifests = bundle(settings, redirection(settings), asset=_asset(project_dir, settings))
-    live, releases, annotations = _there(settings, manifests, files, options)
-    result = adoption(settings, manifests, live, releases=releases, annotations=annotations)
+    there = _there(settings, manifests, files, options)
+    result = adoption(
+        settings,
+        manifests,
+        there.objects,
+        releases=there.releases,
+        annotations=there.annotations,
+        webhooks=there.webhooks,
+    )
     written = _write(project_dir, stack, result.names) if write else ""
     emit(_plain(result, written), _lines(result, written, stack))
     leave(failed=stops(result.findings, "error"))
@@ -81,47 +89,57 @@ def _asset(project_dir: Path, settings: StackSettings) -> Any:  # noqa: ANN401  
     return load_asset(find_project(project_dir).directory, settings.fsm_version)
 
 
+@dataclass(slots=True)
+class _There:
+    """What is installed: objects, Helm's records, annotations of pods, webhooks."""
+
+    objects: dict[Key, Json] = field(default_factory=dict)
+    releases: list[Release] = field(default_factory=list)
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    webhooks: list[Json] = field(default_factory=list)
+
+    def add(self, item: Json, namespaces: Container[str]) -> None:
+        """Take an object of a file."""
+        from fsm_stack.convert.chart.release import is_release, read_release
+        from fsm_stack.convert.result import at
+        from fsm_stack.snapshot.shape import texts
+
+        kind, place = str(item.get("kind")), str(at(item, "metadata.namespace") or "")
+        name = str(at(item, "metadata.name"))
+        if is_release(item):
+            self.releases.append(read_release(item, name=name))
+        elif kind == "Pod" and place in namespaces:
+            self.annotations[f"{place}/{name}"] = texts(at(item, "metadata.annotations"))
+        elif kind.endswith("WebhookConfiguration"):
+            self.webhooks.append(item)
+        self.objects[kind, place, name] = item
+
+
 def _there(
     settings: StackSettings,
     manifests: tuple[Manifest, ...],
     files: tuple[Path, ...],
     options: dict[str, Any],
-) -> tuple[dict[Key, Json], list[Release], dict[str, dict[str, str]]]:
-    """What is installed: objects, Helm's records, annotations of pods."""
-    from fsm_stack.convert.chart.release import is_release, read_release
-    from fsm_stack.convert.result import at
-    from fsm_stack.snapshot.shape import texts
+) -> _There:
+    found, names = _There(), {one.name for one in settings.enrolled_namespaces}
+    if files:
+        for item in objects_of(files):
+            found.add(item, names)
+        return found
+    from fsm_stack.cluster.connect import connect
+    from fsm_stack.cluster.installation import read_annotations, read_installation, read_objects
+    from fsm_stack.cluster.read import Reader
+    from fsm_stack.cluster.subject import require_same_cluster
+    from fsm_stack.verify.expected import of_stack
 
-    names = [one.name for one in settings.enrolled_namespaces]
-    if not files:
-        from fsm_stack.cluster.connect import connect
-        from fsm_stack.cluster.installation import (
-            read_annotations,
-            read_installation,
-            read_objects,
-        )
-        from fsm_stack.cluster.read import Reader
-        from fsm_stack.cluster.subject import require_same_cluster
-        from fsm_stack.verify.expected import of_stack
-
-        cluster = connect(kubeconfig=options["kubeconfig"], context=options["context"])
-        uid = Reader(cluster=cluster).uid()
-        require_same_cluster(of_stack(settings, title=""), context=cluster.context, uid=uid)
-        there = read_installation(cluster, namespace=settings.namespace)
-        records = [read_release(v, name=k) for k, v in there.items() if is_release(v)]
-        return read_objects(cluster, manifests), records, read_annotations(cluster, names)
-    live: dict[Key, Json] = {}
-    releases: list[Release] = []
-    annotations: dict[str, dict[str, str]] = {}
-    for item in objects_of(files):
-        key = (str(item.get("kind")), str(at(item, "metadata.namespace") or ""),
-               str(at(item, "metadata.name")))  # fmt: skip
-        if is_release(item):
-            releases.append(read_release(item, name=key[2]))
-        elif key[0] == "Pod" and key[1] in names:
-            annotations[f"{key[1]}/{key[2]}"] = texts(at(item, "metadata.annotations"))
-        live[key] = item
-    return live, releases, annotations
+    cluster = connect(kubeconfig=options["kubeconfig"], context=options["context"])
+    uid = Reader(cluster=cluster).uid()
+    require_same_cluster(of_stack(settings, title=""), context=cluster.context, uid=uid)
+    for item in read_installation(cluster, namespace=settings.namespace).values():
+        found.add(item, names)
+    found.objects = read_objects(cluster, manifests)
+    found.annotations = read_annotations(cluster, sorted(names))
+    return found
 
 
 def objects_of(files: tuple[Path, ...]) -> Iterator[Json]:

@@ -154,9 +154,12 @@ def _sources(
     if live:
         from fsm_stack.cluster.connect import connect
         from fsm_stack.cluster.installation import read_installation
+        from fsm_stack.systems import SYSTEMS
 
         cluster = connect(kubeconfig=options["kubeconfig"], context=options["context"])
-        for name, item in read_installation(cluster, namespace=options["namespace"]).items():
+        known = [SYSTEMS[options["system"]]] if options["system"] else SYSTEMS.values()
+        found = read_installation(cluster, namespace=options["namespace"], systems=known)
+        for name, item in found.items():
             sources.add(item, name=name)
     if options["release"]:
         sources.releases = [one for one in sources.releases if one.name == options["release"]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.verb import StackName, project_option
+from fsm_stack.cli.verb import ProfileName, StackName, project_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +99,7 @@ def profile_option(function: _Function) -> _Function:
     """``--profile``."""
     return click.option(
         "--profile",
+        type=ProfileName(),
         metavar="NAME",
         help="Of pods that carry this annotation profile.  [default: pods without annotations]",
     )(function)

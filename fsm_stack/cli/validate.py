@@ -19,39 +19,83 @@ from fsm_stack.cli.verb import (
     load,
     output_option,
     project_option,
+    report_option,
     stacks_argument,
     stops,
+    stream,
+    suppress_option,
     without_assets_option,
 )
 
 if TYPE_CHECKING:
+    from fsm_stack.findings.suppress import Suppressions
     from fsm_stack.project.project import Stack
 
 
 @click.command(cls=Verb, short_help="Check stack files; report every problem with its place.")
 @stacks_argument
 @click.option("--all", "everything", is_flag=True, help="Every stack; the same as naming none.")
+@click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Stack files wherever they are, instead of the project's. May be given several times.",
+)
 @without_assets_option
+@suppress_option
 @fail_on_option
-@output_option
+@report_option
 @project_option
 def validate(
     stacks: tuple[str, ...],
     *,
     everything: bool,
+    files: tuple[Path, ...],
     without_release_assets: bool,
+    suppress: tuple[str, ...],
     fail_on: str,
+    output: str,
     project_dir: Path,
 ) -> None:
     """Check stack files: types, spelling, and settings that would break pods.
 
     Every problem has a place, a reason and an id; fsm-stack explain ID says more. Without STACK,
-    every stack of the project is checked. Nothing is written, nothing is contacted.
+    every stack of the project is checked. Nothing is written, nothing is contacted. What a stack
+    takes on purpose stands in its file (accept); --suppress is for one run.
     """
-    project, loaded = load(project_dir, stacks, everything=everything)
-    if not without_release_assets:
-        loaded = tuple(_with_assets(stack, project.directory) for stack in loaded)
-    emit({"stacks": [_plain(stack) for stack in loaded]}, _lines(loaded))
+    from fsm_stack.findings.finding import sarif
+    from fsm_stack.findings.suppress import Suppressions
+    from fsm_stack.project.project import stack_files
+
+    suppressions = Suppressions(suppress)
+    if files and (stacks or everything):
+        raise click.UsageError("--filename: expected neither STACK nor --all with it")
+    if files:
+        homes = tuple(stack_files(files))
+    else:
+        project, known = load(project_dir, stacks, everything=everything)
+        homes = tuple((stack, project.directory) for stack in known)
+    loaded = tuple(
+        _without(
+            stack if without_release_assets or home is None else _with_assets(stack, home),
+            suppressions,
+        )
+        for stack, home in homes
+    )
+    if output == "sarif":
+        findings, accepted = (
+            [item for stack in loaded for item in getattr(stack, name)]
+            for name in ("findings", "accepted")
+        )
+        report = sarif(findings, suppressed=accepted)
+        stream((json.dumps(report, indent=2, ensure_ascii=False) + "\n",))
+    else:
+        emit({"stacks": [_plain(stack) for stack in loaded]}, _lines(loaded))
+    for text in suppressions.unused():
+        click.echo(f"note: --suppress {text}: no such finding", err=True)
     leave(failed=any(stops(stack.findings, fail_on) for stack in loaded))
 
 
@@ -65,6 +109,12 @@ def _with_assets(stack: Stack, directory: Path) -> Stack:
     return replace(
         stack, findings=(*stack.findings, *(item.at(file=stack.file) for item in missing))
     )
+
+
+def _without(stack: Stack, suppressions: Suppressions) -> Stack:
+    """The stack with what this run leaves out among what it takes on purpose."""
+    kept, out = suppressions.split(stack.findings)
+    return replace(stack, findings=tuple(kept), accepted=(*stack.accepted, *out))
 
 
 def _plain(stack: Stack) -> dict[str, Any]:

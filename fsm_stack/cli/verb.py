@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FINDINGS: Final = 1
 BAD_INPUT: Final = 2
 COULD_NOT_CHECK: Final = 3
+_STACKS_MAX: Final = 20  # so many are read for completion: nobody waits longer
 INTERRUPTED: Final = 130  # as shells say it: 128 and the signal's number
 _OUTPUT: Final = "fsm_stack.output"
 _COLORS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -81,6 +82,65 @@ class StackName(click.ParamType[str]):
         ]
 
 
+class FindingId(click.ParamType[str]):
+    """A finding's id, or a hazard's; completes to the catalogue."""
+
+    name = "id"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The ids that begin so, with their titles."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.findings.catalogue import all_rules
+
+        return [
+            CompletionItem(known.id, help=known.title)
+            for known in all_rules().values()
+            if known.id.startswith(incomplete)
+        ]
+
+
+class ProfileName(click.ParamType[str]):
+    """A profile's name; completes to those of the stack, where that is known."""
+
+    name = "profile"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002  # click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The stack's profiles."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.project.project import find_project
+
+        stack = ctx.params.get("stack")
+        try:
+            project = find_project(ctx.params.get("project_dir") or Path())
+            # Behind an option that still lacks its value click knows no argument.
+            chosen = [name for name in project.stacks() if name == (stack or name)]
+            known = [project.load(name).settings for name in chosen[:_STACKS_MAX]]
+        except FsmStackError:
+            return []
+        profiles = {
+            name: profile.description or None
+            for settings in known
+            for name, profile in (settings.annotation_profiles if settings else {}).items()
+        }
+        return [
+            CompletionItem(name, help=text)
+            for name, text in profiles.items()
+            if name.startswith(incomplete)
+        ]
+
+
 def project_option(function: _Function) -> _Function:
     """``-C`` and ``--project-dir``."""
     return click.option(
@@ -107,6 +167,19 @@ def output_option(function: _Function) -> _Function:
     )(function)
 
 
+def report_option(function: _Function) -> _Function:
+    """``-o`` and ``--output`` of a verb whose result is findings: ``output``, SARIF among it."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json", "sarif"]),
+        default="text",
+        show_default=True,
+        callback=lambda ctx, _, value: ctx.meta.setdefault(_OUTPUT, value),
+        help="For people, one JSON document, or SARIF for code review.",
+    )(function)
+
+
 def fail_on_option(function: _Function) -> _Function:
     """``--fail-on``: from which severity on findings stop the verb."""
     return click.option(
@@ -115,6 +188,19 @@ def fail_on_option(function: _Function) -> _Function:
         default="error",
         show_default=True,
         help="Exit with 1 for findings of this severity and above.",
+    )(function)
+
+
+def suppress_option(function: _Function) -> _Function:
+    """``--suppress``."""
+    return click.option(
+        "--suppress",
+        "suppress",
+        multiple=True,
+        type=FindingId(),
+        metavar="ID[=OBJECT]",
+        help="Leave findings out: of every object, or of one (Deployment/shop/web), a file or a "
+        "path; * stands for anything. May be given several times.",
     )(function)
 
 

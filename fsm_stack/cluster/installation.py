@@ -27,45 +27,60 @@ from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.manifests.manifest import Key, Manifest
+    from fsm_stack.systems import System
 
 Json = dict[str, Any]
 
 
-def read_installation(cluster: Cluster, *, namespace: str | None = None) -> dict[str, Json]:
+def read_installation(
+    cluster: Cluster,
+    *,
+    namespace: str | None = None,
+    systems: Iterable[System] = SYSTEMS.values(),
+) -> dict[str, Json]:
     """The objects that say how a mesh was installed, and what runs, by their names for people.
 
     Args:
         cluster: the connection.
         namespace: the control plane's; None: where the MeshConfig is.
+        systems: whose.
 
     Raises:
         CouldNotCheckError: the account may not read a MeshConfig.
     """
+    wanted = tuple(systems)
     found: dict[str, Json] = {}
     places: dict[str, None] = {namespace: None} if namespace else {}
-    for version in dict.fromkeys(one.mesh_config_api_version for one in SYSTEMS.values()):
+    for version in dict.fromkeys(one.mesh_config_api_version for one in wanted):
         for item in _list(cluster, f"/apis/{version}/meshconfigs", version, "MeshConfig"):
             place = str(at(item, "metadata.namespace") or "")
             if namespace in {None, place}:
                 places[place] = None
                 found[f"MeshConfig {place}/{at(item, 'metadata.name')}"] = item
     for place in places:
-        path = f"/api/v1/namespaces/{place}/secrets"
-        try:
-            for item in cluster.pages(path, labelSelector="owner=helm"):
-                secret = {**item, "apiVersion": "v1", "kind": "Secret"}
-                found[f"Secret {place}/{at(secret, 'metadata.name')}"] = secret
-        except Refused as refused:
-            if not refused.absent:
-                raise CouldNotCheckError(f"Helm's releases: not read: {refused}") from None
-    for label in dict.fromkeys(one.monitored_by_label for one in SYSTEMS.values()):
+        for secret in _records(cluster, place):
+            found[f"Secret {place}/{at(secret, 'metadata.name')}"] = secret
+    for hook in read_webhooks(cluster):
+        found[f"{hook['kind']} {at(hook, 'metadata.name')}"] = hook
+    for label in dict.fromkeys(one.monitored_by_label for one in wanted):
         for item in _list(cluster, "/api/v1/namespaces", "v1", "Namespace", label):
             found[f"Namespace {at(item, 'metadata.name')}"] = item
     return found
+
+
+def _records(cluster: Cluster, place: str) -> Iterator[Json]:
+    """Helm's records of a namespace."""
+    path = f"/api/v1/namespaces/{place}/secrets"
+    try:
+        for item in cluster.pages(path, labelSelector="owner=helm"):
+            yield {**item, "apiVersion": "v1", "kind": "Secret"}
+    except Refused as refused:
+        if not refused.absent:
+            raise CouldNotCheckError(f"Helm's releases: not read: {refused}") from None
 
 
 def _list(cluster: Cluster, path: str, version: str, kind: str, label: str = "") -> list[Json]:
@@ -218,16 +233,26 @@ _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 
 
+def read_webhooks(cluster: Cluster) -> list[Json]:
+    """Every webhook configuration, whole.
+
+    Raises:
+        CouldNotCheckError: the account may not read them.
+    """
+    found: list[Json] = []
+    for kind in WEBHOOKS:
+        path = f"{_ADMISSION}/{kind.lower()}s"
+        found += _list(cluster, path, "admissionregistration.k8s.io/v1", kind)
+    return found
+
+
 def read_leftovers(cluster: Cluster) -> Remains:
     """What may be left of a mesh; of everything but webhooks, the metadata alone.
 
     Raises:
         CouldNotCheckError: the account may not read it.
     """
-    found = Remains()
-    for kind in WEBHOOKS:
-        path = f"{_ADMISSION}/{kind.lower()}s"
-        found.webhooks += _list(cluster, path, "admissionregistration.k8s.io/v1", kind)
+    found = Remains(webhooks=read_webhooks(cluster))
     _services(cluster, found)
     for system in labels_of_systems():
         name = f"app.kubernetes.io/name={system.annotation_prefix}"

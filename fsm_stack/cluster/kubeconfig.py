@@ -86,12 +86,18 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         ConfigException: the library's, the same.
     """
     from kubernetes.config import kube_config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
+    from yaml import MarkedYAMLError  # noqa: PLC0415  # the library's own reader
 
     library: Any = kube_config  # its functions have no types
     named = file or library.KUBE_CONFIG_DEFAULT_LOCATION
     for path in str(named).split(library.ENV_KUBECONFIG_PATH_SEPARATOR):
         _require_readable(Path(path).expanduser())
-    merged = library.KubeConfigMerger(named)
+    try:
+        merged = library.KubeConfigMerger(named)
+    except MarkedYAMLError as error:  # the library's reader is a stricter one
+        place = error.problem_mark or error.context_mark
+        where = f"{place.name}:{place.line + 1}" if place else str(named)
+        raise InputError(f"kubeconfig: {where}: expected YAML that every reader takes") from None
     documents = [merged.config_files[path] for path in merged.paths]
     currents = (str(document.get("current-context") or "") for document in documents)
     return Kubeconfig(

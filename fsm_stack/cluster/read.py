@@ -181,13 +181,14 @@ class Reader:
         if names:
             return
         if Part.NAMESPACES in self._read:
-            self._read |= {Part.PODS, Part.OWNERS}
+            self._read |= {Part.PODS, Part.OWNERS, Part.QUOTAS}
         else:
             why = "not read: which namespaces are in the mesh is unknown"
-            self._not_read |= {Part.PODS: why, Part.OWNERS: why}
+            self._not_read |= {Part.PODS: why, Part.OWNERS: why, Part.QUOTAS: why}
 
     def _inside(self, namespace: str) -> None:
         self._all(Part.PODS, f"/api/v1/namespaces/{namespace}/pods", "Pod")
+        self._quotas(namespace)
         lacks = False
         for kind, plural in OWNER_KINDS.items():
             items = self._all(Part.OWNERS, f"{_APPS}/namespaces/{namespace}/{plural}", kind)
@@ -195,11 +196,16 @@ class Reader:
         if lacks:
             self._warnings(namespace, "FailedCreate")
 
+    def _quotas(self, namespace: str) -> None:
+        for plural, kind in (("resourcequotas", "ResourceQuota"), ("limitranges", "LimitRange")):
+            self._all(Part.QUOTAS, f"/api/v1/namespaces/{namespace}/{plural}", kind)
+
     def _of_subject(self, asked: Subject) -> None:
         inside = f"namespaces/{asked.namespace}"
         if asked.kind in {"Namespace", "ReplicaSet", "Job"}:  # of the two, pods and owners suffice
             self._inside(asked.namespace)
             return
+        self._quotas(asked.namespace)
         if asked.kind == "Pod":
             found = self._one(Part.PODS, f"/api/v1/{inside}/pods/{asked.name}", "Pod")
             if found is None and Part.PODS not in self._not_read:

@@ -23,6 +23,7 @@ from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
 from fsm_stack.iptables.read.text import read
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
+from fsm_stack.snapshot.guess import guessed_system
 from fsm_stack.snapshot.programs import RIGHTS_KINDS
 from fsm_stack.snapshot.shape import misfits
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.read.text import Reading
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
+    from fsm_stack.systems import System
+    from fsm_stack.yaml.places import Path as Steps
 
 _RULES_MAX: Final = 4 * 1024 * 1024
 _NO_RULES: Final = "*nat\nCOMMIT\n"
@@ -134,12 +137,17 @@ def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
             for path in texts
             if not isinstance(found := object_at(item, path[:-1]).get(path[-1]), str | None)
         ]
-        for path, expected, found in (*odd, *misfits(item)):
+        for path, expected, found in (*odd, *_misfits(item)):
             line, _ = document.places().get(path, (document.line, 1))
             what = f"expected {expected} as {path_text(path)}"
             raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
         if item.get("kind"):
             yield item
+
+
+def _misfits(item: dict[str, Any]) -> Iterator[tuple[Steps, str, object]]:
+    """The names in a CRD's schema are those of fields that others have."""
+    return iter(()) if item.get("kind") == "CustomResourceDefinition" else misfits(item)
 
 
 def context_of(request: Request, *, progress: Callable[[int], None] | None = None) -> Context:
@@ -157,7 +165,7 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     else:
         snapshot, asked = _live(request, expected, progress)
     if expected is None:
-        expected = of_cluster(snapshot, system=system(request.system) if request.system else None)
+        expected = of_cluster(snapshot, system=_system(request, snapshot))
     if expected is None:
         raise CouldNotCheckError(f"{_nothing_expected(snapshot)}{_unread(snapshot)}")
     if request.files:
@@ -179,6 +187,15 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
     )
 
 
+def _system(request: Request, snapshot: Snapshot) -> System | None:
+    """Whose mesh it is, where that is said, or makes no difference: events, logs, owners."""
+    if request.system:
+        return system(request.system)
+    of_a_mesh = snapshot.pods or snapshot.namespaces or snapshot.mesh_configs
+    told = snapshot.texts or snapshot.events or snapshot.owners
+    return guessed_system(snapshot) or (None if of_a_mesh or not told else system("fsm"))
+
+
 def _asked(request: Request, namespace: str) -> Subject | None:
     """What was asked about; a namespace alone means all of its pods."""
     if request.subject:
@@ -195,7 +212,7 @@ def _nothing_expected(snapshot: Snapshot) -> str:
         )
     return (
         "no MeshConfig of FSM, osm-edge or OSM was read, and no STACK was named: nothing tells "
-        "what is expected"
+        "what is expected; name the mesh with --system"
     )
 
 

@@ -15,6 +15,8 @@ import lzma
 import os
 import tarfile
 import zipfile
+import zlib
+from dataclasses import replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
@@ -22,8 +24,10 @@ from fsm_stack.cluster.snapshot_forms import HEAD, VERSION, Known, read_form, re
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import harmless
 from fsm_stack.project.files import told
+from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part, Snapshot, Source, with_annotations
+from fsm_stack.verify.causes import cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,19 +54,45 @@ def read_files(
     """
     known = Known(progress=progress)
     names = [read_path(path, known) for path in paths]
+    if known.passed_over and not known.used and known.annotations is None:
+        raise InputError("; ".join(known.passed_over))
     source = Source(
         context=str(known.head.get("context") or "files"),
         server=str(known.head.get("server") or ", ".join(names)),
         uid=str(known.head.get("uid") or ""),
         taken=str(known.head.get("taken") or ""),
     )
-    snapshot = known.assembly.snapshot(
-        source, read=_parts(known.head.get("read")), not_read=_not_read(known.head.get("notRead"))
+    snapshot = replace(
+        known.assembly.snapshot(
+            source,
+            read=_parts(known.head.get("read")),
+            not_read=_not_read(known.head.get("notRead")),
+        ),
+        texts=tuple(known.texts),
+        passed_over=known.passed_over,
     )
+    snapshot = _with_log(snapshot)
     return (
         with_annotations(snapshot, known.annotations)
         if known.annotations is not None
         else snapshot
+    )
+
+
+def _with_log(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with pasted logs as those of the one pod whose init container fails."""
+    failing = [
+        pod.key
+        for pod in snapshot.pods
+        if any(one.name in INIT_CONTAINERS and not one.ready for one in pod.containers)
+    ]
+    logs = [text for _, text in snapshot.texts if cause(text) is not None]
+    if len(failing) != 1 or not logs or failing[0] in snapshot.logs:
+        return snapshot
+    return replace(
+        snapshot,
+        logs={**snapshot.logs, failing[0]: "\n".join(logs)},
+        texts=tuple(pair for pair in snapshot.texts if pair[1] not in logs),
     )
 
 
@@ -144,6 +174,7 @@ _BROKEN: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
     lzma.LZMAError,
+    zlib.error,
     EOFError,
     OSError,
     ValueError,

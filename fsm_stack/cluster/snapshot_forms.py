@@ -1,7 +1,8 @@
 """The forms in which objects of a cluster come as text, told apart by how they start.
 
-A saved snapshot, JSON and YAML of ``kubectl get -o``, the text of ``kubectl describe pod``, a
-pod's annotations. Large JSON is read an object at a time.
+A saved snapshot, JSON and YAML of ``kubectl get -o``, the text of ``kubectl describe`` and of
+``kubectl get events``, a pod's annotations, a log or an error of the API server. Large JSON is
+read an object at a time. What no check reads is counted, with the reason.
 """
 
 from __future__ import annotations
@@ -12,11 +13,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError
+from fsm_stack.findings.finding import harmless
 from fsm_stack.project.files import FileError
 from fsm_stack.snapshot.allow import keep
-from fsm_stack.snapshot.describe import looks_like_description, read_annotations, read_description
+from fsm_stack.snapshot.describe import (
+    UNREAD,
+    looks_like_description,
+    read_annotations,
+    read_description,
+)
+from fsm_stack.snapshot.printed import UNTOLD, looks_like_events, read_events
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Assembly
+from fsm_stack.verify.causes import causes
 from fsm_stack.workloads.documents import split
 from fsm_stack.yaml.decode import JSON, DecodeError, decode_json
 
@@ -38,6 +49,19 @@ _KUBECTL_JSON: Final = re.compile(r'\{\s*"(?:apiVersion|kind|items|metadata)"\s*
 _KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|metadata):")
 
 
+_NO_WARNING: Final = "no warning about pods or what makes them"
+_READ_BY_NONE: Final = "no check reads it"
+_FORMS: Final = (
+    "a saved snapshot, JSON or YAML of kubectl get -o, the text of kubectl describe or kubectl "
+    "get events"
+)
+_TEXTS: Final = "a pod's annotations, a log or an error with a known cause"
+_TEXT_MAX: Final = 4 * 1024 * 1024
+_HEAD_MAX: Final = 8 * 1024
+# Two lines of a program that logs JSON, which is no object of the API.
+_JSON_LINES: Final = re.compile(r"\{[^\n]*\}[ \t]*\r?\n\s*\{")
+
+
 @dataclass(slots=True, kw_only=True)
 class Known:
     """What was read so far.
@@ -46,6 +70,10 @@ class Known:
         assembly: the objects.
         head: of a saved snapshot.
         annotations: printed apart from their pod.
+        texts: logs and errors whose cause is known, each with its name.
+        unused: objects that no check reads, by kind and reason: the first's name, and how many.
+        unknown: what was said of texts of no known form.
+        used: a check reads something of it.
         pods: how many were read.
         progress: gets their number now and then.
     """
@@ -53,6 +81,10 @@ class Known:
     assembly: Assembly = field(default_factory=Assembly)
     head: Json = field(default_factory=dict)
     annotations: dict[str, str] | None = None
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    unused: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    used: bool = False
     pods: int = 0
     progress: Callable[[int], None] | None = None
 
@@ -60,13 +92,45 @@ class Known:
         """Add one object, without the fields that no check reads."""
         # A pod becomes a value that has the kept fields only.
         is_pod = item.get("kind") == "Pod"
-        kept = item if is_pod else keep(item)
+        kept = item if is_pod else None if item.get(UNREAD) is True else keep(item)
         if kept is None:
+            self._pass_over(item)
             return
+        self.used = True
         self.assembly.add(kept)
         self.pods += is_pod
         if is_pod and self.progress is not None and not self.pods % 500:
             self.progress(self.pods)
+
+    def take_text(self, text: str, shown: str) -> None:
+        """Add a log or an error, where the cause of one of its lines is known."""
+        if next(causes(text), None) is not None:
+            self.used = True
+            self.texts.append((shown, without_credentials(text)))
+            return
+        # What it says may be a secret: it is not repeated.
+        self.unknown.append(f"{shown}: expected {_FORMS}, or {_TEXTS}")
+
+    def _pass_over(self, item: Json) -> None:
+        if self.head:  # what was saved was read for a check, by this version or another
+            return
+        kind = item.get("kind")
+        about = mapping(item.get("metadata"))
+        names = (about.get("namespace"), about.get("name"))
+        name = "/".join(harmless(one) for one in names if isinstance(one, str) and one)
+        why = _NO_WARNING if kind == "Event" else _READ_BY_NONE
+        shown = harmless(kind) if isinstance(kind, str) and kind else UNTOLD
+        first, count = self.unused.get((shown, why), (name, 0))
+        self.unused[shown, why] = first, count + 1
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """What no check reads, in words."""
+        objects = (
+            f"{kind} {first}: {why}" if count == 1 else f"{count} {kind}s: {why}"
+            for (kind, why), (first, count) in self.unused.items()
+        )
+        return (*objects, *self.unknown)
 
 
 class Passing(Known):
@@ -79,6 +143,14 @@ class Passing(Known):
     def take(self, item: Json) -> None:
         """Hand one object on."""
         self.sink(item)
+
+    def take_text(self, text: str, shown: str) -> None:  # noqa: ARG002  # it is not repeated
+        """Refuse what holds no object.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{shown}: expected {_FORMS}")
 
 
 def read_form(stream: IO[str], shown: str, known: Known) -> None:
@@ -99,12 +171,10 @@ def read_form(stream: IO[str], shown: str, known: Known) -> None:
         if text.startswith("map["):
             known.annotations = read_annotations(text + stream.read(_CHUNK))
         elif not _read_objects(text, stream, shown, known):
-            if not text.startswith("{"):
-                raise InputError(
-                    f"{shown}: expected a saved snapshot, JSON or YAML of kubectl get -o, the "
-                    "text of kubectl describe pod, or a pod's annotations"
-                )
-            _read_json(text, stream, shown, known)
+            if text.startswith("{") and not _JSON_LINES.match(text):
+                _read_json(text, stream, shown, known)
+            else:
+                known.take_text(text + stream.read(_TEXT_MAX), shown)
 
 
 def read_if_known(stream: IO[str], shown: str, known: Known) -> bool:
@@ -144,6 +214,9 @@ def _read_objects(text: str, stream: IO[str], shown: str, known: Known) -> bool:
         _read_yaml(text + stream.read(_OBJECT_MAX), shown, known)
     elif looks_like_description(text):
         for item in read_description(text + stream.read(_OBJECT_MAX)):
+            known.take(item)
+    elif looks_like_events(text[:_HEAD_MAX]):
+        for item in read_events(text + stream.read(_OBJECT_MAX)):
             known.take(item)
     else:
         return False

@@ -11,6 +11,7 @@ import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from fsm_stack.convert.remains import is_ours
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.injector.profile import Refusal
@@ -19,6 +20,7 @@ from fsm_stack.manifests.manifest import Wave
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.systems import FSM
 from fsm_stack.units import amount, nanoseconds
+from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import Manager, managers
 from fsm_stack.verify.redirecting import redirecting_mesh
 
@@ -134,6 +136,7 @@ def adoption(
     *,
     releases: Iterable[Release] = (),
     annotations: Mapping[str, Mapping[str, str]] | None = None,
+    webhooks: Iterable[Json] = (),
 ) -> Adoption:
     """Compare a stack with what is installed.
 
@@ -143,12 +146,19 @@ def adoption(
         live: those that are there, by kind, namespace and name.
         releases: Helm's records of the installation.
         annotations: of pods in enrolled namespaces, by a name for people.
+        webhooks: every webhook configuration that is there.
     """
     result = Adoption()
+    manifests = tuple(manifests)
     for manifest in manifests:
         result.objects.append(_adopted(manifest, live.get(manifest.key)))
     result.traffic = list(_traffic(settings, live, annotations or {}))
     result.findings += _findings(result)
+    declared = {manifest.key for manifest in manifests}
+    for item in webhooks:
+        name = ObjectName(str(item.get("kind")), "", str(item["metadata"].get("name")))
+        if is_ours(item) and tuple(name) not in declared:
+            result.findings.append(_leftover(name))
     for release in sorted({(one.namespace, one.name) for one in releases}):
         result.findings.append(_release(*release))
     return result
@@ -297,6 +307,16 @@ def _findings(result: Adoption) -> Iterator[Finding]:
         if traffic.changes:
             message = f"new pods of {traffic.title} would get other rules than now"
             yield finding("adopt-changes-traffic", message, path=traffic.title)
+
+
+def _leftover(name: ObjectName) -> Finding:
+    removal = command("kubectl", "delete", name.kind.lower(), name.name)
+    return finding(
+        "adopt-leftover",
+        "it is FSM's, and no object of the stack: of another version, or of another mesh",
+        path=str(name),
+        fix=f"Where no mesh needs it: {removal}",
+    ).at(object=name)
 
 
 def _release(namespace: str, name: str) -> Finding:

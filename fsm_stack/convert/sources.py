@@ -20,6 +20,7 @@ from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM, OSM
+from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.well_known import PRESET_CONFIG_MAP
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import objects
@@ -35,6 +36,11 @@ _ROOTS: Final = frozenset({"fsm", "smi", "clusterSet", "osm", "contour"})
 _PRESET: Final = "preset-mesh-config.json"
 _ENABLED: Final = {"enabled": True, "yes": True, "true": True, "disabled": False, "no": False,
                    "false": False}  # fmt: skip
+_PROGRAMS: Final = frozenset({"fsm", "osm", "helm", "kubectl"})
+_OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command line
+_MESH: Final = FSM.default_mesh_name
+_MONITORED: Final = FSM.monitored_by_label
+_THEIR_NAMESPACE: Final = OSM.default_namespace
 _CHARTS: Final = ("fsm", "osm", "osm-edge")
 
 
@@ -49,6 +55,7 @@ class Sources:
         releases: revisions of a Helm release.
         commands: install and patch commands.
         namespaces: enrolled ones.
+        mesh_names: whose pods the injectors' webhooks take.
         unused: objects that say nothing about settings.
     """
 
@@ -58,6 +65,7 @@ class Sources:
     releases: list[Release] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     namespaces: list[Json] = field(default_factory=list)
+    mesh_names: set[str] = field(default_factory=set)
     unused: list[str] = field(default_factory=list)
 
     def add_text(self, text: str, *, name: str) -> None:
@@ -103,11 +111,17 @@ class Sources:
         if kind == "MeshConfig":
             self.meshes.append((shown, item))
         elif is_release(item):
-            self.releases.append(read_release(item, name=shown))
+            release = read_release(item, name=shown)
+            if release.chart in _CHARTS:
+                self.releases.append(release)
+            else:
+                self.unused.append(f"release {release.name} of chart {release.chart}")
         elif kind == "ConfigMap" and title == PRESET_CONFIG_MAP:
             self.presets.append((shown, _preset(item, shown)))
         elif kind == "Namespace":
             self.namespaces.append(item)
+        elif kind == "MutatingWebhookConfiguration" and (mesh := selected_mesh(item, FSM)):
+            self.mesh_names.add(mesh)
         else:
             self.unused.append(f"{kind}/{title}")
 
@@ -116,7 +130,7 @@ def _looks_typed(text: str) -> bool:
     """Whether a text begins like a command, after prompts and comments."""
     lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return first.partition(" ")[0].rpartition("/")[2] in {"fsm", "osm", "helm", "kubectl"}
+    return first.partition(" ")[0].rpartition("/")[2] in _PROGRAMS
 
 
 def _preset(item: Json, name: str) -> Json:
@@ -174,8 +188,8 @@ def converted(sources: Sources, options: Options) -> Converted:
     )
     for command in sources.commands:
         draft.findings += command.findings
-    if options.mesh_name and options.mesh_name != FSM.default_mesh_name:
-        draft.set("mesh.name", options.mesh_name, "--mesh-name")
+    if options.mesh_name and options.mesh_name != _MESH:
+        draft.set("mesh.name", options.mesh_name, "the injector's webhook, or --mesh-name")
     _enrolled(sources.namespaces, draft)
     for title in sources.unused:
         draft.drop(title, "it says nothing about settings")
@@ -190,13 +204,15 @@ def _completed(sources: Sources, options: Options) -> Options:
         raise InputError(f"{len(installs)} install commands: expected one, the mesh's last")
     said = next(iter(installs), Command(text=""))
     version = options.chart_version or (release.version if release else "") or said.version
-    of_osm = bool(release and release.chart != FSM.name) or said.text.startswith("osm")
+    of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
     if version and not options.chart_version and (of_osm or version not in PIPY_VERSIONS):
         version = ""
     if version:
         require_release(version)
+    known = sources.mesh_names if len(sources.mesh_names) == 1 else set()
     return replace(
         options,
+        mesh_name=options.mesh_name or next(iter(known), None),
         chart_version=version or None,
         namespace=options.namespace
         or (release.namespace if release else "")
@@ -209,10 +225,6 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     """Values of files, the release and an install command, as Helm puts them over each other."""
     parts = list(sources.values)
     if (release := newest(sources.releases)) is not None:
-        if release.chart not in _CHARTS:
-            raise InputError(
-                f"release {release.name}: expected the chart fsm, got {release.chart}"
-            )
         title = f"release {release.name}, revision {release.revision}"
         parts.insert(0, (title, release.values))
     for command in sources.commands:
@@ -229,9 +241,9 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     lines: tuple[Line, ...] = ()
     findings: tuple[Finding, ...] = ()
     namespace = options.namespace
-    if OSM.name in values:
+    if _THEIRS in values:
         values, lines, findings = fsm_values(values)
-        namespace = None if namespace == OSM.default_namespace else namespace
+        namespace = None if namespace == _THEIR_NAMESPACE else namespace
     result = convert_helm_values(
         values,
         fsm_version=options.chart_version or DEFAULT_VERSION,
@@ -293,14 +305,14 @@ def _meshed(
 
 def _enrolled(namespaces: Iterable[Json], draft: Draft) -> None:
     """Namespaces whose label says that they are in the mesh."""
-    name = at(draft.settings, "mesh.name") or FSM.default_mesh_name
+    name = at(draft.settings, "mesh.name") or _MESH
     injection, metrics = FSM.annotation("sidecar-injection"), FSM.annotation("metrics")
     found = []
     for item in namespaces:
         title, about = at(item, "metadata.name"), item.get("metadata") or {}
         source = f"Namespace {title}"
         labels, notes = about.get("labels") or {}, about.get("annotations") or {}
-        if labels.get(FSM.monitored_by_label) != name:
+        if labels.get(_MONITORED) != name:
             draft.drop(source, f"not in mesh {name}")
             continue
         entry: Json = {"name": title}

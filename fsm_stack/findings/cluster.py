@@ -15,6 +15,13 @@ _rule: Final = partial(fatal, source=_GUIDES)
 
 RULES: Final = (
     _rule(
+        id="told-cause",
+        title="an event or a log tells why something failed",
+        why="It is the API server's, the kubelet's or iptables' own account of the failure.",
+        fix="Mend what it names.",
+        source="Kubernetes and iptables, their messages",
+    ),
+    _rule(
         id="next-pod",
         title="pods that are made now will not start",
         why="The injector checks neither the MeshConfig nor the template: pods that run keep the rules of before, and the next ones get a script that iptables refuses.",
@@ -128,6 +135,14 @@ RULES: Final = (
         why="The API server does not ask the injector: new pods get no sidecar.",
         fix="Remove the label that keeps the webhook away, or correct the selector.",
         source=_INJECTOR,
+    ),
+    _rule(
+        id="namespace-quota",
+        title="a quota or a limit range does not take the mesh's containers",
+        why="The API server counts the sidecar and the init container, too: it refuses the next pods, and pods that run do not show it.",
+        fix="Raise it, or set sidecar.resources and sidecar.initResources.",
+        hazard=("H30",),
+        source="Kubernetes, plugin/pkg/admission/resourcequota and limitranger",
     ),
     _rule(
         id="pod-injected",

@@ -109,6 +109,14 @@ RULES: Final = (
         source="the injector's scripts of both MeshConfigs, compared",
     ),
     warning(
+        id="adopt-leftover",
+        title="a webhook configuration of FSM that the stack does not declare",
+        why="FSM's chart leaves the old injector's webhook behind after an upgrade: with failurePolicy Fail, and nobody who renews it.",
+        fix="Delete it, where no other mesh needs it.",
+        hazard=("H23",),
+        source="flomesh-io/fsm charts/fsm/templates, clean-up job",
+    ),
+    warning(
         id="helm-release-there",
         title="a Helm release still claims what the stack owns",
         why="helm uninstall deletes the objects of its manifest, whoever has changed or owns them since.",

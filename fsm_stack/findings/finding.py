@@ -212,16 +212,20 @@ _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity
 
 
 def sarif(
-    findings: Iterable[Finding], *, invocation: dict[str, Any] | None = None
+    findings: Iterable[Finding],
+    *,
+    invocation: dict[str, Any] | None = None,
+    suppressed: Iterable[Finding] = (),
 ) -> dict[str, Any]:
     """One run with every finding, and the rules that they name.
 
     Args:
         findings: in the order of the report; what has no file gets a logical location alone.
         invocation: how the run went, where that is more than its findings.
+        suppressed: findings that do not count: the user has left them out, or accepted them.
     """
-    found = list(findings)
-    ids = sorted({item.id for item in found})
+    found, out = list(findings), list(suppressed)
+    ids = sorted({item.id for item in (*found, *out)})
     run: dict[str, Any] = {
         "tool": {
             "driver": {
@@ -234,6 +238,8 @@ def sarif(
     if invocation is not None:
         run["invocations"] = [invocation]
     run["results"] = [_result(item, ids) for item in found]
+    for item in out:
+        run["results"].append({**_result(item, ids), "suppressions": [{"kind": "external"}]})
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -74,6 +74,14 @@ RULES: Final = (
         source="openservicemesh/osm issue 4378",
     ),
     warning(
+        id="excludes-mesh-port",
+        title="a port excluded in every pod takes in-cluster traffic out of the mesh",
+        why="The rule names a port and no address: requests to the cluster's own services on that port bypass the sidecar, too. It stands before the inclusions, so a profile that includes the cluster's ranges does not bring them back.",
+        fix="Exclude the addresses outside of the cluster with outboundIPRangeExclusionList, or the port in the annotationProfiles of the pods that need it.",
+        hazard=("H31",),
+        source="flomesh-io/fsm pkg/sidecar, order of the outbound chain",
+    ),
+    warning(
         id="inclusion-misses-mesh",
         title="an inclusion list leaves out a range of the cluster",
         why="With an inclusion list, only what it names goes through the sidecar. Requests to the other addresses have no mTLS, no policy and no metrics.",
@@ -144,6 +152,12 @@ RULES: Final = (
         fix="Narrow it to what is used: `fsm-stack flows recommend` writes the change.",
     ),
     error(
+        id="bypass-incomplete",
+        title="an entry of a list lacks what the stack's policy asks for",
+        why="A bypass that nobody answers for, or that has no end, stays for ever: the stack says so in bypassPolicy.",
+        fix="Add what the message names to the entry, or change bypassPolicy.",
+    ),
+    error(
         id="shell-syntax",
         title="a shell refuses the script",
         why="With `&& &&` sh stops before its first command: no rule exists and the pod fails.",
@@ -156,6 +170,26 @@ RULES: Final = (
         why="The kernel applies the rules of both back ends; half a dump explains half the traffic.",
         fix="Dump both: iptables-nft-save and iptables-legacy-save.",
         source=_SEEN,
+    ),
+    info(
+        id="passed-over",
+        title="parts of a text that decide no redirection",
+        why="Only rules that a connection meets at PREROUTING or OUTPUT of the nat table send it elsewhere. Rules of other tables, of POSTROUTING and INPUT, and commands around the rules were counted, not followed.",
+        fix="Nothing, unless the message says that they may take connections away from the nat table.",
+        source="Linux, net/netfilter/nf_nat_core.c: the hooks of the nat table",
+    ),
+    info(
+        id="undecided-rule",
+        title="a rule whose match or target is not decided here",
+        why="It depends on more than addresses, ports, interfaces and users, or is an extension's. It counts as a rule that may apply: where that changes the answer, the answer is `may` and names it.",
+        fix="Decide the match by hand where an answer names the rule.",
+        source="iptables-extensions(8)",
+    ),
+    warning(
+        id="unknown-variable",
+        title="a rule has a variable of the shell whose value is not in the text",
+        why="The shell that runs the script fills it in. The match that it stands in counts as one that may hold.",
+        fix="Ask about the rules as they were loaded: give the output of `iptables-save -t nat`, or the text with the value in the variable's place.",
     ),
     warning(
         id="too-complex",

@@ -81,6 +81,12 @@ RULES: Final = (
         source="flomesh-io/fsm pkg/configurator",
     ),
     warning(
+        id="cluster-unnamed",
+        title="a stack of production does not say which cluster it is for",
+        why="The current kubeconfig context decides then: pulumi up changes the cluster that it happens to point to.",
+        fix="Set cluster.uid, the UID of namespace kube-system, or cluster.context.",
+    ),
+    warning(
         id="api-server-in-pod-range",
         title="the API server's address is inside the pod range",
         why="An API server is a node or has a service address in most clusters; the preset kubernetes-api would exclude an application's pod instead.",

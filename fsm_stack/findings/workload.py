@@ -42,12 +42,27 @@ AROUND: Final = (
         hazard=("H30",),
         source="Kubernetes, pod security standards",
     ),
+    fatal(
+        id="quota-refuses",
+        title="the namespace's quota or limit range refuses the injected pod",
+        why="The containers that the injector adds count, too: a quota that counts requests or limits asks each of them to set them, and a limit range bounds each. The API server refuses the pod.",
+        fix="Set sidecar.resources, sidecar.initResources and sidecar.healthcheckResources in the stack, or give the namespace a LimitRange with defaults.",
+        hazard=("H30",),
+        source="Kubernetes, plugin/pkg/admission/resourcequota and limitranger",
+    ),
     warning(
         id="annotation-overwritten",
         title="the injector overwrites an annotation of the pod",
         why="With metrics enabled for the namespace it writes prometheus.io/scrape, port and path of the sidecar; there is one of each, so the application is scraped no more.",
         fix="Scrape the application by other means (a PodMonitor, a scrape job of its own), or disable metrics for the namespace.",
         source=_INJECTOR,
+    ),
+    info(
+        id="excluded-one-way",
+        title="a port inside the mesh is excluded on one side of the connection only",
+        why="The side that excludes it sends, or expects, plain text; the other one's sidecar sends, or expects, the mesh's TLS. Callers from outside of the mesh are not affected.",
+        fix="Exclude the port on both sides, or on none.",
+        source="the rules of both pods",
     ),
     warning(
         id="docker-in-docker",

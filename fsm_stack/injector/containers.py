@@ -22,6 +22,8 @@ from fsm_stack.well_known import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView, Resources
     from fsm_stack.injector.pod import Pod
@@ -133,7 +135,9 @@ def sidecar(
         **command,
         "ports": _ports(probes),
         "env": environment,
-        "resources": _resources(pod, mesh, namespace) if pipy else _copied(mesh.resources),
+        "resources": sidecar_resources(pod.annotations, mesh, namespace)
+        if pipy
+        else _copied(mesh.resources),
         "volumeMounts": [
             {"name": mesh.profile.bootstrap_volume, "readOnly": True, "mountPath": mount}
         ],
@@ -204,11 +208,13 @@ def _ports(probes: Summary) -> list[dict[str, Any]]:
     return [{"name": name, "containerPort": port} for name, port in known]
 
 
-def _resources(pod: Pod, mesh: MeshView, namespace: NamespaceView) -> Resources:
+def sidecar_resources(
+    annotations: Mapping[str, str], mesh: MeshView, namespace: NamespaceView
+) -> Resources:
     """The mesh's, overridden by those annotations that are quantities."""
     resources = _copied(mesh.resources)
     for kind, name, key in keys_of(mesh.system).resources:
-        for source in (pod.annotations, namespace.annotations):
+        for source in (annotations, namespace.annotations):
             amount = stored_quantity(source[key]) if key in source else None
             if amount is not None:
                 resources.setdefault(kind, {})[name] = amount

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import uuid
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from fsm_stack.workloads.stream import Context, learn_namespaces
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from fsm_stack.settings.models.stack import StackSettings
@@ -51,6 +53,7 @@ def context_of(
         proxy_id=proxy_id,
         dump=dump,
         namespaces=enrolled(settings, mesh),
+        enrols=frozenset(item.name for item in settings.enrolled_namespaces),
         default_namespace=default_namespace,
         ranges=ClusterRanges(
             pods=cluster.pod_ranges,
@@ -65,8 +68,48 @@ def context_of(
     return context
 
 
+_LEARNED: Final = re.compile("Namespace|ResourceQuota|LimitRange")
+_MANIFESTS: Final = (".yaml", ".yml", ".json")
+
+
+def files_of(paths: Iterable[Path], *, recursive: bool = False) -> tuple[Path, ...]:
+    """The files that are meant: those named, and the manifests in directories, by name.
+
+    Args:
+        paths: files, directories, and ``-``.
+        recursive: also what is in directories of directories; links are not followed there.
+
+    Raises:
+        InputError: for a directory without manifests, or one that cannot be read.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(_manifests(path, recursive=recursive)) if path.is_dir() else [path]
+        if not inside:
+            below = "" if recursive else " (-R looks below it, too)"
+            raise InputError(f"{path}: expected files *.yaml, *.yml or *.json in it{below}")
+        found += inside
+    twice = [path for path in found if str(path) == STDIN][1:]  # which its reader refuses
+    return (*dict.fromkeys(found), *twice)
+
+
+def _manifests(directory: Path, *, recursive: bool) -> Iterator[Path]:
+    try:
+        for entry in os.scandir(directory):
+            path = directory / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if recursive and not entry.name.startswith("."):
+                    yield from _manifests(path, recursive=True)
+            elif path.suffix in _MANIFESTS:
+                yield path
+    except OSError as error:
+        raise InputError(f"{directory}: cannot read it: {error.strerror}") from error
+
+
 def learn_from(path: Path, context: Context) -> None:
-    """Take the Namespaces of a file into the context; standard input is left alone.
+    """Take the Namespaces of a file into the context, with their quotas and limit ranges.
+
+    Standard input is left alone.
 
     A template's source is left to who reads the file's workloads, where the context says so.
 
@@ -75,7 +118,7 @@ def learn_from(path: Path, context: Context) -> None:
     """
     if str(path) != STDIN:
         for document in documents(path):
-            if "Namespace" in document.text:
+            if _LEARNED.search(document.text):
                 try:
                     learn_namespaces(document.load(), context)
                 except NotRenderedError:

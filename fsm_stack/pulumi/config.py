@@ -201,6 +201,9 @@ def provider_arguments(config: EngineConfig, settings: StackSettings) -> dict[st
             f"{found['context']!r}"
         )
     values: dict[str, Any] = {"enableConfigMapMutable": "true", **found}
+    if settings.deployment.adopt:
+        # An object that exists is updated, not refused; without force, but of those named.
+        values.setdefault("upsertExistingObjects", "true")
     if context is not None:
         values["context"] = context
     if settings.cluster.uid is not None:

@@ -40,6 +40,13 @@ _NEEDED: Final = frozenset(
     {"MutatingWebhookConfiguration", "CustomResourceDefinition", "MeshConfig", "Deployment"}
 )
 
+
+class Item(str):
+    """The step of a path into a list: what names the item, not its place."""
+
+    __slots__ = ()
+
+
 Difference = tuple["Path", What, Any, Any]
 
 
@@ -77,7 +84,7 @@ def _of_lists(before: list[Any], after: list[Any], path: Path) -> Iterator[Diffe
     if list(one) != list(two) and set(one) == set(two):
         yield (path, "reordered", list(one), list(two))
     for name in (*one, *(name for name in two if name not in one)):
-        yield from differences(one.get(name, ABSENT), two.get(name, ABSENT), (*path, name))
+        yield from differences(one.get(name, ABSENT), two.get(name, ABSENT), (*path, Item(name)))
 
 
 def _named(items: list[Any]) -> dict[str, Any] | None:
@@ -130,11 +137,12 @@ def _value_alone(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
 
 
 def _shown(path: Path) -> str:
-    """``traffic.outboundPortExclusionList[443]``: a name in brackets where a list is entered."""
+    """``traffic.outboundPortExclusionList[443]``: in brackets what names an item of a list."""
     text = ""
     for step in path:
         plain = str(step).replace("_", "").replace("-", "")
-        if text and not (plain.isascii() and plain.isalnum() and plain[0].isalpha()):
+        word = plain.isascii() and plain.isalnum() and plain[0].isalpha()
+        if isinstance(step, Item) or (text and not word):
             text += f"[{step}]"
         else:
             text += f".{step}" if text else str(step)

@@ -195,25 +195,26 @@ def location(error: ErrorDetails, data: Any) -> Path:  # noqa: ANN401  # decoded
     return tuple(path)
 
 
-def to_finding(error: ErrorDetails, path: Path, model: type[BaseModel]) -> Finding:
+def to_finding(
+    error: ErrorDetails, path: Path, model: type[BaseModel], *, written: str = ""
+) -> Finding:
     """One of pydantic's errors as a finding with its path, without file and line.
 
     Args:
         error: from ``ValidationError.errors()``.
         path: where it is, see :func:`location`.
         model: the root model, for the keys that exist.
+        written: a number as the file has it, 1.10 or 0123; "" where nobody knows that.
     """
     kind, value = error["type"], error.get("input")
     context = error.get("ctx", {})
     text = path_text(path)
     if kind in all_rules():
-        return finding(
-            kind,
-            str(context.get("message", error["msg"])),
-            path=text,
-            value=value,
-            fix=str(context.get("fix", "")),
-        )
+        message, fix = str(context.get("message", error["msg"])), str(context.get("fix", ""))
+        if written:
+            message = message.replace(f"got {value}", f"got {written}")
+            fix = fix.replace(f"Write {value}", f"Write {written}")
+        return finding(kind, message, path=text, value=value, fix=fix)
     if kind == "extra_forbidden":
         return _unknown_key(path, model)
     if kind == "missing":
@@ -221,13 +222,14 @@ def to_finding(error: ErrorDetails, path: Path, model: type[BaseModel]) -> Findi
     if kind in _WORDS:
         fix = ""
         if kind in {"tuple_type", "list_type"} and value is not None:
-            fix = f"Write a list: [{value}]." if not isinstance(value, dict) else ""
-        if kind == "string_type" and isinstance(value, int | float) and value is not True:
-            fix = f'Quote it: "{shown(value)}".'
+            fix = f"Write a list: [{written or value}]." if not isinstance(value, dict) else ""
+        if kind == "string_type" and isinstance(value, int | float):
+            # Of a number that the engine hands over nobody knows how it was written.
+            fix = f'Quote it: "{written}".' if written else "Quote it, as it is written there."
         if value is None:
             fix = "Remove the key, or give it a value."
         scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
-        got = f"{type_name(value)} {shown(value)}" if scalar else shown(value)
+        got = f"{type_name(value)} {written or shown(value)}" if scalar else shown(value)
         message = f"expected {_WORDS[kind]}, got {got}"
         return finding("wrong-type", message, path=text, value=value, fix=fix)
     return finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from fsm_stack.credentials import holds_user
 from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
 from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
 from fsm_stack.settings.checks import check_settings
+from fsm_stack.settings.checks.names import unnamed_cluster
 from fsm_stack.settings.effective import apply_accepted
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.problems import Pruned, keys_at, location, to_finding, type_name
@@ -28,9 +30,10 @@ PROJECT: Final = "fsm-stack"
 TOLD_MAX: Final = 100
 
 # Keys of a stack file that are the engine's own. Source: pulumi/pulumi sdk workspace.ProjectStack.
-_ENGINE_KEYS: Final = frozenset(
-    {"config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment"}
-)
+_ENGINE_TEXTS: Final = frozenset({"secretsprovider", "encryptedkey", "encryptionsalt"})
+_ENGINE_KEYS: Final = _ENGINE_TEXTS | {"config", "environment"}
+
+_STACK_FILE: Final = re.compile(r"(?:^|/)Pulumi\.([^/]+)\.yaml$")
 
 # Words that config of the engine's providers is called by too, as in kubernetes:cluster.
 _COMMON_KEYS: Final = frozenset({"cluster", "deployment", "system"})
@@ -119,13 +122,15 @@ class Reader:
 
     def _spot(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
         """Line and column of a settings path; 0 where the file has none."""
-        if self.prefix:
-            step = str(path[0]) if path else ""
-            in_file: Path = (*self.prefix, self.file_keys.get(step, step), *path[1:])
-        else:
-            in_file = path
-        spot = self.document.place(in_file if path else self.prefix, of_key=of_key)
+        spot = self.document.place(self._in_file(path), of_key=of_key)
         return (spot.line or 0, spot.column or 0)
+
+    def _in_file(self, path: Path) -> Path:
+        """A settings path as the document has it."""
+        if not self.prefix or not path:
+            return path or self.prefix
+        step = str(path[0])
+        return (*self.prefix, self.file_keys.get(step, step), *path[1:])
 
     def settings_of_file(self) -> dict[str, Any]:
         """The project's own config keys, without their prefix."""
@@ -145,8 +150,12 @@ class Reader:
             )
         settings: dict[str, Any] = {}
         for full_key, value in config.items():
-            # The CLI takes a key without a project for the current project's.
-            project, key = full_key.split(":", 1) if ":" in full_key else (PROJECT, full_key)
+            project, colon, key = full_key.partition(":")
+            if not colon:  # read all the same, so that it hides nothing
+                project, key = PROJECT, full_key
+                message = f"expected a key with its project in front, got {full_key!r}"
+                fix = f"Write {PROJECT}:{key}."
+                self._report_key("unknown-key", ("config", key), message, path=key, fix=fix)
             if project == PROJECT:
                 if key in self.file_keys:
                     first = self.file_keys[key]
@@ -177,12 +186,22 @@ class Reader:
         """Add the finding of a secret where a plain setting is expected."""
         self.report("secret-value", path, "expected a plain setting, got a secret", "")
 
+    def secrets_of(self, key: str) -> tuple[Path, ...]:
+        """Where the file holds the secrets of a setting, which the engine hands over as one."""
+        data = self.document.data
+        config = data.get("config") if isinstance(data, dict) else None
+        value = config.get(self.file_keys.get(key, key)) if isinstance(config, dict) else None
+        return tuple(_secrets(value, (key,)))
+
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
-        for key in data:
+        for key, value in data.items():
             if key not in _ENGINE_KEYS:
                 hint = did_you_mean(key, sorted(_ENGINE_KEYS))
                 message = f"expected a key of a Pulumi stack file, got {key!r}{hint}"
                 self._report_key("unknown-key", (key,), message, path=key)
+            elif key in _ENGINE_TEXTS and not isinstance(value, str | None):
+                message = f"expected text, got {type_name(value)}"
+                self._report_key("wrong-type", (key,), message, path=key)
         if "environment" in data:
             message = "expected every setting in this file; only the engine reads environments"
             self._report_key("esc-environment", ("environment",), message, path="environment")
@@ -260,7 +279,9 @@ class Reader:
         """
         said = {(item.id, item.place.path) for item in self.findings}
         found: dict[Finding, None] = {}
-        for path, item in check_settings(settings, today):
+        stack = _STACK_FILE.search(self.document.file)
+        unnamed = unnamed_cluster(settings, stack[1] if stack else "")
+        for path, item in (*check_settings(settings, today), *unnamed):
             there = pruned.original(path)
             if pruned.is_gone(there):
                 continue
@@ -289,7 +310,8 @@ class Reader:
         if len(news) > TOLD_MAX:
             news.sort(key=lambda one: self._spot(one[0]))
         for there, text, path, detail in news[:TOLD_MAX]:
-            item = to_finding(detail, path, StackSettings)
+            written = self.document.texts.get(self._in_file(there), "")
+            item = to_finding(detail, path, StackSettings, written=written)
             message = item.message.replace(path_text(path), text)
             self.findings.append(self.placed(there, replace(item.at(path=text), message=message)))
         for there, text, *_ in news[TOLD_MAX : TOLD_MAX + 1]:
@@ -313,6 +335,15 @@ class Reader:
             else:
                 return settings, usable
         return None, False
+
+
+def _secrets(value: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401  # JSON
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        yield path
+    elif isinstance(value, dict | list):
+        steps = value.items() if isinstance(value, dict) else enumerate(value)
+        for step, item in steps:
+            yield from _secrets(item, (*path, step))
 
 
 def _untold(count: int) -> str:

@@ -16,6 +16,7 @@ from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.workloads.quota import COMPUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,13 +107,31 @@ def _failures(values: Any) -> list[Json]:  # noqa: ANN401  # decoded JSON
     ]
 
 
+def _amounts(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
+    """Amounts of CPU, memory and disk as text; names of others are nobody's business."""
+    known = values if isinstance(values, dict) else {}
+    return {
+        key: str(item)
+        for key, item in known.items()
+        if key.rpartition(".")[2] in COMPUTE and type(item) in {str, int, float}
+    }
+
+
+_RESOURCES: Final[Shape] = {"requests": _amounts, "limits": _amounts}
 _OWNER: Final[Shape] = {
     "metadata": OWNED,
     "spec": {
         "replicas": True,
         "paused": True,
         "updateStrategy": {"type": True},
-        "template": {"metadata": {"annotations": ours}, "spec": {"hostNetwork": True}},
+        "template": {
+            "metadata": {"annotations": ours},
+            "spec": {
+                "hostNetwork": True,
+                "initContainers": [{"resources": _RESOURCES}],
+                "containers": [{"resources": _RESOURCES}],
+            },
+        },
     },
     "status": {
         "observedGeneration": True,
@@ -125,6 +144,14 @@ _OWNER: Final[Shape] = {
         "conditions": _failures,
     },
 }
+
+
+def _cron_job(value: Json) -> Json:
+    """A CronJob with the template of its pods where every other owner has it."""
+    template = _at(value, "spec", "jobTemplate", "spec", "template")
+    spec = {"template": template or _at(value, "spec", "template")}  # of a description the second
+    kept: Json = pruned({**value, "spec": spec}, _OWNER)
+    return kept
 
 
 _SELECTOR: Final[Shape] = {
@@ -176,14 +203,15 @@ def _configuration(value: Json) -> Json:
     return {"metadata": pruned(value.get("metadata"), shape), "webhooks": webhooks}
 
 
-def _redirection(value: Json) -> Json:
+def _redirection(value: Json) -> Json | None:
     """Of all ConfigMaps only the one that this package writes, and of it the lists."""
     kept: Json = pruned(value, {"metadata": META})
-    if kept.get("metadata", {}).get("name") == CONFIG_MAP_NAME:
-        data = texts(value.get("data"))
-        kept["data"] = {key: item for key, item in data.items() if key == "settingsDigest"}
-        if lists := _lists(data):
-            kept["data"]["redirection.json"] = json.dumps({"mesh": {"lists": lists}})
+    if _at(value, "metadata", "name") != CONFIG_MAP_NAME:
+        return None
+    data = texts(value.get("data"))
+    kept["data"] = {key: item for key, item in data.items() if key == "settingsDigest"}
+    if lists := _lists(data):
+        kept["data"]["redirection.json"] = json.dumps({"mesh": {"lists": lists}})
     return kept
 
 
@@ -213,7 +241,7 @@ _CHART_LABELS: Final = frozenset({APP_LABEL, NAME_LABEL, "app.kubernetes.io/inst
 def _event(value: Json) -> Json | None:
     """A warning about pods, or what makes them; of others nothing."""
     kind = _at(value, "involvedObject", "kind")
-    if value.get("type") != "Warning" or kind not in _OF_PODS:
+    if value.get("type") != "Warning" or kind not in EVENT_KINDS:
         return None
     kept: Json = pruned(value, _EVENT)
     kept["message"] = without_credentials(text(value.get("message")))[:_MESSAGE_MAX]
@@ -221,7 +249,9 @@ def _event(value: Json) -> Json | None:
 
 
 _MESSAGE_MAX: Final = 1000
-_OF_PODS: Final = frozenset({"Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"})
+EVENT_KINDS: Final = frozenset(
+    {"Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
+)
 _EVENT: Final[Shape] = {
     "metadata": {"name": True, "namespace": True},
     "involvedObject": {"kind": True, "namespace": True, "name": True},
@@ -275,11 +305,30 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "Deployment": _deployment,
     "StatefulSet": _OWNER,
     "DaemonSet": _OWNER,
+    "ReplicaSet": _OWNER,
+    "Job": _OWNER,
+    "CronJob": _cron_job,
     "PodLog": {"metadata": META, "container": True, "text": True},
     "Event": _event,
     **dict.fromkeys(("ClusterRole", "Role"), _ROLE),
     **dict.fromkeys(("ClusterRoleBinding", "RoleBinding"), _BINDING),
     "ServiceAccount": {"metadata": META},
+    "ResourceQuota": {
+        "metadata": META,
+        "spec": {"hard": _amounts, "scopes": True, "scopeSelector": bool},
+        "status": {"used": _amounts},
+    },
+    "LimitRange": {
+        "metadata": META,
+        "spec": {
+            "limits": [
+                {
+                    "type": True,
+                    **dict.fromkeys(("default", "defaultRequest", "max", "min"), _amounts),
+                }
+            ]
+        },
+    },
 }
 
 

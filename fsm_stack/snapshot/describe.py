@@ -1,4 +1,4 @@
-"""Pods as ``kubectl describe pod`` and ``jsonpath`` print them, read back.
+"""Objects as ``kubectl describe`` and ``jsonpath`` print them, read back: pods first of all.
 
 Newer kubectl prints JSON; older ones Go's ``map[key:value key:value]``, which does not say where
 a value ends: what can be read in two ways is an error, not a guess.
@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
+from fsm_stack.snapshot.printed import NUMBER, events_of, kind_of, owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,31 +77,62 @@ def _read_map(inside: str) -> dict[str, str]:
 
 _FIELD: Final = re.compile(r"(?P<key>[A-Z][A-Za-z0-9 ]*):(?:\s+(?P<value>\S.*))?")
 _PAIR: Final = re.compile(r"(?P<key>[^\s:=]+)(?::\s|=)(?P<value>.*)")
+UNREAD: Final = "unread"  # marks what a description does not tell enough of for any check
 _SECTIONS: Final = {"Init Containers": "initContainers", "Containers": "containers"}
 _STATES: Final = {"Waiting": "waiting", "Running": "running", "Terminated": "terminated"}
 _CONTAINER_INDENT: Final = 2
+_OWNERS: Final = frozenset(
+    {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
+)
 _FIELD_INDENT: Final = 4
 # The command that was typed, pasted with what it printed.
 _TYPED: Final = r"(?:.*\b(?:kubectl|oc) .*\n|[ \t]*\n)*"
 
 
 def looks_like_description(text: str) -> bool:
-    """Whether a text starts as ``kubectl describe pod`` does."""
+    """Whether a text starts as ``kubectl describe`` does."""
     return bool(re.match(rf"{_TYPED}\s*Name:\s+\S", text))
 
 
 def read_description(text: str) -> Iterator[Json]:
-    """The pods of a description, as JSON in the API's form.
+    """The objects of a description and their events, as JSON in the API's form.
+
+    Of a kind that no check reads there is the kind and the name.
 
     Raises:
-        InputError: a pod without a name.
+        InputError: an object without a name.
     """
     lines = text.splitlines()
     starts = [index for index, line in enumerate(lines) if re.match(r"Name:\s", line)]
     if not starts:
-        raise InputError("expected a description of a pod, which starts with Name:")
+        raise InputError("expected a description of an object, which starts with Name:")
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        yield _pod(lines[start:end])
+        yield from _described(lines[start:end])
+
+
+def _described(lines: list[str]) -> Iterator[Json]:
+    kind = kind_of(lines)
+    item = _pod(lines) if kind == "Pod" else _other(lines, kind)
+    yield item
+    yield from events_of(lines, kind, item["metadata"])
+
+
+def _other(lines: list[str], kind: str) -> Json:
+    """What makes pods, a namespace, or what no check reads."""
+    metadata: Json = {"labels": {}, "annotations": {}}
+    template: dict[str, str] = {}
+    for key, value, block in _blocks(lines, indent=0):
+        if key in {"Name", "Namespace"}:
+            metadata[key.lower()] = value
+        elif key in {"Labels", "Annotations"}:
+            metadata[key.lower()], _ = _pairs([value, *block])
+        elif key == "Pod Template":
+            for field, first, below in _blocks(block, indent=_CONTAINER_INDENT):
+                if field == "Annotations":
+                    template, _ = _pairs([first, *below])
+    if kind in _OWNERS:
+        return owner(lines, kind, metadata, template)
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, UNREAD: kind != "Namespace"}
 
 
 def _pod(lines: list[str]) -> Json:
@@ -246,14 +278,14 @@ def _container(name: str, lines: list[str]) -> tuple[Json, Json]:
         elif key == "Args":
             container["args"] = _arguments(block)
         elif key in {"Port", "Ports"} and value != "<none>":
-            ports = [int(text) for text in re.findall(r"(\d+)/", value)]
+            ports = [int(text) for text in re.findall(r"\b([0-9]{1,9})/", value)]
             container["ports"] = [{"containerPort": port} for port in ports]
         elif key in {"State", "Last State"} and value in _STATES:
             part = "state" if key == "State" else "lastState"
             status[part] = {_STATES[value]: _state(block)}
         elif key == "Ready":
             status["ready"] = value == "True"
-        elif key == "Restart Count" and value.isdigit():
+        elif key == "Restart Count" and NUMBER.fullmatch(value):
             status["restartCount"] = int(value)
     return container, status
 
@@ -273,7 +305,7 @@ def _state(block: list[str]) -> Json:
         if match is None:
             continue
         key, value = match["key"], (match["value"] or "").strip()
-        if key == "Exit Code" and value.lstrip("-").isdigit():
+        if key == "Exit Code" and NUMBER.fullmatch(value):
             state["exitCode"] = int(value)
         elif key in {"Reason", "Message"}:
             state[key.lower()] = value

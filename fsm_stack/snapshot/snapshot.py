@@ -11,7 +11,6 @@ from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
 from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import mapping, text
-from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 
 IN_CLUSTER: Final = "in-cluster"
 FILES: Final = "files"
+NOT_IN_FILES: Final = ": not in files"
 ANONYMIZED: Final = "anonymized"
+QUOTA_KINDS: Final = frozenset({"ResourceQuota", "LimitRange"})
 # What stands for a context's name where there is none.
 NO_CONTEXT: Final = frozenset({IN_CLUSTER, FILES, ANONYMIZED})
 
@@ -35,6 +36,7 @@ class Part(StrEnum):
     NAMESPACES = "namespaces"
     PODS = "pods"
     OWNERS = "deployments, statefulsets and daemonsets"
+    QUOTAS = "resource quotas and limit ranges"
     MUTATING = "mutating webhook configurations"
     VALIDATING = "validating webhook configurations"
     SERVICES = "services of the control plane"
@@ -81,7 +83,8 @@ class Snapshot:
         redirection: ConfigMap ``fsm-redirection``; None: there is none.
         namespaces: by name.
         pods: of the enrolled namespaces, or the asked ones.
-        owners: Deployments, StatefulSets and DaemonSets that own pods, by kind, namespace, name.
+        owners: Deployments, StatefulSets and DaemonSets that own pods, by kind, namespace, name;
+            of files also ReplicaSets, Jobs and CronJobs.
         mutating: webhook configurations.
         validating: webhook configurations.
         services: by namespace and name.
@@ -92,6 +95,9 @@ class Snapshot:
         program_logs: the telling lines of its containers that are not ready, by pod key and name.
         events: warnings about what does not run.
         rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
+        quotas: ResourceQuotas and LimitRanges, by kind, namespace and name.
+        texts: logs and errors that were pasted, each with the name of its file.
+        passed_over: what was given and no check reads, each with the reason.
     """
 
     source: Source
@@ -112,6 +118,9 @@ class Snapshot:
     program_logs: Mapping[tuple[str, str], str] = field(default_factory=dict)
     events: tuple[Json, ...] = ()
     rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    quotas: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    texts: tuple[tuple[str, str], ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     def unread(self, part: Part) -> str:
         """Why a part is not, or not wholly, known; empty: it is."""
@@ -121,7 +130,7 @@ class Snapshot:
             return known
         where = self.source.context
         if where == FILES:
-            return f"{part.value}: not in files"
+            return f"{part.value}{NOT_IN_FILES}"
         return f"{part.value}: not read of context {where}"
 
     def mesh_config(self, system: System, namespace: str) -> Json | None:
@@ -153,8 +162,11 @@ _PART_OF_KIND = {
     "EndpointSlice": Part.ENDPOINTS,
     "Event": Part.EVENTS,
     **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
+    **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
 }
 _OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+# Of these a file may hold one that somebody pasted; they do not say that all owners were read.
+_ALONE = frozenset({"ReplicaSet", "Job", "CronJob"})
 
 
 class Assembly:
@@ -171,7 +183,13 @@ class Assembly:
         self._logs: dict[str, str] = {}
         self._program_logs: dict[tuple[str, str], str] = {}
         self._rights: dict[tuple[str, str, str], Json] = {}
+        self._quotas: dict[tuple[str, str, str], Json] = {}
         self._redirection: Json | None = None
+        self._by_key = {
+            **dict.fromkeys(RIGHTS_KINDS, self._rights),
+            **dict.fromkeys(QUOTA_KINDS, self._quotas),
+            **dict.fromkeys(_ALONE, self._owners),
+        }
 
     def add(self, item: Json) -> None:
         """Take one object, as :func:`fsm_stack.snapshot.allow.keep` leaves it."""
@@ -192,8 +210,8 @@ class Assembly:
                 self._services[place, name] = item
             case "PodLog":
                 self._add_log(item, f"{place}/{name}")
-            case _ if kind in RIGHTS_KINDS:
-                self._rights[kind, place, name] = item
+            case _ if (store := self._by_key.get(kind)) is not None:
+                store[kind, place, name] = item
             case _ if kind in self._lists:
                 self._lists[kind][place, name] = item
             case _ if kind in _OWNER_KINDS:
@@ -255,6 +273,7 @@ class Assembly:
             program_logs=self._program_logs,
             events=tuple(self._lists["Event"].values()),
             rights=self._rights,
+            quotas=self._quotas,
         )
 
 
@@ -271,30 +290,3 @@ def with_annotations(snapshot: Snapshot, annotations: Mapping[str, str]) -> Snap
     only = snapshot.pods[0]
     told = replace(only, annotations=dict(annotations), cut=False, unannotated=False)
     return replace(snapshot, pods=(told,))
-
-
-def guessed_system(snapshot: Snapshot) -> System | None:
-    """The one system whose MeshConfig or namespaces are in a snapshot; None: none, or several."""
-    found = [known for known in SYSTEMS.values() if _has_mesh_config(snapshot, known)]
-    if len({(known.mesh_config_group, known.mesh_config_name) for known in found}) == 1:
-        marked = [known for known in found if _has_mark(snapshot, known)]
-        found = marked or [known for known in found if not known.mesh_config_marks]
-    return found[0] if len(found) == 1 else None
-
-
-def _has_mesh_config(snapshot: Snapshot, system: System) -> bool:
-    return any(
-        (item.get("metadata") or {}).get("name") == system.mesh_config_name
-        and str(item.get("apiVersion") or system.mesh_config_group).partition("/")[0]
-        == system.mesh_config_group
-        for item in snapshot.mesh_configs
-    )
-
-
-def _has_mark(snapshot: Snapshot, system: System) -> bool:
-    """Whether a MeshConfig has a field that tells this system from those of the same names."""
-    return any(
-        field in mapping(mapping(item.get("spec")).get(section))
-        for item in snapshot.mesh_configs
-        for section, field in system.mesh_config_marks
-    )

@@ -99,16 +99,64 @@ _LOAD_MODULES: Final = (
     "/etc/modules-load.d."
 )
 
+_ARCHITECTURE: Final = (
+    "Name an {what} for the node's architecture, or keep the pods on nodes of the image's: "
+    "nodeSelector kubernetes.io/arch."
+)
+
+
+def _pull(says: str, means: str, fix: str) -> _Kind:
+    """Why the kubelet cannot have an image, in its words or the container runtime's."""
+    return _kind(rf'pull(?:ing)?(?: and unpack)? image \\?"([^"\\]+)\\?".*(?:{says})', means, fix)
+
+
+# Source: kubernetes pkg/kubelet/images, containerd's and Docker's resolvers.
+_OF_PULLS: Final = (
+    _pull(r"toomanyrequests|429 |rate limit",
+          "the registry of image {it} refuses more pulls: its rate limit",
+          "Give the pods the registry's credentials (imagePullSecrets of their service account), "
+          "or mirror the image and name the mirror in what is declared."),
+    _pull(r"unauthorized|authentication required|no basic auth|access denied|authorization failed"
+          r"|401 |403 ",
+          "the registry refuses image {it}: it asks for credentials, or has no such image",
+          "Give the pods the registry's credentials (imagePullSecrets of their service account), "
+          "or correct the image in what is declared."),
+    _pull(r"no match(?:ing manifest)? for",
+          "image {it} is not there for the node's processor",
+          _ARCHITECTURE.format(what="image")),
+    _pull(r"x509: ",
+          "the node does not trust the registry of image {it}",
+          "Give the nodes' container runtime the registry's authority."),
+    _pull(r"no such host",
+          "the node cannot resolve the registry of image {it}",
+          "Correct the image in what is declared, or let the nodes resolve its registry."),
+    _pull(r"i/o timeout|connection refused|deadline exceeded|no route to host|TLS handshake",
+          "the node does not reach the registry of image {it}",
+          "Let the nodes connect to the registry, or mirror the image and name the mirror in what "
+          "is declared."),
+    _pull(r"not found|manifest unknown|404 ",
+          "image {it} is not in its registry",
+          "Correct the image in what is declared, or put it into the registry."),
+    _kind(r'image \\?"([^"\\]+)\\?" is not present with pull policy of Never',
+          "image {it} is not on the node, and may not be pulled",
+          "Put the image onto the node, or let its pull policy be IfNotPresent."),
+    _kind(r"couldn't parse image (?:reference|name) \\?\"([^\"\\]+)",
+          "{it} is no name of an image",
+          "Correct the image in what is declared."),
+    _pull("", "image {it} cannot be pulled",
+          "Correct the image in what is declared, or put it where its registry serves it."),
+)  # fmt: skip
+
 # The first that a text has counts. Seen with iptables 1.8.9 of both back ends, dash and busybox
 # sh; the rest from the sources of iptables (nft.c, xtables.c, xshared.c) and runc.
 _OF_LOGS: Final = (
+    *_OF_PULLS,
     _kind(r"too many ports specified",
           "one list has more than 15 ports, mesh and pod together",
           "Shorten the mesh-wide list or the pod's annotation to 15 ports together."),
     _kind(r"exec format error",
           "the image is made for another processor than the node's",
-          "Name an init image for the node's architecture, or keep the pods on nodes of the "
-          "image's: nodeSelector kubernetes.io/arch."),
+          _ARCHITECTURE.format(what="init image")),
     _kind(r"(?:iptables(?:-restore)?: (?:command )?not found"
           r"|iptables(?:-restore)?\"?: executable file not found)",
           "the init container's image has no iptables",
@@ -237,7 +285,7 @@ _OF_PODS: Final = (
 
 
 def cause(*texts: str) -> Cause | None:
-    """The first known cause in what an init container printed; None: none is known."""
+    """The first known cause in what an init container or the kubelet said; None: none is."""
     lines = [line.strip() for text in texts for line in text.splitlines()]
     for known in _OF_LOGS:
         for line in lines:

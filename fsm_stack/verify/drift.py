@@ -174,13 +174,18 @@ def shortfall(kind: str, owner: Mapping[str, Any]) -> Shortfall | None:
     """The pods that an owner lacks.
 
     Returns:
-        None where it lacks none, is being deleted, or no controller has looked at it.
+        None where it lacks none, is being deleted, or no controller has looked at it; and of a
+        Job, whose pods end.
 
     Source: Kubernetes, pkg/controller/deployment progress.go copies the condition of the
     ReplicaSet that failed. A status leaves zeros out.
     """
     status = mapping(owner.get("status"))
-    if not status or mapping(owner.get("metadata")).get("deletionTimestamp"):
+    if (
+        kind.endswith("Job")
+        or not status
+        or mapping(owner.get("metadata")).get("deletionTimestamp")
+    ):
         return None
     if kind == "DaemonSet":
         exist, wanted = status.get("currentNumberScheduled"), status.get("desiredNumberScheduled")

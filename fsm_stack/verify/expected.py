@@ -9,7 +9,7 @@ from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.foreign import UP, foreign_paths, foreign_paths_of_rendered
 from fsm_stack.redirection.scopes import redirection
-from fsm_stack.snapshot.snapshot import Snapshot, guessed_system
+from fsm_stack.snapshot.guess import guessed_system
 from fsm_stack.verify.commands import command, harmless
 from fsm_stack.verify.redirecting import redirecting_mesh
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.foreign import ForeignPath
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
     from fsm_stack.yaml import Json
 
@@ -187,7 +188,7 @@ def of_cluster(snapshot: Snapshot, *, system: System | None = None) -> Expected 
     spec = (found or {}).get("spec") if found else None
     return Expected(
         origin="cluster",
-        title="the cluster's own MeshConfig",
+        title="the cluster's own MeshConfig" if found else "no MeshConfig was read",
         mesh=redirecting_mesh(
             known,
             spec,

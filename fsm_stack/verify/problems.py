@@ -24,8 +24,8 @@ _KUBECTL: Final = re.compile(r"(?:^|: )(kubectl .+)")
 _QUOTED: Final = re.compile(r"Run `((?:PULUMI_\w+=\w+ )?(?:pulumi|kubectl) [^`]+)`(.*)")
 # Of one pod: the first check of these that finds something is why the later one does, too.
 _OF_ONE_POD: Final = {
-    "pod-init": ("pod-script",),
-    "pod-ready": ("pod-script", "pod-init"),
+    "pod-init": ("told-cause", "pod-script"),
+    "pod-ready": ("told-cause", "pod-script", "pod-init"),
     "pod-rules": ("pod-script", "pod-stale"),
     "pod-generation": ("pod-stale",),
     "pod-images": ("pod-stale",),
@@ -35,6 +35,8 @@ _OF_MESH_CONFIG: Final = {
     "cluster-mesh-config-content": ("next-pod",),
     "cluster-lists": ("next-pod", "cluster-mesh-config-content"),
 }
+# What one finding of these says is the verdict.
+_SAYS_IT_ALL: Final = frozenset({"told-cause", "never-completes"})
 _OF_PODS: Final = frozenset({"pod", "rules"})
 
 
@@ -71,12 +73,15 @@ class Problem:
     @property
     def title(self) -> str:
         """What is wrong, in words of the catalogue: the check's own say what is right."""
-        return rule(self.check.id).title
+        found = {one.finding.id for one in self.roots}
+        return rule(found.pop() if len(found) == 1 else self.check.id).title
 
     @property
     def words(self) -> str:
         """The problem in one clause."""
         first = self.roots[0].finding
+        if first.id in _SAYS_IT_ALL and len(self.roots) == 1:
+            return first.message
         subjects = list(dict.fromkeys(subject(one.finding) for one in self.roots))
         if first.id == "next-pod" and first.place.path.startswith("MeshConfig "):
             return first.message

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, nearest
+from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
@@ -157,7 +158,9 @@ def list_findings(system: System, spec: object, today: date) -> tuple[Finding, .
     return tuple(
         item.at(file=None, line=None, column=None, path=f"spec.{item.place.path}")
         for item in loaded.findings
-        if item.place.path.startswith("traffic.") and item.id != _NOT_TOLD
+        if item.place.path.startswith("traffic.")
+        and item.id != _NOT_TOLD
+        and item.severity is not Severity.INFO  # what is good to know, a review tells
     )
 
 

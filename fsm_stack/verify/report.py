@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import finding as writer
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import FILES, NOT_IN_FILES, Part
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.commands import counted, harmless
 from fsm_stack.verify.problems import commands, problems, verdict
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.why import Why
 
 _SHOWN: Final = 10
+_PARTS: Final = frozenset(part.value for part in Part)
 _COMMAND_MAX: Final = 1200
 _WORDS: Final = {
     Status.PASSED: "ok",
@@ -82,7 +84,7 @@ def lines(report: Report, *, took: float | None = None) -> Iterator[str]:
     for problem in known:
         yield ""
         yield from _problem(problem)
-    if partly := _by_reason(report):
+    if partly := [*_by_reason(report), *_passed_over(report)]:
         yield ""
         yield from partly
     yield ""
@@ -111,17 +113,36 @@ def _problem(problem: Problem) -> Iterator[str]:
 def _by_reason(report: Report) -> list[str]:
     """Checks that did not run, or looked at a part only: those with one reason in one line."""
     reasons: dict[tuple[str, str], list[Check]] = {}
+    lacking: dict[str, None] = {}
+    count = 0
     for one in report.outcomes:
-        if not one.complete:
-            word = "NOT RUN" if one.status is Status.NOT_RUN else "in part"
-            reasons.setdefault((word, one.why), []).append(one.check)
+        if one.complete:
+            continue
+        parts = [part.removesuffix(NOT_IN_FILES) for part in one.why.split("; ")]
+        if one.status is Status.NOT_RUN and _PARTS.issuperset(parts):
+            count += 1
+            lacking.update(dict.fromkeys(parts))
+            continue
+        word = "NOT RUN" if one.status is Status.NOT_RUN else "in part"
+        reasons.setdefault((word, one.why), []).append(one.check)
     shown = []
+    if count:
+        shown.append(
+            f"{'NOT RUN'.ljust(_WIDTH)}{counted(count, 'check')}: the files hold no "
+            f"{', '.join(lacking)}; --all names the checks"
+        )
     for (word, reason), checks in reasons.items():
         why = harmless(reason, limit=_COMMAND_MAX)
         alone = f"{checks[0].title} [{checks[0].id}]: {why}"
         several = f"{why}: {', '.join(check.id for check in checks)}"
         shown.append(f"{word.ljust(_WIDTH)}{alone if len(checks) == 1 else several}")
     return shown
+
+
+def _passed_over(report: Report) -> Iterator[str]:
+    """What was given and no check reads."""
+    for one in report.context.snapshot.passed_over:
+        yield f"{'unused'.ljust(_WIDTH)}{harmless(one, limit=_COMMAND_MAX)}"
 
 
 def _summed(report: Report, took: float | None) -> str:
@@ -144,6 +165,7 @@ def all_lines(report: Report, *, shown: int = _SHOWN, took: float | None = None)
         for outcome in outcomes:
             yield from _outcome(outcome, shown)
     yield ""
+    yield from _passed_over(report)
     yield _summed(report, took)
 
 
@@ -191,6 +213,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "verdict": harmless(verdict(report, problems(report)), limit=_COMMAND_MAX),
         "pods": len(report.context.pods),
         "complete": report.complete,
+        "passedOver": [harmless(one) for one in report.context.snapshot.passed_over],
         "checks": [
             replace(
                 outcome,
@@ -230,11 +253,17 @@ def _source(context: Context) -> dict[str, Any]:
         "context": harmless(source.context),
         "server": harmless(source.server),
         "clusterUid": harmless(source.uid) or None,
-        "taken": harmless(source.taken) or None,
+        "taken": harmless(source.taken) or _now(context),
         "stack": harmless(context.expected.title),
         "system": context.system.name,
         "asked": harmless(context.asked) or None,
     }
+
+
+def _now(context: Context) -> str | None:
+    """When a cluster was read that answers now; of files that do not say it nobody knows."""
+    live = context.snapshot.source.context != FILES
+    return context.now.strftime("%Y-%m-%dT%H:%M:%SZ") if live else None
 
 
 def restart_json(context: Context, listed: RestartList) -> dict[str, Any]:

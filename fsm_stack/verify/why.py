@@ -7,13 +7,13 @@ at the first step that does not hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import InputError
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import found_lists
 from fsm_stack.iptables.judge.simulate import trace
-from fsm_stack.iptables.packet import Packet, ToListener, verdict_text
+from fsm_stack.iptables.packet import Handed, May, Packet, ToListener, verdict_text
 from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
@@ -22,8 +22,10 @@ from fsm_stack.verify.checks.each import expected_lists, init_container, is_inje
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
+from fsm_stack.verify.checks.rules import changed_at, made_after
 from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import writers
+from fsm_stack.verify.elsewhere import elsewhere
 from fsm_stack.verify.redirecting import destination, excluded_by
 from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, restart_of
 
@@ -41,6 +43,7 @@ Cause = Literal[
     "config-absent",
     "config-excludes",
     "config-undeclared",
+    "entry-misplaced",
     "not-injected",
     "not-merged",
     "pod-not-restarted",
@@ -48,6 +51,9 @@ Cause = Literal[
     "rule-shadowed",
     "unknown",
 ]
+
+
+_NAMED_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +104,12 @@ def explain(context: Context, text: str, *, redirected: bool = False) -> Why:
     """
     address, port = destination(text)
     if len(context.pods) != 1:
-        raise InputError(f"--why: expected one pod, got {len(context.pods)}: name it as pod/NAME")
+        names = ", ".join(f"pod/{pod.name}" for pod in context.pods[:_NAMED_MAX])
+        more = (
+            f" and {len(context.pods) - _NAMED_MAX} more" if len(context.pods) > _NAMED_MAX else ""
+        )
+        which = f"one of {names}{more}" if names else "pod/NAME"
+        raise InputError(f"--why: expected one pod, got {len(context.pods)}: name it as {which}")
     return _Walk(context, context.pods[0], address, port, redirected=redirected).answer()
 
 
@@ -142,6 +153,8 @@ class _Walk:
         bypasses = not isinstance(actual.verdict, ToListener)
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
+        if isinstance(actual.verdict, May | Handed):
+            return self._is("unknown", _not_decided("script", actual), "")
         if bypasses == bool(entry):
             return self._not_loaded(init, reading) or self._in_kernel(entry)
         if self.pod.unannotated and not entry:
@@ -243,6 +256,9 @@ class _Walk:
             kernel = self._trace(live.ruleset)
             told = _traced(kernel)
             self.steps.append(f"kernel: {told}")
+            if isinstance(kernel.verdict, May | Handed):
+                self.actual = told
+                return self._is("unknown", _not_decided("kernel", kernel), "")
             if bypasses == isinstance(kernel.verdict, ToListener):
                 self.actual = told
                 lost = "has the rule, the kernel does not" if bypasses else (
@@ -258,6 +274,9 @@ class _Walk:
                 else "Remove the entry, or make it narrower.",
             )
         if entry is None and not self.redirected:
+            stray = elsewhere(self.pod, self.context, lambda lists: bool(self._excluded(lists)))
+            if stray is not None:
+                return self._is("entry-misplaced", *stray)
             return self._is(
                 "config-absent",
                 "no list, mesh-wide or of the pod, excludes it: it goes through the sidecar",
@@ -275,7 +294,8 @@ class _Walk:
 
     def _older(self, entry: Entry | None) -> Why:
         """The settings are right, and the script is of others."""
-        changed = self._changed_at(entry.list_name if entry else "")
+        names = (entry.list_name,) if entry and entry.list_name else ()
+        changed = changed_at(self.context, *names)
         excluded = self.declared.startswith("excluded")
         lacks = "lacks the rule" if excluded else "still has the rule"
         made = f"pod made {self.pod.created or 'at an unknown time'}"
@@ -285,7 +305,7 @@ class _Walk:
             return self._is("pod-not-restarted", "only an annotation of the running pod excludes "
                             f"it, and annotations are read when a pod is injected: its script "
                             f"{lacks}", f"{TEMPLATE_FIRST}, then: {fix}")  # fmt: skip
-        if changed and self.pod.created > changed:
+        if made_after(self.pod, changed):
             injector = self.context.system.injector_name
             return self._is("not-merged", "the pod was made after the change, and its script "
                             f"{lacks}: {injector} did not merge it", fix)  # fmt: skip
@@ -299,13 +319,6 @@ class _Walk:
             return False
         lists = expected_lists(template, self.context.expected.mesh)
         return not isinstance(lists, Refusal) and not self._excluded(lists)
-
-    def _changed_at(self, list_name: str) -> str:
-        context = self.context
-        item = context.snapshot.mesh_config(context.system, context.expected.mesh.namespace)
-        path = f"spec.traffic.{list_name}" if list_name else "spec.traffic"
-        newest = writers(item, path) if item else ()
-        return newest[0].rpartition(" at ")[2] if newest and " at " in newest[0] else ""
 
     def _trace(self, ruleset: Ruleset) -> Trace:
         own = self.pod.address
@@ -339,6 +352,13 @@ class _Live:
 
 def _told(entry: Entry | None) -> str:
     return f"excluded: {entry.text}" if entry else "intercepted: no list excludes it"
+
+
+def _not_decided(where: str, walked: Trace) -> str:
+    """The rules that decide, and that nobody here can decide."""
+    hops = walked.undecided or ((walked.decided_by,) if walked.decided_by else ())
+    rules = "; ".join(f"{hop.chain} rule {hop.number}, {rule_text(hop.rule)}" for hop in hops)
+    return f"the {where} has rules of which it is not known here what they do with it: {rules}"
 
 
 def _traced(walked: Trace) -> str:

@@ -28,8 +28,11 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 TEMPLATE_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Only documents with one of these words can hold a workload or a namespace.
 _OF_INTEREST: Final = re.compile(
-    "Pod|Deployment|StatefulSet|DaemonSet|Replica|Replication|Job|List|Namespace|VirtualMachine"
-    "|containers"
+    "Pod|Deployment|StatefulSet|DaemonSet|Repl|Job|List|Namespace|VirtualMachine|ResourceQuota"
+    "|containers|LimitRange"
+)
+_SERVICE: Final = re.compile(
+    r"^[\s\"']*kind[\"']?:[ \t]*[\"']?Service[\"']?[ \t\r,]*$", re.MULTILINE
 )
 # Two JSON values one after the other, as several calls of kubectl print them. Inside of a value
 # there is a comma between two objects, and a text holds no line break.
@@ -90,6 +93,10 @@ class Document:
     def of_interest(self) -> bool:
         """Whether it can hold a workload or a namespace at all; False needs no decoding."""
         return _OF_INTEREST.search(self.text) is not None
+
+    def may_be_service(self) -> bool:
+        """Whether it can hold a Service."""
+        return _SERVICE.search(self.text) is not None
 
     def may_be_unrendered(self) -> bool:
         """Whether a placeholder can be in it at all."""

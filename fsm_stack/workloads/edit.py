@@ -15,9 +15,10 @@ from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
 from fsm_stack.workloads.insert import inserted
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
+from fsm_stack.yaml.places import path_text, plain_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from fsm_stack.systems import System
     from fsm_stack.workloads.objects import Workload
@@ -29,23 +30,36 @@ _INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
 CORRECTED_MAX: Final = 1 << 18
 # Where ruamel keeps the comment behind a value.
 _BEHIND: Final = 2
+_QUOTED: Final = {
+    **{chr(code): f"\\{code:03o}" for code in (*range(32), 127)},
+    '"': '\\"',
+    "\\": "\\\\",
+}
 _HUNK: Final = re.compile(r"([-+])([0-9]+)(?=[, ])")
 
 
-def corrected(text: str, items: Iterable[Workload], system: System) -> str:
-    """A document's text with its misplaced annotations in the pod template; comments stay.
+def corrected(
+    text: str, items: Iterable[Workload], system: System, *, bare: Collection[str] = ()
+) -> str:
+    """A document's text with what has one right form in it; comments stay.
+
+    Misplaced annotations go into the pod template, and what YAML reads as no text into quotes.
 
     Args:
         text: the document, YAML.
         items: its workloads.
         system: whose annotations.
+        bare: the paths of annotations that are no text.
 
     Raises:
         InputError: where the text has no layout that could be kept.
     """
     indent = _indent(text)
+    text = _quoted(text, bare) if bare else text
 
     def move(target: Any, item: Workload) -> None:  # noqa: ANN401  # ruamel's tree
+        from ruamel.yaml.scalarstring import ScalarString  # noqa: PLC0415  # as below
+
         for path, key in misplaced_keys(item, system):
             source = target
             for step in path:
@@ -58,13 +72,26 @@ def corrected(text: str, items: Iterable[Workload], system: System) -> str:
             if key not in found:
                 # ruamel reads YAML 1.2, where yes and no are texts; to Kubernetes they are not.
                 read = object_at(item.manifest, path)[key]
-                found[key] = value if isinstance(read, str) else as_text(read)
+                kept = isinstance(read, str) or isinstance(value, ScalarString)
+                found[key] = value if kept else as_text(read)
                 deeper = len(item.template) + len(path[-2:]) - len(path)
                 _take_along(found, key, comments, columns=indent * deeper)
 
     # Of an object with several templates nobody knows which one was meant.
     wrong = tuple(item for item in items if item.count == 1 and misplaced_keys(item, system))
     return edited_text(text, _each(wrong, move)) if wrong else text
+
+
+def _quoted(text: str, paths: Collection[str]) -> str:
+    """The text with the unquoted scalars at these paths in quotes, as they are written."""
+    lines = text.splitlines(keepends=True)
+    spots = [one for path, one in plain_texts(text).items() if path_text(path) in paths]
+    for one in sorted(spots, key=lambda one: (one.line, one.column), reverse=True):
+        line = lines[one.line]
+        end = one.column + len(one.text)
+        if one.text and line[one.column : end] == one.text:
+            lines[one.line] = f'{line[: one.column]}"{one.text}"{line[end:]}'
+    return "".join(lines)
 
 
 def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, str]) -> str:
@@ -133,12 +160,11 @@ def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = 
         behind: the file's next line: without it, a change of the last line is one of the file's
             end, and applies nowhere else.
     """
-    name = file.lstrip("/")
     lines = difflib.unified_diff(
         (before + behind).splitlines(keepends=True),
         (after + behind).splitlines(keepends=True),
-        fromfile=f"a/{name}",
-        tofile=f"b/{name}",
+        fromfile=_patch_name(f"a/{file.lstrip('/')}"),
+        tofile=_patch_name(f"b/{file.lstrip('/')}"),
     )
 
     def ended(text: str) -> str:
@@ -150,6 +176,16 @@ def as_diff(before: str, after: str, *, file: str, line: int = 1, behind: str = 
     return "".join(
         _HUNK.sub(moved, text) if text.startswith("@@ ") else ended(text) for text in lines
     )
+
+
+def _patch_name(name: str) -> str:
+    """A file's name as patch and git apply read it, whatever is in it.
+
+    Source: GNU diffutils, "Unusual Characters in File Names"; git, core.quotePath.
+    """
+    if any(character in _QUOTED for character in name):
+        return '"' + "".join(_QUOTED.get(character, character) for character in name) + '"'
+    return f"{name}\t" if " " in name else name
 
 
 def _take_along(target: Any, key: str, comments: Any, *, columns: int) -> None:  # noqa: ANN401  # ruamel's

@@ -7,14 +7,14 @@ Kubernetes gives a form without them, and the mesh's own keys, are looked at.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless
 from fsm_stack.workloads.objects import is_namespace, name_of, object_at, objects
-from fsm_stack.yaml.places import path_text
+from fsm_stack.yaml.places import path_text, plain_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -41,7 +41,22 @@ def placed(document: Document, found: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings with file, line and column; lines are looked up only where there are any."""
     given = tuple(found)
     marks = _marks(document) if given else {}
+    if document.form == "yaml" and any(item.id == NOT_TEXT for item in given):
+        texts = {path_text(path): one.text for path, one in plain_texts(document.text).items()}
+        given = tuple(_as_written(item, texts.get(item.place.path, "")) for item in given)
     return tuple(_with_place(document, item, marks) for item in given)
+
+
+NOT_TEXT: Final = "annotation-not-text"
+
+
+def _as_written(found: Finding, text: str) -> Finding:
+    """A finding of a value that is no text, with the value as its author wrote it: 1.50, yes."""
+    if found.id != NOT_TEXT or not text or not found.fix:
+        return found
+    message = found.message.removesuffix(str(found.value)) + text
+    fix = found.fix.replace(f'"{found.value}"', f'"{text}"')
+    return replace(found, message=message, fix=fix, value=text)
 
 
 def _marks(document: Document) -> dict[str, tuple[int, int]]:

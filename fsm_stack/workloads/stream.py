@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, ObjectName, Place, Severity, finding, in_order
-from fsm_stack.injector.decision import NamespaceView, assumed_namespace, namespace_view
+from fsm_stack.injector.decision import (
+    NamespaceView,
+    assumed_namespace,
+    namespace_view,
+    webhook_skips,
+)
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
-from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_keys
+from fsm_stack.workloads.lint.beside import BOUNDS, bounded, kind_of, service_ports
+from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_values
 from fsm_stack.workloads.objects import (
     Workload,
     is_namespace,
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
+_NAMED_MAX: Final = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +61,8 @@ class Context:
         proxy_id: kind, namespace and name to the id of the preview.
         dump: an object as YAML text, ending in a newline.
         namespaces: those that are known; a stream adds its own as they come.
+        enrols: those that the stack enrols; empty where others do that.
+        bounds: ResourceQuotas and LimitRanges by namespace, in the same way.
         templates: owners of pods, and their templates' annotations; a stream adds its own.
         default_namespace: of manifests that name none.
         ranges: the cluster's.
@@ -66,12 +75,22 @@ class Context:
     proxy_id: Callable[[str, str, str], str]
     dump: Callable[[Mapping[str, Any]], str]
     namespaces: dict[str, NamespaceView] = field(default_factory=dict)
-    templates: dict[Owner, frozenset[str]] = field(default_factory=dict)
+    enrols: frozenset[str] = frozenset()
+    bounds: dict[str, list[Json]] = field(default_factory=dict)
+    templates: dict[Owner, Mapping[str, Any]] = field(default_factory=dict)
     default_namespace: str = "default"
     ranges: ClusterRanges | None = None
     check: bool = True
     keep_going: bool = False
     write: bool = True
+
+    def doubt(self, namespace: str) -> str:
+        """What speaks against taking a namespace that nobody has shown as enrolled."""
+        if not self.enrols or namespace in self.enrols:
+            return ""
+        few = len(self.enrols) <= _NAMED_MAX
+        known = ", ".join(sorted(self.enrols)) if few else f"{len(self.enrols)} others"
+        return f", although the stack enrols {known} only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +154,9 @@ def outcome(document: Document, context: Context) -> Outcome:
     Raises:
         InputError: when it cannot be decoded.
     """
-    if not document.of_interest():
+    # Services matter where their ports can be excluded for all: most inputs have many.
+    with_services = context.check and bool(context.mesh.lists.outbound_ports)
+    if not document.of_interest() and not (with_services and document.may_be_service()):
         return Outcome(document=document, text=document.source, passed=tuple(unread(document)))
     try:
         value = document.load()
@@ -163,25 +184,30 @@ def _source_of_template(document: Document, error: NotRenderedError) -> Outcome:
 def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # noqa: ANN401  # JSON
     learn_namespaces(value, context)
     found = tuple(item for item in workloads(value) if _taken(item, context))
-    context.templates |= dict(template_keys(item) for item in found if item.template)
+    context.templates |= dict(
+        template_values(item, context.mesh.system) for item in found if item.template
+    )
     seen = tuple(_see(item, context) for item in found)
     places: dict[Path, list[Path]] = {}
     for item in found:
         places.setdefault(item.path, []).append(item.template)
-    looked = {path: manifest for path, manifest in objects(value) if is_namespace(manifest)}
+    looked = dict(_others(value, context))
     looked |= {item.path: item.manifest for item in found}
     others: list[Finding] = []
     unsure = 0
     may_be_unrendered = document.may_be_unrendered()  # it looks through the whole text
     for path, manifest in looked.items():
         name = _name(manifest, context)
-        if may_be_unrendered:
+        beside = kind_of(manifest)
+        if may_be_unrendered and not beside:
             templates = tuple(places.get(path, ()))
             raw = tuple(placeholders(manifest, templates, context.mesh.system))
             unsure += any(one.severity is Severity.ERROR for one in raw)
             others += below(path, name, raw)
-        if context.check and path not in places:
+        if context.check and is_namespace(manifest):
             others += below(path, name, keys.namespace(manifest, context.mesh))
+        if beside == "Service" and _enrolled(name.namespace, context):
+            others += below(path, name, service_ports(manifest, context.mesh))
     result = Outcome(
         document=document,
         text=document.source,
@@ -200,6 +226,22 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     return replace(result, text=text, seen=_with_places(document, seen))
 
 
+def _others(value: object, context: Context) -> Iterator[tuple[Path, Json]]:
+    """The objects beside workloads that are looked at."""
+    services = context.check and bool(context.mesh.lists.outbound_ports)
+    for path, manifest in objects(value):
+        beside = kind_of(manifest)
+        bound = context.check and beside in BOUNDS
+        if is_namespace(manifest) or bound or (services and beside == "Service"):
+            yield path, manifest
+
+
+def _enrolled(name: str, context: Context) -> bool:
+    """Whether a namespace is in the mesh, as far as anybody has shown it."""
+    known = context.namespaces.get(name)
+    return known is None or webhook_skips(known, context.mesh) is None
+
+
 def _name(manifest: Json, context: Context) -> ObjectName:
     return name_of(manifest, "" if is_namespace(manifest) else context.default_namespace)
 
@@ -210,11 +252,15 @@ def _taken(item: Workload, context: Context) -> bool:
 
 
 def learn_namespaces(value: object, context: Context) -> None:
-    """Take the Namespace objects of a decoded document into the context."""
+    """Take the Namespace objects of a decoded document into the context, and what bounds them."""
     for _, manifest in objects(value):
         if is_namespace(manifest):
             view = namespace_view(manifest)
             context.namespaces[view.name] = view
+        elif kind_of(manifest) in BOUNDS:
+            known = context.bounds.setdefault(_name(manifest, context).namespace, [])
+            if manifest not in known:  # files are read twice: for this, and for workloads
+                known.append(manifest)
 
 
 def _see(item: Workload, context: Context) -> Seen:
@@ -232,7 +278,11 @@ def _see(item: Workload, context: Context) -> Seen:
         return Seen(workload=item, preview=found, findings=())
     system = context.mesh.system
     title = _name(item.manifest, context)
-    findings = below(item.pod_path, title, found.findings)
+    findings = below(
+        item.pod_path, title, (_doubted(one, name, context) for one in found.findings)
+    )
+    if context.check and found.mutation is not None and name in context.bounds:
+        findings += below(item.pod_path, title, bounded(found.mutation, context.bounds[name]))
     findings += below(
         item.path, title, (*misplaced(item, system), *lost(item, context.templates, system))
     )
@@ -242,6 +292,12 @@ def _see(item: Workload, context: Context) -> Seen:
         )
         findings += below(item.path, title, later)
     return Seen(workload=item, preview=found, findings=tuple(findings))
+
+
+def _doubted(one: Finding, namespace: str, context: Context) -> Finding:
+    if one.id != "namespace-assumed":
+        return one
+    return replace(one, message=one.message + context.doubt(namespace))
 
 
 def _placed(value: Any, path: tuple[str | int, ...], new: Json) -> Any:  # noqa: ANN401  # JSON

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
+    from fsm_stack.workloads.lint import ClusterRanges
 
 _SWITCHES: Final = (
     ("injection", keys.INJECTION),
@@ -136,20 +137,43 @@ def _finding(error: PydanticCustomError, path: str, value: object) -> Finding:
     )
 
 
-def require(annotations: Mapping[str, str], mesh: MeshView) -> None:
+def require(
+    annotations: Mapping[str, str], mesh: MeshView, ranges: ClusterRanges | None = None
+) -> tuple[Finding, ...]:
     """Make sure that pods with these annotations start in a mesh, its own lists included.
 
+    Args:
+        annotations: of the pods.
+        mesh: whose injector.
+        ranges: the cluster's own.
+
+    Returns:
+        What is doubtful all the same.
+
     Raises:
-        FindingsError: what would be refused, or would keep the init container from ending.
+        FindingsError: what would be refused, would keep the init container from ending, or would
+            take the mesh's own traffic out of the mesh.
     """
     subject = Subject.of(
         {"metadata": {"annotations": dict(annotations)}},
         mesh=mesh,
         namespace=assumed_namespace("default", mesh),
+        ranges=ranges,
     )
-    errors = tuple(item for item in lint(subject) if item.severity is Severity.ERROR)
-    if errors:
-        raise FindingsError(errors)
+    found = tuple(lint(subject))
+    if any(item.severity is Severity.ERROR for item in found):
+        raise FindingsError(found)
+    return found
+
+
+def together(profile: Mapping[str, str], own: Mapping[str, str], system: System) -> dict[str, str]:
+    """A profile's annotations and those of given settings: of a list both parts, each once."""
+    joined = {**profile, **own}
+    for name in POD_LISTS:
+        key = system.annotation(name.annotation)
+        if key in profile and key in own:
+            joined[key] = ",".join(unique((*profile[key].split(","), *own[key].split(","))))
+    return joined
 
 
 def namespace_annotations(

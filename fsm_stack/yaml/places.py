@@ -7,7 +7,7 @@ rest is still read. Aliases are followed, within a bound; tags and non-text keys
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
@@ -29,6 +29,7 @@ _RESOLVER: Final = yaml.SafeLoader("")  # of a text that names no type
 TAG: Final = "tag:yaml.org,2002:"
 STR: Final = f"{TAG}str"
 MERGE: Final = f"{TAG}merge"
+_ON_OFF: Final = frozenset({"on", "On", "ON", "off", "Off", "OFF"})
 _SCALARS: Final = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 _PLAIN_TAGS: Final = frozenset(f"{TAG}{name}" for name in (*_SCALARS, "map", "seq"))
 
@@ -52,6 +53,7 @@ class Document:
         data: JSON types only.
         marks: 1-based line and column of each value.
         keys: 1-based line and column of each key of a mapping.
+        texts: each value that is no text, as it is written: 1.10, 0123.
         findings: what could not be read, with places.
     """
 
@@ -59,6 +61,7 @@ class Document:
     data: Any = None
     marks: dict[Path, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     values: int = 0
 
@@ -119,6 +122,38 @@ def line_too_deep(text: str, most: int) -> int | None:
     return None
 
 
+class Plain(NamedTuple):
+    """An unquoted scalar: as it is written, and where, line and column from 0."""
+
+    text: str
+    line: int
+    column: int
+
+
+def plain_texts(text: str) -> dict[Path, Plain]:
+    """Each unquoted scalar of a YAML text that was decoded before.
+
+    Without on and off: quoted, these are no switch's values any more.
+    """
+    found: dict[Path, Plain] = {}
+
+    def take(node: Node | None, path: Path) -> None:
+        if len(path) > MAX_DEPTH or len(found) > MAX_VALUES:
+            return
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                take(value, (*path, str(key.value)))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                take(value, (*path, index))
+        elif isinstance(node, yaml.ScalarNode) and not node.style and node.value not in _ON_OFF:
+            mark = node.start_mark
+            found.setdefault(path, Plain(str(node.value), mark.line, mark.column))
+
+    take(yaml.compose(text, Loader=_LOADER), ())
+    return found
+
+
 def _mark(node: Node) -> tuple[int, int]:
     return (node.start_mark.line + 1, node.start_mark.column + 1)
 
@@ -169,6 +204,8 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> Any:  # noqa: A
             fix=value.fix or f'Quote it: "{text}".',
         )
         return None
+    if not isinstance(value, str):
+        document.texts[path] = text
     return value
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .client import eventually
+from fsm_stack.workloads.quota import Limited, refusals
+
+from .client import ApiError, eventually
 from .test_verify import BUNDLE, NAMESPACE, SERVICE, answers, expected, ref, verify
 
 if TYPE_CHECKING:
@@ -76,3 +78,57 @@ def test_a_deployment_whose_every_pod_is_refused_is_an_error(refusing: Api) -> N
     named = verify(refusing, "deploy/refused", "-n", "demo", "--check", "pod-ready")
     assert named.exit_code == 3
     assert "has no pod to look at: 0 of 2 pods exist" in named.output
+
+
+QUOTAS = [
+    ("ResourceQuota", {"hard": {"limits.cpu": "2"}}, {}),
+    ("ResourceQuota", {"hard": {"requests.cpu": "1", "requests.memory": "1Gi"}},
+     {"requests": {"cpu": "800m", "memory": "64Mi"}}),
+    ("LimitRange", {"limits": [{"type": "Container", "max": {"cpu": "500m"}}]},
+     {"limits": {"cpu": "2"}}),
+    ("LimitRange", {"limits": [{"type": "Container", "min": {"memory": "32Mi"}}]},
+     {"requests": {"memory": "16Mi"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "spec", "resources"), QUOTAS)
+def test_the_api_server_says_of_a_quota_what_is_foretold(
+    controlled_api: Api, kind: str, spec: Json, resources: Json
+) -> None:
+    """Beside it: a pod that is foretold to be admitted is."""
+    space = controlled_api.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "quota-"}}
+    )["metadata"]["name"]
+    account = ref("ServiceAccount", "default", space)
+    eventually("its account", lambda: controlled_api.exists(account) or None, seconds=60)
+    which = ref(kind, "team", space)
+    controlled_api.apply(which | {"spec": spec})
+    if kind == "ResourceQuota":
+        eventually(
+            "the quota is counted",
+            lambda: (controlled_api.get(which).get("status") or {}).get("used"),
+            seconds=60,
+        )
+    item = controlled_api.get(which)
+    given = {"ranges": [item] if kind == "LimitRange" else [],
+             "quotas": [item] if kind == "ResourceQuota" else []}  # fmt: skip
+
+    def foretold(amounts: Json) -> list[str]:
+        one = [Limited(name=name, resources=amounts) for name in ("app", "sidecar")]
+        return [words.partition(" (container ")[0] for _, _, words in refusals(one, **given)]
+
+    def made(amounts: Json) -> None:
+        containers = [{"name": name, "image": "web:1", "resources": amounts}
+                      for name in ("app", "sidecar")]  # fmt: skip
+        pod = ref("Pod", "next", space) | {"spec": {"containers": containers}}
+        controlled_api.create(pod, dry_run=True)
+
+    with pytest.raises(ApiError) as caught:
+        made(resources)
+    said = foretold(resources)
+    assert said
+    assert all(words in str(caught.value) for words in said)
+    enough = {"cpu": "100m", "memory": "64Mi"}
+    small = {"requests": enough, "limits": enough}
+    assert foretold(small) == []
+    made(small)

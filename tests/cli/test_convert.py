@@ -29,6 +29,8 @@ REPORT = """\
 fsm.outboundPortExclusionList -> traffic.outboundPortExclusionList
 fsm.preinstall.nodeSelector: no effect: the chart's hook jobs are no objects of a stack
 fsm.preinstall.nodeSelector: warning: no effect: the chart's hook jobs are no objects of a stack [helm-value-ignored]
+the stack file:7:32 traffic.outboundPortExclusionList: info: each of 6379, 7070 is excluded in every pod: traffic to \
+services and pods of the cluster on it bypasses the mesh too, and no profile's inclusions bring it back [excludes-mesh-port]
 """
 
 
@@ -84,7 +86,10 @@ def test_the_whole_is_data_for_programs(run: Run, tmp_path: Path) -> None:
         "target": "traffic.outboundPortExclusionList",
         "why": None,
     }
-    assert [one["id"] for one in data["findings"]] == ["helm-value-ignored"]
+    assert [one["id"] for one in data["findings"]] == [
+        "helm-value-ignored",
+        "excludes-mesh-port",
+    ]
 
 
 def test_a_stack_is_exported_in_the_documents_forms(run: Run, project: Path) -> None:
@@ -102,3 +107,41 @@ def test_a_stack_is_exported_in_the_documents_forms(run: Run, project: Path) -> 
     assert "enrolledNamespaces: warning: FSM's chart has no value for it" in values.stderr
     data = document(run("export", "dev", "--as", "values", "-o", "json", *there))
     assert data["data"] == {"fsm": {"outboundPortExclusionList": [6379]}}
+
+
+MANIFESTS = """\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: shop
+  labels:
+    openservicemesh.io/monitored-by: osm  # the mesh
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}   # as it is
+"""
+
+
+def test_manifests_of_another_mesh_are_printed_with_fsms_keys(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(MANIFESTS)
+    result = run("convert", "-f", str(file))
+    assert result.exit_code == 0
+    moved = 'flomesh.io/monitored-by: "fsm" # the mesh'
+    assert result.stdout == MANIFESTS.replace(
+        "openservicemesh.io/monitored-by: osm  # the mesh", moved
+    )
+    assert "it is label flomesh.io/monitored-by in FSM, 'fsm' [setting-renamed]" in result.stderr
+    named = run("convert", "-f", str(file), "--mesh-name", "blue")
+    assert 'flomesh.io/monitored-by: "blue"' in named.stdout
+    data = document(run("convert", "-f", str(file), "-o", "json"))
+    assert data["manifests"] == result.stdout
+    assert data["keys"][0]["target"] == "flomesh.io/monitored-by"
+    assert run("convert", "-f", str(file), str(file)).exit_code == 2
+
+
+def test_a_file_that_is_not_there_is_bad_input(run: Run) -> None:
+    result = run("convert", "nowhere.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "fsm-stack: error: nowhere.yaml: no such file\n"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .conftest import Run
 
 
-def test_clean_stacks_have_no_findings(run: Run) -> None:
+def test_clean_stacks_have_no_findings(run: Run, project: Path) -> None:
+    (project / "Pulumi.dev.yaml").write_text(DEV.replace("outboundPort", "inboundPort"))
     result = run("validate", "dev")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "dev: no findings\n", "")
 
@@ -20,7 +21,7 @@ def test_clean_stacks_have_no_findings(run: Run) -> None:
 def test_without_a_name_every_stack_is_checked(run: Run) -> None:
     for arguments in ((), ("--all",)):
         lines = run("validate", *arguments).stdout.splitlines()
-        assert lines[-2:] == ["dev: no findings", "staging: 1 error, 1 warning"]
+        assert lines[-2:] == ["dev: 1 info", "staging: 1 error, 1 warning, 1 info"]
 
 
 def test_scripts_that_are_not_vendored_are_told_here_already(run: Run, archive: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_stack_that_cannot_be_brought_up_is_no_stack_to_look_at_unless_it_says
         "dev: 1 info\n"
     )
     said = run("render", "dev").stdout
-    assert said.endswith("Next: git diff rendered/dev; commit it for the review\n")
+    assert said.endswith("Next: git add rendered/dev; commit it for the review\n")
 
 
 def test_every_problem_is_told_at_once_with_its_place(run: Run, project: Path) -> None:

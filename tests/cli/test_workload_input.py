@@ -75,7 +75,7 @@ def test_an_operators_object_is_looked_at_and_its_place_said(run: Callable[..., 
     )
     patched = run("annotate", "dev", "-f", "-", "--hold", stdin=ROLLOUT)
     assert 'hold-application-until-proxy-starts: "enabled"' in patched.stdout
-    assert patched.stderr.endswith("2 objects, 1 workload, 1 passed over\n")
+    assert patched.stderr.endswith("2 objects, 1 workload, 1 passed over, 1 annotated\n")
 
 
 def test_programs_read_what_was_passed_over(run: Callable[..., Result]) -> None:

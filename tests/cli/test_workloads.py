@@ -230,6 +230,150 @@ def test_annotate_writes_given_settings_too(run: Callable[..., Result]) -> None:
     }
 
 
+def test_a_profile_and_an_option_of_one_list_count_together(run: Callable[..., Result]) -> None:
+    """The option in the profile's place would take Redis back without a word."""
+    words = ("annotate", "dev", "redis", "--outbound-port", "7070", "--outbound-port", "6379")
+    assert run(*words).stdout == f'{PORTS}: "6379,7070"\n'
+
+
+OTHERS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, labels: {team: shop}}
+spec:
+  template:
+    metadata:
+      labels: {app: web}
+      annotations:
+        flomesh.io/outbound-port-exclusion-list: "7071"
+    spec: {containers: [{name: c}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: shop}
+spec: {template: {spec: {hostNetwork: true, containers: [{name: c}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, annotations: {flomesh.io/sidecar-injection: disabled}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: api}
+spec: {template: {metadata: {labels: {app: api, tier: db}}, spec: {containers: [{name: c}]}}}
+"""
+
+
+def test_annotate_replaces_another_value_only_when_asked(run: Callable[..., Result]) -> None:
+    """Whoever wrote 7071 meant it: a file of annotations that is half theirs is nobody's."""
+    words = ("annotate", "dev", "redis", "-f", "-")
+    refused = run(*words, stdin=OTHERS)
+    assert (refused.exit_code, refused.stdout, refused.stderr) == (
+        2,
+        "",
+        f"fsm-stack: error: <stdin>:9: Deployment/shop/web: annotation {PORTS} is '7071' already, "
+        "expected '6379' or none\n--overwrite replaces what is there\n",
+    )
+    assert '"6379"' in run(*words, "--overwrite", stdin=OTHERS).stdout
+    same = OTHERS.replace("7071", "6379")
+    assert run(*words, stdin=same).stdout.count('"6379"') == 2
+
+
+def test_annotate_leaves_what_gets_no_sidecar_alone_and_says_so(
+    run: Callable[..., Result],
+) -> None:
+    result = run("annotate", "dev", "redis", "-f", "-", "--overwrite", stdin=OTHERS)
+    assert result.stdout.count(PORTS) == 2
+    assert result.stderr == (
+        "note: left alone, DaemonSet shop/agent: hostNetwork: the pod shares the node's network "
+        "namespace\n"
+        "note: left alone, Pod shop/old: the pod declines it\n"
+        "note: namespace default is not in the input: assumed to be enrolled, although the stack "
+        "enrols shop only\n"
+        "4 objects, 4 workloads, 0 passed over, 2 annotated\n"
+    )
+    asked = run("annotate", "dev", "--inject", "-f", "-", "--overwrite", stdin=OTHERS)
+    assert "4 workloads, 0 passed over, 3 annotated" in asked.stderr
+    declined = run("annotate", "dev", "--no-inject", "-f", "-", stdin=OTHERS)
+    assert "0 passed over, 4 annotated" in declined.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("--only", "StatefulSet/api"), ["api"]),
+        (("--only", "statefulset/default/api", "--only", "deployment/web"), ["web", "api"]),
+        (("-l", "app=api"), ["api"]),
+        (("-l", "app in (api, web),!tier"), ["web"]),
+        (("-l", "team==shop,tier notin (db)"), ["web"]),
+        (("-l", "app,app!=web"), ["api"]),
+    ],
+)
+def test_annotate_writes_to_the_workloads_that_are_meant(
+    run: Callable[..., Result], words: tuple[str, ...], names: list[str]
+) -> None:
+    """Labels are the object's and its pods'."""
+    result = run("annotate", "dev", "redis", "-f", "-", "--overwrite", *words, stdin=OTHERS)
+    parts = [part for part in result.stdout.split("---\n") if '"6379"' in part]
+    assert [name for name in ("web", "api") for part in parts if f"name: {name}" in part] == names
+    assert f"{len(names)} annotated" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--only", "Deployment/no"), "--only Deployment/no: no such workload in the input"),
+        (("--only", "web"), "'web': expected KIND/NAME or KIND/NAMESPACE/NAME"),
+        (("-l", "app=no"), "--selector: no workload in the input has such labels"),
+        (
+            ("-l", "app=(x"),
+            "'app=(x': expected a label selector such as app=web,tier!=db, got 'app=(x'",
+        ),
+    ],
+)
+def test_annotate_refuses_a_choice_of_nothing(
+    run: Callable[..., Result], words: tuple[str, ...], message: str
+) -> None:
+    result = run("annotate", "dev", "redis", "-f", "-", *words, stdin=OTHERS)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"fsm-stack: error: {message}\n"
+
+
+def test_annotate_names_options_as_they_are_written(run: Callable[..., Result]) -> None:
+    words = (
+        "--outbound-port",
+        "0",
+        "--sidecar-image",
+        " ",
+        "--limit",
+        "cpu=a",
+        "--request",
+        "x=1",
+    )
+    lines = run("annotate", "dev", *words).stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "--outbound-port",
+        "--sidecar-image",
+        "--limit cpu",
+        "--request x",
+    ]
+
+
+def test_annotate_checks_ranges_as_lint_does(run: Callable[..., Result], web: Path) -> None:
+    """The cluster's own services would leave the mesh with the annotation."""
+    (web.parent / "Pulumi.own.yaml").write_text(
+        "config:\n  fsm-stack:cluster: {serviceRanges: [10.96.0.0/16]}\n"
+    )
+    result = run("annotate", "own", "--exclude-range", "10.0.0.0/8")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("--exclude-range: error: ")
+    assert "covers the cluster's service range 10.96.0.0/16" in result.stdout
+    part = run("annotate", "own", "--exclude-range", "10.96.1.0/24")
+    assert part.exit_code == 0
+    assert part.stderr.startswith("--exclude-range: warning: ")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -281,11 +425,12 @@ def test_an_input_without_workloads_is_said(
     verb, *options = words
     result = run(verb, "dev", "-f", "-", *options, stdin="kind: Service\napiVersion: v1\n")
     count = "0 findings" if verb == "lint" else "0 workloads"
+    end = ", 0 annotated" if verb == "annotate" else ""
     assert (result.exit_code, result.stderr) == (
         0,
         "note: passed over, no pod template: 1 Service\n"
         "note: no workload in the input\n"
-        f"1 object, {count}, 1 passed over\n",
+        f"1 object, {count}, 1 passed over{end}\n",
     )
 
 
@@ -355,12 +500,23 @@ def test_a_marker_line_with_a_comment_is_part_of_the_correction(
 
 
 def test_a_moved_value_is_text_for_kubernetes_too(run: Callable[..., Result]) -> None:
-    """Its YAML reads a bare no as a boolean, which is no annotation's value."""
-    text = WEB.replace(f'{PORTS}: "7070"', "flomesh.io/sidecar-injection: no")
-    assert (
-        '+        flomesh.io/sidecar-injection: "false"\n'
-        in run("lint", "dev", "-f", "-", stdin=text).stdout
-    )
+    """Its YAML reads a bare no as a boolean, and 0123 as 83: what was written is quoted."""
+    for key, bare in (
+        ("flomesh.io/sidecar-injection", "no"),
+        (PORTS, "0123"),
+        ("flomesh.io/sidecar-resource-limits-cpu", "1.50"),
+    ):
+        text = WEB.replace(f'{PORTS}: "7070"', f"{key}: {bare}")
+        found = run("lint", "dev", "-f", "-", stdin=text).stdout
+        assert f'+        {key}: "{bare}"\n' in found
+        assert (
+            f'expected text, got {bare} [annotation-not-text] Fix: Write {key}: "{bare}".' in found
+        )
+        mended = run("lint", "dev", "-f", "-", stdin=WEB.replace('"7070"', f'"{bare}"'))
+        assert "annotation-not-text" not in mended.stdout
+    switched = WEB.replace(f'{PORTS}: "7070"', "flomesh.io/sidecar-injection: on")
+    found = run("lint", "dev", "-f", "-", stdin=switched).stdout
+    assert '+        flomesh.io/sidecar-injection: "true"\n' in found
 
 
 def test_two_json_values_are_two_documents(run: Callable[..., Result]) -> None:
@@ -395,7 +551,9 @@ metadata:
   labels: {{flomesh.io/monitored-by: fsm}}
 """
     result = run("lint", "dev", "-f", "-", stdin=text)
-    found = [line.split(" ", 2) for line in result.stdout.splitlines()]
+    assert '+    flomesh.io/sidecar-injection: "yes"\n' in result.stdout
+    findings = result.stdout.partition("--- a/")[0]
+    found = [line.split(" ", 2) for line in findings.splitlines()]
     assert result.exit_code == 1
     assert [(place, line[line.rindex("[") :].split()[0]) for place, _, line in found] == [
         ("<stdin>:6:5", "[annotation-not-read]"),
@@ -415,7 +573,8 @@ def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> 
     )
     assert (result.exit_code, result.stderr) == (
         0,
-        f"note: namespace bank is not in the input: assumed to be enrolled\n{PASSED}",
+        "note: namespace bank is not in the input: assumed to be enrolled, although the stack "
+        f"enrols shop only\n{PASSED}",
     )
     anyway = WEB.replace("namespace: shop", "namespace: kube-system")
     assert run("inject", "dev", "-f", "-", stdin=anyway).stderr == PASSED

@@ -39,6 +39,23 @@ def test_every_document_of_a_file_is_read(tmp_path: Path) -> None:
         ("kind: A\nmetadata: {name: [a]}\n", ":6: expected text as metadata.name, got ['a']"),
         ("kind: A\nmetadata: {namespace: {a: b}}\n", ":6: expected text as metadata.namespace"),
         ("kind: [A]\nmetadata: {name: a}\n", ":5: expected text as kind, got ['A']"),
+        ("kind: A\nmetadata: {name: a}\nspec: 5\n", ":7: expected a mapping as spec, got 5"),
+        (
+            "kind: A\nmetadata: {labels: true}\n",
+            ":6: expected a mapping as metadata.labels, got True",
+        ),
+        (
+            "kind: A\nmetadata: {}\nspec: {traffic: {outboundPortExclusionList: 5}}\n",
+            ":7: expected a list of values as spec.traffic.outboundPortExclusionList, got 5",
+        ),
+        (
+            "kind: A\nmetadata: {}\nwebhooks: [5]\n",
+            ":7: expected a list of mappings as webhooks, got [5]",
+        ),
+        (
+            "kind: A\nmetadata: {}\nrules:\n- verbs: [1]\n",
+            ":8: expected a list of texts as rules[0].verbs, got [1]",
+        ),
         ("kind: A\nmetadata: {name: a}\nmetadata: {}\n", ":7: expected each key once"),
     ],
 )

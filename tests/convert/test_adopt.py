@@ -173,3 +173,18 @@ def test_helms_release_is_said_loudly_with_the_command() -> None:
 )  # fmt: skip
 def test_fields_are_compared_by_meaning(declared: Json, live: Json, paths: list[str]) -> None:
     assert [one.path for one in differences(declared, copy.deepcopy(live))] == paths
+
+
+def test_a_webhook_of_another_version_is_named() -> None:
+    """FSM's chart leaves it behind after an upgrade."""
+    old = {"kind": "MutatingWebhookConfiguration", "metadata": {"name": "fsm-webhook-old"},
+           "webhooks": [{"name": "fsm-inject.k8s.io"}]}  # fmt: skip
+    theirs = {"kind": "MutatingWebhookConfiguration", "metadata": {"name": "cert-manager"}}
+    ours = {"kind": "MutatingWebhookConfiguration", "metadata": {"name": "fsm-webhook-fsm"},
+            "webhooks": [{"name": "fsm-inject.k8s.io"}]}  # fmt: skip
+    (found,) = adopted(installed(), webhooks=[old, theirs, ours]).findings
+    assert (found.id, found.place.path) == (
+        "adopt-leftover",
+        "MutatingWebhookConfiguration/fsm-webhook-old",
+    )
+    assert found.fix.endswith("kubectl delete mutatingwebhookconfiguration fsm-webhook-old")

@@ -23,6 +23,7 @@ from fsm_stack.convert.chart.release import read_release
 from fsm_stack.convert.result import leaves, stack_text
 from fsm_stack.convert.sources import Options, Sources, converted
 from fsm_stack.errors import FsmStackError, InputError
+from fsm_stack.manifests.services import injector_webhook
 from fsm_stack.settings.stack_file import load_text
 from tests.settings.loading import TODAY
 from tests.settings.loading import settings as loaded
@@ -305,7 +306,7 @@ def test_the_mesh_config_counts_over_the_release_and_namespaces_are_enrolled() -
         (["fsm install -f a.yaml"], "the command reads a.yaml: give it as FILE, too"),
         (
             [json.dumps(release({}, chart="nginx"))],
-            "release fsm: expected the chart fsm, got nginx",
+            "nothing to convert: expected a MeshConfig, Helm values, a release of Helm's, or install commands",
         ),
     ],
 )
@@ -391,3 +392,20 @@ def test_any_file_is_read_or_refused(text: str) -> None:
         converted(sources, Options(today=TODAY))
     except FsmStackError:
         return
+
+
+def test_the_injectors_webhook_tells_the_meshs_name() -> None:
+    """Where nothing else does: a MeshConfig has none."""
+    stack = loaded({"mesh": {"name": "blue"}})
+    hook = json.loads(json.dumps(injector_webhook(stack)))
+    both = {"apiVersion": "v1", "kind": "List", "items": [live(), hook]}
+    assert of(json.dumps(both)).settings["mesh"] == {"name": "blue"}
+    assert of(json.dumps(both), mesh_name="red").settings["mesh"] == {"name": "red"}
+
+
+def test_other_releases_of_the_namespace_say_nothing() -> None:
+    items = [release({}, chart="nginx"), release({"fsm": {"meshName": "blue"}})]
+    whole = {"apiVersion": "v1", "kind": "List", "items": items}
+    result = of(json.dumps(whole))
+    assert result.settings["mesh"] == {"name": "blue"}
+    assert str(result.lines[-1]) == "release fsm of chart nginx: it says nothing about settings"

@@ -1,6 +1,6 @@
 """Uninstall by the page, word for word, with other vendors' objects in the cluster.
 
-The commands come out of docs/upgrade.md. `pulumi` is a stand-in that deletes and applies what the
+The commands come out of docs/uninstall.md. `pulumi` is a stand-in that deletes and applies what the
 engine would: the bundle backwards, or again. The mesh is brought up once more afterwards, so this
 may run at any place among the others.
 """
@@ -67,7 +67,7 @@ THEIR_OBJECTS: list[dict[str, Any]] = [
 
 def blocks() -> list[list[str]]:
     """The commands of each console block of the page's section."""
-    page = (ROOT / "docs/upgrade.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/uninstall.md").read_text(encoding="utf-8")
     section = page.partition("\n## Removing a stack\n")[2].partition("\n## ")[0]
     found = []
     for block in re.findall(r"```console\n(.*?)```", section, re.DOTALL):

@@ -55,18 +55,11 @@ DUMP = b"""\
 *nat
 :PREROUTING ACCEPT [0:0]
 :OUTPUT ACCEPT [12:720]
-:POSTROUTING ACCEPT [0:0]
 :FSM_PROXY_OUTBOUND - [0:0]
-:DOCKER - [0:0]
--A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 -A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND
--A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 -A FSM_PROXY_OUTBOUND -d 10.0.0.0/8 -p tcp -m multiport --dports 80,443:445 -j RETURN
--A FSM_PROXY_OUTBOUND -p tcp -m owner --uid-owner 1500 -m comment --comment "a b" -j RETURN
+-A FSM_PROXY_OUTBOUND -p tcp -m owner --uid-owner 1500 -j RETURN
 -A FSM_PROXY_OUTBOUND -p tcp -j REDIRECT --to-ports 15001
-COMMIT
-*filter
-:INPUT ACCEPT [0:0]
 COMMIT
 """
 LOG = b"""\
@@ -362,6 +355,88 @@ def test_vendored_assets(home: Path, data: st.DataObject) -> None:
         file.write_bytes(good)
 
 
+MESH_CONFIG = next(json.loads(line) for line in MESH if '"kind":"MeshConfig"' in line)
+VALUES_FILE = {
+    "fsm": {
+        "image": {"registry": "flomesh", "tag": "1.5.1"},
+        "meshName": "fsm",
+        "outboundPortExclusionList": [6379],
+        "outboundIPRangeExclusionList": ["10.0.0.0/8"],
+        "injector": {"replicaCount": 1, "resource": {"limits": {"cpu": "1"}}},
+    }
+}
+
+
+@fuzzed
+@given(
+    content=of_tree([MESH_CONFIG, VALUES_FILE], as_yaml)
+    | of_tree([MESH_CONFIG], as_json)
+    | of_bytes(as_yaml(VALUES_FILE), SCRIPT, DESCRIBED),
+    verb=st.sampled_from(["convert", "diff dev", "adopt dev --from"]),
+)
+def test_what_others_wrote(home: Path, content: bytes, verb: str) -> None:
+    """Values of charts, MeshConfigs, scripts: to be converted, adopted, compared."""
+    name, *rest = verb.split()
+    file = given_as(home, "x.yaml", content)
+    run(name, *rest, file, "-C", str(home))
+
+
+FLOWS = [
+    (ROOT / "docs/examples/vpc.log").read_bytes(),
+    b"time,source,destination,port,protocol,direction,bytes\n"
+    b"2026-11-16T00:00:00Z,10.128.0.10,10.128.0.11,6379,tcp,egress,100\n",
+    as_json(
+        {
+            "flow": {
+                "time": "2026-11-16T00:00:00Z",
+                "verdict": "FORWARDED",
+                "IP": {"source": "10.128.0.10", "destination": "10.128.0.11"},
+                "l4": {"TCP": {"source_port": 40000, "destination_port": 6379}},
+                "traffic_direction": "EGRESS",
+            }
+        }
+    ),
+]
+OBJECTS = json.loads((ROOT / "docs/examples/objects.json").read_bytes())
+
+
+@fuzzed
+@given(
+    log=of_bytes(*FLOWS) | st.sampled_from(FLOWS),
+    objects=of_tree([OBJECTS], as_json) | st.just(as_json(OBJECTS)),
+    verb=st.sampled_from(["replay", "evidence", "recommend"]),
+)
+def test_flow_logs(home: Path, log: bytes, objects: bytes, verb: str) -> None:
+    known = given_as(home, "objects.json", objects)
+    file = given_as(home, "flows.log", log)
+    run("flows", verb, "dev", "-C", str(home), "--flows", file, "--objects", known)
+
+
+POLICY = {
+    "contracts": [
+        {
+            "traffic": "tcp 5432 to 10.1.0.0/16",
+            "verdict": "always",
+            "reason": "the database is reached with mTLS",
+            "owner": "data-team",
+        }
+    ],
+    "environments": {"reference": "dev", "mayDiffer": []},
+}
+
+
+@fuzzed
+@given(content=of_tree([POLICY], as_yaml) | of_bytes(as_yaml(POLICY)))
+def test_what_the_project_agreed_on(home: Path, content: bytes) -> None:
+    file = home / "fsm-stack.yaml"
+    file.write_bytes(content)
+    try:
+        run("contracts", "-C", str(home), "dev")
+        run("diff", "dev", "dev", "-C", str(home))
+    finally:
+        file.unlink()
+
+
 @fuzzed
 @given(content=of_bytes(LOG, DESCRIBED, SCRIPT))
 def test_texts_to_explain(home: Path, content: bytes) -> None:
@@ -376,3 +451,46 @@ def test_dumps_of_a_live_pod(home: Path, content: bytes) -> None:
     rules = given_as(home, "rules.txt", content)
     run("verify", "dev", f"pod/{pod['name']}", "-n", "demo", "-C", str(home), "--from", mesh,
         "--rules", rules)  # fmt: skip
+
+
+def test_undamaged_input_is_taken(home: Path, rendered: Path) -> None:
+    """Else everything above would be refused for another reason."""
+    here = ("-C", str(home))
+    mesh = given_as(home, "mesh.jsonl", "\n".join(MESH).encode())
+    objects = given_as(home, "objects.json", as_json(OBJECTS))
+    taken = {0, 1}
+    refused = []
+    for number, (words, content) in enumerate(
+        [
+            (("lint", "dev", *here, "-f"), as_yaml(WORKLOAD)),
+            (("inject", "dev", *here, "-f"), as_json(WORKLOAD)),
+            (("annotate", "dev", "--outbound-port", "81", *here, "-f"), WEB),
+            (("read",), DUMP),
+            (("trace", "--to", "10.0.0.1:80", "--script"), DESCRIBED),
+            (("coverage", "--script"), DESCRIBED),
+            (("verify", "dev", *here, "--from"), as_json({"kind": "List", "items": _pods()})),
+            (("verify", "dev", *here, "--from"), _packed(ARCHIVED, "xz")),
+            (("verify", "--against", str(rendered), "--from"), Path(mesh).read_bytes()),
+            (("convert", *here), as_yaml(VALUES_FILE)),
+            (("convert", *here), as_yaml(MESH_CONFIG)),
+            (("diff", *here, "dev"), SCRIPT),
+            (("adopt", "dev", *here, "--from"), as_yaml(MESH_CONFIG)),
+            (("explain",), LOG),
+            *(
+                (("flows", "replay", "dev", *here, "--objects", objects, "--flows"), log)
+                for log in FLOWS
+            ),
+        ]
+    ):
+        file = given_as(home, f"seed{number}.yaml", content)
+        result = CliRunner().invoke(cli, [*words, file])
+        known = taken | ({3} if words[0] == "verify" else set())
+        if result.exit_code not in known:
+            refused.append((words, result.output[-300:]))
+    assert refused == []
+    assert (
+        run("validate", *here, "real", "--fail-on", "error", "--without-release-assets") in taken
+    )
+    given_as(home, "fsm-stack.yaml", as_yaml(POLICY))
+    assert run("contracts", *here, "dev") in taken
+    (home / "fsm-stack.yaml").unlink()

@@ -46,7 +46,7 @@ Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 MESH = ROOT / "docs" / "examples" / "mesh.jsonl"
-SECRET = "hunter2S3cr3tQx"  # noqa: S105  # it is nobody's
+SECRET = "hunter2S3cr3tQx"  # noqa: S105  # it must appear nowhere  # noqa: S105  # it is nobody's
 ENCODED = base64.b64encode(SECRET.encode()).decode()
 URL = f"https://me:{SECRET}@h.example.com/x"
 BARE = f"me:{SECRET}@h.example.com"
@@ -126,6 +126,15 @@ def test_secrets_of_the_engine_are_not_quoted() -> None:
         loaded = from_engine({name: SECRET}, today=TODAY, secret_keys={name})
         assert loaded.findings
         assert not any(tells(json.dumps(item.as_json())) for item in loaded.findings)
+
+
+def said_of(decode: Callable[[str], Any], text: str) -> str:
+    """What an error of decoding says; nothing where there is none."""
+    try:
+        decode(text)
+    except Exception as error:  # noqa: BLE001  # its text is what is asked
+        return str(error)
+    return ""
 
 
 # Text that is damaged: the parser's words must not quote what it stumbled over.

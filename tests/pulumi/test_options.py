@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.pulumi.kinds import OWNER
+from fsm_stack.pulumi.kinds import OWNER, PATCH_FORCE, require_adoptable
 from fsm_stack.redirection.scopes import redirection
 
 from .samples import ASSET, CRD, INJECTOR_WEBHOOK, settings, up
@@ -158,3 +159,25 @@ def test_the_mesh_config_alone_may_be_forced() -> None:
         if "pulumi.com/patchForce" in one.inputs.get("metadata", {}).get("annotations", {})
     }
     assert forced == {"fsm-meshconfig-fsm-mesh-config": "true"}
+
+
+def test_only_the_objects_that_are_adopted_are_forced() -> None:
+    """The installer's fields are taken object by object; a person's stay in the way elsewhere."""
+    injector = "Deployment/fsm-system/fsm-injector"
+    recorder = up(settings(deployment={"adopt": [injector]}))
+    forced = [
+        one.name
+        for one in recorder.registrations
+        if PATCH_FORCE in one.inputs.get("metadata", {}).get("annotations", {})
+    ]
+    assert forced == [CRD, "fsm-deployment-fsm-injector"]  # the CRD is kept from life to life
+
+
+def test_an_object_that_the_stack_does_not_have_is_not_adopted() -> None:
+    stack = settings(deployment={"adopt": ["Deployment/fsm-system/fsm-gateway"]})
+    with pytest.raises(InputError) as caught:
+        require_adoptable(bundle(stack, redirection(stack), asset=ASSET), stack.deployment)
+    assert str(caught.value) == (
+        "deployment.adopt[0]: expected an object of this stack, got "
+        "Deployment/fsm-system/fsm-gateway; fsm-stack adopt lists them"
+    )

@@ -54,7 +54,7 @@ def test_a_value_that_the_file_does_not_set_has_no_place() -> None:
             "policy-off",
         ),
         ({"traffic": {"enableEgress": True}}, "traffic.enableEgress", "egress-opens"),
-        ({"enrolledNamespaces": []}, "enrolledNamespaces.shop", "namespace-leaves"),
+        ({"enrolledNamespaces": []}, "enrolledNamespaces[shop]", "namespace-leaves"),
     ],
 )
 def test_settings_that_open_the_mesh_are_a_risk_of_their_own(

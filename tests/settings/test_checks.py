@@ -6,7 +6,7 @@ import pytest
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.settings.models.stack import Deployment
-from fsm_stack.settings.stack_file import load_mapping
+from fsm_stack.settings.stack_file import load_mapping, load_text
 
 from .loading import TODAY, found
 
@@ -480,3 +480,158 @@ def test_a_kubernetes_version_has_one_form(version: str) -> None:
     assert message == (
         f"expected a Kubernetes version such as \"1.34\", in quotes, got '{version}'"
     )
+
+
+def told(data: dict[str, Any], rule_id: str) -> list[tuple[str, str, str, str]]:
+    """Severity, path, message and fix of one id's findings."""
+    loaded = load_mapping(data, name="", today=TODAY)
+    return [
+        (item.severity.value, item.place.path, item.message, item.fix)
+        for item in loaded.findings
+        if item.id == rule_id
+    ]
+
+
+def test_a_port_excluded_in_every_pod_takes_in_cluster_traffic_along() -> None:
+    """H31: a rule of ports asks no address, and stands before the inclusions."""
+    lost = (
+        "traffic to services in 10.96.0.0/16 and pods in 10.244.0.0/16 on it bypasses the mesh "
+        "too, and no profile's inclusions bring it back"
+    )
+    data = traffic(outboundPortExclusionList=[443, 6379, 9092])
+    assert told(data, "excludes-mesh-port") == [
+        (
+            "info",
+            "traffic.outboundPortExclusionList",
+            f"each of 6379, 9092 is excluded in every pod: {lost}",
+            "",
+        ),
+        (
+            "warning",
+            "traffic.outboundPortExclusionList[0]",
+            f"port 443, usual among services, is excluded in every pod: {lost}",
+            "",
+        ),
+    ]
+    data["traffic"]["interceptionMode"] = "NodeLevel"
+    assert told(data, "excludes-mesh-port") == []
+    data = traffic(inboundPortExclusionList=[443])
+    data["annotationProfiles"] = {"p": {"outboundPortExclusionList": [443]}}
+    assert told(data, "excludes-mesh-port") == []
+
+
+def test_without_the_clusters_ranges_it_is_told_all_the_same() -> None:
+    data = {"traffic": {"outboundPortExclusionList": [6379]}}
+    ((_, _, message, _),) = told(data, "excludes-mesh-port")
+    assert message == (
+        "port 6379 is excluded in every pod: traffic to services and pods of the cluster on it "
+        "bypasses the mesh too, and no profile's inclusions bring it back"
+    )
+
+
+def test_more_ports_than_fit_are_told_what_else_does_the_same() -> None:
+    """H1: a range or an inclusion is one rule, however many ports it stands for."""
+    data = traffic(outboundPortExclusionList=[*PORTS, 16], inboundPortExclusionList=[*PORTS, 16])
+    assert {(path, fix) for _, path, _, fix in told(data, "too-many-ports")} == {
+        (
+            "traffic.outboundPortExclusionList",
+            "Exclude the servers' addresses with outboundIPRangeExclusionList, let only the "
+            "cluster's ranges (10.244.0.0/16, 10.96.0.0/16) be redirected with "
+            "outboundIPRangeInclusionList, or move ports to the annotationProfiles of the pods "
+            "that need them.",
+        ),
+        (
+            "traffic.inboundPortExclusionList",
+            "Inbound there is nothing wider than single ports: move ports to the "
+            "annotationProfiles of the pods that need them.",
+        ),
+    }
+    included = traffic(outboundIPRangeInclusionList=["10.244.0.0/16", "10.96.0.0/16"])
+    assert found(included) == []
+
+
+@pytest.mark.parametrize("text", ["9100-9102", "9100:9102", " 9100 - 9102"])
+def test_a_range_of_ports_is_told_as_single_ports(text: str) -> None:
+    data = traffic(inboundPortExclusionList=[text])
+    ((_, _, _, fix),) = told(data, "invalid-port")
+    assert fix == "A list holds single ports: write 9100, 9101, 9102."
+    assert found(traffic(inboundPortExclusionList=[9100, 9101, 9102])) == []
+
+
+def test_a_range_with_more_ports_than_fit_is_told_what_comes_nearest() -> None:
+    ((_, _, _, fix),) = told(traffic(outboundPortExclusionList=["9000-9100"]), "invalid-port")
+    assert fix == (
+        "A list holds single ports, 15 at most: exclude the servers' addresses with "
+        "outboundIPRangeExclusionList; inbound there are only single ports."
+    )
+    for no_range in ("9100-9000", "1-70000", "a-b", "1-2-3"):
+        ((_, _, _, fix),) = told(traffic(outboundPortExclusionList=[no_range]), "invalid-port")
+        assert fix == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        ("mesh.name is prod-eu", {"mesh": {"name": "prod-eu"}}),
+        ("clusterSet.name is production", {"clusterSet": {"name": "production"}}),
+    ],
+)
+def test_a_stack_of_production_names_its_cluster(key: str, settings: dict[str, Any]) -> None:
+    """Else the current context decides what pulumi up changes."""
+    message = f"expected cluster.uid or cluster.context, because {key}; got neither"
+    assert found(settings) == [("cluster-unnamed", "cluster", message)]
+    for named in ({"context": "eu"}, {"uid": "01234567-89ab-cdef-0123-456789abcdef"}):
+        assert found(settings | {"cluster": named}) == []
+    looked = {"lookOnly": True}
+    assert [one[0] for one in found(settings | {"deployment": looked})] == ["look-only"]
+
+
+def test_a_stacks_own_name_tells_production_too() -> None:
+    text = "config:\n  fsm-stack:mesh: {trustDomain: a.example}\n"
+    ids = {
+        name: [item.id for item in load_text(text, file=name, today=TODAY).findings]
+        for name in ("Pulumi.prod.yaml", "envs/Pulumi.live-2.yaml", "Pulumi.products.yaml", "f")
+    }
+    assert ids == {
+        "Pulumi.prod.yaml": ["cluster-unnamed"],
+        "envs/Pulumi.live-2.yaml": ["cluster-unnamed"],
+        "Pulumi.products.yaml": [],
+        "f": [],
+    }
+
+
+def test_a_policy_makes_an_incomplete_bypass_an_error() -> None:
+    """A stack can ask that nobody leaves the mesh without a reason, an owner and an end."""
+    full = {"value": 6379, "reason": "TLS of its own", "owner": "data", "until": "2027-01-01"}
+    data: dict[str, Any] = {
+        "bypassPolicy": {"requireReason": True, "requireOwner": True, "requireUntil": True},
+        "traffic": {
+            "outboundPortExclusionList": [full, {"value": 9092, "owner": "data"}],
+            "networkInterfaceExclusionList": ["net1"],
+        },
+        "annotationProfiles": {"p": {"outboundIPRangeExclusionList": ["1.1.1.1/32"]}},
+    }
+    assert told(data, "bypass-incomplete") == [
+        (
+            "error",
+            "annotationProfiles.p.outboundIPRangeExclusionList[0]",
+            "1.1.1.1/32: expected reason, owner, until, got none of them",
+            "Write {value: 1.1.1.1/32, reason: …, owner: …, until: …}, beside what is there.",
+        ),
+        (
+            "error",
+            "traffic.networkInterfaceExclusionList[0]",
+            "net1: expected reason, owner, until, got none of them",
+            "Write {value: net1, reason: …, owner: …, until: …}, beside what is there.",
+        ),
+        (
+            "error",
+            "traffic.outboundPortExclusionList[1]",
+            "9092: expected reason, owner, until, got owner",
+            "Write {value: 9092, reason: …, until: …}, beside what is there.",
+        ),
+    ]
+    data["bypassPolicy"] = {"requireOwner": True}
+    data["traffic"]["networkInterfaceExclusionList"] = [{"value": "net1", "owner": "net"}]
+    data["annotationProfiles"] = {}
+    assert told(data, "bypass-incomplete") == []

@@ -125,3 +125,51 @@ def test_a_firewall_is_not_mended_by_a_restart_of_the_injector() -> None:
         "control plane to the nodes, or a NetworkPolicy, then: kubectl rollout restart "
         "deployment/web -n shop"
     )
+
+
+PULL = 'Failed to pull image "flomesh/pipy:9": rpc error: code = Unknown desc = '
+RESOLVE = f'{PULL}failed to resolve reference "docker.io/flomesh/pipy:9": '
+PULLS = [
+    (f"{RESOLVE}docker.io/flomesh/pipy:9: not found", "image flomesh/pipy:9 is not in its registry",
+     "Correct the image"),
+    (f"{PULL}Error response from daemon: manifest for flomesh/pipy:9 not found: manifest unknown",
+     "image flomesh/pipy:9 is not in its registry", "Correct the image"),
+    (f"{RESOLVE}unexpected status code 401 Unauthorized",
+     "the registry refuses image flomesh/pipy:9: it asks for credentials, or has no such image",
+     "Give the pods the registry's credentials"),
+    (f"{PULL}toomanyrequests: You have reached your pull rate limit",
+     "the registry of image flomesh/pipy:9 refuses more pulls: its rate limit", "Give the pods"),
+    (f"{PULL}no match for platform in manifest: not found",
+     "image flomesh/pipy:9 is not there for the node's processor", "Name an image for the node"),
+    (f"{RESOLVE}tls: failed to verify certificate: x509: certificate signed by unknown authority",
+     "the node does not trust the registry of image flomesh/pipy:9", "Give the nodes' container"),
+    (f"{RESOLVE}dial tcp: lookup registry.example on 10.0.0.10:53: no such host",
+     "the node cannot resolve the registry of image flomesh/pipy:9", "Correct the image"),
+    (f"{RESOLVE}dial tcp 192.0.2.1:443: i/o timeout",
+     "the node does not reach the registry of image flomesh/pipy:9", "Let the nodes connect"),
+    ('Back-off pulling image "flomesh/pipy:9"', "image flomesh/pipy:9 cannot be pulled",
+     "Correct the image"),
+    ('Container image "flomesh/pipy:9" is not present with pull policy of Never',
+     "image flomesh/pipy:9 is not on the node, and may not be pulled", "Put the image onto"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "means", "fix"), PULLS)
+def test_an_image_that_cannot_be_had_has_its_cause(line: str, means: str, fix: str) -> None:
+    (known,) = causes(line)
+    assert (known.means, known.line) == (means, line)
+    assert known.fix.startswith(fix)
+
+
+def test_a_sidecar_whose_image_cannot_be_pulled_is_told_by_the_kubelets_words() -> None:
+    mesh = world()
+    waiting = {"reason": "ErrImagePull", "message": PULLS[0][0]}
+    sidecar = mesh.the("Pod")["status"]["containerStatuses"][1]
+    sidecar |= {"ready": False, "state": {"waiting": waiting}}
+    (item,) = mesh.outcome("pod-ready").findings
+    assert item.message == (
+        "the sidecar is not ready: waiting, ErrImagePull: image flomesh/pipy:9 is not in its "
+        "registry"
+    )
+    assert item.value == PULLS[0][0]
+    assert item.fix.startswith("Correct the image")

@@ -594,3 +594,19 @@ def test_a_part_that_was_not_read_is_never_a_pass() -> None:
     assert outcome.why == "not read: services is forbidden"
     assert not outcome.complete
     assert check("cluster-webhook-service").needs == (Part.MUTATING, Part.SERVICES, Part.ENDPOINTS)
+
+
+def test_what_an_older_version_of_the_mesh_config_may_not_have_is_no_difference() -> None:
+    mesh = world()
+    item = mesh.the("MeshConfig")
+    item["apiVersion"] = "config.flomesh.io/v1alpha1"
+    del item["spec"]["sidecar"]["logLevel"]
+    item["spec"]["sidecar"]["sidecarTimeout"] = 61
+    older, other = sorted(
+        mesh.outcome("cluster-mesh-config-drift").findings, key=lambda one: one.severity.rank
+    )
+    assert (older.severity, older.value) == ("info", "spec.sidecar.logLevel")
+    assert other.message.startswith("spec.sidecar.sidecarTimeout differs from what is declared")
+    item["apiVersion"] = "config.flomesh.io/v1alpha3"
+    assert len(mesh.messages("cluster-mesh-config-drift")) == 2
+    assert all("differs" in one for one in mesh.messages("cluster-mesh-config-drift"))

@@ -19,7 +19,7 @@ PORTS = "outboundPortExclusionList"
 KEY = "flomesh.io/outbound-port-exclusion-list"
 EDIT = "kubectl edit meshconfig fsm-mesh-config -n fsm-system"
 UP = "Run `pulumi up --refresh` for the stack"
-SIXTEEN = list(range(9000, 9016))
+SIXTEEN = list(range(21000, 21016))
 
 
 def patched(name: str, value: Any, *, spec: str = "traffic") -> World:

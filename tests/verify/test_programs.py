@@ -182,8 +182,7 @@ def test_a_service_without_endpoints_is_a_consequence_of_the_injector() -> None:
         (
             "something new",
             "the API server refuses its pods",
-            "Read what refuses them: kubectl get events -n fsm-system --field-selector "
-            "reason=FailedCreate",
+            f"Mend what the API server names, then: {RESTART}",
         ),
     ],
 )

@@ -103,6 +103,26 @@ def test_a_rule_that_the_kernel_lost_is_missing() -> None:
     assert answer.why == "the script has the rule, the kernel does not"
 
 
+@pytest.mark.parametrize("where", ["script", "kernel"])
+def test_a_rule_that_is_not_decided_here_leaves_the_cause_unknown(where: str) -> None:
+    mesh = world()
+    args = mesh.the("Pod")["spec"]["initContainers"][0]["args"]
+    hook = "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND"
+    text = args[1].replace(
+        hook, f"-A OUTPUT -p tcp -m mark --mark 1 -j REDIRECT --to-port 15001\n{hook}"
+    )
+    if where == "kernel":
+        mesh.live_rules = read(text)
+    else:
+        args[1] = text
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "unknown"
+    assert answer.why == (
+        f"the {where} has rules of which it is not known here what they do with it: OUTPUT rule 1, "
+        "-p tcp -m mark --mark 1 -j REDIRECT --to-port 15001"
+    )
+
+
 @pytest.mark.requirement("C35")
 def test_a_pod_without_the_init_container_has_no_rule() -> None:
     mesh = world()
@@ -357,3 +377,71 @@ def test_a_connection_that_is_meant_to_be_redirected_can_be_asserted() -> None:
     )
     mesh.live_rules = read("*nat\nCOMMIT\n")
     assert explain(mesh.context(), "10.0.0.8:5432", redirected=True).cause == "rule-missing"
+
+
+PORTS = "flomesh.io/outbound-port-exclusion-list"
+MOVE = "Move it to spec.template.metadata.annotations of Deployment web"
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "key", "why", "fix"),
+    [
+        ("Deployment", "annotations", PORTS,
+         f"annotation {PORTS} stands on Deployment web, not in its pod template: FSM's injector "
+         "reads it among the annotations of pods only", f"{MOVE}."),
+        ("Pod", "labels", PORTS,
+         f"label {PORTS} of the pod: FSM's injector reads it among the annotations of pods only",
+         f"{MOVE}."),
+        ("Namespace", "annotations", PORTS,
+         f"annotation {PORTS} stands on namespace shop: FSM's injector reads it among the "
+         "annotations of pods only", f"{MOVE}."),
+        ("Pod", "annotations", PORTS.replace("flomesh", "openservicemesh"),
+         f"annotation {PORTS.replace('flomesh', 'openservicemesh')} of the pod: FSM reads {PORTS}",
+         f"{MOVE}, as {PORTS}."),
+    ],
+)  # fmt: skip
+def test_an_entry_where_nobody_reads_it_is_the_cause(
+    kind: str, part: str, key: str, why: str, fix: str
+) -> None:
+    mesh = world()
+    mesh.the(kind, "" if kind == "Pod" else {"Deployment": "web", "Namespace": "shop"}[kind])[
+        "metadata"
+    ].setdefault(part, {})[key] = "5432"
+    answer = explain(mesh.context(), "10.0.0.8:5432")
+    assert (answer.cause, answer.why, answer.fix) == ("entry-misplaced", why, fix)
+    assert explain(mesh.context(), "10.0.0.8:5433").cause == "config-absent"
+
+
+def test_a_list_in_another_section_is_the_cause() -> None:
+    mesh = world()
+    spec = mesh.the("MeshConfig")["spec"]
+    spec["observability"]["outboundPortExclusionList"] = [5432]
+    answer = explain(mesh.context(), "10.0.0.8:5432")
+    assert answer.cause == "entry-misplaced"
+    assert answer.fix == (
+        "Move it to spec.traffic.outboundPortExclusionList: kubectl edit meshconfig "
+        "fsm-mesh-config -n fsm-system"
+    )
+
+
+def test_an_owner_of_several_pods_has_them_named() -> None:
+    context = world().context()
+    two = replace(context, pods=(*context.pods, replace(context.pods[0], name="web-2")))
+    with pytest.raises(InputError) as caught:
+        explain(two, REDIS)
+    assert str(caught.value) == (
+        "--why: expected one pod, got 2: name it as one of pod/web-7f9c5d-x2x, pod/web-2"
+    )
+
+
+def test_the_stale_check_says_the_same_of_a_pod_that_is_younger() -> None:
+    mesh = world()
+    made_before(mesh)
+    mesh.the("MeshConfig")["metadata"]["managedFields"] = CHANGED
+    (item,) = mesh.outcome("pod-stale").findings
+    assert item.message == (
+        "it was made after the settings last changed, 2026-06-30T09:00:00Z, and fsm-injector did "
+        "not merge them: it lacks 6379"
+    )
+    mesh.the("Pod")["metadata"]["creationTimestamp"] = "2026-06-29T00:00:00Z"
+    assert mesh.messages("pod-stale") == ["its rules are older than the settings: it lacks 6379"]

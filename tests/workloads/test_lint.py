@@ -396,3 +396,35 @@ def test_every_rule_of_the_topic_has_a_test() -> None:
     assert {
         rule.id for rule in workload.RULES if rule not in workload.AROUND
     } - tested == elsewhere
+
+
+def fixes(given: dict[str, Any], rule_id: str) -> list[str]:
+    return [
+        item.fix
+        for item in preview(given, mesh=mesh(), proxy_id=ID).findings
+        if item.id == rule_id
+    ]
+
+
+def test_a_range_of_ports_is_written_as_the_single_ports_that_it_stands_for() -> None:
+    key = "flomesh.io/inbound-port-exclusion-list"
+    assert fixes(pod({key: "80, 9100:9102,9101-9103"}), "invalid-port") == [
+        f'A list holds single ports: write {key}: "80,9100,9101,9102,9103".'
+    ]
+    assert fixes(pod({key: "80,9100,9101,9102,9103"}), "invalid-port") == []
+
+
+def test_more_ports_than_fit_name_what_does_the_same() -> None:
+    """Outbound a range of addresses does; inbound there is none."""
+    exclude = f"Exclude the servers' addresses with {EXCLUDED}, or let only the cluster's ranges"
+    (fix,) = fixes(pod({PORTS: "1-2999,3001-65535"}), "invalid-port")
+    assert fix.startswith(f"A list holds single ports, 15 at most with the mesh's. {exclude}")
+    (fix,) = fixes(pod({PORTS: ",".join(map(str, range(100, 116)))}), "too-many-ports")
+    assert fix.startswith(exclude)
+    assert fix.endswith(f"be redirected with {INCLUDED}.")
+    key = "flomesh.io/inbound-port-exclusion-list"
+    (fix,) = fixes(pod({key: "1-2999"}), "invalid-port")
+    assert fix.endswith(
+        "Inbound there is nothing wider than single ports: move the mesh's to the pods that need "
+        "them, or let the application listen on fewer."
+    )

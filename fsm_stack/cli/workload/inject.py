@@ -49,6 +49,7 @@ def inject(
     stack: str,
     *,
     files: tuple[Path, ...],
+    recursive: bool,
     diff: bool,
     explain: bool,
     namespace: str,
@@ -64,8 +65,9 @@ def inject(
     known of each workload. What is no workload is counted and named on standard error. Exit code
     1: a pod would be refused; 2: nothing could be looked at.
     """
-    from fsm_stack.project.workload_files import context_of
+    from fsm_stack.project.workload_files import context_of, files_of
 
+    files = files_of(files, recursive=recursive)
     if diff and (explain or wants_json()):
         raise click.UsageError("--diff: expected neither --explain nor --output json with it")
     report = explain or wants_json()
@@ -92,7 +94,7 @@ def inject(
         for text in show(outcome, context)
     )
     if not explain:
-        note_assumed(tally.namespaces - context.namespaces.keys())
+        note_assumed(tally.namespaces - context.namespaces.keys(), context)
     _end(summary, failed=tally.refused > 0)
 
 

@@ -36,7 +36,10 @@ def stack_argument(function: _Function) -> _Function:
 
 
 def file_option(function: _Function) -> _Function:
-    """``-f`` and ``--filename``, as kubectl has it; several are read one after the other."""
+    """``-f``, ``--filename`` and ``-R`` as kubectl has them; files are read one after another."""
+    recursive = click.option(
+        "-R", "--recursive", is_flag=True, help="Also look into the directories of DIR."
+    )
     return click.option(
         "-f",
         "--filename",
@@ -44,9 +47,9 @@ def file_option(function: _Function) -> _Function:
         multiple=True,
         required=True,
         type=click.Path(path_type=Path),
-        metavar="FILE",
+        metavar="FILE|DIR",
         help="Manifests, YAML or JSON; - for standard input. May be given several times.",
-    )(function)
+    )(recursive(function))
 
 
 def namespace_options(function: _Function) -> _Function:
@@ -113,13 +116,12 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
                 yield outcome
 
 
-def note_assumed(namespaces: Iterable[str]) -> None:
+def note_assumed(namespaces: Iterable[str], context: Context) -> None:
     """Say which namespaces the decisions rest on, although nobody has shown them."""
     for name in sorted(namespaces):
         shown = harmless(name)
-        click.echo(
-            f"note: namespace {shown} is not in the input: assumed to be enrolled", err=True
-        )
+        assumed = f"note: namespace {shown} is not in the input: assumed to be enrolled"
+        click.echo(assumed + harmless(context.doubt(name)), err=True)
 
 
 @contextmanager
@@ -217,11 +219,12 @@ class Summary:
             return ""
         return "nothing could be looked at"
 
-    def tell(self, findings: int | None = None) -> None:
+    def tell(self, findings: int | None = None, *, more: str = "") -> None:
         """Say on standard error what was passed over, and the counts.
 
         Args:
             findings: how many; None: they are not what the verb is for.
+            more: another count of the verb's.
         """
         for line in (*self._places(), *self._others(limit=_SHOWN_MAX)):
             click.echo(f"note: {line}", err=True)
@@ -232,7 +235,7 @@ class Summary:
             counts.append(_many(self.workloads, "workload"))
         else:
             counts.append(_many(findings, "finding"))
-        counts.append(f"{len(self.passed)} passed over")
+        counts += [f"{len(self.passed)} passed over", *([more] if more else [])]
         click.echo(", ".join(counts), err=True)
 
     def _places(self) -> Iterator[str]:

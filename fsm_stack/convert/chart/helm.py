@@ -28,6 +28,8 @@ from fsm_stack.convert.chart.control_plane import How, Value
 
 DEFAULT_VERSION: Final[str] = StackSettings.model_fields["fsm_version"].default
 _NAMESPACE: Final = "fsm-system"
+# Sections that the chart writes into its preset as they are. Source: preset-mesh-config.yaml.
+_WRITTEN_WHOLE: Final = frozenset({"fsm.localDNSProxy", "fsm.pluginChains", "fsm.xnetDNSProxy"})
 _EMPTY_IS_ABSENT: Final = ("tag", "optional", "where_on_optional")
 _CPU_AND_MEMORY: Final = ("cpu", "memory")
 _SERVICE_LB_IMAGE: Final = "flomesh/mirrored-klipper-lb:v0.4.7"
@@ -100,10 +102,12 @@ class _Conversion:
             if path in self._defaults:
                 self._read_one(path, value)
             elif any(known.startswith(f"{path}.") for known in self._defaults):
-                if value is None:
-                    self._removed(path, "section")
-                else:
+                if value is not None:
                     self.read(value, path)
+                elif path in _WRITTEN_WHOLE:
+                    self._removed(path, "section")
+                else:  # Helm renders it only where nothing of the section is asked for
+                    self._draft.drop(path, "null: nothing of the section is used")
             else:
                 self._unknown(path, value)
 

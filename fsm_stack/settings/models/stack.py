@@ -153,6 +153,14 @@ class Deployment(Model):
         return not (self.skip_await or self.look_only)
 
 
+class BypassPolicy(Model):
+    """What every entry of a redirection list has to say, the mesh's and the profiles'."""
+
+    require_reason: bool = setting(False, "An entry without a reason is an error.")
+    require_owner: bool = setting(False, "An entry without an owner is an error.")
+    require_until: bool = setting(False, "An entry without an end is an error.")
+
+
 class StackSettings(MeshSettings):
     """All settings of one environment. Each field is one key ``fsm-stack:<name>`` of its file."""
 
@@ -174,6 +182,9 @@ class StackSettings(MeshSettings):
     )
     annotation_profiles: dict[ProfileName, AnnotationProfile] = setting(
         {}, "Named sets of pod-scoped redirection settings."
+    )
+    bypass_policy: BypassPolicy = section(
+        BypassPolicy, "What every entry of a redirection list has to say."
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
     deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
+from fsm_stack.lists import EXCLUDED_RANGES
 from fsm_stack.settings.models.base import IPV4, Model, refusal, setting
 from fsm_stack.settings.problems import shown
-from fsm_stack.well_known import INTERFACE_NAME_MAX, PORT_MAX, PORT_MIN
+from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX, PORT_MIN
 
 CIDR_PATTERN: Final = rf"^{IPV4}/(3[0-2]|[12]?[0-9])$"
 _CIDR: Final = re.compile(rf"{IPV4}(?P<prefix>/(3[0-2]|[12]?[0-9]))?")
@@ -41,6 +42,27 @@ def check_ascii(text: str) -> None:
             )
 
 
+_PORT_RANGE: Final = re.compile(r"([0-9]{1,5})\s*[-:]\s*([0-9]{1,5})")
+SINGLE_PORTS: Final = "A list holds single ports"
+
+
+def ports_of_range(text: str) -> range:
+    """The ports of ``9000-9100`` or ``9000:9100``; none where the text is no such range."""
+    match = _PORT_RANGE.fullmatch(text.strip())
+    first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+    return range(first, last + 1) if PORT_MIN <= first <= last <= PORT_MAX else range(0)
+
+
+def _of_range(ports: range) -> str:
+    """What comes nearest to a range of ports, which no list takes."""
+    if len(ports) <= MULTIPORT_MAX:
+        return f"{SINGLE_PORTS}: write {', '.join(map(str, ports))}."
+    return (
+        f"{SINGLE_PORTS}, {MULTIPORT_MAX} at most: exclude the servers' addresses with "
+        f"{EXCLUDED_RANGES.key}; inbound there are only single ports."
+    )
+
+
 def parse_port(value: object) -> int:
     """A port: a whole number, not a string of digits.
 
@@ -54,6 +76,8 @@ def parse_port(value: object) -> int:
         fix = ""
         if value.strip().isdigit():
             fix = f"Write {int(value)} without quotes."
+        elif ports := ports_of_range(value):
+            fix = _of_range(ports)
         elif "," in value:
             fix = "Write one list item for each port."
         raise refusal("invalid-port", f"expected a whole number, got the text {shown(value)}", fix)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.verify.checks import (
     admission,
+    around,
     control_plane,
     declared,
     init,
@@ -15,6 +16,7 @@ from fsm_stack.verify.checks import (
     next_pods,
     owners,
     pods,
+    quotas,
     rules,
     webhooks,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
+    *around.CHECKS,
     *next_pods.START_CHECKS,
     *mesh.CHECKS,
     *next_pods.CONTENT_CHECKS,
@@ -32,6 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *webhooks.CHECKS,
     *admission.CHECKS,
     *namespaces.CHECKS,
+    *quotas.CHECKS,
     *pods.CHECKS,
     *pods.IMAGE_CHECKS,
     *init.CHECKS,

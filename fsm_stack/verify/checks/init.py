@@ -17,6 +17,7 @@ from fsm_stack.verify.checks.each import (
     require_sidecar,
 )
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.restarting.mend import restart_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _blocked(pod: Pod, init: Container) -> Finding | None:
     for one in pod.containers:
         if one is init:
             return None
-        if one.init and not (one.ready or loaded(one)) and _tells(one.state):
+        if one.init and not (one.ready or loaded(one)) and tells(one.state):
             break
     else:
         return None
@@ -114,7 +115,8 @@ def _blocked(pod: Pod, init: Container) -> Finding | None:
     )
 
 
-def _tells(state: State) -> bool:
+def tells(state: State) -> bool:
+    """Whether the kubelet has tried to start a container in this state."""
     return state.name in {"running", "terminated"} or (
         state.name == "waiting" and state.reason not in _NOT_TRIED
     )
@@ -145,7 +147,12 @@ def _failing(pod: Pod, init: Container, context: Context) -> Finding:
         failure(init) + because,
         place=place(pod),
         evidence=evidence or None,
-        fix=known.fix if known else look_at(pod, init),
+        # Who has read the log is not sent to read it.
+        fix=known.fix
+        if known
+        else then("Mend what its log says", restart_of(pod, context))
+        if log
+        else look_at(pod, init),
         severity=Severity.WARNING if init.state.name == "running" else None,
     )
 
@@ -171,6 +178,10 @@ def failure(init: Container) -> str:
 
 def look_at(pod: Pod, one: Container) -> str:
     """Where the reason stands: a container that was never started has no log."""
+    first = next((item for item in pod.containers if item.init and not item.native
+                  and not (item.ready or loaded(item))), None)  # fmt: skip
+    if not one.init and first is not None and one.state.reason in _NOT_TRIED:
+        return f"None of its own: it starts once init container {first.name} has ended."
     never = one.state.name == "waiting" and one.last.name == "unknown"
     if never or one.state.name == "unknown":
         return command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)

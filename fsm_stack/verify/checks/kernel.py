@@ -5,6 +5,7 @@ Nothing of the API tells them. Without them only a second run of the init contai
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 _HOOKS: Final = (PREROUTING, OUTPUT)
+# One command, which nothing but an && before the next one can follow, and one that makes a chain.
+_COMMAND: Final = re.compile(r"[^\n;|&#]+")
+_MAKES: Final = re.compile(r"\s*iptables(?: +(?:-w|-t +nat))* +(?:-N|--new-chain) ")
 # A rule by its meaning: the order of its matches and the spelling of ranges do not matter.
 _Meaning = tuple[frozenset["Match"], object]
 
@@ -63,6 +67,8 @@ def in_kernel(context: Context) -> Iterator[Finding]:
     if len(context.pods) != 1:
         raise NotRun(f"--rules is of one pod, and {len(context.pods)} were asked about")
     (pod,) = context.pods
+    for item in live.findings:
+        yield item.at(path=place(pod))
     for item in doubled_jumps(live.ruleset):
         yield replace(item.at(path=place(pod)), fix=restart_of(pod, context))
     for item in _compared(_loaded(pod, context), live.ruleset, pod):
@@ -74,7 +80,7 @@ def _suspected(context: Context) -> Iterator[Finding]:
         (pod, init.restarts)
         for pod in context.pods
         if (init := init_container(pod, context)) and init.restarts and not pod.over
-        if not _undone(init)
+        if not _once(init)
     ]
     if not repeated:
         for pod in context.pods if len(context.pods) == 1 else ():
@@ -101,14 +107,21 @@ def _require_rules(pod: Pod, context: Context) -> None:
         raise ran_to_its_end(pod)
 
 
-def _undone(init: Container) -> bool:
-    """Whether the run before left nothing behind: iptables-restore loads all of a script or none.
+def _once(init: Container) -> bool:
+    """Whether a script that ran several times left its rules at most once.
 
-    The documents' scripts of one command a rule leave what stood before the one that failed.
+    iptables-restore loads all of a script or none. Of the oldest generation, commands joined by
+    ``&&`` that first make a chain, every later run stops there: the chain exists.
     """
-    reading = reading_of(init.script or "")
-    whole = not isinstance(reading, str) and reading.dialect == "restore"
-    return whole and bool(init.last.exit_code)
+    script = init.script or ""
+    reading = reading_of(script)
+    if isinstance(reading, str):
+        return False
+    if reading.dialect == "commands":
+        return all(map(_COMMAND.fullmatch, map(str.strip, script.split("&&")))) and bool(
+            _MAKES.match(script)
+        )
+    return reading.dialect == "restore" and bool(init.last.exit_code)
 
 
 def _loaded(pod: Pod, context: Context) -> Ruleset:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import INJECTION, yes_or_no
 from fsm_stack.injector.decision import never_injected
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.webhooks import place as webhook_place
@@ -14,6 +16,7 @@ from fsm_stack.verify.checks.webhooks import require, restart
 from fsm_stack.verify.commands import admit, annotate, apply, command, enrol, refusal
 from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.programs.program import then
+from fsm_stack.workloads.lint.keys import namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +50,9 @@ def enrolled(context: Context) -> Iterator[Finding]:
     """The namespace carries the mesh's label, and says whether its pods are injected."""
     mesh, system = context.expected.mesh, context.system
     key = system.annotation(INJECTION)
-    beside = [] if context.asked else [*_of_no_mesh(context), *_needless(context)]
+    beside = list(_keys(context))
+    if not context.asked:
+        beside += [*_of_no_mesh(context), *_needless(context)]
     yield from beside
     for name in _injectable(context, others=bool(beside)):
         where = f"namespace {name}"
@@ -73,6 +78,26 @@ def enrolled(context: Context) -> Iterator[Finding]:
                 fix=annotate(name, key, "enabled"),
             )
         yield from _as_declared(context, known, key)
+
+
+def _keys(context: Context) -> Iterator[Finding]:
+    """Keys of the mesh's where nobody reads them: of another system, a label for an annotation."""
+    system = context.system
+    for name, item in sorted(context.snapshot.namespaces.items()):
+        if context.asked and name not in {pod.namespace for pod in context.pods}:
+            continue
+        for one in namespace(item, context.expected.mesh):
+            if one.id == "injection-value":
+                continue  # said below
+            fix = one.fix
+            if one.id == "label-other-mesh":
+                fix = enrol(context, name)
+            elif one.id == "annotation-other-mesh":
+                key = str(one.value)
+                value = mapping(mapping(item.get("metadata")).get("annotations")).get(key)
+                right = system.annotation(key.partition("/")[2])
+                fix = annotate(name, right, str(value))
+            yield replace(one.at(path=f"namespace {name}"), fix=fix or one.fix)
 
 
 def _create(context: Context, name: str) -> str:

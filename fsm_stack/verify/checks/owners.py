@@ -9,6 +9,7 @@ from fsm_stack.injector.annotations import pod_keys
 from fsm_stack.injector.decision import decide, webhook_skips
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.allow_pod import PREFIXES
+from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
@@ -26,6 +27,7 @@ from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
+from fsm_stack.workloads.lint.foreign import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,14 +51,22 @@ def owners_of_mesh(context: Context) -> Mapping[Key, Json]:
         places = [] if context.named else subjects(context)
     except NotApplicable:
         places = []
+    every = context.snapshot.owners
     known = {
         key: item
-        for key, item in sorted(context.snapshot.owners.items())
-        if key in owners or key[1] in places or asked_about(key, context.asked)
+        for key, item in sorted(every.items())
+        if (key in owners or key[1] in places or asked_about(key, context.asked))
+        and not _made_by_one_of(every, key, item)
     }
     if not known:
         raise NotApplicable("no pod here has an owner that was read")
     return known
+
+
+def _made_by_one_of(every: Mapping[Key, Json], key: Key, item: Json) -> bool:
+    """Whether a ReplicaSet or a Job is of an owner that was read, and says it all."""
+    maker = owner_of(mapping(item.get("metadata")))
+    return maker is not None and (maker.kind, key[1], maker.name) in every
 
 
 def complete(context: Context) -> Iterator[Finding]:
@@ -133,6 +143,8 @@ def _lacking(key: Key, lack: Shortfall, context: Context) -> Finding:
             command("kubectl", "rollout", "restart", f"{kind.lower()}/{name}", "-n", namespace),
         )
         if known and known.known
+        else "Mend what the API server names."
+        if said
         else f"Read why the {kind} cannot make them: {look}",
         severity=None if certain else Severity.WARNING,
     )
@@ -227,6 +239,10 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     own = f"{context.system.annotation_prefix}/"
     template = template_annotations(pod, context)
     unread = context.snapshot.unread(Part.OWNERS)
+    metadata = {"labels": pod.labels, "annotations": pod.annotations}
+    to = "the annotations of its owner's pod template" if pod.owner else ""
+    for item in labels(metadata, context.system, read=known, to=to):
+        yield item.at(path=place(pod))
     for key, value in pod.annotations.items():
         if not key.startswith(PREFIXES):
             continue
@@ -244,13 +260,21 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
-        elif template is not None and template.get(key) != value:
+        elif template is not None and key not in template:
             yield found(
                 "annotation-lost",
                 f"annotation {key} is on the pod and not in its owner's template: the restart "
                 "that would make it count removes it",
                 place=place(pod),
                 evidence=value,
+            )
+        elif template is not None and template[key] != value:
+            yield found(
+                "annotation-lost",
+                f"annotation {key} has another value in its owner's template: the restart that "
+                "would make this one count changes it",
+                place=place(pod),
+                evidence=f"{value}; of the template {template[key]}",
             )
         elif template is None and unread and pod.owner is not None:
             raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")

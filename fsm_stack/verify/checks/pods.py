@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.decision import Decision, decide, never_injected, webhook_skips
 from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.causes import cause
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
+from fsm_stack.verify.checks.around import held_behind, kept_by_sidecar
 from fsm_stack.verify.checks.each import (
     is_injected,
     of_every_pod,
@@ -216,15 +218,19 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
             fix=restart_of(pod, context),
         )
         return
+    if (kept := kept_by_sidecar(pod, context) or held_behind(pod, context)) is not None:
+        yield kept
+        return
     for one in counted:
         if not one.ready:
             whose = "the sidecar" if one is sidecar else f"container {one.name}"
+            known = cause(one.state.message)
             yield found(
                 "pod-ready",
-                f"{whose} is not ready: {state_text(one)}",
+                f"{whose} is not ready: {state_text(one)}{f': {known.means}' if known else ''}",
                 place=place(pod),
-                evidence=shown,
-                fix=look_at(pod, one),
+                evidence=known.line if known else shown,
+                fix=known.fix if known else look_at(pod, one),
             )
 
 

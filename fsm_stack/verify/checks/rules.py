@@ -11,6 +11,7 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences, found_lists
 from fsm_stack.iptables.judge.lint import lint_reading, old_generation
 from fsm_stack.iptables.write import rule_text
+from fsm_stack.lists import LISTS
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (
@@ -23,6 +24,7 @@ from fsm_stack.verify.checks.each import (
 )
 from fsm_stack.verify.checks.init import overdue, without_init
 from fsm_stack.verify.commands import counted
+from fsm_stack.verify.drift import managers
 from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, before_restart, remedy
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOST_BITS: Final = "host-bits"
 _TOO_COMPLEX: Final = "too-complex"
+_PASSED_OVER: Final = "passed-over"
 _NO_RULES: Final = "missing-rule"
 
 
@@ -49,6 +52,9 @@ def _differences(script: str, lists: InterceptLists) -> tuple[Finding, ...]:
 
 def _beside_the_lists(reading: Reading, lists: InterceptLists) -> Iterator[Finding]:
     """Rules that belong to no entry, and interfaces that are excluded in one direction only."""
+    for item in reading.findings:
+        if item.id == _PASSED_OVER:
+            yield found("pod-rules", f"beside what an injector writes: {item.message}")
     known = found_lists(reading)
     for rule in known.unknown:
         yield found("pod-rules", "a rule that no injector writes", evidence=rule_text(rule))
@@ -214,16 +220,39 @@ def _stale(pod: Pod, found_here: tuple[Finding, ...], context: Context) -> Findi
     script = script_of(pod, context)
     return found(
         "pod-stale",
-        f"{_because(pod, script, context)}: it {' and '.join(parts)}",
+        f"{_because(pod, script, context, found_here)}: it {' and '.join(parts)}",
         place=place(pod),
         evidence=f"{counted(len(found_here), 'difference')}{made}",
         fix=remedy(pod, script, context),
     )
 
 
-def _because(pod: Pod, script: str | None, context: Context) -> str:
+def changed_at(context: Context, *list_names: str) -> str:
+    """When lists of the MeshConfig were last changed, these or any; empty: nothing tells it."""
+    item = context.snapshot.mesh_config(context.system, context.expected.mesh.namespace) or {}
+    paths = [f"spec.traffic.{name}" for name in list_names] or ["spec.traffic"]
+    return max((one.when for path in paths for one in managers(item, path)), default="")
+
+
+def made_after(pod: Pod, changed: str) -> bool:
+    """Whether a pod is younger than a change."""
+    return bool(changed) and pod.created > changed
+
+
+def _because(
+    pod: Pod, script: str | None, context: Context, found_here: tuple[Finding, ...]
+) -> str:
     match before_restart(pod, script, context):
         case "":
+            said = [item.message for item in found_here]
+            names = [
+                one.key for one in LISTS if any(words.startswith(one.title) for words in said)
+            ]
+            if made_after(pod, changed := changed_at(context, *names)):
+                return (
+                    f"it was made after the settings last changed, {changed}, and "
+                    f"{context.system.injector_name} did not merge them"
+                )
             return "its rules are older than the settings"
         case known if known == TEMPLATE_FIRST:
             return "an annotation was put on the running pod, and its rules are older"

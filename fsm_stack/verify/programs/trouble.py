@@ -61,13 +61,11 @@ def refused(one: Program, context: Context) -> Trouble | None:
     first = known.fix or apply(context)
     # A ReplicaSet that was refused tries again ever more rarely; a new one tries at once.
     again = restart(one.name, one.namespace)
-    look = command("kubectl", "get", "events", "-n", one.namespace, "--field-selector",
-                   "reason=FailedCreate")  # fmt: skip
     return Trouble(
         id="program-refused",
         why=f"{_available(one)}: {known.means}",
         evidence=message,
-        fix=then(first, again) if known.known else f"Read what refuses them: {look}",
+        fix=then(first if known.known else "Mend what the API server names", again),
     )
 
 

@@ -21,6 +21,7 @@ from fsm_stack.workloads.lint.subject import annotation_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.systems import System
     from fsm_stack.workloads.lint.subject import Json, Subject
 
 _ENFORCE: Final = "pod-security.kubernetes.io/enforce"
@@ -57,18 +58,23 @@ def _redirected(  # the parts of one sentence
     subject: Subject, what: str, path: str, *, known: bool, first: str = "", verb: str = "runs"
 ) -> Finding:
     system = subject.mesh.system
-    hold = system.annotation(keys.HOLD)
-    held = hold in keys.pod_keys(system)
     return finding(
         "init-redirected",
         f"{what} {verb} after {system.init_container}: what it sends is redirected to a sidecar "
         "that does not run yet",
         path=path,
         severity=Severity.ERROR if known else None,
-        fix=f"{first or 'Let it run first, or '}"
-        f"exclude the port that it asks with {subject.key(OUTBOUND_PORTS)}, or run it as user "
-        f"{SIDECAR_UID}, or do its work in the application"
-        + (f", held with {hold} until the sidecar runs." if held else "."),
+        fix=f"{first or 'Let it run first, or '}{past_the_sidecar(system)}",
+    )
+
+
+def past_the_sidecar(system: System) -> str:
+    """What lets an init container behind the mesh's reach the network, or do without it."""
+    hold = system.annotation(keys.HOLD)
+    held = f", held with {hold} until the sidecar runs" if hold in keys.pod_keys(system) else ""
+    return (
+        f"exclude the port that it asks with {system.annotation(OUTBOUND_PORTS.annotation)}, or "
+        f"run it as user {SIDECAR_UID}, or do its work in the application{held}."
     )
 
 
@@ -109,14 +115,20 @@ def never_completes(subject: Subject) -> Iterator[Finding]:
         return
     who = "a Job's pod" if job else f"restartPolicy {policy}"
     shared = subject.spec.get("shareProcessNamespace") is True  # it may signal the sidecar
-    injection = subject.mesh.system.annotation(keys.INJECTION)
     yield finding(
         "never-completes",
         f"{who}: the sidecar runs on after the application has ended, so the pod never completes",
         path="spec",
         severity=Severity.INFO if shared else None,
-        fix=f"Write {injection}: disabled in the pod template, or let the application end the "
-        "sidecar's process when its work is done (shareProcessNamespace).",
+        fix=f"{ends_with_its_work(subject.mesh.system)}.",
+    )
+
+
+def ends_with_its_work(system: System) -> str:
+    """What lets a pod that is to end do so: a step without the end of its sentence."""
+    return (
+        f"Write {system.annotation(keys.INJECTION)}: disabled in the pod template, or let the "
+        "application end the sidecar's process when its work is done (shareProcessNamespace)"
     )
 
 

@@ -9,14 +9,21 @@ from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.annotations import parse_list
 from fsm_stack.injector.go_values import is_cidr
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES
+from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, OUTBOUND_PORTS
 from fsm_stack.settings.checks.ranges import covers, spans
-from fsm_stack.settings.models.values import cidr_bounds, network_text
+from fsm_stack.settings.models.values import (
+    SINGLE_PORTS,
+    cidr_bounds,
+    network_text,
+    ports_of_range,
+)
 from fsm_stack.well_known import MULTIPORT_MAX, PORT_MAX, RESERVED_PORTS
 from fsm_stack.workloads.lint.subject import Subject, annotation_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from fsm_stack.lists import ListName
 
 _EXPECTED: Final = {
     "ports": "comma-separated ports from 1 to 65535",
@@ -59,8 +66,39 @@ def refused(subject: Subject) -> Iterator[Finding]:
                 f"position {position}; the injector refuses the pod",
                 path=annotation_path(key),
                 value=refusal.value,
-                fix="Remove the annotation." if not value.strip() else "",
+                fix=_nearest(subject, name, key),
             )
+
+
+def _nearest(subject: Subject, name: ListName, key: str) -> str:
+    """What comes nearest to a refused list: the single ports of its ranges, where they fit."""
+    parts = subject.parts(key)
+    if not any(parts):
+        return "Remove the annotation."
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    ranges = tuple(map(ports_of_range, parts))
+    if name.holds != "ports" or not any(ranges):
+        return ""
+    ports = sorted({*numbers, *(port for ports in ranges for port in ports)})
+    mesh = subject.mesh.lists.entries(name)
+    if len({*ports, *mesh}) <= MULTIPORT_MAX:
+        return f'{SINGLE_PORTS}: write {key}: "{",".join(map(str, ports))}".'
+    return f"{SINGLE_PORTS}, {MULTIPORT_MAX} at most with the mesh's. {_instead(subject, name)}"
+
+
+def _instead(subject: Subject, name: ListName) -> str:
+    """What does for a pod what more ports than fit would do."""
+    if name is OUTBOUND_PORTS:
+        cluster = ", ".join((*subject.ranges.pods, *subject.ranges.services))
+        only = f" ({cluster})" if cluster else ""
+        return (
+            f"Exclude the servers' addresses with {subject.key(EXCLUDED_RANGES)}, or let only the "
+            f"cluster's ranges{only} be redirected with {subject.key(INCLUDED_RANGES)}."
+        )
+    return (
+        "Inbound there is nothing wider than single ports: move the mesh's to the pods that need "
+        "them, or let the application listen on fewer."
+    )
 
 
 def port_range(subject: Subject) -> Iterator[Finding]:
@@ -89,6 +127,7 @@ def too_many(subject: Subject) -> Iterator[Finding]:
                 f"{key}: expected at most {MULTIPORT_MAX} ports together with the mesh's list, "
                 f"got {len(together)}: {len(together) - there} here, {there} there",
                 path=annotation_path(key),
+                fix=_instead(subject, name),
             )
 
 

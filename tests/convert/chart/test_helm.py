@@ -435,3 +435,19 @@ def test_a_list_that_is_null_is_empty(path: str) -> None:
     for key in reversed(path.split(".")):
         values = {key: values}
     settings_of(convert_helm_values(values).settings)
+
+
+def test_a_section_that_is_null_and_not_used_says_nothing() -> None:
+    """Helm renders such values where no template asks for the section."""
+    result = convert_helm_values({"fsm": {"grafana": None, "prometheus": None}})
+    assert result.settings == {"fsmVersion": "1.5.1"}
+    assert [str(line) for line in result.lines] == [
+        "fsm.grafana: null: nothing of the section is used",
+        "fsm.prometheus: null: nothing of the section is used",
+    ]
+
+
+def test_a_section_that_the_chart_writes_whole_may_not_be_null() -> None:
+    with pytest.raises(FindingsError) as caught:
+        convert_helm_values({"fsm": {"pluginChains": None}})
+    assert [one.id for one in caught.value.findings] == ["invalid-value"]
