@@ -117,6 +117,7 @@ def test_a_hostile_request_is_stopped_and_does_nothing_else(request_: Request) -
     assert done.returncode == 1, done.stderr
     assert request_.nothing_ran()
     log = done.stdout + done.stderr
+    assert f"dev at {request_.base[:12]} -> dev" in log
     assert "TCP 443 to any address leaves the mesh" in log
     assert "::" not in log
     assert "##[" not in log
@@ -351,6 +352,7 @@ def test_the_number_is_the_events_and_not_the_reports(api: Api, tmp_path: Path) 
         ([pull(head={"sha": "f" * 40, "label": f"eve:{BRANCH}"})], {}, "expected one open pull request with this commit as head, got none"),
         ([pull(base={"repo": {"full_name": "eve/mesh"}})], {}, "expected one open pull request with this commit as head, got none"),
         ([pull()], {"head_branch": "-rf"}, "the event: expected a branch that does not begin with '-'"),
+        ([pull()], {"head_repository": None}, "the event: expected the repository of the branch, it is gone"),
         ([pull()], {"head_sha": "main"}, "the event: expected the full id of a commit"),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 
 MARKER = "<!-- fsm-stack-review -->"
 AUTHOR = "github-actions[bot]"  # whose comments a workflow's own token makes
-LENGTH_MAX = 60_000  # GitHub takes 65,536 characters, and joiners are added
+LENGTH_MAX = 65_000  # GitHub takes 65,536 characters; the last lines are added
 BYTES_MAX = 1 << 20
 PAGES_MAX = 50
 PAGE = 100
@@ -122,6 +122,8 @@ def number_of(run: dict) -> int:
         raise RefusedError("the event: expected a branch that does not begin with '-'")
     known = [int(one["number"]) for one in run["pull_requests"]]
     if not known:  # the event names none of a fork
+        if not run["head_repository"]:
+            raise RefusedError("the event: expected the repository of the branch, it is gone")
         owner = run["head_repository"]["owner"]["login"]
         head = quote(f"{owner}:{branch}", safe="")
         known = [int(one["number"]) for one in pages(f"pulls?state=open&head={head}")]

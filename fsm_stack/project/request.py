@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Intent
-    from fsm_stack.review.model import Level
+    from fsm_stack.review.model import Level, Review
 
 
 def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Together:
@@ -43,8 +43,31 @@ def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Tog
     now = agreed(sides).contracts
     lost = gone(agreed_at(sides, commit), now)
     declared = (*intents, *sides.declared(commit))
-    found = tuple(_parts(sides, project.stacks(), (revision, commit), declared, (*now, *lost)))
-    return Together(against=revision, parts=found, gone=tuple(one.text for one in lost))
+    shared = (*now, *lost)
+    parts = list(_parts(sides, project.stacks(), (revision, commit), declared, shared))
+    done = _happening(parts)
+    for index, part in enumerate(parts):
+        if part.review is None or not _missing(part.review) & done:
+            continue
+        other = _missing(part.review) & done
+        rest = [one for one in declared if (one.text, one.origin) not in other]
+        parts[index] = _compared(sides, part.stack, revision, rest, shared)
+    return Together(against=revision, parts=tuple(parts), gone=tuple(one.text for one in lost))
+
+
+def _happening(parts: Sequence[Part]) -> set[tuple[str, str]]:
+    """The declared changes that some stack makes: a request speaks of all stacks at once."""
+    reviews = [part.review for part in parts if part.review is not None]
+    return {
+        (one.text, one.origin)
+        for review in reviews
+        for one in review.expected
+        if one.happens and not one.already
+    }
+
+
+def _missing(review: Review) -> set[tuple[str, str]]:
+    return {(one.text, one.origin) for one in review.expected if not one.happens}
 
 
 def _parts(

@@ -162,7 +162,9 @@ class Sides:
         if len(content) > STACK_FILE_MAX:
             raise InputError(f"{shown}: expected at most {STACK_FILE_MAX} bytes")
         short = commit[:_SHORT]
-        title = f"{name} at {revision}" + ("" if revision == short else f" ({short})")
+        title = f"{name} at {short}"
+        if not commit.startswith(revision):
+            title = f"{name} at {revision} ({short})"
         side = SideName(title=title, kind="stack", file=path, commit=commit)
         return self.settings(decoded(content, shown), side), commit
 

@@ -109,6 +109,20 @@ def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
     assert [one["ruleId"] for one in results] == ["traffic-bypasses"]
 
 
+def test_a_declared_change_may_be_of_one_stack_of_several(work: Reviewed) -> None:
+    """A trailer names no stack: what prod does is not missing in dev, and covers nothing there."""
+    work.change("[6379, 7070]", "[6379]")
+    work.change("value: 9092", "value: 9093", stack="prod")
+    work.git(
+        "commit", "-qam", "X\n\nTraffic-Change: bypass tcp 9093\nTraffic-Change: mesh tcp 9092"
+    )
+    found = document(work.diff("--against", "HEAD~1", "-o", "json"))
+    reviews = {one["stack"]: one["review"] for one in found["stacks"] if one["review"]}
+    assert [one["happens"] for one in reviews["prod"]["expected"]] == [True, True]
+    assert reviews["dev"]["expected"] == []
+    assert found["stops"] is False
+
+
 def test_the_report_is_a_comment_data_and_a_page_a_stack(work: Reviewed, tmp_path: Path) -> None:
     work.exclude_443()
     done = work.diff("--against", "main", "--report", str(tmp_path / "report"), "-o", "markdown")
