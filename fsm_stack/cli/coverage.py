@@ -26,8 +26,9 @@ _NOT_TCP: Final = ((0, 6), (7, 256))
 _SHOWN: Final = 6
 _SIDECAR: Final = {"uid 1500": "uid 1500 (the sidecar)",
                    "uid any but 1500": "any uid but 1500 (the sidecar)"}  # fmt: skip
-_MEANS: Final = {"sidecar": "through the sidecar", "elsewhere": "sent elsewhere",
-                 "bypass": "not through the sidecar"}  # fmt: skip
+_MEANS: Final = {"sidecar": "through the sidecar", "may": "perhaps through the sidecar",
+                 "elsewhere": "sent elsewhere", "bypass": "not through the sidecar"}  # fmt: skip
+_THROUGH: Final = {"sidecar": True, "may": None}
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("outbound", "inbound")
 
 
@@ -71,45 +72,47 @@ Fates = dict["Verdict", tuple["Region", ...]]
 def _fates(rules: RulesSource) -> Fates:
     """Each verdict that occurs, with its regions: to the sidecar first, untouched last."""
     from fsm_stack.errors import InputError
-    from fsm_stack.iptables.packet import Untouched, redirected_to, sent_to
-    from fsm_stack.iptables.rule import Dnat, Redirect
     from fsm_stack.iptables.sets.coverage import coverage as every_fate
-    from fsm_stack.iptables.sets.diagram import TooComplexError
+    from fsm_stack.iptables.sets.diagram import TooComplexError, values
     from fsm_stack.iptables.sets.reach import where
 
-    ruleset = rules.loadable()
     try:
-        fates = every_fate(ruleset)
+        fates = every_fate(rules.loadable())
     except TooComplexError as error:
         raise InputError(f"{rules.name}: {error}; ask about one connection with trace") from None
-    verdicts: list[Verdict] = []
-    for step in ruleset.steps:
-        if isinstance(step.rule.target, Redirect):
-            verdicts.append(redirected_to(step.rule.target.port))
-        elif isinstance(step.rule.target, Dnat):
-            verdicts.append(sent_to(step.rule.target.to))
-    ordered = sorted(set(verdicts), key=_rank)
+    verdicts = {*values(fates.outbound), *values(fates.inbound)}
     return {
         verdict: tuple(where(fates, partial(eq, verdict)).regions())
-        for verdict in (*ordered, Untouched())
+        for verdict in sorted(verdicts, key=_rank)
     }
 
 
-def _rank(verdict: Verdict) -> tuple[int, str]:
+_KINDS: Final = ("sidecar", "may", "elsewhere", "bypass")
+
+
+def _rank(verdict: Verdict) -> tuple[int, str, tuple[str, ...]]:
     """The listeners first, the outbound one before the inbound one."""
     from fsm_stack.iptables.packet import ToListener, verdict_text
 
-    if isinstance(verdict, ToListener):
-        return (0, str(verdict.port))
-    return (1, verdict_text(verdict))
+    text = str(verdict.port) if isinstance(verdict, ToListener) else verdict_text(verdict)
+    return (_KINDS.index(_kind(verdict)), text, _undecided(verdict))
+
+
+def _undecided(verdict: Verdict) -> tuple[str, ...]:
+    """The matches that it depends on, and that nobody here decides."""
+    from fsm_stack.iptables.packet import May
+
+    return verdict.on if isinstance(verdict, May) else ()
 
 
 def _kind(verdict: Verdict) -> str:
-    from fsm_stack.iptables.packet import Rewritten, ToListener
+    from fsm_stack.iptables.packet import ToListener, Untouched, may_reach_sidecar
 
     if isinstance(verdict, ToListener):
         return "sidecar"
-    return "elsewhere" if isinstance(verdict, Rewritten) else "bypass"
+    if may_reach_sidecar(verdict):
+        return "may"
+    return "bypass" if isinstance(verdict, Untouched) else "elsewhere"
 
 
 def _lines(rules: RulesSource, found: Fates) -> list[str]:
@@ -125,6 +128,7 @@ def _lines(rules: RulesSource, found: Fates) -> list[str]:
                 kind = _MEANS[_kind(verdict)]
                 detail = "" if _kind(verdict) == "bypass" else f", {verdict_text(verdict)}"
                 lines.append(f"  {kind}{detail}")
+                lines += [f"    it depends on {match}" for match in _undecided(verdict)]
                 lines += [line for region in own for line in _region_lines(region)]
     return lines
 
@@ -182,8 +186,9 @@ def _plain(rules: RulesSource, found: Fates) -> dict[str, Any]:
             own = [_plain_region(item) for item in regions if item.direction == direction]
             if own:
                 yield {
-                    "throughSidecar": _kind(verdict) == "sidecar",
+                    "throughSidecar": _THROUGH.get(_kind(verdict), False),
                     "verdict": verdict_text(verdict),
+                    "undecided": list(_undecided(verdict)),
                     "regions": own,
                 }
 

@@ -10,10 +10,12 @@ import click
 from fsm_stack.cli.verb import FindingId, Verb, emit, leave, output_option
 from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError, did_you_mean
-from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.findings.catalogue import TOPICS, all_rules
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fsm_stack.findings.catalogue import Rule
 
 _WIDTH = 80
@@ -36,7 +38,7 @@ def explain(finding_id: str | None) -> None:
         _explain_text(finding_id)
     if finding_id is None:
         rules = tuple(all_rules().values())
-        emit([_plain(known) for known in rules], _list(rules))
+        emit([_plain(known) for known in rules], _list())
     else:
         rules = _meant(finding_id)
         emit([_plain(known) for known in rules], "\n".join(map(_text, rules)).splitlines())
@@ -98,9 +100,16 @@ def _meant(name: str) -> tuple[Rule, ...]:
     raise InputError(f"{name!r}: no such finding or hazard{hint}")
 
 
-def _list(rules: tuple[Rule, ...]) -> list[str]:
-    width = max(len(known.id) for known in rules)
-    return [f"{known.id:{width}}  {known.severity:7}  {known.title}" for known in rules]
+def _list() -> Iterator[str]:
+    """Every finding, topic by topic; behind it its hazards, which are ids to explain, too."""
+    width = max(map(len, all_rules()))
+    for topic, rules in TOPICS.items():
+        yield click.style(topic, bold=True)
+        for known in rules:
+            hazards = f" ({', '.join(known.hazard)})" if known.hazard else ""
+            yield f"  {known.id:{width}}  {known.severity:7}  {known.title}{hazards}"
+        yield ""
+    yield "fsm-stack explain ID says more; H1 and the like are hazards, each with its findings"
 
 
 def _text(known: Rule) -> str:

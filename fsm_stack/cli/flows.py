@@ -100,7 +100,7 @@ def replay(
 
     With --against, the exit code is 1 when some connection changes its side.
     """
-    from fsm_stack.flows.report import Replay, replay_json, replay_lines
+    from fsm_stack.flows.replay import Replay, replay_json, replay_lines
 
     observed = _observed(stack, against, **options)
     found = Replay(stack=stack, against=against or "", observed=observed, top=top)
@@ -211,8 +211,9 @@ def _observed(
     """Everything read and judged."""
     from datetime import UTC, datetime
 
+    from fsm_stack.flows.asked import Assumed
     from fsm_stack.flows.evidence import Observed
-    from fsm_stack.flows.judge import Assumed, Judge
+    from fsm_stack.flows.judge import Judge
     from fsm_stack.project.flow_files import Logs, read_logs
     from fsm_stack.project.sides import Sides
 

@@ -192,7 +192,12 @@ class Verbs(click.Group):
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """The FSM service mesh as typed, previewed, reviewed and tested stack config."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    forced = os.environ.get("FORCE_COLOR")
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    elif forced:
+        ctx.color = forced != "0"
+    elif os.environ.get("TERM") == "dumb":
         ctx.color = False
 
 

@@ -154,7 +154,13 @@ def next_step(outcomes: list[Outcome], orphans: tuple[str, ...] = ()) -> str:
         if orphans:
             return f"Next: git rm -r {' '.join(orphans)}"
         return "Next: nothing, these directories are what the stacks say"
-    compare = f"Next: git diff {' '.join(done.directory for done in outcomes)}; commit it for"
+    # Git's diff leaves out what it does not know yet.
+    new = [done.directory for done in outcomes if done.written and done.written.is_new]
+    known = [done.directory for done in outcomes if done.directory not in new]
+    steps = [
+        f"git {verb} {' '.join(some)}" for verb, some in (("add", new), ("diff", known)) if some
+    ]
+    compare = f"Next: {'; '.join(steps)}; commit it for"
     if any(done.made.left_out or _look_only(done) for done in outcomes):
         return f"{compare} the review"
     name = outcomes[0].stack.name

@@ -8,9 +8,10 @@ import click
 
 from fsm_stack.cli.options import Address, Endpoint, chosen, draw, source_options, svg_option
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
+from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
@@ -25,12 +26,22 @@ class TraceReport:
     """A trace for people and for programs."""
 
     def __init__(self, rules: RulesSource, packet: Packet, trace: Trace) -> None:
-        from fsm_stack.iptables.packet import ToListener, Untouched, endpoint_text
+        from fsm_stack.iptables.packet import (
+            May,
+            ToListener,
+            Untouched,
+            endpoint_text,
+            may_reach_sidecar,
+        )
 
         self.rules, self.packet, self.trace = rules, packet, trace
         self.asked = f"{packet.direction} {packet.protocol} to {endpoint_text(packet)}"
-        self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar"}
-        self.listener = ToListener
+        may = (
+            "may go through the sidecar" if may_reach_sidecar(trace.verdict) else "may be changed"
+        )
+        self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar",
+                     May: may}  # fmt: skip
+        self.listener, self.may = ToListener, May
         self.declared = self._declared()
 
     def _declared(self) -> tuple[Bypass, ...]:
@@ -51,16 +62,40 @@ class TraceReport:
         return value == str(self.packet.port)
 
     def _service_range(self) -> str | None:
+        settings = self.rules.settings
+        return self._inside(settings.cluster.service_ranges) if settings is not None else None
+
+    def _inside(self, ranges: Iterable[str]) -> str | None:
+        """The range that holds the address of a connection that the pod makes."""
         from fsm_stack.iptables.sets.ranges import address_number, ipv4_range
 
         number = address_number(self.packet.destination)
-        if self.rules.settings is None or number is None or self.packet.direction == "inbound":
+        if number is None or self.packet.direction == "inbound":
             return None
-        for cidr in self.rules.settings.cluster.service_ranges:
+        for cidr in ranges:
             bounds = ipv4_range(cidr)
             if bounds and bounds[0] <= number < bounds[1]:
                 return cidr
         return None
+
+    def _peer(self) -> str:
+        """What a peer of the mesh makes of a connection that bypasses this pod's sidecar."""
+        from fsm_stack.iptables.packet import Untouched
+
+        settings, packet = self.rules.settings, self.packet
+        if settings is None or packet.protocol != "tcp" or packet.uid == SIDECAR_UID:
+            return ""
+        if type(self.trace.verdict) is not Untouched:
+            return ""
+        cluster = settings.cluster
+        own = self._inside((*cluster.pod_ranges, *cluster.service_ranges))
+        server = cluster.api_server.address if cluster.api_server is not None else ""
+        if own is None or packet.destination == server:
+            return ""
+        return (
+            f"in the cluster's own range {own}: where a pod of the mesh answers, its sidecar "
+            "meets plain text instead of the mesh's TLS, unless that pod excludes its port inbound"
+        )
 
     def _address_note(self) -> str:
         """Which address the rules match, where that is not plain (H22)."""
@@ -82,12 +117,14 @@ class TraceReport:
         lines = [f"{click.style(_verdict_text(verdict), fg=color)}: {self.asked} {what}"]
         if decided := self.trace.decided_by:
             lines.append(f"  rule:    {_rule_text(decided)}")
+        lines += [f"  may:     {_rule_text(hop)}" for hop in self.trace.undecided]
         lines.append(f"  why:     {self.trace.why}")
         if self.declared:
             from fsm_stack.redirection.origins import declared_text
 
             lines += [f"  entry:   {declared_text(item)}" for item in self.declared]
         lines += [
+            *([f"  peer:    {peer}"] if (peer := self._peer()) else []),
             f"  matched: {self.packet.destination}, {self._address_note()}",
             f"  rules:   {_rules_of(self.rules)}",
             *finding_lines(self.rules.findings),
@@ -114,8 +151,9 @@ class TraceReport:
                 "interface": self.trace.passes[0].packet.interface,
                 "uid": packet.uid if packet.direction == "outbound" else None,
             },
-            "throughSidecar": self.told.get(type(self.trace.verdict), "").startswith("goes"),
+            "throughSidecar": self._through_sidecar(),
             "verdict": _verdict_text(self.trace.verdict),
+            "undecided": [_plain_hop(hop) for hop in self.trace.undecided],
             "rule": _plain_hop(decided) if decided else None,
             "why": self.trace.why,
             "entries": [
@@ -128,9 +166,18 @@ class TraceReport:
                 "serviceRange": self._service_range(),
                 "note": self._address_note(),
             },
+            "peer": self._peer() or None,
             "passes": [_plain_pass(one, all_rules=all_rules) for one in self.trace.passes],
             "findings": [item.as_json() for item in self.rules.findings],
         }  # fmt: skip
+
+    def _through_sidecar(self) -> bool | None:
+        """Whether it does; None: a rule decides it that nobody here can decide."""
+        from fsm_stack.iptables.packet import may_reach_sidecar
+
+        verdict = self.trace.verdict
+        reaches = may_reach_sidecar(verdict)
+        return None if reaches and isinstance(verdict, self.may) else reaches
 
 
 def _rules_of(rules: RulesSource) -> str:
@@ -158,13 +205,16 @@ def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
     packet = one.packet
     who = f", uid {packet.uid}" if packet.direction == "outbound" else ""
     head = f"{number}. {one.title} ({packet.interface}{who}): {_verdict_text(one.verdict)}"
-    shown = [hop for hop in one.hops if hop.matched or all_rules]
+    shown = [hop for hop in one.hops if hop.matched or hop.undecided or all_rules]
+    shown += [hop for hop in one.undecided if hop not in shown]
     places = [f"{hop.chain} {hop.number}" for hop in shown]
     width = max(map(len, places), default=0)
     lines = [head]
     for hop, place in zip(shown, places, strict=True):
-        mark = "=>" if hop.matched else "  "
-        note = hop.rule.why.text if hop.matched else f"no: {match_text(hop.failed)}"  # type: ignore[arg-type]
+        mark = "=>" if hop.matched else "? " if hop.undecided else "  "
+        note = hop.rule.why.text
+        if unmet := hop.failed or hop.undecided:
+            note = f"{'may' if hop.undecided else 'no'}: {match_text(unmet)}"
         lines.append(f"   {mark} {place:{width}}  {rule_text(hop.rule)}")
         lines.append(f"      {'':{width}}    {note}")
     return lines if shown else [*lines, f"   {one.why}"]
@@ -176,7 +226,9 @@ def _plain_pass(one: Pass, *, all_rules: bool) -> dict[str, Any]:
         "interface": one.packet.interface,
         "verdict": _verdict_text(one.verdict),
         "why": one.why,
-        "rules": [_plain_hop(hop) for hop in one.hops if hop.matched or all_rules],
+        "rules": [
+            _plain_hop(hop) for hop in one.hops if hop.matched or hop.undecided or all_rules
+        ],
     }
 
 
@@ -191,6 +243,7 @@ def _plain_hop(hop: Hop) -> dict[str, Any]:
         "why": hop.rule.why.text,
         "applied": hop.matched,
         "failed": match_text(hop.failed) if hop.failed else None,
+        "undecided": match_text(hop.undecided) if hop.undecided else None,
     }
 
 

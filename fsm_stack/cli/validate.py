@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, short_help="Check stack files; report every problem with its place.")
 @stacks_argument
 @click.option("--all", "everything", is_flag=True, help="Every stack; the same as naming none.")
+@click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Stack files wherever they are, instead of the project's. May be given several times.",
+)
 @without_assets_option
 @suppress_option
 @fail_on_option
@@ -44,6 +53,7 @@ def validate(
     stacks: tuple[str, ...],
     *,
     everything: bool,
+    files: tuple[Path, ...],
     without_release_assets: bool,
     suppress: tuple[str, ...],
     fail_on: str,
@@ -58,12 +68,23 @@ def validate(
     """
     from fsm_stack.findings.finding import sarif
     from fsm_stack.findings.suppress import Suppressions
+    from fsm_stack.project.project import stack_files
 
     suppressions = Suppressions(suppress)
-    project, loaded = load(project_dir, stacks, everything=everything)
-    if not without_release_assets:
-        loaded = tuple(_with_assets(stack, project.directory) for stack in loaded)
-    loaded = tuple(_without(stack, suppressions) for stack in loaded)
+    if files and (stacks or everything):
+        raise click.UsageError("--filename: expected neither STACK nor --all with it")
+    if files:
+        homes = tuple(stack_files(files))
+    else:
+        project, known = load(project_dir, stacks, everything=everything)
+        homes = tuple((stack, project.directory) for stack in known)
+    loaded = tuple(
+        _without(
+            stack if without_release_assets or home is None else _with_assets(stack, home),
+            suppressions,
+        )
+        for stack, home in homes
+    )
     if output == "sarif":
         findings, accepted = (
             [item for stack in loaded for item in getattr(stack, name)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FINDINGS: Final = 1
 BAD_INPUT: Final = 2
 COULD_NOT_CHECK: Final = 3
+_STACKS_MAX: Final = 20  # so many are read for completion: nobody waits longer
 INTERRUPTED: Final = 130  # as shells say it: 128 and the signal's number
 _OUTPUT: Final = "fsm_stack.output"
 _COLORS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -105,7 +106,7 @@ class FindingId(click.ParamType[str]):
 
 
 class ProfileName(click.ParamType[str]):
-    """A profile's name; completes to the profiles of the stack that is named before it."""
+    """A profile's name; completes to those of the stack, where that is known."""
 
     name = "profile"
 
@@ -123,12 +124,19 @@ class ProfileName(click.ParamType[str]):
         stack = ctx.params.get("stack")
         try:
             project = find_project(ctx.params.get("project_dir") or Path())
-            settings = project.load(str(stack)).settings if stack in project.stacks() else None
+            # Behind an option that still lacks its value click knows no argument.
+            chosen = [name for name in project.stacks() if name == (stack or name)]
+            known = [project.load(name).settings for name in chosen[:_STACKS_MAX]]
         except FsmStackError:
             return []
-        return [
-            CompletionItem(name, help=profile.description or None)
+        profiles = {
+            name: profile.description or None
+            for settings in known
             for name, profile in (settings.annotation_profiles if settings else {}).items()
+        }
+        return [
+            CompletionItem(name, help=text)
+            for name, text in profiles.items()
             if name.startswith(incomplete)
         ]
 

@@ -22,6 +22,8 @@ from fsm_stack.errors import CouldNotCheckError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from fsm_stack.cluster.session import Request
     from fsm_stack.verify.check import Check, Context, Report
 
@@ -38,6 +40,29 @@ WORDS: Final = "[STACK] [POD | KIND/NAME]"
 def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
     ctx.meta[_OUTPUT] = "text" if value == "text" else "json"
     return value
+
+
+class CheckId(click.ParamType[str]):
+    """A check's id; completes to the checks."""
+
+    name = "id"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The checks that begin so, with their titles."""
+        from click.shell_completion import CompletionItem
+
+        from fsm_stack.verify.checks import CHECKS
+
+        return [
+            CompletionItem(check.id, help=check.title)
+            for check in CHECKS
+            if check.id.startswith(incomplete)
+        ]
 
 
 def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,7 +104,12 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="With --why: it is meant to go through the sidecar, not to bypass it.",
 )
 @click.option(
-    "--check", "only", multiple=True, metavar="ID", help="Make only this check; may be repeated."
+    "--check",
+    "only",
+    multiple=True,
+    type=CheckId(),
+    metavar="ID",
+    help="Make only this check; may be repeated.",
 )
 @click.option("--wait", type=click.FloatRange(0), default=0, metavar="SECONDS",
               help="Ask again until every check passes, for so long.")  # fmt: skip

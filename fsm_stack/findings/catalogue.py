@@ -6,6 +6,7 @@ One module a topic holds a tuple ``RULES``. An id is in one module only; a test 
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from fsm_stack.findings import (
     cluster,
@@ -18,15 +19,24 @@ from fsm_stack.findings import (
 )
 from fsm_stack.findings.rule import Rule
 
-__all__ = ["Rule", "all_rules", "rule"]
+__all__ = ["TOPICS", "Rule", "all_rules", "rule"]
 
-_TOPICS = (settings, redirection, convert, workload, cluster, programs, review)
+# What findings are about, for people, and their rules.
+TOPICS: Final[dict[str, tuple[Rule, ...]]] = {
+    "Stack files": settings.RULES,
+    "Redirection lists and rules": redirection.RULES,
+    "Conversions": convert.RULES,
+    "Workloads": workload.RULES,
+    "A running cluster": cluster.RULES,
+    "Programs of the control plane": programs.RULES,
+    "Changes and contracts": review.RULES,
+}
 
 
 @cache
 def all_rules() -> dict[str, Rule]:
     """Every rule by id, in the catalogue's order."""
-    return {known.id: known for topic in _TOPICS for known in topic.RULES}
+    return {known.id: known for rules in TOPICS.values() for known in rules}
 
 
 def rule(rule_id: str) -> Rule:

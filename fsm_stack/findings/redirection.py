@@ -171,6 +171,26 @@ RULES: Final = (
         fix="Dump both: iptables-nft-save and iptables-legacy-save.",
         source=_SEEN,
     ),
+    info(
+        id="passed-over",
+        title="parts of a text that decide no redirection",
+        why="Only rules that a connection meets at PREROUTING or OUTPUT of the nat table send it elsewhere. Rules of other tables, of POSTROUTING and INPUT, and commands around the rules were counted, not followed.",
+        fix="Nothing, unless the message says that they may take connections away from the nat table.",
+        source="Linux, net/netfilter/nf_nat_core.c: the hooks of the nat table",
+    ),
+    info(
+        id="undecided-rule",
+        title="a rule whose match or target is not decided here",
+        why="It depends on more than addresses, ports, interfaces and users, or is an extension's. It counts as a rule that may apply: where that changes the answer, the answer is `may` and names it.",
+        fix="Decide the match by hand where an answer names the rule.",
+        source="iptables-extensions(8)",
+    ),
+    warning(
+        id="unknown-variable",
+        title="a rule has a variable of the shell whose value is not in the text",
+        why="The shell that runs the script fills it in. The match that it stands in counts as one that may hold.",
+        fix="Ask about the rules as they were loaded: give the output of `iptables-save -t nat`, or the text with the value in the variable's place.",
+    ),
     warning(
         id="too-complex",
         title="rules that cannot be compared with one another",

@@ -179,7 +179,10 @@ def assumptions(observed: Observed) -> Iterator[str]:
         yield f"destinations are taken as {given[original]} (--addresses)"
     elif any(FORMATS[name].original != "yes" for name in formats):
         if judge.objects.has_services:
-            yield "endpoints are taken back to their Services; no other address was translated"
+            yield (
+                "endpoints are taken back to their Services, apart from those that an entry holds "
+                "themselves; no other address was translated"
+            )
         else:
             yield (
                 "an address of a pod may stand for a Service's: where the two differ, the verdict "

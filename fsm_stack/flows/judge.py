@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.flows.asked import Addresses, Assumed
 from fsm_stack.flows.objects import Objects
-from fsm_stack.flows.row import INBOUND, OUTBOUND, End, Original
-from fsm_stack.flows.rulebook import EVERY, Asked, Span, verdicts
+from fsm_stack.flows.row import INBOUND, OUTBOUND, End
+from fsm_stack.flows.rulebook import EVERY, Asked, verdicts
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Tally, Total
-from fsm_stack.iptables.sets.ranges import complement, dotted, ipv4_range, merged
+from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.redirection.scopes import MESH
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from fsm_stack.flows.tally import Verdict
     from fsm_stack.lists import Lists
 
-PRIVATE: Final = tuple(
-    sorted(
-        bounds
-        for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-        if (bounds := ipv4_range(text))
-    )
-)
-_LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or EVERY
 _CACHED_MAX: Final = 50_000
 _FLOWS_MAX: Final = 60_000
 # No entry decides: nothing excludes it, or it is not among the inclusions.
@@ -40,19 +33,6 @@ NO_ENTRY: Final = -1
 _UNMESHED: Final = "of a pod without a sidecar"
 _NO_POD: Final = "neither end is a pod's"
 _NOT_ENROLLED: Final = "of a namespace that the stack does not enroll"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumed:
-    """How logs are to be understood.
-
-    Attributes:
-        profile: of the pods that no object tells about; ``mesh``: without annotations.
-        original: whether destinations are those that iptables saw, instead of what formats say.
-    """
-
-    profile: str = MESH
-    original: Original | None = None
 
 
 def _nothing() -> list[float]:
@@ -139,8 +119,7 @@ class Judge:
         self.objects = objects or Objects()
         self.assumed = assumed or Assumed()
         settings = now.settings
-        self._pods = _spans(settings.cluster.pod_ranges)
-        self._services = tuple(_spans(settings.cluster.service_ranges)) or PRIVATE
+        self._addresses = Addresses(settings.cluster, self.objects, self.assumed.original)
         enrolled = () if self.objects.has_pods else settings.enrolled_namespaces
         self._enrolled = frozenset(item.name for item in enrolled)
         self.scopes = {self.assumed.profile} | {
@@ -154,7 +133,6 @@ class Judge:
         self._owns: dict[tuple[Way, int | str | None, End], _Own] = {}
         self._answers: dict[Any, _Answer] = {}
         self._flows: dict[Any, list[float]] = {}
-        self._of_pods: dict[int, bool] = {}
 
     def take(self, sums: Sums) -> None:
         """Judge what was counted."""
@@ -163,7 +141,8 @@ class Judge:
             if way:
                 self._judged(way, source, target, port, end, values)
             else:
-                out, into = self._is_pod(source), self._is_pod(target)
+                out = self._addresses.is_pod(source)
+                into = source is not None and self._addresses.is_pod(target)
                 if out:
                     self._judged(OUTBOUND, source, target, port, end, values)
                 if into:
@@ -177,10 +156,10 @@ class Judge:
         One that is seen where it leaves and where it enters is judged where it leaves.
         """
         source, target, port, end = key
-        way = end.way or (OUTBOUND if self._is_pod(source) else INBOUND)
+        way = end.way or (OUTBOUND if self._addresses.is_pod(source) else INBOUND)
         address = source if way == OUTBOUND else target
         own = self._own(address, end)
-        if own.why or (not end.way and not self._is_pod(address)):
+        if own.why or (not end.way and not self._addresses.is_pod(address)):
             return None
         answer = self._answer(way, target, port, end, own)
         return answer.now, answer.decides
@@ -205,6 +184,8 @@ class Judge:
         own_key = (way, source if way == OUTBOUND else target, end)
         own = self._owns.get(own_key)
         if own is None:
+            if len(self._owns) >= _CACHED_MAX:
+                self._owns.clear()
             own = self._owns[own_key] = self._own(own_key[1], end)
         if own.why:
             self._tally.passed[own.why] += int(values[0])
@@ -220,9 +201,7 @@ class Judge:
         else:
             _add(known, values)
 
-    def _answer(  # called for every connection, too
-        self, way: Way, target: int | str, port: int, end: End, own: _Own
-    ) -> _Answer:
+    def _answer(self, way: Way, target: int | str, port: int, end: End, own: _Own) -> _Answer:
         key = (way, target, port, end, own.kinds)
         answer = self._answers.get(key)
         if answer is None:
@@ -247,8 +226,6 @@ class Judge:
             answer.sums = _nothing()
         if len(self._answers) >= _CACHED_MAX:
             self._answers.clear()
-            self._owns.clear()
-            self._of_pods.clear()
 
     def _spread_taking(self, answer: _Answer, values: list[float]) -> None:
         for asked, taking in zip(answer.asked, answer.taking, strict=True):
@@ -302,29 +279,19 @@ class Judge:
             return _Own(workload.name, ((self.now.scope(lists), lists),), why)
         why = ""
         if not end.name:
-            why = "" if self._is_pod(address) else _NO_POD
-        elif self._enrolled and end.name.split("/")[1] not in self._enrolled:
-            why = _NOT_ENROLLED
+            why = "" if self._addresses.is_pod(address) else _NO_POD
+        elif self._enrolled and (place := end.name.split("/")[1:2]):
+            why = "" if place[0] in self._enrolled else _NOT_ENROLLED
         name = end.name or (dotted(address) if isinstance(address, int) else "unknown")
         return _Own(name, self._unknown, why)
 
-    def _is_pod(self, address: int | str | None) -> bool:
-        """Whether a pod of the cluster has an address."""
-        if not isinstance(address, int):
-            return address is None
-        known = self._of_pods.get(address)
-        if known is None:
-            known = self._of_pods[address] = address in self.objects.pods or _inside(
-                address, self._pods or PRIVATE
-            )
-        return known
-
     def _worked_out(self, way: Way, target: int | str, port: int, end: End, own: _Own) -> _Answer:
-        asked = ((target, port),) if way == INBOUND else self._asked(target, port, end)
-        if isinstance(target, str) and way == INBOUND:
-            asked = (((EVERY,), port),)
-        spots: tuple[Asked, ...] = tuple(asked)  # type: ignore[arg-type]  # no text is left
         rules = [self.now.rules(*kind) for kind in own.kinds]
+        spots: tuple[Asked, ...]
+        if way == INBOUND:
+            spots = ((target if isinstance(target, int) else (EVERY,), port),)
+        else:
+            spots = self._addresses.asked(target, port, end, rules)
         now = before = self._of(rules, way, spots)
         if self.before is not None:
             before = self._of([self.before.rules(*kind) for kind in own.kinds], way, spots)
@@ -351,45 +318,3 @@ class Judge:
         nodes = [one.outbound if way == OUTBOUND else one.inbound for one in rules]
         found = set[Any]().union(*(verdicts(node, spot) for node in nodes for spot in asked))
         return found.pop() if len(found) == 1 else MAY
-
-    def _asked(self, target: int | str, port: int, end: End) -> tuple[Asked, ...]:
-        """Everything that a pod may have asked for when a log has this destination."""
-        service = self.objects.service(end.service) if end.service else None
-        if isinstance(target, str):
-            if service is not None and service[0] is not None:
-                return ((service[0], port),)
-            return ((self._region(target.partition(" ")[0]), port),)
-        original = self.assumed.original or end.original
-        if original == "yes":
-            return ((target, port),)
-        itself: tuple[Asked, ...] = ((target, port),)
-        if self.objects.has_services:
-            fronts = self.objects.endpoints.get((target, port), ())
-            if service is not None and service[0] is not None:
-                fronts = tuple(one for one in fronts if one[0] == service[0]) or fronts
-            found = tuple(
-                (target if address is None else address, front) for address, front in fronts
-            )
-            both = (*itself, *found) if original == "unknown" or not found else found
-            return tuple(dict.fromkeys(both))
-        if _inside(target, self._pods or PRIVATE):
-            return (*itself, (self._services, port))
-        return itself
-
-    def _region(self, kind: str) -> tuple[Span, ...]:
-        """The addresses that a kind of endpoint may have."""
-        if kind == "wep":
-            return tuple(merged([*(self._pods or PRIVATE), *self._services]))
-        if kind == "pvt":
-            return PRIVATE
-        if kind == "pub":
-            return tuple(complement(merged([*PRIVATE, _LOOPBACK]), *EVERY))
-        return tuple(complement([_LOOPBACK], *EVERY))
-
-
-def _spans(texts: Sequence[str]) -> list[Span]:
-    return merged([bounds for text in texts if (bounds := ipv4_range(text))])
-
-
-def _inside(address: int, spans: Sequence[Span]) -> bool:
-    return any(start <= address < end for start, end in spans)

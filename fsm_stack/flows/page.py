@@ -10,14 +10,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.flows.evidence import known_entries, size_text, time_text, traffic_text
-from fsm_stack.flows.report import SAYS, head_lines, peer_text
+from fsm_stack.flows.replay import SAYS
+from fsm_stack.flows.report import head_lines, peer_text
 from fsm_stack.flows.row import INBOUND
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
 from fsm_stack.templating import render, text
 
 if TYPE_CHECKING:
     from fsm_stack.flows.evidence import Known
-    from fsm_stack.flows.report import Replay
+    from fsm_stack.flows.replay import Replay
     from fsm_stack.flows.tally import Flow, Verdict
 
 _WIDTH: Final = 640

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
+from fsm_stack.flows.asked import PRIVATE
 from fsm_stack.flows.evidence import day_text, known_entries, traffic_text
-from fsm_stack.flows.judge import PRIVATE
 from fsm_stack.flows.row import OUTBOUND
 from fsm_stack.flows.rulebook import Rulebook, verdicts
 from fsm_stack.flows.smallest import smallest

@@ -1,9 +1,10 @@
-"""A replay and its evidence as lines for people, and as plain values for programs."""
+"""What logs say of a stack's entries, and what is recommended, as lines and as plain values."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsm_stack.findings.finding import harmless
 from fsm_stack.flows.evidence import (
@@ -14,62 +15,23 @@ from fsm_stack.flows.evidence import (
     traffic_text,
 )
 from fsm_stack.flows.formats import FORMATS
-from fsm_stack.flows.judge import NO_ENTRY
-from fsm_stack.flows.row import INBOUND
-from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import dotted
+from fsm_stack.lists import INBOUND_PORTS
 from fsm_stack.yaml.places import path_text
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fsm_stack.flows.counting import Log
     from fsm_stack.flows.evidence import Known, Observed
     from fsm_stack.flows.recommend import Recommended
-    from fsm_stack.flows.row import Way
-    from fsm_stack.flows.tally import Flow, Verdict
+    from fsm_stack.flows.tally import Total
     from fsm_stack.redirection.tidying import Left, ListEdit
     from fsm_stack.settings.models.policy import Contract
 
-SAYS: Final[dict[Verdict, str]] = {
-    THROUGH: "through the sidecar", BYPASS: "past the sidecar", MAY: "may go past the sidecar"
-}  # fmt: skip
 _PEERS_SHOWN: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
-    """A replay to tell of.
-
-    Attributes:
-        stack: its name.
-        against: what it is compared with; empty: nothing.
-        observed: what was seen.
-        top: so many flows are told; 0: all that were kept.
-    """
-
-    stack: str
-    against: str
-    observed: Observed
-    top: int
-
-    def changed(self) -> list[tuple[Flow, Total]]:
-        """Flows whose verdict is another one now, the biggest first."""
-        tally = self.observed.tally
-        return tally.biggest(flow for flow in tally.flows if flow[4] != flow[5])
-
-    def flows(self) -> list[tuple[Flow, Total]]:
-        """Flows that go past the sidecar or may, then those that go through, the biggest first."""
-        tally = self.observed.tally
-        past = tally.biggest(flow for flow in tally.flows if flow[5] != THROUGH)
-        return past + tally.biggest(flow for flow in tally.flows if flow[5] == THROUGH)
-
-    @property
-    def moved(self) -> bool:
-        """Whether any traffic changes its side."""
-        return any(before != now for _, before, now in self.observed.tally.sides)
+_Name = TypeVar("_Name")
 
 
 def head_lines(observed: Observed, title: str) -> Iterator[str]:
@@ -108,76 +70,12 @@ def _passed(observed: Observed) -> Counter[str]:
     return passed
 
 
-def replay_lines(replay: Replay) -> Iterator[str]:
-    """The whole report."""
-    observed = replay.observed
-    yield from head_lines(observed, replay.stack)
-    if replay.against:
-        yield from _change_lines(replay)
-    yield from ("", *_side_lines(observed))
-    shown = replay.flows()
-    past = [item for item in shown if item[0][5] != THROUGH]
-    rest = shown[len(past) :]
-    for title, flows in (("past the sidecar", past), ("through the sidecar", rest)):
-        yield from _flow_lines(f"{title}, the biggest first", flows, replay)
-
-
-def _change_lines(replay: Replay) -> Iterator[str]:
-    sides = replay.observed.tally.sides
-    yield ""
-    if not replay.moved:
-        yield f"no connection of these logs changes its side against {replay.against}"
-        return
-    yield f"changes against {replay.against}"
-    for (way, before, now), total in sorted(sides.items()):
-        if before != now:
-            yield f"  {way}: {traffic_text(total)}: {SAYS[before]} before, {SAYS[now]} now"
-    yield from _flow_lines("what changes its side, the biggest first", replay.changed(), replay)
-
-
-def _side_lines(observed: Observed) -> Iterator[str]:
-    found: dict[tuple[Way, Verdict], Total] = {}
-    for (way, _, now), total in observed.tally.sides.items():
-        found.setdefault((way, now), Total()).add(total.values())
-    if not found:
-        yield "no connection was judged"
-    for way, now in sorted(found, key=lambda key: (key[0] == INBOUND, key[1])):
-        yield f"{way}: {traffic_text(found[way, now])} {SAYS[now]}"
-
-
-def _flow_lines(title: str, flows: list[tuple[Flow, Total]], replay: Replay) -> Iterator[str]:
-    if not flows:
-        return
-    yield from ("", title)
-    shown = flows[: replay.top] if replay.top else flows
-    for flow, total in shown:
-        yield f"  {_flow_text(flow, replay)}: {traffic_text(total)}{_by(flow, replay)}"
-    if len(shown) < len(flows):
-        yield f"  and {len(flows) - len(shown):,} more; --top 0 shows them"
-
-
-def _flow_text(flow: Flow, replay: Replay) -> str:
-    way, name, peer, port, _, now, _ = flow
-    whom = peer_text(peer, replay.observed)
-    may = " (may)" if now == MAY else ""
-    if way == INBOUND:
-        return f"{harmless(name)} port {port} from {whom}{may}"
-    return f"{harmless(name)} to {whom}:{port}{may}"
-
-
 def peer_text(peer: int | str, observed: Observed) -> str:
     """An address, with its Service's name where there is one."""
     if not isinstance(peer, int):
         return harmless(peer)
     service = observed.judge.objects.service_names.get(peer)
     return f"{dotted(peer)} ({harmless(service)})" if service else dotted(peer)
-
-
-def _by(flow: Flow, replay: Replay) -> str:
-    if flow[6] == NO_ENTRY:
-        return ""
-    entry = replay.observed.judge.now.entries[flow[6]]
-    return f"; {entry.path} {entry.value}"
 
 
 def evidence_lines(observed: Observed, stack: str) -> Iterator[str]:
@@ -187,11 +85,28 @@ def evidence_lines(observed: Observed, stack: str) -> Iterator[str]:
     yield from caution_lines(observed)
     for item in known_entries(observed):
         yield f"{item.entry.path} {item.entry.value}: {_known_text(item)}"
-        peers = item.evidence.peers.most_common(_PEERS_SHOWN)
-        if peers:
-            more = len(item.evidence.peers) - len(peers)
-            names = ", ".join(harmless(name) for name, _ in peers)
-            yield f"    by {names}" + (f" and {more:,} more" if more > 0 else "")
+        if item.evidence.peers:
+            yield f"    by {_few(item.evidence.peers, harmless)}"
+        if far := far_ends(observed, item.number):
+            way = "from" if item.entry.kind == INBOUND_PORTS.key else "to"
+            yield f"    {way} {_few(far, lambda peer: peer_text(peer, observed))}"
+
+
+def far_ends(observed: Observed, number: int) -> Counter[int | str]:
+    """What connections that an entry decides on went to, or came from, by bytes and rows."""
+    found: Counter[int | str] = Counter()
+    for flow, total in observed.tally.flows.items():
+        if flow[6] == number:
+            found[flow[2]] += total.bytes + total.rows
+    return found
+
+
+def _few(found: Counter[_Name], text: Callable[[_Name], str]) -> str:
+    """The biggest ones, and how many more there are."""
+    shown = found.most_common(_PEERS_SHOWN)
+    more = len(found) - len(shown)
+    names = ", ".join(text(name) for name, _ in shown)
+    return names + (f" and {more:,} more" if more > 0 else "")
 
 
 def caution_lines(observed: Observed) -> Iterator[str]:
@@ -214,25 +129,6 @@ def _known_text(item: Known) -> str:
     if evidence.may:
         parts.append(f"{traffic_text(evidence.may)} more may be")
     return "; ".join(parts)
-
-
-def replay_json(replay: Replay) -> dict[str, Any]:
-    """The whole report as plain values."""
-    observed = replay.observed
-    shown = replay.changed() if replay.against else replay.flows()
-    kept = shown[: replay.top] if replay.top else shown
-    sides = sorted(observed.tally.sides.items())
-    return {
-        "stack": replay.stack,
-        "against": replay.against or None,
-        **head_json(observed),
-        "sides": [
-            {"direction": way, "before": before, "now": now, **_total_json(total)}
-            for (way, before, now), total in sides
-        ],
-        "flows": [_flow_json(flow, total, replay) for flow, total in kept],
-        "entries": [_known_json(item) for item in known_entries(observed)],
-    }
 
 
 def head_json(observed: Observed) -> dict[str, Any]:
@@ -263,7 +159,8 @@ def _log_json(log: Log) -> dict[str, Any]:
     }
 
 
-def _total_json(total: Total) -> dict[str, Any]:
+def total_json(total: Total) -> dict[str, Any]:
+    """Traffic as plain values."""
     return {
         "rows": total.rows,
         "connections": total.connections,
@@ -273,32 +170,14 @@ def _total_json(total: Total) -> dict[str, Any]:
     }
 
 
-def _flow_json(flow: Flow, total: Total, replay: Replay) -> dict[str, Any]:
-    way, name, peer, port, before, now, number = flow
-    entry = replay.observed.judge.now.entries[number] if number != NO_ENTRY else None
-    service = (
-        replay.observed.judge.objects.service_names.get(peer) if isinstance(peer, int) else None
-    )
-    return {
-        "direction": way,
-        "workload": name,
-        "peer": dotted(peer) if isinstance(peer, int) else peer,
-        "service": service,
-        "port": port,
-        "before": before,
-        "now": now,
-        "entry": entry.path if entry else None,
-        **_total_json(total),
-    }
-
-
 def evidence_json(observed: Observed, stack: str) -> dict[str, Any]:
     """Every entry with what was seen of it, as plain values."""
-    entries = [_known_json(item) for item in known_entries(observed)]
+    entries = [known_json(item, observed) for item in known_entries(observed)]
     return {"stack": stack, **head_json(observed), "entries": entries}
 
 
-def _known_json(item: Known) -> dict[str, Any]:
+def known_json(item: Known, observed: Observed) -> dict[str, Any]:
+    """An entry with what was seen of it, as plain values."""
     evidence = item.evidence
     return {
         "path": item.entry.path,
@@ -307,12 +186,16 @@ def _known_json(item: Known) -> dict[str, Any]:
         "value": item.entry.value,
         "status": item.status,
         "why": item.why or None,
-        **_total_json(evidence.sure),
+        **total_json(evidence.sure),
         "alone": evidence.alone.connections,
         "may": evidence.may.connections,
         "addressesUsed": item.used,
         "addresses": item.size or None,
-        "peers": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
+        "workloads": [name for name, _ in evidence.peers.most_common(_PEERS_SHOWN)],
+        "peers": [
+            dotted(peer) if isinstance(peer, int) else peer
+            for peer, _ in far_ends(observed, item.number).most_common(_PEERS_SHOWN)
+        ],
     }
 
 

@@ -26,6 +26,8 @@ EPHEMERAL: Final = 32768
 # Seconds of the year 9999: what is later is no time.
 TIME_MAX: Final = 253_402_300_799
 _CACHED_MAX: Final = 200_000
+# A kind, a namespace and a name of Kubernetes have 63, 63 and 253 characters.
+NAME_MAX: Final = 400
 
 # Whether the logged destination is the one that iptables saw.
 Original = Literal["yes", "no", "unknown"]
@@ -129,7 +131,13 @@ class Ends(dict[Any, End]):
     """Ends by what a format tells them by, so that few are made."""
 
     def of(self, key: object, way: Way, name: str, service: str, original: Original) -> End:
-        """A new end under its key."""
+        """A new end under its key.
+
+        Raises:
+            BadRecordError: a name is longer than any of Kubernetes.
+        """
+        if max(len(name), len(service)) > NAME_MAX:
+            raise BadRecordError(f"expected names of at most {NAME_MAX} characters")
         if len(self) >= _CACHED_MAX:
             self.clear()
         found = self[key] = End(way, name, service, original)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.flows.row import INBOUND, OUTBOUND, TCP
 from fsm_stack.flows.tally import BYPASS, THROUGH
-from fsm_stack.iptables.packet import Pod, ToListener
+from fsm_stack.iptables.packet import Pod, ToListener, may_reach_sidecar
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import intersection, ipv4_range
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.flows.row import Way
     from fsm_stack.flows.tally import Verdict
+    from fsm_stack.iptables.packet import Verdict as Fate
     from fsm_stack.iptables.sets.diagram import Node
     from fsm_stack.settings.effective import Bypass
     from fsm_stack.settings.models.stack import StackSettings
@@ -172,13 +173,18 @@ def verdicts(node: Node, asked: Asked) -> set[Verdict]:
     address, port = asked
     by_address = child_at(child_at(node, port), 0)
     if isinstance(address, int):
-        return {_verdict(child_at(by_address, address))}
+        return _verdicts(child_at(by_address, address))
     stops = (*by_address.starts[1:], EVERY[1])
     spans = zip(by_address.starts, stops, by_address.children, strict=True)
-    return {
-        _verdict(child) for start, stop, child in spans if intersection([(start, stop)], address)
-    }
+    found: set[Verdict] = set()
+    for start, stop, child in spans:
+        if intersection([(start, stop)], address):
+            found |= _verdicts(child)
+    return found
 
 
-def _verdict(fate: object) -> Verdict:
-    return THROUGH if isinstance(fate, ToListener) else BYPASS
+def _verdicts(fate: Fate) -> set[Verdict]:
+    """Both where a rule decides it that nobody here can decide."""
+    if isinstance(fate, ToListener):
+        return {THROUGH}
+    return {THROUGH, BYPASS} if may_reach_sidecar(fate) else {BYPASS}

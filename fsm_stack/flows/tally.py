@@ -123,7 +123,7 @@ class Evidence:
         sure: traffic that it takes past the sidecar, or with an inclusion through it.
         may: traffic of which that is not known, because its address was translated.
         alone: of ``sure``, what no other entry takes.
-        peers: bytes and connections by workload, the biggest ones.
+        peers: bytes and rows by workload, the biggest ones.
     """
 
     sure: Total = field(default_factory=Total)

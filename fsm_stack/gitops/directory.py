@@ -161,6 +161,11 @@ class Written:
     unchanged: tuple[str, ...] = ()
 
     @property
+    def is_new(self) -> bool:
+        """Whether the directory held nothing before."""
+        return len(self.created) == self.total and not self.removed
+
+    @property
     def total(self) -> int:
         """The files that the directory holds now."""
         return len(self.created) + len(self.changed) + len(self.unchanged)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from fsm_stack.errors import InputError
+from fsm_stack.iptables.rule import Accept, Dnat, ForeignTarget, Redirect
 from fsm_stack.iptables.sets.ranges import PROTOCOLS, address_number, looks_like_ipv6, plain_number
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT, PORT_MAX
 
 if TYPE_CHECKING:
-    from fsm_stack.iptables.rule import Match, Rule
+    from collections.abc import Iterable
+
+    from fsm_stack.iptables.rule import ForeignMatch, Match, Rule
 
 
 def protocol_number(name: str) -> int:
@@ -28,6 +31,8 @@ def protocol_name(number: int) -> str:
     return next((name for name, known in PROTOCOLS.items() if known == number), str(number))
 
 
+# So many of the verdicts that may be are told.
+_TOLD: Final = 6
 Listener = Literal["outbound", "inbound"]
 _LISTENERS: dict[int, Listener] = {
     OUTBOUND_LISTENER_PORT: "outbound",
@@ -56,10 +61,63 @@ class Untouched:
     """Left as it is: the sidecar never sees it."""
 
 
-Verdict = ToListener | Rewritten | Untouched
+@dataclass(frozen=True, slots=True, order=True)
+class Handed:
+    """Given to a target of which only its own program knows what it does.
+
+    Attributes:
+        to: the target as written, ``-j NFQUEUE --queue-num 1``.
+    """
+
+    to: str
 
 
-def redirected_to(port: int) -> Verdict:
+Decided = ToListener | Rewritten | Untouched | Handed
+
+
+@dataclass(frozen=True, slots=True)
+class May:
+    """One of several: a rule that nobody here decides makes the difference.
+
+    Attributes:
+        among: two or more, in the order of their texts.
+        on: the matches that it depends on, as written. A set of traffic may name some that make
+            no difference beside others.
+    """
+
+    among: tuple[Decided, ...]
+    on: tuple[str, ...] = ()
+
+
+Verdict = Decided | May
+
+
+def one_of(verdicts: Iterable[Decided], on: Iterable[str]) -> Verdict:
+    """The verdict when only these are left: the one, or that it may be any of them.
+
+    Args:
+        verdicts: at least one.
+        on: the matches that decide between them.
+    """
+    among = sorted(set(verdicts), key=verdict_text)
+    return among[0] if len(among) == 1 else May(tuple(among), tuple(sorted(set(on))))
+
+
+def may_reach_sidecar(verdict: Verdict) -> bool:
+    """Whether it goes to a listener of the sidecar, or may."""
+    return any(isinstance(one, ToListener) for one in _among(verdict))
+
+
+def may_bypass(verdict: Verdict) -> bool:
+    """Whether it is left as it is, or may be."""
+    return any(isinstance(one, Untouched) for one in _among(verdict))
+
+
+def _among(verdict: Verdict) -> tuple[Decided, ...]:
+    return verdict.among if isinstance(verdict, May) else (verdict,)
+
+
+def redirected_to(port: int) -> Decided:
     """What ``REDIRECT --to-port`` means: a listener of the sidecar, or another local port."""
     listener = _LISTENERS.get(port)
     return ToListener(listener, port) if listener else Rewritten("127.0.0.1", port)
@@ -69,6 +127,21 @@ def sent_to(destination: str) -> Rewritten:
     """What ``DNAT --to-destination ADDRESS[:PORT]`` means."""
     address, colon, port = destination.partition(":")
     return Rewritten(address, int(port) if colon else None)
+
+
+def verdict_of(target: Accept | Redirect | Dnat | ForeignTarget) -> Decided:
+    """What a target makes of a packet that no further rule sees."""
+    match target:
+        case Accept():
+            return Untouched()
+        case Redirect():
+            return redirected_to(target.port)
+        case Dnat():
+            return sent_to(target.to)
+        case ForeignTarget():
+            return Handed(target.text)
+        case _:
+            assert_never(target)
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -83,6 +156,12 @@ def verdict_text(verdict: Verdict) -> str:
             )
         case Untouched():
             return "untouched"
+        case Handed():
+            return f"handed to {verdict.to.removeprefix('-j ')}"
+        case May():
+            texts = [verdict_text(one) for one in verdict.among[:_TOLD]]
+            more = len(verdict.among) - len(texts)
+            return f"either {' or '.join(texts)}" + (f" or {more} others" if more else "")
         case _:
             assert_never(verdict)
 
@@ -148,18 +227,20 @@ class Hop:
         chain: its chain.
         number: its place there in the kernel's order, 1-based.
         rule: the rule, with its reason.
-        failed: the first match that did not hold; None: the rule applied.
+        failed: the first match that did not hold; None: the rule applied, or may.
+        undecided: the first match that nobody here decides, where all others hold.
     """
 
     chain: str
     number: int
     rule: Rule
     failed: Match | None
+    undecided: ForeignMatch | None = None
 
     @property
     def matched(self) -> bool:
         """Whether the rule applied."""
-        return self.failed is None
+        return self.failed is None and self.undecided is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +252,9 @@ class Pass:
         packet: its first packet, interface filled in.
         hops: every rule tried, in order.
         verdict: the answer.
-        decided_by: the rule that gave it; None: no rule did.
+        decided_by: the rule that gave it; None: no rule did, or it depends on others.
         why: the reason of that rule, or why no rule applies.
+        undecided: the rules that may apply and of which the verdict depends.
     """
 
     title: str
@@ -181,6 +263,7 @@ class Pass:
     verdict: Verdict
     decided_by: Hop | None
     why: str
+    undecided: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +281,11 @@ class Trace:
     def decided_by(self) -> Hop | None:
         """The rule that decided that."""
         return self.passes[0].decided_by
+
+    @property
+    def undecided(self) -> tuple[Hop, ...]:
+        """The rules that may apply and of which that depends."""
+        return self.passes[0].undecided
 
     @property
     def why(self) -> str:

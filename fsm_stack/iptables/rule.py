@@ -62,7 +62,9 @@ PREROUTING: Final = "PREROUTING"
 OUTPUT: Final = "OUTPUT"
 # Filled in by the shell that runs the script, from the init container's environment.
 POD_IP_VARIABLE: Final = "$POD_IP"
-BUILT_IN_CHAINS: Final = (PREROUTING, "INPUT", OUTPUT, "POSTROUTING")
+# Of the hooks of the nat table these two only translate the source of a connection.
+SOURCE_HOOKS: Final = ("INPUT", "POSTROUTING")
+BUILT_IN_CHAINS: Final = (PREROUTING, OUTPUT, *SOURCE_HOOKS)
 STANDARD_TARGETS: Final = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
 
 
@@ -162,6 +164,22 @@ class UidOwner:
         return (self.first, self.first if self.last is None else self.last)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignMatch:
+    """A match that nobody here decides, its negation inside the text: it may match, or not.
+
+    Attributes:
+        text: as written: ``-m addrtype ! --dst-type LOCAL``, ``-d $self/32``.
+    """
+
+    text: str
+
+    @property
+    def negated(self) -> bool:
+        """Never: nothing is known of what it matches, nor of the rest."""
+        return False
+
+
 Match = (
     Protocol
     | Source
@@ -171,6 +189,7 @@ Match = (
     | DestinationPort
     | Multiport
     | UidOwner
+    | ForeignMatch
 )
 
 
@@ -212,7 +231,21 @@ class Jump:
     chain: str
 
 
-Target = Return | Accept | Redirect | Dnat | Jump
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignTarget:
+    """A target of other programs' rules.
+
+    Attributes:
+        text: as written: ``-j MARK --set-xmark 0x4000/0x4000``; empty: the rule counts only.
+        goes_on: whether the kernel tries the next rule after it, as after LOG and MARK; otherwise
+            what it makes of a packet is not known.
+    """
+
+    text: str
+    goes_on: bool
+
+
+Target = Return | Accept | Redirect | Dnat | Jump | ForeignTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +258,7 @@ class Rule:
         why: the reason; not part of the rule's equality.
         line: where a reader found it, 1-based; not part of the rule's equality.
         column: likewise.
+        comment: what ``-m comment`` says; not part of the rule's equality.
     """
 
     matches: tuple[Match, ...] = ()
@@ -232,6 +266,12 @@ class Rule:
     why: Reason = field(default=Reason.UNKNOWN, compare=False)
     line: int | None = field(default=None, compare=False)
     column: int | None = field(default=None, compare=False)
+    comment: str = field(default="", compare=False)
+
+    @property
+    def foreign(self) -> ForeignMatch | None:
+        """The first match that nobody here decides; the rule then may match."""
+        return next((one for one in self.matches if isinstance(one, ForeignMatch)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,8 +312,8 @@ class Ruleset:
 def kernel_order(ruleset: Ruleset) -> Mapping[str, tuple[Rule, ...]]:
     """Each chain's rules in the order in which the kernel tries them.
 
-    Every declared chain and both hooks are present, empty ones too; so is a chain that a step
-    names without a declaration.
+    Every declared chain, PREROUTING and OUTPUT are present, empty ones too; so is a chain that a
+    step names without a declaration.
     """
     # Inserting at the head of a list moves everything in it; a dump may have 100,000 such steps.
     built: dict[str, deque[Rule]] = {

@@ -28,6 +28,8 @@ from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
     Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Insert,
     Jump,
@@ -86,6 +88,9 @@ def write_commands(ruleset: Ruleset, *, program: str = "iptables") -> str:
         commands=[*created, *(f"{head} {step_line(step)}" for step in ruleset.steps)],
     )
 
+
+# What iptables-save puts a comment into quotes for.
+_QUOTED: Final = frozenset(" \t\"'\\$`|&;<>(){}*?~#!")
 
 # Stands for an entry where a line is made once for all entries.
 _MARK: Final = {"ports": 65536, "ranges": "\0", "interfaces": "\0"}
@@ -201,7 +206,16 @@ def step_line(step: Step) -> str:
 def rule_text(rule: Rule) -> str:
     """The rule without its chain: ``-p tcp --dport 15010 -j RETURN``."""
     parts = [match_text(match) for match in rule.matches]
-    return " ".join([*parts, target_text(rule.target)])
+    if rule.comment:
+        parts.append(f"-m comment --comment {_quoted(rule.comment)}")
+    return " ".join([*parts, target_text(rule.target)]).rstrip()
+
+
+def _quoted(text: str) -> str:
+    """As iptables-save prints a comment."""
+    if not set(text) & _QUOTED:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def match_text(match: Match) -> str:
@@ -222,10 +236,11 @@ def match_text(match: Match) -> str:
             return f"{no}--dport {match.ports}"
         case Multiport():
             return f"--match multiport {no}--dports {','.join(map(str, match.ports))}"
-        case UidOwner(last=None):
-            return f"-m owner {no}--uid-owner {match.first}"
         case UidOwner():
-            return f"-m owner {no}--uid-owner {match.first}-{match.last}"
+            last = "" if match.last is None else f"-{match.last}"
+            return f"-m owner {no}--uid-owner {match.first}{last}"
+        case ForeignMatch():
+            return match.text
         case _:
             assert_never(match)
 
@@ -243,5 +258,7 @@ def target_text(target: Target) -> str:
             return f"-j DNAT --to-destination {target.to}"
         case Jump():
             return f"-j {target.chain}"
+        case ForeignTarget():
+            return target.text
         case _:
             assert_never(target)

@@ -216,9 +216,9 @@ def _range(stream: IO[bytes], start: int, end: int | None) -> Iterator[bytes]:
             if not first:
                 continue
             block, begin, skipping = block[first:], begin + first, False
+            if end is not None and begin >= end:
+                return  # the line that begins before the range is longer than the range
         if end is not None and at >= end:
-            if begin >= end:
-                return
             last = block.find(b"\n", max(end - 1 - begin, 0))
             if last >= 0:
                 yield block[: last + 1]

@@ -12,6 +12,7 @@ from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.project.files import decoded, read_file, require_inside, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
@@ -109,23 +110,51 @@ class Project:
             InputError: when the file is missing, too large, not UTF-8 or not YAML.
             FileError: when it cannot be read.
         """
-        from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415  # pydantic's 60 ms
-
         path = self.directory / f"Pulumi.{name}.yaml"
-        shown = self.shown(path)
-        text = read_text(path, project=self.directory, shown=shown)
-        loaded = load_text(text, file=shown, today=today or datetime.now(UTC).date())
-        return Stack(
-            name=name,
-            file=shown,
-            settings=loaded.settings,
-            findings=loaded.findings,
-            accepted=loaded.accepted,
-        )
+        return _stack(path, name, project=self.directory, shown=self.shown(path), today=today)
 
     def shown(self, path: Path) -> str:
         """A path as the user would type it: from where they are."""
         return os.path.relpath(path, self.start)
+
+
+def _stack(path: Path, name: str, *, project: Path, shown: str, today: date | None) -> Stack:
+    from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415  # pydantic's 60 ms
+
+    text = read_text(path, project=project, shown=shown)
+    loaded = load_text(text, file=shown, today=today or datetime.now(UTC).date())
+    return Stack(
+        name=name,
+        file=shown,
+        settings=loaded.settings,
+        findings=loaded.findings,
+        accepted=loaded.accepted,
+    )
+
+
+def stack_files(paths: Iterable[Path]) -> Iterator[tuple[Stack, Path | None]]:
+    """Stack files wherever they are, each with the project that it lies in, if any.
+
+    Args:
+        paths: files, and directories whose files ``Pulumi.<stack>.yaml`` are meant.
+
+    Raises:
+        InputError: for a directory without such files, or a file that cannot be read.
+    """
+    for given in dict.fromkeys(paths):
+        inside = [given]
+        if given.is_dir():
+            with told("read", given):
+                inside = sorted(
+                    path for path in given.iterdir() if _STACK_FILE.fullmatch(path.name)
+                )
+            if not inside:
+                raise InputError(f"{given}: no stack here; expected a file Pulumi.<stack>.yaml")
+        for path in inside:
+            match = _STACK_FILE.fullmatch(path.name)
+            name = match[1] if match else path.name
+            home = path.parent if (path.parent / PROJECT_FILE).is_file() else None
+            yield _stack(path, name, project=path.parent, shown=str(path), today=None), home
 
 
 def find_project(start: Path) -> Project:

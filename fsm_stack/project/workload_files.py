@@ -53,6 +53,7 @@ def context_of(
         proxy_id=proxy_id,
         dump=dump,
         namespaces=enrolled(settings, mesh),
+        enrols=frozenset(item.name for item in settings.enrolled_namespaces),
         default_namespace=default_namespace,
         ranges=ClusterRanges(
             pods=cluster.pod_ranges,

@@ -219,10 +219,16 @@ def _modes(before: Side, after: Side) -> Iterator[str]:
         yield f"{side.name.title}: {why}"
 
 
+# What leaves the mesh with a port is what a review is about: it says so with the packets.
+_SAID_HERE: Final = "excludes-mesh-port"
+
+
 def _new_findings(before: Side, after: Side) -> tuple[Finding, ...]:
     if before.settings is None or after.settings is None:
         return ()
     said = {(item.id, item.message, item.place.path) for item in before.findings}
     return tuple(
-        item for item in after.findings if (item.id, item.message, item.place.path) not in said
+        item
+        for item in after.findings
+        if (item.id, item.message, item.place.path) not in said and item.id != _SAID_HERE
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.iptables.packet import ToListener, Untouched
+from fsm_stack.iptables.packet import ToListener, Untouched, may_bypass, may_reach_sidecar
 from fsm_stack.iptables.sets.ranges import IPV4_END, intersection
 from fsm_stack.iptables.sets.reach import length
 from fsm_stack.review.model import Level, Risk
@@ -97,13 +97,13 @@ def of_shift(shift: Shift, *, own: Intervals, egress: bool, offered: bool) -> Ri
     said = shift.said
     if _sidecar_only(shift):
         return risk("sidecar-only")
-    if not isinstance(shift.after, Untouched):
+    if not may_bypass(shift.after):
         if isinstance(shift.before, Untouched) and isinstance(shift.after, ToListener):
             outside = length(said.destinations) > length(_shared(said.destinations, own))
             refused = said.direction == "outbound" and not egress and outside
             return risk("egress-refused" if refused else "comes-back")
         return risk("sent-elsewhere")
-    if not isinstance(shift.before, ToListener):
+    if not may_reach_sidecar(shift.before):
         return risk("sent-elsewhere")
     wide = length(said.destinations) > _ANY
     if offered:

@@ -186,6 +186,13 @@ class Reader:
         """Add the finding of a secret where a plain setting is expected."""
         self.report("secret-value", path, "expected a plain setting, got a secret", "")
 
+    def secrets_of(self, key: str) -> tuple[Path, ...]:
+        """Where the file holds the secrets of a setting, which the engine hands over as one."""
+        data = self.document.data
+        config = data.get("config") if isinstance(data, dict) else None
+        value = config.get(self.file_keys.get(key, key)) if isinstance(config, dict) else None
+        return tuple(_secrets(value, (key,)))
+
     def _check_engine_keys(self, data: dict[str, Any]) -> None:
         for key, value in data.items():
             if key not in _ENGINE_KEYS:
@@ -328,6 +335,15 @@ class Reader:
             else:
                 return settings, usable
         return None, False
+
+
+def _secrets(value: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401  # JSON
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        yield path
+    elif isinstance(value, dict | list):
+        steps = value.items() if isinstance(value, dict) else enumerate(value)
+        for step, item in steps:
+            yield from _secrets(item, (*path, step))
 
 
 def _untold(count: int) -> str:

@@ -121,7 +121,8 @@ def from_engine(
             continue
         reader.file_keys[key] = full_key
         if full_key in secret_keys:
-            reader.refuse_secret((key,))
+            for path in reader.secrets_of(key) or ((key,),):
+                reader.refuse_secret(path)
             continue
         data[key] = engine_value(key, value)
     reader.require_some(data)

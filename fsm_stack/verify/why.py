@@ -13,7 +13,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import found_lists
 from fsm_stack.iptables.judge.simulate import trace
-from fsm_stack.iptables.packet import Packet, ToListener, verdict_text
+from fsm_stack.iptables.packet import Handed, May, Packet, ToListener, verdict_text
 from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
@@ -153,6 +153,8 @@ class _Walk:
         bypasses = not isinstance(actual.verdict, ToListener)
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
+        if isinstance(actual.verdict, May | Handed):
+            return self._is("unknown", _not_decided("script", actual), "")
         if bypasses == bool(entry):
             return self._not_loaded(init, reading) or self._in_kernel(entry)
         if self.pod.unannotated and not entry:
@@ -254,6 +256,9 @@ class _Walk:
             kernel = self._trace(live.ruleset)
             told = _traced(kernel)
             self.steps.append(f"kernel: {told}")
+            if isinstance(kernel.verdict, May | Handed):
+                self.actual = told
+                return self._is("unknown", _not_decided("kernel", kernel), "")
             if bypasses == isinstance(kernel.verdict, ToListener):
                 self.actual = told
                 lost = "has the rule, the kernel does not" if bypasses else (
@@ -347,6 +352,13 @@ class _Live:
 
 def _told(entry: Entry | None) -> str:
     return f"excluded: {entry.text}" if entry else "intercepted: no list excludes it"
+
+
+def _not_decided(where: str, walked: Trace) -> str:
+    """The rules that decide, and that nobody here can decide."""
+    hops = walked.undecided or ((walked.decided_by,) if walked.decided_by else ())
+    rules = "; ".join(f"{hop.chain} rule {hop.number}, {rule_text(hop.rule)}" for hop in hops)
+    return f"the {where} has rules of which it is not known here what they do with it: {rules}"
 
 
 def _traced(walked: Trace) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import finding, in_order
@@ -116,6 +116,8 @@ def preview(
             decision = Decision(
                 outcome="refuse", why=error.message, steps=error.steps, message=error.message
             )
+    if place.assumed:
+        decision = _assuming(decision, place.name)
     found: tuple[Finding, ...] = ()
     if check:
         left_alone = decision.outcome == "leave"
@@ -148,6 +150,14 @@ def preview(
         findings=in_order(found) if found else (),
         expected_ready=ready,
     )
+
+
+def _assuming(decision: Decision, namespace: str) -> Decision:
+    """A decision whose steps say that the namespace is not known."""
+    known = f"namespace {namespace} is enrolled in the mesh"
+    assumed = f"namespace {namespace} is not in the input: assumed to be enrolled in the mesh"
+    steps = tuple(assumed if step == known else step for step in decision.steps)
+    return replace(decision, steps=steps)
 
 
 def _without_refused(

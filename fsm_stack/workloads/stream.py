@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, ObjectName, Place, Severity, finding, in_order
 from fsm_stack.injector.decision import (
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
+_NAMED_MAX: Final = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Context:
         proxy_id: kind, namespace and name to the id of the preview.
         dump: an object as YAML text, ending in a newline.
         namespaces: those that are known; a stream adds its own as they come.
+        enrols: those that the stack enrols; empty where others do that.
         bounds: ResourceQuotas and LimitRanges by namespace, in the same way.
         templates: owners of pods, and their templates' annotations; a stream adds its own.
         default_namespace: of manifests that name none.
@@ -73,6 +75,7 @@ class Context:
     proxy_id: Callable[[str, str, str], str]
     dump: Callable[[Mapping[str, Any]], str]
     namespaces: dict[str, NamespaceView] = field(default_factory=dict)
+    enrols: frozenset[str] = frozenset()
     bounds: dict[str, list[Json]] = field(default_factory=dict)
     templates: dict[Owner, frozenset[str]] = field(default_factory=dict)
     default_namespace: str = "default"
@@ -80,6 +83,14 @@ class Context:
     check: bool = True
     keep_going: bool = False
     write: bool = True
+
+    def doubt(self, namespace: str) -> str:
+        """What speaks against taking a namespace that nobody has shown as enrolled."""
+        if not self.enrols or namespace in self.enrols:
+            return ""
+        few = len(self.enrols) <= _NAMED_MAX
+        known = ", ".join(sorted(self.enrols)) if few else f"{len(self.enrols)} others"
+        return f", although the stack enrols {known} only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +276,9 @@ def _see(item: Workload, context: Context) -> Seen:
         return Seen(workload=item, preview=found, findings=())
     system = context.mesh.system
     title = _name(item.manifest, context)
-    findings = below(item.pod_path, title, found.findings)
+    findings = below(
+        item.pod_path, title, (_doubted(one, name, context) for one in found.findings)
+    )
     if context.check and found.mutation is not None and name in context.bounds:
         findings += below(item.pod_path, title, bounded(found.mutation, context.bounds[name]))
     findings += below(
@@ -277,6 +290,12 @@ def _see(item: Workload, context: Context) -> Seen:
         )
         findings += below(item.path, title, later)
     return Seen(workload=item, preview=found, findings=tuple(findings))
+
+
+def _doubted(one: Finding, namespace: str, context: Context) -> Finding:
+    if one.id != "namespace-assumed":
+        return one
+    return replace(one, message=one.message + context.doubt(namespace))
 
 
 def _placed(value: Any, path: tuple[str | int, ...], new: Json) -> Any:  # noqa: ANN401  # JSON

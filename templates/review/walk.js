@@ -188,6 +188,8 @@ function makeWalk(facts) {
         return match.spans.some(([first, last]) => first <= packet.port && packet.port <= last);
       case "uid":
         return match.span[0] <= packet.uid && packet.uid <= match.span[1];
+      case "foreign":
+        return true; // it may: see through
       default:
         throw new Error(`match ${match.kind}: unknown to this page`);
     }
@@ -207,8 +209,11 @@ function makeWalk(facts) {
       const hop = { chain: name, number, rule, failed };
       hops.push(hop);
       if (failed >= 0) continue;
-      last = hop;
       const target = rule.target;
+      if (target.kind === "foreign" && target.goesOn) continue;
+      const foreign = rule.matches.find((match) => match.kind === "foreign");
+      if (foreign) throw new Error(`it depends on what is not decided here: ${foreign.text}`);
+      last = hop;
       switch (target.kind) {
         case "return":
           return [null, last];
@@ -218,6 +223,8 @@ function makeWalk(facts) {
           return [redirectedTo(target.port), last];
         case "dnat":
           return [sentTo(target.to), last];
+        case "foreign":
+          throw new Error(`what ${target.text} does is not known here`);
         case "jump": {
           const [verdict, inner] = beyond(chains, target.chain, packet, hops, returned);
           last = inner || last;

@@ -72,6 +72,12 @@ def archive(project: Path) -> Path:
     return written_archive(project)
 
 
+def shown(result: Result) -> str:
+    """What was printed, without what every port of a mesh's list is told: these stacks have one."""
+    lines = result.stdout.splitlines(keepends=True)
+    return "".join(line for line in lines if "[excludes-mesh-port]" not in line)
+
+
 def document(result: Result) -> Any:
     """What ``--output json`` printed: one JSON document and nothing else."""
     return json.loads(result.stdout)

@@ -6,6 +6,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from fsm_stack.cli.main import ENTRIES, cli
+from fsm_stack.verify.checks import CHECKS
 
 from .conftest import document
 
@@ -52,3 +53,16 @@ def test_outside_of_a_project_no_stack_completes(tmp_path_factory: pytest.TempPa
 
 def test_finding_ids_complete() -> None:
     assert completed("explain", incomplete="host-b") == ["host-bits"]
+    assert completed("lint", "dev", "--suppress", incomplete="host-b") == ["host-bits"]
+
+
+def test_profiles_and_checks_complete(project: Path) -> None:
+    with (project / "Pulumi.dev.yaml").open("a") as stream:
+        stream.write("  fsm-stack:annotationProfiles: {redis: {}, api: {description: x}}\n")
+    here = ("-C", str(project))
+    assert completed("annotate", *here, "dev") == ["redis", "api"]
+    assert completed("rules", *here, "dev", "--profile", incomplete="re") == ["redis"]
+    assert completed("annotate", *here, "no") == []
+    assert completed("verify", "--check", incomplete="init-") == [
+        check.id for check in CHECKS if check.id.startswith("init-")
+    ]

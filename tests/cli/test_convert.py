@@ -29,6 +29,8 @@ REPORT = """\
 fsm.outboundPortExclusionList -> traffic.outboundPortExclusionList
 fsm.preinstall.nodeSelector: no effect: the chart's hook jobs are no objects of a stack
 fsm.preinstall.nodeSelector: warning: no effect: the chart's hook jobs are no objects of a stack [helm-value-ignored]
+the stack file:7:32 traffic.outboundPortExclusionList: info: each of 6379, 7070 is excluded in every pod: traffic to \
+services and pods of the cluster on it bypasses the mesh too, and no profile's inclusions bring it back [excludes-mesh-port]
 """
 
 
@@ -84,7 +86,10 @@ def test_the_whole_is_data_for_programs(run: Run, tmp_path: Path) -> None:
         "target": "traffic.outboundPortExclusionList",
         "why": None,
     }
-    assert [one["id"] for one in data["findings"]] == ["helm-value-ignored"]
+    assert [one["id"] for one in data["findings"]] == [
+        "helm-value-ignored",
+        "excludes-mesh-port",
+    ]
 
 
 def test_a_stack_is_exported_in_the_documents_forms(run: Run, project: Path) -> None:

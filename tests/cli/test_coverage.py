@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -163,3 +164,23 @@ def test_what_does_not_load_covers_nothing(covered: Run, project: Path) -> None:
     result = covered("--script", str(script))
     assert result.exit_code == 1
     assert "[too-many-ports]" in result.stdout
+
+
+def test_what_depends_on_an_undecided_rule_is_perhaps_redirected(run: Run, project: Path) -> None:
+    file = project / "dump"
+    file.write_text(
+        "*nat\n-A OUTPUT -p tcp -m mark --mark 1 -d 10.0.0.0/8 -j ACCEPT\n"
+        "-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n"
+    )
+    lines = run("coverage", "--script", str(file)).stdout.splitlines()
+    perhaps = lines.index(
+        "  perhaps through the sidecar, either to the outbound listener (15001) or untouched"
+    )
+    assert lines[perhaps + 1 : perhaps + 4] == [
+        "    it depends on -m mark --mark 1",
+        "    - tcp",
+        "      to 10.0.0.0/8",
+    ]
+    found = json.loads(run("coverage", "--script", str(file), "-o", "json").stdout)["outbound"]
+    assert [one["throughSidecar"] for one in found] == [True, None, False]
+    assert [one["undecided"] for one in found] == [[], ["-m mark --mark 1"], []]

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from fsm_stack.cli.main import cli
-from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.findings.catalogue import TOPICS, all_rules
 
 from .conftest import document
 
@@ -44,7 +44,11 @@ def test_a_hazard_is_explained_by_its_findings(run: Run, name: str) -> None:
 
 def test_without_an_id_every_finding_is_listed(run: Run) -> None:
     lines = run("explain").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == list(all_rules())
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(all_rules())
+    heads = [line for line in lines if line and not line.startswith("  ")]
+    assert heads[:-1] == list(TOPICS)
+    (one,) = [line for line in lines if line.startswith("  excludes-mesh-port ")]
+    assert one.endswith("takes in-cluster traffic out of the mesh (H31)")
     assert [item["id"] for item in document(run("explain", "-o", "json"))] == list(all_rules())
 
 

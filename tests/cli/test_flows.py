@@ -117,7 +117,7 @@ def test_evidence_names_unused_and_wide_entries(flows: Run, project: Path) -> No
     assert "observed for 1.0 days only: what happens once a month is not in it\n" in result.stdout
     assert (
         "traffic.outboundIPRangeExclusionList[1] 203.0.113.0/24: 3 connections, 3.0 kB; last "
-        "2026-11-16T00:00:02Z; 1 of 256 addresses\n    by 10.128.0.1\n"
+        "2026-11-16T00:00:02Z; 1 of 256 addresses\n    by 10.128.0.1\n    to 203.0.113.7\n"
     ) in result.stdout
     assert (
         "Pulumi.prod.yaml:12:39 traffic.outboundPortExclusionList[1]: warning: no connection in 1.0 days "
@@ -182,9 +182,12 @@ def test_secrets_of_a_log_appear_nowhere(kind: str, verb: str, flows: Run, proje
     file = project / f"{kind}.log"
     whole = given.log(kind, FLOWS)
     file.write_bytes(whole + whole[: len(whole) // 2] + b"\n" + given.SECRET.encode() + b"\n")
+    page = project / "page.html"
+    drawn = ("--html", str(page)) if verb == "replay" else ()
     for output in ("text", "json"):
-        result = flows(verb, "--flows", str(file), "-o", output)
+        result = flows(verb, "--flows", str(file), "-o", output, *drawn)
         assert given.SECRET not in result.output
+        assert not drawn or given.SECRET not in page.read_text()
         assert result.exit_code in (0, 1) or "hold only what a sidecar took" in result.stderr
 
 
@@ -249,6 +252,23 @@ def test_a_log_in_parts_says_the_same_as_the_whole(
     for part in (1000, 1777, 4096):
         assert whole(part, 1) == expected
     assert whole(10_000, 2) == expected
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 100])
+def test_a_part_that_ends_with_a_block_loses_no_line(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever blocks, parts and lines end."""
+    text = b"".join(b"%d\n" % number * (1 + number % 3) for number in range(60))
+    (tmp_path / "log").write_bytes(text)
+    monkeypatch.setattr(flow_files, "_BLOCK", block)
+    for size in range(1, 130):
+        found = b""
+        for start in range(0, len(text), size):
+            with (tmp_path / "log").open("rb") as stream:
+                end = min(start + size, len(text))
+                found += b"".join(flow_files._range(stream, start, end))
+        assert found == text
 
 
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_fix_writes_what_has_one_safe_fix_and_reports_the_rest(
     web.chmod(0o640)
     clean = web.parent / "clean.yaml"
     clean.write_text(WEB.replace("  annotations:\n", "").replace(f'    {PORTS}: "7070"\n', ""))
-    before = clean.stat()
+    before = (clean.stat().st_mtime_ns, clean.stat().st_ino)
     result = run("lint", "dev", "-f", "web.yaml", "-f", "clean.yaml", "--fix")
     assert result.exit_code == 1
     assert "[invalid-port]" in result.stdout
@@ -99,7 +99,7 @@ def test_fix_writes_what_has_one_safe_fix_and_reports_the_rest(
     assert f'{{{BARE}: "yes", {PORTS}: "7070,70000"}}\r\n' in text
     assert text.endswith("kind: Service\r\nmetadata: {name: web}\r\n")
     assert web.stat().st_mode & 0o777 == 0o640
-    assert clean.stat() == before
+    assert (clean.stat().st_mtime_ns, clean.stat().st_ino) == before
     again = json.loads(run("lint", "dev", "-f", "web.yaml", "--fix", "-o", "json").stdout)
     assert (again["fixed"], again["corrections"]) == ([], [])
 
@@ -180,3 +180,29 @@ def test_validate_suppresses_and_speaks_sarif(run: Callable[..., Result], web: P
     assert (result.exit_code, result.stdout) == (0, "prod: no findings (2 accepted)\n")
     results = json.loads(run(*words, "-o", "sarif").stdout)["runs"][0]["results"]
     assert [item["suppressions"] for item in results] == [[{"kind": "external"}]] * 2
+
+
+def test_validate_takes_stack_files_wherever_they_are(
+    run: Callable[..., Result], web: Path
+) -> None:
+    """A pull request's file is checked before it is anybody's stack."""
+    other = web.parent / "other"
+    other.mkdir()
+    (other / "new.yaml").write_text("config: {fsm-stack:traffic: {enableEgress: 1}}\n")
+    (other / "Pulumi.qa.yaml").write_text("config: {fsm-stack:mesh: {trustDomain: a.example}}\n")
+    result = run("validate", "-f", "other/new.yaml", "-f", "other")
+    assert result.exit_code == 1
+    assert result.stdout == (
+        "other/new.yaml:1:44 traffic.enableEgress: error: expected true or false, got a whole "
+        "number 1 [wrong-type]\nnew.yaml: 1 error\nqa: no findings\n"
+    )
+    (other / "Pulumi.yaml").write_text("name: fsm-stack\n")
+    assert "[assets-missing]" in run("validate", "-f", "other").stdout
+    empty = run("validate", "-f", "other/none")
+    assert (empty.exit_code, "other/none: no such file" in empty.stderr) == (2, True)
+    (web.parent / "empty").mkdir()
+    nothing = run("validate", "-f", "empty")
+    assert nothing.stderr == (
+        "fsm-stack: error: empty: no stack here; expected a file Pulumi.<stack>.yaml\n"
+    )
+    assert run("validate", "dev", "-f", "other").exit_code == 2

@@ -177,6 +177,24 @@ def test_colour_is_for_terminals_that_want_it(project: Path) -> None:
     assert "\x1b" not in process("explain", "host-bits", cwd=project).stdout
 
 
+@pytest.mark.parametrize(
+    ("env", "coloured"),
+    [
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_colour_can_be_asked_for_where_there_is_no_terminal(
+    project: Path, env: dict[str, str], *, coloured: bool
+) -> None:
+    """A CI system shows it in its logs; who wants none has the last word."""
+    env = {"NO_COLOR": "", "TERM": "xterm"} | env
+    assert ("\x1b" in process("explain", "host-bits", cwd=project, env=env).stdout) is coloured
+
+
 def test_output_survives_a_terminal_without_unicode(project: Path) -> None:
     file = project / "Pulumi.dev.yaml"
     file.write_text("config:\n  fsm-stack:traffic\uff0c: {}\n", encoding="utf-8")

@@ -98,7 +98,7 @@ def test_warnings_fail_when_asked(run: Run) -> None:
 
 def test_what_is_not_understood_is_refused(run: Run, project: Path) -> None:
     file = project / "rules"
-    file.write_text("-A OUTPUT -m string --string x -j X\n")
+    file.write_text("-A OUTPUT --string x -j X\n")
     result = run("read", str(file))
     assert result.exit_code == 2
     assert f"{file}:1:" in result.stderr

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import BROKEN, DEV, STAGING, document
+from .conftest import BROKEN, DEV, STAGING, document, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +21,19 @@ def test_render_says_what_it_wrote_what_is_redirected_and_what_is_next(
     result = run("render", "dev")
     assert result.stderr == ""
     count = sum(path.is_file() for path in (project / "rendered/dev").rglob("*"))
-    assert result.stdout == (
+    assert shown(result) == (
         f"dev: rendered/dev: {count} files, {count} new\n"
         "  outbound: all TCP except to port 6379 goes through the sidecar\n"
         "  inbound:  all TCP goes through the sidecar\n"
-        "Next: git diff rendered/dev; commit it for Argo CD or Flux, "
+        "Next: git add rendered/dev; commit it for Argo CD or Flux, "
         "or run: pulumi up --stack dev\n"
     )
     assert result.exit_code == 0
     again = run("render", "dev")
     assert again.stdout.splitlines()[0] == f"dev: rendered/dev: {count} files, nothing changed"
+    assert "Next: git diff rendered/dev; commit it for" in again.stdout
+    both = run("render", "--all", "--without-release-assets").stdout
+    assert "Next: git add rendered/staging; git diff rendered/dev; commit it for" in both
 
 
 def test_a_changed_port_is_one_line_of_the_script(run: Run, project: Path) -> None:
@@ -52,18 +55,19 @@ def test_render_reports_what_it_did_as_json(run: Run) -> None:
     assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", None)
     assert "kustomization.yaml" in stack["created"]
     assert stack["redirected"][0].startswith("outbound: all TCP except to port 6379")
-    assert (stack["changed"], stack["removed"], stack["findings"]) == ([], [], [])
+    assert (stack["changed"], stack["removed"]) == ([], [])
+    assert [item["severity"] for item in stack["findings"]] == ["info"]
 
 
 def test_an_error_in_one_stack_stops_all_and_every_problem_is_told(
     run: Run, project: Path
 ) -> None:
     """Half of the environments would look like all of them."""
-    (project / "Pulumi.prod.yaml").write_text(BROKEN)
+    (project / "Pulumi.qa.yaml").write_text(BROKEN)
     result = run("render", "--all")
     assert result.exit_code == 1
-    places = [line.split(" ")[0] for line in result.stdout.splitlines()]
-    assert places[:2] == ["Pulumi.prod.yaml:3:33", "Pulumi.prod.yaml:4:3"]
+    places = [line.split(" ")[0] for line in shown(result).splitlines()]
+    assert places[:2] == ["Pulumi.qa.yaml:3:33", "Pulumi.qa.yaml:4:3"]
     assert not (project / "rendered").exists()
 
 
@@ -94,7 +98,7 @@ def test_a_tree_without_the_scripts_says_that_it_is_for_review(run: Run, project
         f"  left out: {ASSET}; this tree is for review, the controller does not start with it "
         "alone. Mend: fsm-stack vendor --version 1.5.1\n"
     ) in result.stdout
-    assert result.stdout.endswith("Next: git diff rendered/staging; commit it for the review\n")
+    assert result.stdout.endswith("Next: git add rendered/staging; commit it for the review\n")
     assert not (project / "rendered/staging" / ASSET).exists()
     assert ASSET not in (project / "rendered/staging/kustomization.yaml").read_text()
     both = run("render", "staging", "--check", "--without-release-assets")
@@ -131,7 +135,7 @@ def test_check_without_the_scripts_compares_everything_else(
         else f"left out: {ASSET}; this tree is for review, the controller does not start with it "
         "alone. Mend: fsm-stack vendor --version 1.5.1"
     )
-    assert (result.exit_code, result.stdout) == (
+    assert (result.exit_code, shown(result)) == (
         0,
         "staging: rendered/staging is current\n"
         "  Pulumi.staging.yaml:4:9 traffic.outboundPortExclusionList[0]: warning: 6379 was to go "
@@ -161,7 +165,7 @@ def test_check_names_what_is_stale_and_writes_nothing(run: Run, project: Path) -
     (project / "rendered/dev/more.yaml").write_text("mine")
     result = run("render", "dev", "--check")
     assert result.exit_code == 1
-    assert result.stdout.splitlines() == [
+    assert shown(result).splitlines() == [
         "dev: rendered/dev is stale",
         "  missing: 0-namespace/namespace-fsm-system.yaml",
         "  extra:   more.yaml",
@@ -246,7 +250,7 @@ def test_a_directory_whose_stack_is_gone_is_named(run: Run, project: Path) -> No
     (project / "Pulumi.staging.yaml").unlink()
     result = run("render", "--all", "--check")
     assert result.exit_code == 1
-    assert result.stdout.splitlines() == [
+    assert shown(result).splitlines() == [
         "dev: rendered/dev is current",
         "rendered/staging: no stack has this name any more; remove it: git rm -r rendered/staging",
         "Next: git rm -r rendered/staging",

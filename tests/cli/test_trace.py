@@ -64,6 +64,25 @@ def test_a_service_address_is_called_one(traced: Run) -> None:
     )
 
 
+def test_a_peer_of_the_mesh_is_said_to_meet_plain_text(traced: Run) -> None:
+    """One side's exclusion alone breaks a connection between two pods of the mesh."""
+    peer = (
+        "  peer:    in the cluster's own range 10.96.0.0/16: where a pod of the mesh answers, its "
+        "sidecar meets plain text instead of the mesh's TLS, unless that pod excludes its port "
+        "inbound"
+    )
+    assert peer in traced("prod", "--to", "10.96.3.4:6379").stdout.splitlines()
+    plain = document(traced("prod", "--to", "10.96.3.4:6379", "-o", "json"))
+    assert plain["peer"] == peer.partition(": ")[2].strip()
+    for words in (
+        ("--to", "10.96.3.4:80"),  # through the sidecar
+        ("--to", "203.0.113.1:6379"),  # not the cluster's
+        ("--to", "10.96.3.4:6379", "--uid", "1500"),
+        ("--to", "10.96.3.4:8081", "--inbound"),
+    ):
+        assert document(traced("prod", *words, "-o", "json"))["peer"] is None
+
+
 def test_a_profile_is_asked_about_by_name(traced: Run) -> None:
     asked = ("--to", "169.254.169.254:80")
     assert traced("prod", *asked).stdout.startswith("to the outbound listener (15001): ")
@@ -337,3 +356,33 @@ def test_an_answer_imports_no_more_than_it_needs(
     assert " fsm_stack.iptables.judge.simulate\n" in modules
     for name in heavy:
         assert f" {name}\n" not in modules
+
+
+FOREIGN = (
+    "*nat\n-A OUTPUT -p tcp -m conntrack --ctstate NEW --dport 443 -j ACCEPT\n"
+    "-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n"
+)
+
+
+def test_a_rule_that_is_not_decided_here_is_named_where_it_matters(
+    traced: Run, project: Path
+) -> None:
+    file = project / "dump"
+    file.write_text(FOREIGN)
+    rule = "-p tcp -m conntrack --ctstate NEW --dport 443 -j ACCEPT"
+    asked = ("--script", str(file), "--to")
+    assert traced(*asked, "10.0.0.1:443").stdout.splitlines()[:3] == [
+        "either to the outbound listener (15001) or untouched: outbound tcp to 10.0.0.1:443 may go "
+        "through the sidecar",
+        f"  may:     OUTPUT 1 (line 2): {rule}",
+        "  why:     it depends on what is not decided here: -m conntrack --ctstate NEW",
+    ]
+    plain = json.loads(traced(*asked, "10.0.0.1:443", "-o", "json").stdout)
+    assert plain["throughSidecar"] is None
+    assert plain["rule"] is None
+    assert [(one["rule"], one["undecided"]) for one in plain["undecided"]] == [
+        (rule, "-m conntrack --ctstate NEW")
+    ]
+    plain = json.loads(traced(*asked, "10.0.0.1:80", "-o", "json").stdout)
+    assert plain["throughSidecar"] is True
+    assert plain["undecided"] == []

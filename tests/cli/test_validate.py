@@ -54,7 +54,7 @@ def test_a_stack_that_cannot_be_brought_up_is_no_stack_to_look_at_unless_it_says
         "dev: 1 info\n"
     )
     said = run("render", "dev").stdout
-    assert said.endswith("Next: git diff rendered/dev; commit it for the review\n")
+    assert said.endswith("Next: git add rendered/dev; commit it for the review\n")
 
 
 def test_every_problem_is_told_at_once_with_its_place(run: Run, project: Path) -> None:

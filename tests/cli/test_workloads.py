@@ -289,7 +289,8 @@ def test_annotate_leaves_what_gets_no_sidecar_alone_and_says_so(
         "note: left alone, DaemonSet shop/agent: hostNetwork: the pod shares the node's network "
         "namespace\n"
         "note: left alone, Pod shop/old: the pod declines it\n"
-        "note: namespace default is not in the input: assumed to be enrolled\n"
+        "note: namespace default is not in the input: assumed to be enrolled, although the stack "
+        "enrols shop only\n"
         "4 objects, 4 workloads, 0 passed over, 2 annotated\n"
     )
     asked = run("annotate", "dev", "--inject", "-f", "-", "--overwrite", stdin=OTHERS)
@@ -572,7 +573,8 @@ def test_inject_says_which_namespaces_it_assumes(run: Callable[..., Result]) -> 
     )
     assert (result.exit_code, result.stderr) == (
         0,
-        f"note: namespace bank is not in the input: assumed to be enrolled\n{PASSED}",
+        "note: namespace bank is not in the input: assumed to be enrolled, although the stack "
+        f"enrols shop only\n{PASSED}",
     )
     anyway = WEB.replace("namespace: shop", "namespace: kube-system")
     assert run("inject", "dev", "-f", "-", stdin=anyway).stderr == PASSED

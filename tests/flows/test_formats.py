@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from fsm_stack.errors import InputError
 from fsm_stack.flows.counting import Counted, Sums, count, framing, lines, sample
@@ -194,6 +197,35 @@ def test_array_elements_a_line_each() -> None:
     assert (done.records, done.bad, len(sums)) == (4, 0, 3)
 
 
+@pytest.mark.parametrize(
+    "time", ["1794787200", "1794787200000", "2026-11-16T00:00:00Z", "2026-11-16 01:00:00+01:00"]
+)
+def test_csv_takes_times_of_several_kinds(time: str) -> None:
+    _, done, sums = read(f"time,destination,port\n{time},203.0.113.7,443\n".encode())
+    assert done.bad == 0
+    assert sums[0][1][3:] == [given.START, given.START]
+
+
+@hypothesis_settings(max_examples=150, deadline=None)
+@drawn(
+    kind=st.sampled_from(sorted(given.WRITERS)),
+    at=st.integers(0, 2000),
+    cut=st.integers(0, 60),
+    put=st.binary(max_size=12)
+    | st.sampled_from([b"NaN", b"1e999", b"-1", b"null", b"{}", b"[]", b'"']),
+)
+def test_no_damage_stops_a_reading_or_is_quoted(kind: str, at: int, cut: int, put: bytes) -> None:
+    """A record is a connection, passed over, or bad; nothing else, and nothing of it is told."""
+    whole = given.log(kind, TRUTH[:1]).rstrip(b"\n").split(b"\n")[-1]
+    at %= len(whole)
+    harmed = whole[:at] + put.replace(b"\n", b"") + whole[at + cut :]
+    _, done, sums = read(given.log(kind, TRUTH[1:2]) + harmed)
+    assert sum(values[0] for _, values in sums) + done.bad + sum(done.passed.values()) == (
+        done.records
+    )
+    assert done.first_bad is None or given.SECRET not in done.first_bad[1]
+
+
 def test_csv_takes_other_names_quotes_and_seconds() -> None:
     data = (
         b'\xef\xbb\xbf"Timestamp",src_ip,dest-ip,dest_port,count,workload\r\n'
@@ -292,6 +324,14 @@ def test_reordered_and_mixed_lines_change_nothing_that_was_counted() -> None:
     _, done, two = read(b"\n".join([rows[0], *mixed[:-2], mixed[-1]]))
     assert done.bad == 2
     assert shown(one) == shown(two)
+
+
+@pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "goldmane"])
+def test_a_name_longer_than_any_of_kubernetes_is_not_kept(kind: str) -> None:
+    data = given.log(kind, [TRUTH[0], Flow(target="203.0.113.7", port=443, owner="x" * 10_000)])
+    _, done, sums = read(data)
+    assert done.first_bad == (2, "expected names of at most 400 characters")
+    assert len(sums) == 1
 
 
 def test_a_line_without_end_is_not_kept() -> None:

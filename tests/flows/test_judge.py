@@ -9,10 +9,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fsm_stack.cluster.snapshot_file import read_files
+from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import count, framing, sample
 from fsm_stack.flows.formats import recognised
-from fsm_stack.flows.judge import Assumed, Judge
+from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.objects import Objects, objects_of
+from fsm_stack.flows.row import End
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.flows.tally import Seen, Tally
 from fsm_stack.iptables.read.text import read as read_script
@@ -127,6 +129,20 @@ def test_a_services_port_decides_where_its_endpoints_does_not(tmp_path: Path) ->
     )
     found = verdicts(replayed(given.log("vpc", [Flow(target="10.130.0.5", port=16379)]), objects))
     assert found == {"172.30.8.8:6379": "bypass"}
+
+
+@pytest.mark.parametrize("own", ["203.0.113.5", "10.130.0.5"])
+def test_an_endpoint_that_is_excluded_itself_is_a_may(own: str, tmp_path: Path) -> None:
+    """Prometheus asks pods, not Services: its exclusion is not unused."""
+    stack = given.STACK.replace("172.30.7.7/32", "10.130.0.0/16")
+    objects = known(
+        tmp_path,
+        given.service("web", "172.30.8.8", {"tcp": 80}),
+        given.slice_of("web", [own], {"tcp": 8080}),
+    )
+    tally = replayed(given.log("vpc", [Flow(target=own, port=8080)]), objects, stack)
+    assert verdicts(tally) == {f"{own}:8080": "may"}
+    assert len(tally.entries) == 1
 
 
 def test_an_endpoint_of_two_services_is_a_may(tmp_path: Path) -> None:
@@ -287,6 +303,32 @@ def test_joined_addresses_are_never_lost() -> None:
     assert len(seen.points) <= 501
     assert all(any(start <= number < end for start, end, _ in spans) for number in wanted)
     assert sum(total.bytes for *_, total in spans) == 30_000
+
+
+def test_many_sources_peers_and_workloads_have_an_end_in_memory() -> None:
+    """Whatever the length of a log, and whoever connects."""
+    judge = Judge(Rulebook(given.settings(), given.TODAY))
+    end = End("inbound", "", "", "yes")
+    values: list[float] = [1, 1, 10, 0, 0]
+    for start in range(0, 300_000, 50_000):
+        judge.take([((n, 0x0A800001 + n % 70_000, 8080, end), values)
+                    for n in range(start, start + 50_000)])  # fmt: skip
+        for cache in (judge._owns, judge._answers, judge._flows, judge._addresses._of_pods):
+            assert len(cache) <= 60_001
+    tally = judge.finish()
+    assert tally.total().rows == 300_000
+    assert sum(total.rows for total in (*tally.flows.values(), *tally.others.values())) == 300_000
+
+
+def test_a_workload_without_a_namespace_is_judged() -> None:
+    stack = given.STACK.replace(
+        "config:\n", "config:\n  fsm-stack:enrolledNamespaces: [{name: shop}]\n"
+    )
+    rows = ["time,destination,port,workload", "1794787200,52.1.2.3,443,web",
+            "1794787200,52.1.2.3,443,Deployment/other/web"]  # fmt: skip
+    tally = replayed("\n".join(rows).encode(), stack=stack)
+    assert [flow[1] for flow in tally.flows] == ["web"]
+    assert dict(tally.passed) == {"of a namespace that the stack does not enroll": 1}
 
 
 @pytest.mark.parametrize("kind", ["hubble", "vpc", "csv", "gcp"])

@@ -10,10 +10,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fsm_stack.errors import InputError
+from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import Counted, Log, count, framing, sample
 from fsm_stack.flows.evidence import Observed
 from fsm_stack.flows.formats import recognised
-from fsm_stack.flows.judge import Assumed, Judge
+from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.recommend import Recommended, recommend
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.flows.smallest import smallest

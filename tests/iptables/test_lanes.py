@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
 from fsm_stack.iptables.judge.simulate import trace
@@ -335,3 +336,19 @@ def test_what_has_no_room_is_cut_with_a_mark() -> None:
     assert wrapped("one two three four five", 10, 60) == ["one two", "three four", "five"]
     assert wrapped("one two three four five six seven eight", 10, 60)[2] == "five six s…"
     assert wrapped("x" * 30, 10, 60) == ["xxxxxxxxxx…"]
+
+
+HOOKED = "-N X\n-A OUTPUT -p tcp -j X\n-A X -p tcp -j REDIRECT --to-port 15001\n"
+
+
+def test_rules_that_are_not_decided_and_change_nothing_are_drawn() -> None:
+    added = "-N D\n-A OUTPUT -m addrtype --dst-type LOCAL -j D\n-A OUTPUT -p tcp -j LOG\n"
+    with_it, plain = (lanes(decisions(read(text).ruleset)) for text in (added + HOOKED, HOOKED))
+    for name in ("sidecar", "bypass", "unseen"):
+        assert named(with_it["outbound"][name]) == named(plain["outbound"][name])
+
+
+def test_lanes_that_depend_on_what_is_not_decided_are_refused() -> None:
+    text = f"-A OUTPUT -p tcp -m mark --mark 1 -j RETURN\n{HOOKED}"
+    with pytest.raises(InputError, match="depends on what is not decided here: -m mark --mark 1;"):
+        decisions(read(text).ruleset)

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
@@ -211,6 +213,29 @@ def test_the_browsers_walk_is_the_walk() -> None:
     assert len(walked) > 7_000
     assert {one[0]["verdict"]["kind"] for one in walked} == {"listener", "rewritten", "untouched"}
     assert max(map(len, walked)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("rules", "answer"),
+    [
+        (
+            "-A OUTPUT -p tcp -m mark --mark 1 -j RETURN",
+            "it depends on what is not decided here: -m mark --mark 1",
+        ),
+        ("-A OUTPUT -p tcp -j NFQUEUE", "what -j NFQUEUE does is not known here"),
+        ("-A OUTPUT -p udp -m mark --mark 1 -j RETURN\n-A OUTPUT -j LOG", None),
+    ],
+)
+def test_a_browser_answers_only_what_is_decided(rules: str, answer: str | None) -> None:
+    ruleset = read(f"{rules}\n-A OUTPUT -p tcp -j REDIRECT --to-port 15001").ruleset
+    one = Packet(direction="outbound", destination="10.0.0.1", port=80, uid=1000)
+    asked = {"packet": asdict(one), "pod": asdict(Pod()), "resolvesTo": "", "script": 0}
+    cases = {"facts": FACTS, "scripts": [walk_data(ruleset)], "traces": [asked], "addresses": []}
+    (found,) = run(cases)["ways"]
+    if answer is None:
+        assert found == plain(trace(ruleset, one))
+    else:
+        assert found == {"error": answer}
 
 
 MUTANTS = (

@@ -10,7 +10,15 @@ from network import POD_IP, Arrival, Backend, interface_to
 
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.simulate import trace
-from fsm_stack.iptables.packet import Packet, Pod, Rewritten, ToListener, Untouched
+from fsm_stack.iptables.packet import (
+    Handed,
+    May,
+    Packet,
+    Pod,
+    Rewritten,
+    ToListener,
+    Untouched,
+)
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.write import write_commands, write_restore
 from fsm_stack.lists import InterceptLists
@@ -18,6 +26,8 @@ from fsm_stack.systems import system
 
 if TYPE_CHECKING:
     from network import Network
+
+    from fsm_stack.iptables.packet import Decided
 
 Dialect = Literal["restore", "commands"]
 DIALECTS: tuple[Dialect, ...] = ("restore", "commands")
@@ -62,7 +72,19 @@ def text_of(case: Case) -> str:
 
 def expected(packet: Packet, text: str) -> Arrival:
     """Where the simulator says the connection ends; it reads the script's text."""
+    (arrival,) = possible(packet, text)
+    return arrival
+
+
+def possible(packet: Packet, text: str) -> list[Arrival]:
+    """Every place where it may end: one, unless a rule decides that is not decided here."""
     verdict = trace(read(text).ruleset, packet, pod=Pod(address=POD_IP)).verdict
+    among = verdict.among if isinstance(verdict, May) else (verdict,)
+    return [arrival(packet, one) for one in among]
+
+
+def arrival(packet: Packet, verdict: Decided) -> Arrival:
+    """Where a connection with this verdict ends."""
     outbound = packet.direction == "outbound"
     match verdict:
         case Untouched():
@@ -73,11 +95,11 @@ def expected(packet: Packet, text: str) -> Arrival:
             address = "127.0.0.1" if outbound else packet.destination
             return Arrival(where="pod", address=address, port=verdict.port)
         case Rewritten():
-            return Arrival(
-                where="pod",
-                address=verdict.address or packet.destination,
-                port=verdict.port or packet.port,
-            )
+            address = verdict.address or packet.destination
+            where = "pod" if interface_to(address) == "lo" else "world"
+            return Arrival(where=where, address=address, port=verdict.port or packet.port)
+        case Handed():
+            raise AssertionError(f"{packet}: what {verdict.to} does is not known")
         case _:
             assert_never(verdict)
 

@@ -30,6 +30,11 @@ GOOD = {
 }
 
 
+def loud(recorder: Any) -> list[tuple[str, str]]:
+    """What was said, without what every port of a mesh's list is told."""
+    return [one for one in recorder.log if "[excludes-mesh-port]" not in one[1]]
+
+
 CONTEXT = GOOD | {"fsm-stack:cluster": '{"context":"prod"}'}
 
 
@@ -60,7 +65,7 @@ def test_the_engines_config_becomes_one_stack_with_a_provider_of_its_own(engine:
     assert (provider.type, provider.name) == ("pulumi:providers:kubernetes", "cluster")
     assert provider.inputs["enableConfigMapMutable"] == "true"
     assert recorder["fsm-deployment-fsm-injector"].provider == "cluster"
-    assert recorder.log == []
+    assert loud(recorder) == []
 
 
 def test_the_stacks_outputs_are_the_components(engine: Any) -> None:
@@ -138,7 +143,7 @@ def test_a_secret_is_an_error_that_does_not_print_it(engine: Any) -> None:
 def test_a_warning_is_shown_and_the_stack_is_declared(engine: Any) -> None:
     recorder = engine(GOOD | {"fsm-stack:images": '{"pipy":{"tag":"latest"}}'})
 
-    assert [level for level, _ in recorder.log] == ["WARNING"]
+    assert [level for level, _ in loud(recorder)] == ["WARNING"]
     assert "[mutable-image]" in recorder.log[0][1]
     assert "fsm-deployment-fsm-injector" in recorder.names()
 
@@ -274,7 +279,7 @@ def test_what_cannot_be_used_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(pulumi.RunError, match=r"^1 error; nothing was changed$"):
         run(lambda: pulumi_config.declare(tmp_path), recorder=recorder)
 
-    assert recorder.log == [
+    assert loud(recorder) == [
         ("ERROR", "kubernetes:context: expected 'prod', as cluster.context says, got 'dev'")
     ]
 

@@ -342,6 +342,24 @@ def test_a_secret_of_the_engine_is_refused() -> None:
     assert [(item.id, item.place.path) for item in loaded.findings] == [("secret-value", "images")]
 
 
+def test_a_secret_of_the_engine_is_told_where_the_file_has_it() -> None:
+    """The engine hands a whole section over as secret for one value in it."""
+    text = (
+        "config:\n  fsm-stack:observability:\n    tracing:\n      port: 9411\n"
+        "      address: {secure: v1:x}\n"
+    )
+    loaded = from_engine(
+        {"fsm-stack:observability": '{"tracing":{"port":9411,"address":"tracing.example"}}'},
+        today=TODAY,
+        secret_keys={"fsm-stack:observability"},
+        text=text,
+        file="f",
+    )
+    assert [str(item.place) for item in loaded.findings] == [
+        "f:5:16 observability.tracing.address"
+    ]
+
+
 BARE = (
     "Pulumi.t.yaml:2:3 mesh: error: expected a key with its project in front, got 'mesh' "
     "[unknown-key] Fix: Write fsm-stack:mesh."

@@ -421,6 +421,40 @@ def test_doubled_jumps_are_suspected_from_restarts(code: int, suspected: bool) -
     )
 
 
+CHAINED = (
+    "iptables -t nat -N PROXY_OUT && iptables -t nat -A OUTPUT -p tcp -j PROXY_OUT && "
+    "iptables -t nat -A PROXY_OUT -p tcp -j REDIRECT --to-port 15001"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "suspected"),
+    [
+        (CHAINED, False),
+        (CHAINED.replace(" && ", " &&\n"), False),
+        (CHAINED.replace(" && ", "\n"), True),
+        ("iptables -t nat -A OUTPUT -j RETURN", True),
+    ],
+)
+def test_chained_commands_stop_at_their_first_chain_in_a_second_run(
+    script: str, *, suspected: bool
+) -> None:
+    mesh = world()
+    mesh.the("Pod")["spec"]["initContainers"][0]["args"][1] = script
+    init_status(mesh).update({"restartCount": 6, "lastState": {"terminated": {"exitCode": 1}}})
+    assert bool(mesh.messages("pod-live-rules")) is suspected
+
+
+def test_commands_around_a_pods_rules_are_told() -> None:
+    mesh = world()
+    args = mesh.the("Pod")["spec"]["initContainers"][0]["args"]
+    args[1] += "echo done\n"
+    assert mesh.messages("pod-rules") == [
+        "beside what an injector writes: 1 line of shell around the rules: passed over, what they "
+        "do is not followed: echo done"
+    ]
+
+
 def test_nobody_looks_into_the_kernel_of_a_pod_that_has_ended_or_no_sidecar() -> None:
     mesh = world()
     pod = mesh.the("Pod")
@@ -456,6 +490,24 @@ def test_the_rules_of_the_script_in_the_kernel_pass() -> None:
     mesh = world()
     assert kernel(mesh) == []
     assert mesh.outcome("pod-live-rules").status is Status.PASSED
+
+
+def test_rules_of_other_programs_in_the_kernel_are_told_and_are_no_error() -> None:
+    add = "-A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE\n-A OUTPUT -m mark --mark 1 -j ACCEPT"
+    assert kernel(world(), add=add) == [
+        (
+            "info",
+            "1 rule of POSTROUTING and below: passed over, they translate the source of "
+            "connections, and redirect none",
+            None,
+        ),
+        ("info", "-m mark --mark 1 may match: -m mark --mark 1 -j ACCEPT", None),
+        (
+            "warning",
+            "the kernel has a rule in OUTPUT that the script has not",
+            "-A OUTPUT -m mark --mark 1 -j ACCEPT",
+        ),
+    ]
 
 
 def test_a_rule_that_the_kernel_lacks_is_told() -> None:

@@ -103,6 +103,26 @@ def test_a_rule_that_the_kernel_lost_is_missing() -> None:
     assert answer.why == "the script has the rule, the kernel does not"
 
 
+@pytest.mark.parametrize("where", ["script", "kernel"])
+def test_a_rule_that_is_not_decided_here_leaves_the_cause_unknown(where: str) -> None:
+    mesh = world()
+    args = mesh.the("Pod")["spec"]["initContainers"][0]["args"]
+    hook = "-A OUTPUT -p tcp -j FSM_PROXY_OUTBOUND"
+    text = args[1].replace(
+        hook, f"-A OUTPUT -p tcp -m mark --mark 1 -j REDIRECT --to-port 15001\n{hook}"
+    )
+    if where == "kernel":
+        mesh.live_rules = read(text)
+    else:
+        args[1] = text
+    answer = explain(mesh.context(), REDIS)
+    assert answer.cause == "unknown"
+    assert answer.why == (
+        f"the {where} has rules of which it is not known here what they do with it: OUTPUT rule 1, "
+        "-p tcp -m mark --mark 1 -j REDIRECT --to-port 15001"
+    )
+
+
 @pytest.mark.requirement("C35")
 def test_a_pod_without_the_init_container_has_no_rule() -> None:
     mesh = world()

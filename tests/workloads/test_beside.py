@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
+from fsm_stack.workloads.peers import Peers
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
-from tests.given import ID, mesh, namespace, pod
+from tests.given import ID, container, mesh, namespace, pod
 
 QUOTA = {
     "apiVersion": "v1",
@@ -29,7 +31,19 @@ SERVICE = {
     "metadata": {"name": "redis", "namespace": "shop"},
     "spec": {"ports": [{"port": 80, "targetPort": 8080}, {"port": 6379}]},
 }
-RESOURCES = {"limits": {"cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "100m"}}
+# Of the application: what a quota refuses of it, too, is none of the mesh's doing.
+FITTING = {
+    "limits": {"cpu": "100m", "memory": "700Mi"},
+    "requests": {"cpu": "100m", "memory": "700Mi"},
+}
+RESOURCES = {
+    "limits": {"cpu": "1", "memory": "512Mi"},
+    "requests": {"cpu": "100m", "memory": "512Mi"},
+}
+
+
+def bounded_pod(annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    return pod(annotations, containers=[container(resources=FITTING)])
 
 
 def linted(*objects: dict[str, Any], **spec: Any) -> tuple[list[tuple[str, str]], int, int]:
@@ -48,20 +62,20 @@ def linted(*objects: dict[str, Any], **spec: Any) -> tuple[list[tuple[str, str]]
         (item.id, item.message)
         for one in outcomes
         for item in one.findings()
-        if item.id in {"quota-unmet", "limit-range", "excludes-mesh-port"}
+        if item.id in {"quota-refuses", "excludes-mesh-port"}
     ]
     return found, sum(one.looked for one in outcomes), sum(len(one.passed) for one in outcomes)
 
 
 def test_a_quota_asks_the_meshs_containers_for_resources_too() -> None:
     """H30: the API server refuses the pod, and the Deployment has none."""
-    assert linted(QUOTA, pod()) == (
+    assert linted(QUOTA, bounded_pod()) == (
         [
             (
-                "quota-unmet",
-                "ResourceQuota compute asks them of every container, and sidecar has no "
-                "limits.cpu, requests.memory; fsm-init has no limits.cpu, requests.memory: no pod "
-                "is created",
+                "quota-refuses",
+                "ResourceQuota compute refuses the mesh's containers: failed quota: compute: must "
+                "specify limits.cpu for: fsm-init,sidecar; requests.memory for: fsm-init,sidecar: "
+                "no pod is created",
             )
         ],
         2,
@@ -80,7 +94,7 @@ def test_a_quota_asks_the_meshs_containers_for_resources_too() -> None:
 )
 def test_a_quota_that_asks_no_container_is_met(fields: dict[str, Any]) -> None:
     quota = {**QUOTA, "spec": {**QUOTA["spec"], **fields}}  # type: ignore[dict-item]
-    assert linted(quota, pod())[0] == []
+    assert linted(quota, bounded_pod())[0] == []
 
 
 def test_the_fixes_of_a_quota() -> None:
@@ -90,32 +104,34 @@ def test_the_fixes_of_a_quota() -> None:
         "initResources": RESOURCES,
         "healthcheckResources": RESOURCES,
     }
-    assert linted(QUOTA, pod(), sidecar=sidecar)[0] == []
-    assert linted(QUOTA, RANGE, pod())[0] == []
+    assert linted(QUOTA, bounded_pod(), sidecar=sidecar)[0] == []
+    assert linted(QUOTA, RANGE, bounded_pod())[0] == []
     other = {**QUOTA, "metadata": {"name": "compute", "namespace": "other"}}
-    assert linted(other, pod())[0] == []
-    assert linted(QUOTA, pod({"flomesh.io/sidecar-injection": "disabled"}))[0] == []
+    assert linted(other, bounded_pod())[0] == []
+    assert linted(QUOTA, pod())[0] == []
+    assert linted(QUOTA, bounded_pod({"flomesh.io/sidecar-injection": "disabled"}))[0] == []
 
 
 def test_a_limit_range_refuses_what_is_too_large_or_too_small() -> None:
     item = {"type": "Container", "max": {"cpu": "500m"}, "min": {"memory": "600Mi"}}
     narrow = {**RANGE, "spec": {"limits": [item, {"type": "Pod", "max": {"cpu": "1m"}}]}}
-    sidecar = {"resources": RESOURCES}
-    found, *_ = linted(narrow, pod(), sidecar=sidecar)
+    sidecar = {"resources": RESOURCES, "initResources": FITTING}
+    found, *_ = linted(narrow, bounded_pod(), sidecar=sidecar)
     assert found == [
         (
-            "limit-range",
-            "LimitRange sizes takes at most 500m of cpu as a container's limit, and sidecar has "
-            "1: no pod is created",
+            "quota-refuses",
+            "LimitRange sizes refuses the mesh's containers: maximum cpu usage per Container is "
+            "500m, but limit is 1 (container sidecar): no pod is created",
         ),
         (
-            "limit-range",
-            "LimitRange sizes takes at least 600Mi of memory as a container's request, and sidecar "
-            "has 512Mi: no pod is created",
+            "quota-refuses",
+            "LimitRange sizes refuses the mesh's containers: minimum memory usage per Container is "
+            "600Mi, but request is 512Mi (container sidecar): no pod is created",
         ),
     ]
     fitting = {"limits": {"cpu": "500m", "memory": "600Mi"}, "requests": {"cpu": "100m"}}
-    assert linted(narrow, pod(), sidecar={"resources": fitting})[0] == []
+    both = {"resources": fitting, "initResources": fitting}
+    assert linted(narrow, bounded_pod(), sidecar=both)[0] == []
 
 
 def test_a_services_port_that_every_pod_excludes_is_told() -> None:
@@ -151,3 +167,62 @@ def test_other_services_are_left_alone(fields: dict[str, Any]) -> None:
 
 def test_without_exclusions_services_are_passed_over_unread() -> None:
     assert linted(SERVICE) == ([], 0, 1)
+
+
+OUT = "flomesh.io/outbound-port-exclusion-list"
+IN = "flomesh.io/inbound-port-exclusion-list"
+
+
+def named(name: str, annotations: dict[str, str], *ports: int) -> dict[str, Any]:
+    listening = container(ports=[{"containerPort": port} for port in ports])
+    given = pod(annotations, containers=[listening])
+    return {**given, "metadata": {**given["metadata"], "name": name}}
+
+
+def one_way(*objects: dict[str, Any], **spec: Any) -> list[str]:
+    known = mesh(**spec)
+    context = Context(
+        mesh=known,
+        proxy_id=lambda *_: ID,
+        dump=dump,
+        namespaces={"shop": namespace(of=known)},
+        default_namespace="shop",
+    )
+    peers = Peers(FSM, "shop")
+    text = "---\n".join(map(dump, objects))
+    for outcome in run(split(text.splitlines(keepends=True), file="f"), context):
+        peers.add(outcome)
+    return [item.as_text() for item in peers.findings()]
+
+
+def test_a_port_that_only_the_caller_excludes_is_told() -> None:
+    """Its plain text meets the other's sidecar."""
+    web, redis = named("web", {OUT: "6379,80"}, 8080), named("redis", {}, 6379)
+    (only,) = one_way(web, redis)
+    assert only == (
+        f"f:8:5 Pod/shop/web metadata.annotations.{OUT}: info: port 6379 leaves this pod in plain "
+        "text, and Pod/shop/redis, listening on it in the mesh, does not exclude it inbound "
+        "[excluded-one-way] Fix: Exclude 6379 inbound there, or not here."
+    )
+    assert one_way(redis, web) == [only.replace("f:8", "f:22")]
+    assert one_way(web, named("redis", {IN: "6379"}, 6379)) == []
+    assert one_way(web, redis, traffic={"inboundPortExclusionList": [6379]}) == []
+    outside = named("redis", {"flomesh.io/sidecar-injection": "disabled"}, 6379)
+    assert one_way(web, outside) == []
+    many = [named(f"r{number}", {}, 6379) for number in range(5)]
+    (told,) = one_way(web, *many)
+    assert "Pod/shop/r0, Pod/shop/r1, Pod/shop/r2 and 2 more, listening" in told
+
+
+def test_a_port_that_only_the_called_excludes_is_told() -> None:
+    web, api = named("web", {}, 8080), named("api", {IN: "9091,7"}, 9091)
+    (only,) = one_way(web, api)
+    assert only.partition("info: ")[2] == (
+        "port 9091 takes plain text, and no other workload of the input excludes it outbound: what "
+        "the mesh's pods send is the mesh's TLS [excluded-one-way] Fix: Exclude 9091 outbound where "
+        "it is called from inside the mesh."
+    )
+    assert one_way(named("web", {OUT: "9091"}, 8080), api) == []
+    assert one_way(web, api, traffic={"outboundPortExclusionList": [9091]}) == []
+    assert one_way(api) == []
+    assert one_way(web, named("api", {IN: "9091,x"}, 9091)) == []

@@ -232,7 +232,7 @@ class _Patch:
         """Say what was left alone, and the counts; end with 2 where there was nothing."""
         for note in self._notes:
             click.echo(f"note: {note}", err=True)
-        note_assumed(self._assumed)
+        note_assumed(self._assumed, self._context)
         self._summary.tell(more=f"{self._written} annotated")
         if reason := self._summary.nothing():
             complain(InputError(reason), BAD_INPUT)

@@ -94,7 +94,7 @@ def inject(
         for text in show(outcome, context)
     )
     if not explain:
-        note_assumed(tally.namespaces - context.namespaces.keys())
+        note_assumed(tally.namespaces - context.namespaces.keys(), context)
     _end(summary, failed=tally.refused > 0)
 
 

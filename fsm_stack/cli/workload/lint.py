@@ -33,7 +33,7 @@ from fsm_stack.cli.workload.workloads import (
 from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.findings.suppress import Suppressions
@@ -91,7 +91,7 @@ def lint(
     if fix and Path("-") in files:
         raise click.UsageError("--fix: expected files, standard input cannot be changed")
     settings = settings_of(project_dir, stack)
-    report = _Report(Suppressions(suppress), settings.profile, output)
+    report = _Report(Suppressions(suppress), settings.profile, output, namespace)
     if fix:
         report.fixed = _fixed(files, context(), settings.profile, Suppressions(suppress))
     stream(report.texts(outcomes(files, context())))
@@ -104,28 +104,42 @@ def lint(
 class _Report:
     """What is found, as it is printed."""
 
-    def __init__(self, suppressions: Suppressions, system: System, output: str) -> None:
+    def __init__(
+        self, suppressions: Suppressions, system: System, output: str, namespace: str
+    ) -> None:
+        from fsm_stack.workloads.peers import Peers
+
         self.fixed: list[str] = []
         self.findings: list[Finding] = []
         self._suppressed: list[Finding] = []
         self._suppressions, self._system, self._output = suppressions, system, output
         self._summary = Summary()
+        self._peers = Peers(system, namespace)
 
     def texts(self, found: Iterator[Outcome]) -> Iterator[str]:
         """The report, as it comes."""
         diffs: list[str] = []
         for outcome in self._summary.counted(found):
-            kept, out = self._suppressions.split(outcome.findings())
-            self.findings += kept
-            self._suppressed += out
+            self._peers.add(outcome)
+            kept = self._kept(outcome.findings())
             diff = "" if self._output == "sarif" else _correction(outcome, kept, self._system)
             if self._output == "text":
                 yield from (f"{line}\n" for line in finding_lines(kept))
                 yield diff
             elif diff:
                 diffs.append(diff)
-        if self._output != "text":
+        kept = self._kept(self._peers.findings())
+        if self._output == "text":
+            yield from (f"{line}\n" for line in finding_lines(kept))
+        else:
             yield json.dumps(self._plain(diffs), indent=2, ensure_ascii=False) + "\n"
+
+    def _kept(self, found: Iterable[Finding]) -> list[Finding]:
+        """The findings that count; they are added to the report's, and the others, too."""
+        kept, out = self._suppressions.split(found)
+        self.findings += kept
+        self._suppressed += out
+        return kept
 
     def _plain(self, diffs: list[str]) -> dict[str, Any]:
         from fsm_stack.findings.finding import sarif

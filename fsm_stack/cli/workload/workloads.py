@@ -116,13 +116,12 @@ def outcomes(files: tuple[Path, ...], context: Context) -> Iterator[Outcome]:
                 yield outcome
 
 
-def note_assumed(namespaces: Iterable[str]) -> None:
+def note_assumed(namespaces: Iterable[str], context: Context) -> None:
     """Say which namespaces the decisions rest on, although nobody has shown them."""
     for name in sorted(namespaces):
         shown = harmless(name)
-        click.echo(
-            f"note: namespace {shown} is not in the input: assumed to be enrolled", err=True
-        )
+        assumed = f"note: namespace {shown} is not in the input: assumed to be enrolled"
+        click.echo(assumed + harmless(context.doubt(name)), err=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import msgspec
 from fsm_stack.flows.formats.from_json import counted, decoder, object_of
 from fsm_stack.flows.row import (
     INBOUND,
+    NAME_MAX,
     NOT_TCP,
     OUTBOUND,
     REFUSED,
@@ -104,6 +105,8 @@ def reader() -> Reader:
             end = ends.of(
                 known, OUTBOUND if out else INBOUND, told, service, "yes" if service else "no"
             )
+        if len(far) > NAME_MAX:
+            raise BadRecordError(f"expected names of at most {NAME_MAX} characters")
         port = port_number(key.dest_service_port if service else key.dest_port)
         size = counted(item.bytes_in, item.bytes_out, item.bytesIn, item.bytesOut)
         started = counted(item.num_connections_started, item.numConnectionsStarted)

@@ -118,8 +118,9 @@ def reader() -> Reader:
             place, owners = near.namespace, near.workloads
             kind, name = (owners[0].kind, owners[0].name) if owners else ("Pod", near.pod_name)
         # A connection is met at several points; where it leaves its endpoint is one too many.
+        # A request is told beside the connection that it is made over.
         flags = tcp.flags
-        first = flags is None or (flags.SYN and not flags.ACK)
+        first = flow.Type != "L7" if flags is None else flags.SYN and not flags.ACK
         starts = 1 if first and flow.trace_observation_point[:5] != "FROM_" else 0
         service = flow.destination_service
         told = (

@@ -163,13 +163,15 @@ def _number(value: bytes) -> int:
 
 def _seconds(text: bytes) -> float:
     plain = text.decode("ascii", "replace")
-    if text.isdigit() and len(text) <= len(str(TIME_MAX)):
-        return int(text) if int(text) <= TIME_MAX else int(text) / 1000
+    if text.isdigit() and len(text) <= _NUMBER_MAX:
+        found = int(text) if int(text) <= TIME_MAX else int(text) / 1000
+        if found <= TIME_MAX:
+            return found
     try:
-        found = datetime.fromisoformat(plain)
+        time = datetime.fromisoformat(plain)
     except ValueError:
         raise BadRecordError("time: expected seconds since 1970 or ISO 8601") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _knows(record: bytes) -> Reader | None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import finding
 from fsm_stack.iptables.judge.loadable import refusals
-from fsm_stack.iptables.packet import ToListener
+from fsm_stack.iptables.packet import ToListener, may_reach_sidecar
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
     Accept,
     Destination,
     DestinationPort,
+    ForeignTarget,
     Jump,
     Multiport,
     Ports,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.read.text import Reading
     from fsm_stack.iptables.rule import Rule, Ruleset
     from fsm_stack.iptables.sets.dead import Dead
@@ -112,7 +114,11 @@ def doubled_jumps(ruleset: Ruleset) -> Iterator[Finding]:
 
 def unused_chains(ruleset: Ruleset) -> Iterator[Finding]:
     """Chains that are declared and that nothing jumps to."""
-    used = {step.rule.target.chain for step in ruleset.steps if isinstance(step.rule.target, Jump)}
+    targets = [step.rule.target for step in ruleset.steps]
+    used = {target.chain for target in targets if isinstance(target, Jump)}
+    used |= {
+        name for one in targets if isinstance(one, ForeignTarget) for name in one.text.split()
+    }
     for chain in ruleset.chains:
         if chain not in used:
             yield finding("unused-chain", f"chain {chain}: nothing jumps to it", path=chain)
@@ -208,7 +214,7 @@ def _includes(rule: Rule) -> bool:
 
 def sidecar_loops(ruleset: Ruleset) -> Iterator[Finding]:
     """The sidecar's traffic to other hosts must never come back to it."""
-    if _redirected_of(ruleset, sidecar=True):
+    if _redirected_of(ruleset, sidecar=True, test=lambda found: isinstance(found, ToListener)):
         message = f"connections of uid {SIDECAR_UID} to other hosts go back to the sidecar"
         yield finding("sidecar-loop", message, path=OUTPUT)
 
@@ -216,16 +222,17 @@ def sidecar_loops(ruleset: Ruleset) -> Iterator[Finding]:
 def nothing_intercepted(ruleset: Ruleset) -> Iterator[Finding]:
     """Rules that examine outbound traffic and redirect none of it."""
     examined = any(isinstance(rule.target, Jump) for rule in kernel_order(ruleset)[OUTPUT])
-    if examined and not _redirected_of(ruleset, sidecar=False):
+    if examined and not _redirected_of(ruleset, sidecar=False, test=may_reach_sidecar):
         yield finding("intercepts-nothing", "no outbound connection is redirected", path=OUTPUT)
 
 
-def _redirected_of(ruleset: Ruleset, *, sidecar: bool) -> bool:
-    """Whether some outbound TCP connection over no loopback interface is redirected.
+def _redirected_of(ruleset: Ruleset, *, sidecar: bool, test: Callable[[Verdict], bool]) -> bool:
+    """Whether some outbound TCP connection over no loopback interface passes the test.
 
     Args:
         ruleset: rules that load.
         sidecar: whether of the sidecar's user, or of any other.
+        test: of the connection's verdict.
     """
     own = [(SIDECAR_UID, SIDECAR_UID + 1)]
     limits = {
@@ -236,7 +243,7 @@ def _redirected_of(ruleset: Ruleset, *, sidecar: bool) -> bool:
     builder = Diagrams(rules=len(ruleset.steps))
     asked = builder.box(limits, value=True, other=False)
     redirected = builder.combine(
-        lambda hit, verdict: hit and isinstance(verdict, ToListener),
+        lambda hit, verdict: hit and test(verdict),
         asked,
         coverage(ruleset).outbound,
     )

@@ -18,6 +18,7 @@ from fsm_stack.iptables.rule import (
     STANDARD_TARGETS,
     Destination,
     DestinationPort,
+    ForeignMatch,
     InInterface,
     Insert,
     Jump,
@@ -184,7 +185,7 @@ def refusals(ruleset: Ruleset) -> Iterator[Refusal]:
         for match in step.rule.matches:
             for finding_id, message, value in match_refusals(match):
                 yield _of(step, finding_id, message, value)
-    yield from _hook_refusals(ruleset, beyond(jumps, {PREROUTING}))
+    yield from _hook_refusals(ruleset, beyond(jumps, {PREROUTING, "INPUT"}))
 
 
 def _of(step: Step, finding_id: str, message: str, value: str = "") -> Refusal:
@@ -212,7 +213,7 @@ def _chain_refusals(ruleset: Ruleset) -> Iterator[Refusal]:
 
 
 def _jump_refusals(ruleset: Ruleset, jumps: Jumps) -> Iterator[Refusal]:
-    declared = {PREROUTING, OUTPUT, *ruleset.chains}
+    declared = {*BUILT_IN_CHAINS, *ruleset.chains}
     for step in ruleset.steps:
         if step.chain not in declared:
             message = f"chain {step.chain}: has a rule but is not declared"
@@ -228,7 +229,7 @@ def _jump_refusals(ruleset: Ruleset, jumps: Jumps) -> Iterator[Refusal]:
         else:
             continue
         yield _of(step, "dangling-jump", message, target.chain)
-    inside = beyond(jumps, {PREROUTING, OUTPUT})  # only what packets can enter is looked at
+    inside = beyond(jumps, BUILT_IN_CHAINS)  # only what packets can enter is looked at
     looping, depth = loops_and_depth({name: jumps[name] for name in jumps if name in inside})
     if depth > JUMP_DEPTH_MAX:
         most = f"the nft back end takes at most {JUMP_DEPTH_MAX}"
@@ -249,9 +250,9 @@ def _hook_refusals(ruleset: Ruleset, inbound: set[str]) -> Iterator[Refusal]:
         for match in step.rule.matches:
             if step.chain in inbound and isinstance(match, UidOwner):
                 what = "matches an owner, which entering packets do not have"
-            elif step.chain == PREROUTING and isinstance(match, OutInterface):
+            elif step.chain in (PREROUTING, "INPUT") and isinstance(match, OutInterface):
                 what = "matches an outgoing interface, which entering packets do not have"
-            elif step.chain == OUTPUT and isinstance(match, InInterface):
+            elif step.chain in (OUTPUT, "POSTROUTING") and isinstance(match, InInterface):
                 what = "matches an incoming interface, which leaving packets do not have"
             else:
                 continue
@@ -280,7 +281,7 @@ def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:
             first, last = match.bounds
             if not 0 <= first <= last <= UID_MAX:
                 yield ("invalid-uid", f"uid {first}: expected 0 to {UID_MAX}", str(first))
-        case Protocol():
+        case Protocol() | ForeignMatch():
             return
         case _:
             assert_never(match)

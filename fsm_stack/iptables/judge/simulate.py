@@ -1,6 +1,8 @@
 """What the rules do to one packet: every rule tried, the one that decides, and what comes after.
 
-The walk is the kernel's: chains in order, RETURN to the caller, the hook's policy at the end.
+The walk is the kernel's: chains in order, RETURN to the caller, the hook's policy at the end. A
+match that nobody here decides may hold: the verdict is then every one that can follow, and the
+rules that make the difference are named.
 Only a connection's first packet is examined; a packet that loops back over ``lo`` is not examined
 again at PREROUTING (nf_nat keeps the first decision).
 """
@@ -14,6 +16,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.loadable import require_loadable
 from fsm_stack.iptables.packet import (
     Hop,
+    May,
     Packet,
     Pass,
     Pod,
@@ -22,29 +25,29 @@ from fsm_stack.iptables.packet import (
     Trace,
     Untouched,
     endpoint_text,
+    one_of,
     protocol_number,
-    redirected_to,
     require_sane,
-    sent_to,
+    verdict_of,
 )
 from fsm_stack.iptables.rule import (
     OUTPUT,
     POD_IP_VARIABLE,
     PREROUTING,
-    Accept,
     Destination,
     DestinationPort,
-    Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Jump,
     Multiport,
     OutInterface,
     Protocol,
-    Redirect,
     Return,
     Source,
     UidOwner,
 )
+from fsm_stack.iptables.sets.diagram import TooComplexError
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
     address_number,
@@ -56,15 +59,17 @@ from fsm_stack.iptables.write import match_text
 from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from fsm_stack.iptables.packet import Direction, Verdict
+    from fsm_stack.iptables.packet import Decided, Direction, Verdict
     from fsm_stack.iptables.rule import Match, Rule, Ruleset
 
 LOOPBACK: Final = "lo"
 LOCALHOST: Final = "127.0.0.1"
 # App to outbound listener, on to the pod itself, to the inbound listener, to the application.
 _PASSES_MAX: Final = 4
+# Rules times verdicts that may follow them; a node's dump takes a thousandth of it.
+_WORK: Final = 2_000_000
 
 
 def trace(
@@ -83,6 +88,7 @@ def trace(
         NotLoadableError: iptables would refuse the rules.
         InputError: the packet is none: an address, a port, a protocol, a uid; or a rule asks for
             its source, and it has none.
+        TooComplexError: too much depends on rules that are not decided here.
     """
     pod = pod or Pod()
     chains = require_loadable(ruleset)
@@ -150,16 +156,48 @@ def _one_pass(
     hook = OUTPUT if packet.direction == "outbound" else PREROUTING
     walk = _Walk(chains, packet)
     verdict, decided = walk.through(hook)
-    if isinstance(verdict, Rewritten) and verdict.address == POD_IP_VARIABLE:
-        verdict = replace(verdict, address=pod.address or verdict.address)
+    final: Verdict = verdict or Untouched()
+    undecided: tuple[Hop, ...] = ()
+    if walk.undecided:
+        branches = _Branches(chains, packet)
+        verdicts = branches.verdicts(hook)
+        final = one_of(
+            verdicts, (hop.undecided.text for hop in branches.differing if hop.undecided)
+        )
+        undecided = tuple(branches.differing) if isinstance(final, May) else ()
+    why = decided.rule.why.text if decided else _no_rule(packet)
+    if undecided:
+        decided, why = None, _depends(undecided)
     return Pass(
         title=title,
         packet=packet,
         hops=tuple(walk.hops),
-        verdict=verdict or Untouched(),
+        verdict=_with_address(final, pod),
         decided_by=decided,
-        why=decided.rule.why.text if decided else _no_rule(packet),
+        why=why,
+        undecided=undecided,
     )
+
+
+def _with_address(verdict: Verdict, pod: Pod) -> Verdict:
+    """The pod's address for the shell's variable, where it is known."""
+    if isinstance(verdict, May):
+        return replace(verdict, among=tuple(_own(one, pod) for one in verdict.among))
+    return _own(verdict, pod)
+
+
+def _own(verdict: Decided, pod: Pod) -> Decided:
+    if isinstance(verdict, Rewritten) and verdict.address == POD_IP_VARIABLE:
+        return replace(verdict, address=pod.address or verdict.address)
+    return verdict
+
+
+def _depends(undecided: tuple[Hop, ...]) -> str:
+    return f"it depends on what is not decided here: {'; '.join(dict.fromkeys(_texts(undecided)))}"
+
+
+def _texts(undecided: Iterable[Hop]) -> list[str]:
+    return [hop.undecided.text for hop in undecided if hop.undecided]
 
 
 def _no_rule(packet: Packet) -> str:
@@ -168,54 +206,146 @@ def _no_rule(packet: Packet) -> str:
     return f"not intercepted: {packet.protocol.upper()}, and only TCP is redirected"
 
 
+def _tried(rules: tuple[Rule, ...], chain: str, packet: Packet) -> Iterator[Hop]:
+    """The rules of a chain, each with what it says to the packet."""
+    for number, rule in enumerate(rules, start=1):
+        failed = next((one for one in rule.matches if not _holds(one, packet)), None)
+        undecided = rule.foreign if failed is None else None
+        yield Hop(chain=chain, number=number, rule=rule, failed=failed, undecided=undecided)
+
+
 class _Walk:
     """One packet's way; every chain is walked once, since the second time would be the same.
 
+    A rule that may apply is taken for one that does not.
+
     Attributes:
         hops: every rule tried. A chain that gave the packet back already is not listed again.
+        undecided: whether some rule may apply.
     """
 
     def __init__(self, chains: Mapping[str, tuple[Rule, ...]], packet: Packet) -> None:
         self._chains, self._packet = chains, packet
         self._returned: dict[str, Hop | None] = {}
         self.hops: list[Hop] = []
+        self.undecided = False
 
-    def through(self, chain: str) -> tuple[Verdict | None, Hop | None]:
+    def through(self, chain: str) -> tuple[Decided | None, Hop | None]:
         """The verdict of a chain, None: it gave the packet back; and the last rule that held."""
         last: Hop | None = None
-        for number, rule in enumerate(self._chains[chain], start=1):
-            failed = next((one for one in rule.matches if not _holds(one, self._packet)), None)
-            hop = Hop(chain=chain, number=number, rule=rule, failed=failed)
+        for hop in _tried(self._chains[chain], chain, self._packet):
             self.hops.append(hop)
-            if failed is not None:
+            self.undecided = self.undecided or hop.undecided is not None
+            if not hop.matched:
+                continue
+            target = hop.rule.target
+            if isinstance(target, ForeignTarget) and target.goes_on:
                 continue
             last = hop
-            target = rule.target
-            match target:
-                case Return():
-                    return (None, last)
-                case Accept():
-                    return (Untouched(), last)
-                case Redirect():
-                    return (redirected_to(target.port), last)
-                case Dnat():
-                    return (sent_to(target.to), last)
-                case Jump():
-                    verdict, inner = self._beyond(target.chain)
-                    last = inner or last
-                    if verdict is not None:
-                        return (verdict, last)
-                case _:
-                    assert_never(target)
+            if isinstance(target, Return):
+                return (None, last)
+            if isinstance(target, Jump):
+                verdict, inner = self._beyond(target.chain)
+                last = inner or last
+                if verdict is not None:
+                    return (verdict, last)
+            else:
+                return (verdict_of(target), last)
         return (None, last)
 
-    def _beyond(self, chain: str) -> tuple[Verdict | None, Hop | None]:
+    def _beyond(self, chain: str) -> tuple[Decided | None, Hop | None]:
         if chain in self._returned:
             return (None, self._returned[chain])
         verdict, last = self.through(chain)
         if verdict is None:
             self._returned[chain] = last
         return (verdict, last)
+
+
+_Verdicts = frozenset["Decided"]
+
+
+class _Branches:
+    """Every verdict that can follow, from the last rule back to the first.
+
+    A chain is looked at once for each set of verdicts that can follow it, so that the work is
+    bounded by the rules and not by the ways through them.
+
+    Attributes:
+        differing: the rules that may apply, where applying or not leads to different verdicts.
+    """
+
+    def __init__(self, chains: Mapping[str, tuple[Rule, ...]], packet: Packet) -> None:
+        self._chains, self._packet = chains, packet
+        self._reached: dict[str, tuple[list[Hop], bool]] = {}
+        self._entered: list[str] = []
+        self._known: dict[tuple[str, _Verdicts], _Verdicts] = {}
+        self._differing: dict[tuple[str, int], Hop] = {}
+        self._left = _WORK
+
+    @property
+    def differing(self) -> list[Hop]:
+        """In the order in which the kernel meets their chains."""
+        place = {chain: number for number, chain in enumerate(self._entered)}
+        return sorted(self._differing.values(), key=lambda hop: (place[hop.chain], hop.number))
+
+    def verdicts(self, hook: str) -> _Verdicts:
+        """The verdicts that a packet of the hook can get."""
+        return self._of(hook, frozenset({Untouched()}))
+
+    def _of(self, chain: str, after: _Verdicts) -> _Verdicts:
+        """The verdicts of a chain, when these can follow where it gives the packet back."""
+        key = (chain, after)
+        if key not in self._known:
+            hops, _ = self._through(chain)
+            following = after
+            for hop in reversed(hops):
+                self._left -= len(following)
+                if self._left < 0:
+                    raise TooComplexError("too many rules that are not decided here may apply")
+                applied = self._applied(hop, following, after)
+                if hop.undecided is not None:
+                    if applied != following:
+                        self._differing[chain, hop.number] = hop
+                    applied |= following
+                following = applied
+            self._known[key] = following
+        return self._known[key]
+
+    def _applied(self, hop: Hop, following: _Verdicts, after: _Verdicts) -> _Verdicts:
+        """The verdicts when the rule applies: of its target, or of what comes next."""
+        target = hop.rule.target
+        if isinstance(target, Return):
+            return after
+        if isinstance(target, Jump):
+            return self._of(target.chain, following)
+        if isinstance(target, ForeignTarget) and target.goes_on:
+            return following
+        return frozenset({verdict_of(target)})
+
+    def _through(self, chain: str) -> tuple[list[Hop], bool]:
+        """The rules of a chain that can apply and are met, and whether it can give back."""
+        if chain not in self._reached:
+            self._entered.append(chain)
+            hops: list[Hop] = []
+            gives_back = ends = False
+            for hop in _tried(self._chains[chain], chain, self._packet):
+                if hop.failed is not None:
+                    continue
+                hops.append(hop)
+                target = hop.rule.target
+                gives_back = gives_back or isinstance(target, Return)
+                ends = hop.undecided is None and self._ends(target)
+                if ends:
+                    break
+            self._reached[chain] = (hops, gives_back or not ends)
+        return self._reached[chain]
+
+    def _ends(self, target: object) -> bool:
+        """Whether no rule after one with this target is met."""
+        if isinstance(target, Jump):
+            return not self._through(target.chain)[1]
+        return not (isinstance(target, ForeignTarget) and target.goes_on)
 
 
 def _holds(match: Match, packet: Packet) -> bool:
@@ -240,6 +370,8 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
             return any(_within(packet.port, ports.bounds) for ports in match.ports)
         case UidOwner():
             return _within(packet.uid, match.bounds)
+        case ForeignMatch():
+            return True  # it may: see _tried
         case _:
             assert_never(match)
 

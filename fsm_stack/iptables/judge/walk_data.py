@@ -16,6 +16,8 @@ from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
     Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Jump,
     Multiport,
@@ -117,6 +119,8 @@ def _match(match: Match) -> dict[str, Any]:
             return {"kind": "port", "spans": [ports.bounds for ports in match.ports]}
         case UidOwner():
             return {"kind": "uid", "span": match.bounds}
+        case ForeignMatch():
+            return {"kind": "foreign"}
         case _:
             assert_never(match)
 
@@ -133,5 +137,7 @@ def _target(target: Target) -> dict[str, Any]:
             return {"kind": "dnat", "to": target.to}
         case Jump():
             return {"kind": "jump", "chain": target.chain}
+        case ForeignTarget():
+            return {"kind": "foreign", "text": target.text, "goesOn": target.goes_on}
         case _:
             assert_never(target)

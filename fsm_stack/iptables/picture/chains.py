@@ -26,6 +26,7 @@ from fsm_stack.iptables.rule import (
     PREROUTING,
     Accept,
     Dnat,
+    ForeignTarget,
     Jump,
     Redirect,
     Return,
@@ -171,6 +172,8 @@ def _pill(target: Target) -> tuple[str, str]:
             return (f"to {target.to}", "rewrite")
         case Jump():
             return ("examine", "jump")
+        case ForeignTarget():
+            return ("go on", "return") if target.goes_on else ("not known here", "rewrite")
         case _:
             assert_never(target)
 
@@ -198,7 +201,7 @@ def _end(target: Target) -> str:
             return verdict_text(redirected_to(target.port)).removeprefix("to the ")
         case Dnat():
             return verdict_text(sent_to(target.to))
-        case Return() | Accept():
+        case Return() | Accept() | ForeignTarget():
             return ""
         case _:
             assert_never(target)

@@ -1,9 +1,15 @@
-"""The words of one rule to its value; every option of the three injectors, nothing else."""
+"""The words of one rule to its value.
+
+Every option of the three injectors is understood. What other programs' rules have beside those is
+kept as written, and decides nothing: an option of a module that is named, a target of the kernel's
+or of an extension, a value that a shell fills in. Any other word is an error.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.iptables.read.target import read_target
 from fsm_stack.iptables.read.tokens import (
     listed_ports_in,
     number,
@@ -11,31 +17,25 @@ from fsm_stack.iptables.read.tokens import (
     ports_in,
 )
 from fsm_stack.iptables.rule import (
-    POD_IP_VARIABLE,
-    STANDARD_TARGETS,
-    Accept,
     Destination,
     DestinationPort,
-    Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Jump,
     Multiport,
     OutInterface,
     Protocol,
-    Redirect,
-    Return,
     Rule,
     Source,
     UidOwner,
 )
 from fsm_stack.iptables.sets.ranges import (
     PROTOCOLS,
-    address_number,
     ipv4_range,
     looks_like_ipv6,
     plain_number,
 )
-from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +44,17 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.rule import Match, Target
 
 _WITH_PORTS: Final = ("tcp", "udp")
-# Targets that this package does not model.
-_FOREIGN_TARGETS: Final = frozenset(
-    ("DROP", "REJECT", "QUEUE", "LOG", "MASQUERADE", "SNAT", "NETMAP", "MARK", "TPROXY", "NFQUEUE")
-)
-# No chain is made with such a name by a command; iptables-restore refuses the first four only.
-TARGET_NAMES: Final = STANDARD_TARGETS | _FOREIGN_TARGETS | {"REDIRECT", "DNAT"}
+# Options that need no module of their own, by the match or the protocol that has them.
+_PORT_OPTIONS: Final = frozenset(("--sport", "--source-port"))
+_OWN_OPTIONS: Final = {
+    "multiport": frozenset(("--sports", "--source-ports", "--ports")),
+    "owner": frozenset(("--gid-owner", "--socket-exists", "--suppl-groups")),
+    "tcp": _PORT_OPTIONS | {"--tcp-flags", "--syn", "--tcp-option"},
+    "udp": _PORT_OPTIONS,
+    "sctp": _PORT_OPTIONS | {"--dport", "--destination-port", "--chunk-types"},
+    "dccp": _PORT_OPTIONS | {"--dport", "--destination-port", "--dccp-types", "--dccp-option"},
+    "icmp": frozenset(("--icmp-type",)),
+}
 
 
 class RuleReader:
@@ -60,15 +65,18 @@ class RuleReader:
         self._last = words[-1] if words else last
         self._next = 0
         self._matches: list[Match] = []
+        self._target: Target | None = None
+        self._comment = ""
         self._seen: set[str] = set()
         self._modules: set[str] = set()
+        self._foreign: tuple[int, str] | None = None  # the last foreign module: place, words
         self._no: Word | None = None
 
     def read(self) -> Rule:
         """The rule.
 
         Raises:
-            RuleSyntaxError: an option that is not understood, a value that is none, no target.
+            RuleSyntaxError: an option that is not understood, a value that is none.
         """
         start = self._words[0] if self._words else self._last
         while self._next < len(self._words):
@@ -77,24 +85,75 @@ class RuleReader:
                 if self._no is not None:
                     raise option.error("a second '!': expected an option")
                 self._no = option
-            elif option.text in ("-j", "--jump"):
-                target = self._target(option)
-                return Rule(
-                    matches=tuple(self._matches),
-                    target=target,
-                    line=start.line.number,
-                    column=start.column,
-                )
             else:
                 self._option(option)
-        raise self._last.error("the rule has no target: expected -j")
+        if self._no is not None:
+            raise self._no.error("'!' at the end: expected a match after it")
+        if missing := self._unused_module():
+            raise self._last.error(f"-m {missing} without an option of its own")
+        return Rule(
+            matches=tuple(self._matches),
+            target=self._target or ForeignTarget(text="", goes_on=True),
+            line=start.line.number,
+            column=start.column,
+            comment=self._comment,
+        )
 
     def _option(self, option: Word) -> None:
         reader = _OPTIONS.get(option.text)
-        if reader is None:
-            raise option.error(f"unknown option {option.text!r}")
-        reader(self, option)
+        value = self._words[self._next] if self._next < len(self._words) else None
+        if reader is None or (reader is RuleReader.port and self._of_protocol(option)):
+            self._foreign_option(option)
+        elif value is not None and value.variables and reader not in _NAMED:
+            self._undecided(option, _MODULES.get(reader, ""))
+            if reader is RuleReader.protocol:
+                self._seen.add("any protocol")
+        else:
+            reader(self, option)
         self._no = None
+
+    def _of_protocol(self, option: Word) -> bool:
+        """Whether the protocol has the option, and nobody looks at it: SCTP's ports."""
+        return option.text in _OWN_OPTIONS.get(self._protocol_name() or "", ())
+
+    def _foreign_option(self, option: Word) -> None:
+        """An option of another match or target: kept as written, decided by nobody."""
+        known = [*self._modules, self._protocol_name() or ""]
+        owner = next((name for name in known if option.text in _OWN_OPTIONS.get(name, ())), None)
+        if owner is not None:
+            self._undecided(option, owner)
+        elif not option.text.startswith("-"):
+            raise option.error(f"unknown option {option.text!r}")
+        elif self._foreign is not None:
+            index, text = self._foreign
+            self._foreign = (index, f"{text} {self._spelled(option)}")
+            self._matches[index] = ForeignMatch(text=self._foreign[1])
+        elif isinstance(self._target, Jump) and option.text.startswith("--"):
+            text = f"-j {self._target.chain} {self._spelled(option)}"
+            self._target = ForeignTarget(text=text, goes_on=False)
+        else:
+            raise option.error(f"unknown option {option.text!r}")
+
+    def _undecided(self, option: Word, owner: str) -> None:
+        """A match of a known module or protocol whose value or kind is not understood."""
+        text = self._spelled(option)
+        if owner in _NEEDS:
+            self._require_module(option, owner)
+            self._seen.add(_NEEDS[owner])
+            text = f"-m {owner} {text}"
+        self._matches.append(ForeignMatch(text=text))
+
+    def _spelled(self, option: Word) -> str:
+        """An option with its negation and its values, which are taken."""
+        words = [self._no] if self._no is not None else []
+        words.append(option)
+        while self._next < len(self._words):
+            word = self._words[self._next]
+            if word.written.startswith("-") or word.written == "!":
+                break
+            self._next += 1
+            words.append(word)
+        return " ".join(word.written for word in words)
 
     def _take(self, what: str) -> Word:
         if self._next >= len(self._words):
@@ -118,8 +177,11 @@ class RuleReader:
                 return names.get(match.name, match.name)
         return None
 
+    def _has_ports(self) -> bool:
+        return self._protocol_name() in _WITH_PORTS or "any protocol" in self._seen
+
     def _require_ports(self, option: Word) -> None:
-        if self._protocol_name() not in _WITH_PORTS:
+        if not self._has_ports():
             raise option.error(f"{option.text} needs -p tcp or -p udp before it")
 
     def protocol(self, option: Word) -> None:
@@ -181,18 +243,28 @@ class RuleReader:
         self._matches.append(DestinationPort(ports=ports, negated=self._negated()))
 
     def module(self, _: Word) -> None:
-        """``-m NAME``; a protocol's own module adds nothing to ``-p``."""
+        """``-m NAME``; a protocol's own adds nothing to ``-p``, a comment's nothing at all."""
         if self._no is not None:
             raise self._no.error("'!' before a module: expected it before the module's option")
         word = self._take("a match")
         if word.text in _WITH_PORTS:
-            if self._protocol_name() != word.text:
+            if self._protocol_name() != word.text and "any protocol" not in self._seen:
                 raise word.error(f"-m {word.text} needs -p {word.text} before it")
-        elif word.text not in ("multiport", "owner"):
-            raise word.error(f"unknown match {word.text!r}")
+        elif word.text not in ("multiport", "owner", "comment"):
+            self._foreign = (len(self._matches), f"-m {word.written}")
+            self._matches.append(ForeignMatch(text=self._foreign[1]))
+            return
         if word.text in self._modules:
             raise word.error(f"match {word.text!r} twice in one rule")
         self._modules.add(word.text)
+
+    def comment(self, option: Word) -> None:
+        """``--comment TEXT``; it matches every packet."""
+        self._once(option, "comment")
+        self._require_module(option, "comment")
+        if self._no is not None:
+            raise self._no.error("'!' before a comment: expected it before a match")
+        self._comment = self._take("a comment").text
 
     def multiport(self, option: Word) -> None:
         """``--dports A,B,C``."""
@@ -219,61 +291,30 @@ class RuleReader:
         if name not in self._modules:
             raise option.error(f"{option.text} needs -m {name} before it")
 
-    def _target(self, option: Word) -> Target:
+    def target(self, option: Word) -> None:
+        """``-j TARGET``, and the target's own options."""
         if self._no is not None:
             raise self._no.error("'!' before a target: expected it before a match")
+        if self._target is not None:
+            raise option.error("a second target: expected one")
         word = self._take("a target")
-        target = self._named_target(word)
-        if self._next < len(self._words):
-            extra = self._words[self._next]
-            raise extra.error(f"{extra.text!r} after the target: expected the end of the rule")
-        if missing := self._unused_module():
-            raise option.error(f"-m {missing} without an option of its own")
-        return target
+        rest = self._words[self._next :]
+        self._target, taken = read_target(option, word, rest, with_ports=self._has_ports())
+        self._next += taken
 
     def _unused_module(self) -> str | None:
-        needed = {"multiport": "ports", "owner": "uid"}
-        used = (name for name, option in needed.items() if name in self._modules)
-        return next((name for name in used if needed[name] not in self._seen), None)
-
-    def _named_target(self, word: Word) -> Target:
-        match word.text:
-            case "RETURN":
-                return Return()
-            case "ACCEPT":
-                return Accept()
-            case "REDIRECT":
-                self._expect(("--to-port", "--to-ports"))
-                self._require_ports(word)
-                return Redirect(port=number(self._take("a port"), "port"))
-            case "DNAT":
-                self._expect(("--to-destination",))
-                return self._dnat()
-            case name if name in _FOREIGN_TARGETS:
-                raise word.error(f"target {name!r} is not understood")
-            case name if not name[0].isalpha() and name[0] != "_":
-                raise word.error(f"target {name!r}: expected a chain or a target")
-            case name:
-                return Jump(chain=name)
-
-    def _expect(self, names: tuple[str, ...]) -> None:
-        word = self._take(names[0])
-        if word.text not in names:
-            raise word.error(f"{word.text!r}: expected {names[0]}")
-
-    def _dnat(self) -> Dnat:
-        word = self._take("an address")
-        address, colon, port = word.text.partition(":")
-        if address != POD_IP_VARIABLE and address_number(address) is None:
-            raise word.error(f"destination {word.text!r}: expected an IPv4 address")
-        if colon:
-            self._require_ports(word)
-            value = plain_number(port)
-            if value is None or not 1 <= value <= PORT_MAX:
-                raise word.error(f"destination {word.text!r}: expected a port 1 to {PORT_MAX}")
-        return Dnat(to=word.text)
+        used = (name for name in _NEEDS if name in self._modules)
+        return next((name for name in used if _NEEDS[name] not in self._seen), None)
 
 
+# What a module has to be followed by.
+_NEEDS: Final = {"multiport": "ports", "owner": "uid", "comment": "comment"}
+_MODULES: Final[dict[Callable[[RuleReader, Word], None], str]] = {
+    RuleReader.multiport: "multiport",
+    RuleReader.owner: "owner",
+}
+# Options whose value may be a variable without making a match of it.
+_NAMED: Final = (RuleReader.target, RuleReader.comment, RuleReader.module)
 _OPTIONS: Final[dict[str, Callable[[RuleReader, Word], None]]] = {
     spelling: reader
     for spellings, reader in (
@@ -285,8 +326,10 @@ _OPTIONS: Final[dict[str, Callable[[RuleReader, Word], None]]] = {
         (("--dport", "--destination-port"), RuleReader.port),
         (("-c", "--set-counters"), RuleReader.counters),
         (("-m", "--match"), RuleReader.module),
+        (("--comment",), RuleReader.comment),
         (("--dports", "--destination-ports"), RuleReader.multiport),
         (("--uid-owner",), RuleReader.owner),
+        (("-j", "--jump", "-g", "--goto"), RuleReader.target),
     )
     for spelling in spellings
 }

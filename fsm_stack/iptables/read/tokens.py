@@ -1,12 +1,14 @@
 """Text to words, numbers, ports and names with their places, and the error that names a place.
 
 The words are those of a POSIX shell and of iptables-restore as far as scripts here use them:
-blanks separate, ``&&`` stands alone. Everything else that a shell would act on is an error,
-because what it would do to the rules is not known.
+blanks separate, ``&&`` stands alone, quotes hold a text together, and a variable stands for a
+value that nobody here knows. Everything else that a shell would act on is an error, because what
+it would do to the rules is not known.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +41,12 @@ class Problem:
 AND: Final = "&&"
 _BLANKS: Final = frozenset(" \t")
 _SHELL: Final = frozenset("$`\\\"'|&;<>(){}*?~#")
+# What a shell acts on between double quotes, too.
+_EXPANDED: Final = frozenset("$`\\")
+# A line of these alone is split at its blanks.
+_PLAIN: Final = re.compile(r"[!%+,\-./0-9:=@A-Z\[\]^_a-z \t]*")
+_PLAIN_WORD: Final = re.compile(r"[^ \t]+")
+VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 _EXCERPT: Final = 60
 _ASCII_END: Final = 128
 
@@ -104,14 +112,24 @@ class Word:
     """One word.
 
     Attributes:
-        text: the word.
+        text: the word, without quotes.
         line: where it stands.
         column: 1-based.
+        length: of what stands there.
+        variables: those of the shell in it whose values are not known, ``$self`` for example.
     """
 
     text: str
     line: Line
     column: int
+    length: int = 0
+    variables: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> str:
+        """As it stands, quotes included."""
+        start = self.column - 1
+        return self.line.text[start : start + self.length]
 
     def error(self, problem: str) -> RuleSyntaxError:
         """An error at this word."""
@@ -124,42 +142,73 @@ def lines_of(text: str) -> Iterator[Line]:
         yield Line(line, number)
 
 
-def words_of(line: Line) -> list[Word]:
+def words_of(line: Line, *, shell: bool = True) -> list[Word]:
     """The words of a line.
+
+    Args:
+        line: of a script or a dump.
+        shell: whether a shell reads it first, so that it may hold variables.
 
     Raises:
         RuleSyntaxError: a character that a shell would act on, or that is not printable ASCII.
     """
-    text, start = line.text, 0
+    text = line.text
+    if _PLAIN.fullmatch(text):
+        return [
+            Word(found[0], line, found.start() + 1, len(found[0]))
+            for found in _PLAIN_WORD.finditer(text)
+        ]
     words: list[Word] = []
-    for index, character in enumerate(text):
-        if character in _BLANKS:
-            _add(words, line, start, index)
-            start = index + 1
-        elif text.startswith(AND, index) and index >= start:
-            _add(words, line, start, index)
-            words.append(Word(AND, line, index + 1))
-            start = index + len(AND)
-        elif index >= start:
-            _require_plain(character, line, index)
-    _add(words, line, start, len(text))
+    index = 0
+    while index < len(text):
+        if text[index] in _BLANKS:
+            index += 1
+        elif text.startswith(AND, index):
+            words.append(Word(AND, line, index + 1, len(AND)))
+            index += len(AND)
+        else:
+            words.append(_word(line, index, shell=shell))
+            index += words[-1].length
     return words
 
 
-def _add(words: list[Word], line: Line, start: int, end: int) -> None:
-    if start < end:
-        words.append(Word(line.text[start:end], line, start + 1))
+def _word(line: Line, start: int, *, shell: bool) -> Word:
+    """The word that starts here."""
+    text, index = line.text, start
+    parts: list[str] = []
+    variables: list[str] = []
+    quoted = False
+    while index < len(text):
+        character = text[index]
+        if not quoted and (character in _BLANKS or text.startswith(AND, index)):
+            break
+        found = VARIABLE.match(text, index) if character == "$" else None
+        if found and (shell or found[0] == POD_IP_VARIABLE):
+            name = f"${found[1] or found[2]}"
+            if name != POD_IP_VARIABLE:
+                variables.append(name)
+            parts.append(name)
+            index = found.end()
+            continue
+        if character == '"':
+            quoted = not quoted
+        elif quoted and character == "\\" and text[index + 1 : index + 2] in ('"', "\\"):
+            index += 1
+            parts.append(text[index])
+        else:
+            _require_plain(character, line, index, quoted=quoted, shell=shell)
+            parts.append(character)
+        index += 1
+    if quoted:
+        raise line.error("a quote without its end", start + 1)
+    return Word("".join(parts), line, start + 1, index - start, tuple(variables))
 
 
-def _require_plain(character: str, line: Line, index: int) -> None:
-    if character == "$" and line.text.startswith(POD_IP_VARIABLE, index):
-        following = line.text[index + len(POD_IP_VARIABLE) :][:1]
-        if not (following.isalnum() or following == "_"):
-            return
-    if character in _SHELL:
-        problem = f"shell syntax {character!r} is not understood"
-        raise line.error(problem, index + 1)
-    if ord(character) >= _ASCII_END or not character.isprintable():
+def _require_plain(character: str, line: Line, index: int, *, quoted: bool, shell: bool) -> None:
+    """Refuse what a shell acts on; between double quotes that is less, in a dump nothing."""
+    if character in (_EXPANDED if quoted else _SHELL) and (shell or not quoted):
+        raise line.error(f"shell syntax {character!r} is not understood", index + 1)
+    if (ord(character) >= _ASCII_END and not quoted) or not character.isprintable():
         problem = f"character {character!r} (U+{ord(character):04X}): expected plain ASCII"
         raise line.error(problem, index + 1)
 
@@ -208,6 +257,6 @@ def chain_name(word: Word) -> str:
     Raises:
         RuleSyntaxError: when iptables would not take it as a name.
     """
-    if not (word.text[0].isalpha() or word.text[0] == "_"):
+    if word.variables or not (word.text[:1].isalpha() or word.text[:1] == "_"):
         raise word.error(f"{word.text!r}: expected the name of a chain")
     return word.text

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import or_
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import beyond, jumps_of, require_loadable
-from fsm_stack.iptables.packet import Untouched, protocol_number, redirected_to, sent_to
+from fsm_stack.iptables.packet import Untouched, one_of, protocol_number, verdict_of
 from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
@@ -16,6 +15,8 @@ from fsm_stack.iptables.rule import (
     Destination,
     DestinationPort,
     Dnat,
+    ForeignMatch,
+    ForeignTarget,
     InInterface,
     Jump,
     Multiport,
@@ -39,8 +40,8 @@ from fsm_stack.iptables.sets.ranges import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from fsm_stack.iptables.packet import Verdict
-    from fsm_stack.iptables.rule import Match, Rule, Ruleset, Target
+    from fsm_stack.iptables.packet import Decided
+    from fsm_stack.iptables.rule import Rule, Ruleset, Target
     from fsm_stack.iptables.sets.diagram import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN.
@@ -54,6 +55,16 @@ _LACKING: Final = {OUTPUT: InInterface, PREROUTING: OutInterface}
 _NOTHING: Final = Destination(cidr="0.0.0.0/0", negated=True)
 
 Limits = dict[str, list["Interval"]]
+_Decidable = (
+    Protocol
+    | Source
+    | Destination
+    | InInterface
+    | OutInterface
+    | DestinationPort
+    | Multiport
+    | UidOwner
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +143,22 @@ def _seen(rule: Rule, hook: str) -> Rule:
     return replace(rule, matches=tuple(rest))
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """All answers that can be where a rule may apply that nobody here decides.
+
+    Attributes:
+        among: two or more.
+        on: the matches that are not decided.
+    """
+
+    among: frozenset[Any]
+    on: frozenset[str]
+
+
 def _finally(value: Any) -> Any:  # noqa: ANN401  # a diagram's values are verdicts or marks
+    if isinstance(value, Several):
+        return one_of({_finally(one) for one in value.among}, value.on)
     return Untouched() if value is OPEN or value == RETURNED else value
 
 
@@ -144,13 +170,46 @@ def chain_diagram(
         groups = same_target_groups(chains[name])
         answers = [group_answer(builder, chains, group, done) for group in groups]
         whole = folded(builder, first_answer, answers or [builder.constant(OPEN)])
-        done[name] = builder.convert(lambda value: OPEN if value == RETURNED else value, whole)
+        done[name] = builder.convert(_given_back, whole)
     return done[name]
+
+
+def _given_back(value: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """A chain's answer to who jumped to it."""
+    if isinstance(value, Several):
+        return either({_given_back(one) for one in value.among}, value.on)
+    return OPEN if value == RETURNED else value
 
 
 def first_answer(now: Any, then: Any) -> Any:  # noqa: ANN401  # a diagram's values
     """What two neighbouring parts of a chain make of a packet."""
-    return then if now is OPEN else now
+    if now is OPEN:
+        return then
+    return either({*(now.among - {OPEN}), then}, now.on) if is_open(now) else now
+
+
+def is_open(value: Any) -> bool:  # noqa: ANN401  # a diagram's value
+    """Whether the rules that follow may be met."""
+    return value is OPEN or (isinstance(value, Several) and OPEN in value.among)
+
+
+def either(answers: Iterable[Any], on: frozenset[str]) -> Any:  # noqa: ANN401  # a diagram's values
+    """The value when each of these can be, by matches that are not decided."""
+    among: set[Any] = set()
+    for answer in answers:
+        if isinstance(answer, Several):
+            among |= answer.among
+            on |= answer.on
+        else:
+            among.add(answer)
+    return Several(frozenset(among), on) if len(among) > 1 else among.pop()
+
+
+def matches_one(one: Any, two: Any) -> Any:  # noqa: ANN401  # True, False, or what it depends on
+    """Whether one of two rules matches: the undecided matches where both depend on some."""
+    if one is True or two is True:
+        return True
+    return one | two if one and two else one or two
 
 
 def folded(builder: Diagrams, how: Callable[[Any, Any], Any], parts: Sequence[Node]) -> Node:
@@ -171,7 +230,14 @@ def group_answer(
     """What neighbouring rules that share a target make of every packet."""
     answer = _answer(builder, chains, group[0].target, done)
     chosen = matching(builder, group)
-    return builder.combine(lambda hit, fate: fate if hit else OPEN, chosen, answer)
+    return builder.combine(_when, chosen, answer)
+
+
+def _when(hit: Any, fate: Any) -> Any:  # noqa: ANN401  # a diagram's values
+    """What a rule makes of a packet that it matches, does not, or may match."""
+    if hit is True:
+        return fate
+    return either((fate, OPEN), hit) if hit else OPEN
 
 
 def _answer(
@@ -186,19 +252,12 @@ def _answer(
     return constant
 
 
-def answer_of(target: Return | Accept | Redirect | Dnat) -> Verdict | str:
-    """What a target that does not jump makes of a packet: a verdict, or ``RETURNED``."""
-    match target:
-        case Return():
-            return RETURNED
-        case Accept():
-            return Untouched()
-        case Redirect():
-            return redirected_to(target.port)
-        case Dnat():
-            return sent_to(target.to)
-        case _:
-            assert_never(target)
+def answer_of(target: Return | Accept | Redirect | Dnat | ForeignTarget) -> Decided | str | None:
+    """What a target that does not jump makes of a packet: a verdict, ``RETURNED``, ``OPEN``."""
+    if isinstance(target, Return):
+        return RETURNED
+    goes_on = isinstance(target, ForeignTarget) and target.goes_on
+    return OPEN if goes_on else verdict_of(target)
 
 
 def _target(rule: Rule) -> Target:
@@ -220,7 +279,7 @@ def same_target_groups(
 
 
 def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
-    """True where any of the rules matches.
+    """True where any of the rules matches; where one may, the matches that it depends on.
 
     Rules that differ in their destination only are merged by sorting; the rest one by one.
     """
@@ -230,19 +289,26 @@ def matching(builder: Diagrams, rules: Iterable[Rule]) -> Node:
         if limits is None:
             continue
         ranges = limits.pop(DESTINATION, [WHOLE[DESTINATION]])
-        key = tuple((name, tuple(limits[name])) for name in sorted(limits))
+        foreign = [one.text for one in rule.matches if isinstance(one, ForeignMatch)]
+        value = frozenset(foreign) or True
+        key = (value, *((name, tuple(limits[name])) for name in sorted(limits)))
         shapes.setdefault(key, (limits, []))[1].extend(ranges)
     boxes = [
-        builder.box({**limits, DESTINATION: merged(ranges)}, value=True, other=False)
-        for limits, ranges in shapes.values()
+        builder.box({**limits, DESTINATION: merged(ranges)}, value=key[0], other=False)
+        for key, (limits, ranges) in shapes.items()
     ]
-    return folded(builder, or_, boxes or [builder.constant(value=False)])
+    return folded(builder, matches_one, boxes or [builder.constant(value=False)])
 
 
 def rule_limits(rule: Rule) -> Limits | None:
-    """Axis name to the intervals a rule allows; None: no packet can match it."""
+    """Axis name to the intervals a rule allows; None: no packet can match it.
+
+    A match that nobody here decides limits nothing.
+    """
     limits: Limits = {}
     for match in rule.matches:
+        if isinstance(match, ForeignMatch):
+            continue
         axis, intervals = _intervals(match)
         if match.negated:
             intervals = complement(intervals, *WHOLE[axis])
@@ -254,7 +320,7 @@ def rule_limits(rule: Rule) -> Limits | None:
     return limits
 
 
-def _intervals(match: Match) -> tuple[str, list[Interval]]:
+def _intervals(match: _Decidable) -> tuple[str, list[Interval]]:
     match match:
         case Protocol():
             number = protocol_number(match.name)

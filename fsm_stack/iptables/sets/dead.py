@@ -8,10 +8,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import groupby
-from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, Jump
+from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Destination, ForeignTarget, Jump
 from fsm_stack.iptables.sets.coverage import (
     DESTINATION,
     OPEN,
@@ -20,6 +19,8 @@ from fsm_stack.iptables.sets.coverage import (
     first_answer,
     folded,
     group_answer,
+    is_open,
+    matches_one,
     matching,
     rule_limits,
     seen_from,
@@ -208,12 +209,20 @@ def _dead_in_chain(
         taken = Span()
         for place, rule in enumerate(met.run, start=met.number):
             inside = rule_limits(rule)
+            if _leaves(rule):
+                taken = Span()
             if inside is None or not _reachable(met.left, inside, taken):
                 matches = inside is not None and _meets(walk.entering, inside, 0)
                 cover = covers.of(inside) if inside is not None else None
                 yield Dead(chain=name, number=place, rule=rule, matches=matches, covered_by=cover)
-            if inside is not None and not met.comes_back:
+            if inside is not None and not met.comes_back and not _leaves(rule):
                 covers.add(place, rule, inside)
+
+
+def _leaves(rule: Rule) -> bool:
+    """Whether packets within the rule's limits may go on to the next rule."""
+    target = rule.target
+    return rule.foreign is not None or (isinstance(target, ForeignTarget) and target.goes_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +281,7 @@ class _Walk:
             return parts[0]
         middle = len(parts) // 2
         first, second = self._halved(parts[:middle]), self._halved(parts[middle:])
-        matched = self._builder.combine(or_, first.matched, second.matched)
+        matched = self._builder.combine(matches_one, first.matched, second.matched)
         answer = self._builder.combine(first_answer, first.answer, second.answer)
         return _Part((), first.number, matched, answer, (first, second))
 
@@ -320,7 +329,7 @@ def _reachable(state: Node, limits: Limits, taken: Span) -> bool:
 def _meets(node: Any, limits: Limits, level: int) -> bool:  # noqa: ANN401  # node or value
     """Whether a box holds a point whose value is still open."""
     if level == LEVELS:
-        return node is OPEN
+        return is_open(node)
     name = AXES[level][0]
     for start, stop in limits.get(name, [WHOLE[name]]):
         index = bisect_right(node.starts, start) - 1

@@ -7,19 +7,21 @@ from functools import partial
 from operator import eq
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.loadable import require_loadable
-from fsm_stack.iptables.packet import ToListener, Untouched
+from fsm_stack.iptables.packet import May, ToListener, Untouched
 from fsm_stack.iptables.rule import OUTPUT, PREROUTING, Dnat, Jump, Redirect
 from fsm_stack.iptables.sets.coverage import (
     OPEN,
     RETURNED,
     answer_of,
+    coverage,
     folded,
     matching,
     same_target_groups,
     seen_from,
 )
-from fsm_stack.iptables.sets.diagram import AXES, Diagrams
+from fsm_stack.iptables.sets.diagram import Diagrams, values
 from fsm_stack.iptables.sets.reach import Traffic
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Fate:
 
 
 _UNDECIDED: Final = Fate(OPEN, None)
+_TEXTS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +89,8 @@ class Decisions:
 
     def fates(self, direction: Direction) -> list[Fate]:
         """Those that occur, in the order of the rules; what no rule looked at comes last."""
-        level: list[Any] = [self.diagrams[direction]]
-        for _ in AXES:
-            level = list({id(child): child for node in level for child in node.children}.values())
-        return sorted(level, key=lambda fate: (fate.group is None, fate.group or 0))
+        found: list[Fate] = values(self.diagrams[direction])
+        return sorted(found, key=lambda fate: (fate.group is None, fate.group or 0))
 
     def regions(self, direction: Direction, fate: Fate) -> list[Region]:
         """The packets of one fate."""
@@ -112,8 +113,10 @@ def decisions(ruleset: Ruleset) -> Decisions:
     Raises:
         NotLoadableError: iptables would refuse the rules.
         TooComplexError: they differ too much from one another.
+        InputError: what happens to some packet depends on a rule that is not decided here.
     """
     chains = require_loadable(ruleset)
+    _require_decided(ruleset)
     builder = Diagrams(rules=len(ruleset.steps))
     groups: list[Group] = []
     diagrams: dict[Direction, Node] = {}
@@ -121,6 +124,20 @@ def decisions(ruleset: Ruleset) -> Decisions:
         walk = _Chains(builder, seen_from(chains, hook), hook, groups)
         diagrams[direction] = builder.convert(_finally, walk.chain(hook))
     return Decisions(groups=tuple(groups), diagrams=diagrams)
+
+
+def _require_decided(ruleset: Ruleset) -> None:
+    """Where a rule that may apply makes no difference, it counts as one that does not."""
+    foreign = [step.rule.foreign for step in ruleset.steps if step.rule.foreign]
+    if not foreign:
+        return
+    fates = coverage(ruleset)
+    if any(isinstance(one, May) for one in (*values(fates.outbound), *values(fates.inbound))):
+        texts = "; ".join(dict.fromkeys(match.text for match in foreign))
+        raise InputError(
+            f"which rule decides about a connection depends on what is not decided here: "
+            f"{texts[:_TEXTS_MAX]}; ask about one connection, or what is redirected"
+        )
 
 
 def _finally(fate: Fate) -> Fate:
@@ -157,14 +174,17 @@ class _Chains:
         self._groups.append(group)
         answer = self._answer(group, number)
         chosen = matching(self._builder, group.rules)
-        return self._builder.combine(lambda hit, fate: fate if hit else _UNDECIDED, chosen, answer)
+        return self._builder.combine(
+            lambda hit, fate: fate if hit is True else _UNDECIDED, chosen, answer
+        )
 
     def _answer(self, group: Group, number: int) -> Node:
         target = group.rules[0].target
         if isinstance(target, Jump):
             inner = self.chain(target.chain)
             return self._builder.convert(lambda fate: self._beyond(fate, number), inner)
-        node: Node = self._builder.constant(Fate(answer_of(target), number))
+        answer = answer_of(target)
+        node: Node = self._builder.constant(_UNDECIDED if answer is OPEN else Fate(answer, number))
         return node
 
     def _beyond(self, fate: Fate, number: int) -> Fate:

@@ -195,6 +195,14 @@ class Diagrams:
         return result
 
 
+def values(diagram: Node) -> list[Value]:
+    """Every value that some point has."""
+    level = [diagram]
+    for _ in range(LEVELS - 1):
+        level = list({id(child): child for node in level for child in node.children}.values())
+    return list(dict.fromkeys(value for node in level for value in node.children))
+
+
 def same(left: Node, right: Node) -> bool:
     """Whether two diagrams, of one builder or of two, are the same function."""
     memo: dict[tuple[int, int], bool] = {}

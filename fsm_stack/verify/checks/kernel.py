@@ -67,6 +67,8 @@ def in_kernel(context: Context) -> Iterator[Finding]:
     if len(context.pods) != 1:
         raise NotRun(f"--rules is of one pod, and {len(context.pods)} were asked about")
     (pod,) = context.pods
+    for item in live.findings:
+        yield item.at(path=place(pod))
     for item in doubled_jumps(live.ruleset):
         yield replace(item.at(path=place(pod)), fix=restart_of(pod, context))
     for item in _compared(_loaded(pod, context), live.ruleset, pod):

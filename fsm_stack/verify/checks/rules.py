@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOST_BITS: Final = "host-bits"
 _TOO_COMPLEX: Final = "too-complex"
+_PASSED_OVER: Final = "passed-over"
 _NO_RULES: Final = "missing-rule"
 
 
@@ -51,6 +52,9 @@ def _differences(script: str, lists: InterceptLists) -> tuple[Finding, ...]:
 
 def _beside_the_lists(reading: Reading, lists: InterceptLists) -> Iterator[Finding]:
     """Rules that belong to no entry, and interfaces that are excluded in one direction only."""
+    for item in reading.findings:
+        if item.id == _PASSED_OVER:
+            yield found("pod-rules", f"beside what an injector writes: {item.message}")
     known = found_lists(reading)
     for rule in known.unknown:
         yield found("pod-rules", "a rule that no injector writes", evidence=rule_text(rule))
