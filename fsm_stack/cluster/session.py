@@ -188,11 +188,11 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
 
 
 def _system(request: Request, snapshot: Snapshot) -> System | None:
-    """Whose mesh it is, where that is said, or makes no difference: events and logs name all."""
+    """Whose mesh it is, where that is said, or makes no difference: events, logs, owners."""
     if request.system:
         return system(request.system)
     of_a_mesh = snapshot.pods or snapshot.namespaces or snapshot.mesh_configs
-    told = snapshot.texts or snapshot.events
+    told = snapshot.texts or snapshot.events or snapshot.owners
     return guessed_system(snapshot) or (None if of_a_mesh or not told else system("fsm"))
 
 

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.snapshot.printed import events_of, kind_of, owner
+from fsm_stack.snapshot.printed import NUMBER, events_of, kind_of, owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,14 +278,14 @@ def _container(name: str, lines: list[str]) -> tuple[Json, Json]:
         elif key == "Args":
             container["args"] = _arguments(block)
         elif key in {"Port", "Ports"} and value != "<none>":
-            ports = [int(text) for text in re.findall(r"(\d+)/", value)]
+            ports = [int(text) for text in re.findall(r"\b([0-9]{1,9})/", value)]
             container["ports"] = [{"containerPort": port} for port in ports]
         elif key in {"State", "Last State"} and value in _STATES:
             part = "state" if key == "State" else "lastState"
             status[part] = {_STATES[value]: _state(block)}
         elif key == "Ready":
             status["ready"] = value == "True"
-        elif key == "Restart Count" and value.isdigit():
+        elif key == "Restart Count" and NUMBER.fullmatch(value):
             status["restartCount"] = int(value)
     return container, status
 
@@ -305,7 +305,7 @@ def _state(block: list[str]) -> Json:
         if match is None:
             continue
         key, value = match["key"], (match["value"] or "").strip()
-        if key == "Exit Code" and value.lstrip("-").isdigit():
+        if key == "Exit Code" and NUMBER.fullmatch(value):
             state["exitCode"] = int(value)
         elif key in {"Reason", "Message"}:
             state[key.lower()] = value

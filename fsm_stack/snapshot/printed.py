@@ -37,7 +37,8 @@ _NAMESPACE_PHASES: Final = ("Active", "Terminating")
 UNTOLD: Final = "object"
 _FIELD: Final = re.compile(r"([A-Z][A-Za-z -]*):(?:\s+(\S.*))?")
 _CONTROLLED: Final = "Controlled By"
-_COUNT: Final = re.compile(r"(\d+) (current|desired|updated|total|available)")
+NUMBER: Final = re.compile(r"-?[0-9]{1,9}")
+_COUNT: Final = re.compile(r"\b([0-9]{1,9}) (current|desired|updated|total|available)")
 # Columns stand two blanks apart; an age may be "2m (x25 over 7m)".
 _EVENT: Final = re.compile(
     r"\s*(?P<type>Normal|Warning)\s+(?P<reason>[A-Z]\w*)\s{2,}(?P<age>\S.*?)\s{2,}"
@@ -102,7 +103,7 @@ def owner(lines: Sequence[str], kind: str, metadata: Json, template: dict[str, s
         ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
         ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
     ):
-        if (value := fields.get(field, "")).isdigit():
+        if NUMBER.fullmatch(value := fields.get(field, "")):
             status[key] = int(value)
     controller, _, name = fields.get(_CONTROLLED, "").partition("/")
     if name:

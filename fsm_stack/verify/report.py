@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings import finding as writer
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
-from fsm_stack.snapshot.snapshot import NOT_IN_FILES, Part
+from fsm_stack.snapshot.snapshot import FILES, NOT_IN_FILES, Part
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.commands import counted, harmless
 from fsm_stack.verify.problems import commands, problems, verdict
@@ -253,11 +253,17 @@ def _source(context: Context) -> dict[str, Any]:
         "context": harmless(source.context),
         "server": harmless(source.server),
         "clusterUid": harmless(source.uid) or None,
-        "taken": harmless(source.taken) or None,
+        "taken": harmless(source.taken) or _now(context),
         "stack": harmless(context.expected.title),
         "system": context.system.name,
         "asked": harmless(context.asked) or None,
     }
+
+
+def _now(context: Context) -> str | None:
+    """When a cluster was read that answers now; of files that do not say it nobody knows."""
+    live = context.snapshot.source.context != FILES
+    return context.now.strftime("%Y-%m-%dT%H:%M:%SZ") if live else None
 
 
 def restart_json(context: Context, listed: RestartList) -> dict[str, Any]:

@@ -76,16 +76,18 @@ def owner_of(item: Workload) -> Owner | None:
     return None
 
 
-def template_keys(item: Workload) -> tuple[Owner, frozenset[str]]:
-    """A workload as an owner, and the annotations of its template."""
+def template_values(item: Workload, system: System) -> tuple[Owner, Mapping[str, Any]]:
+    """A workload as an owner, and the annotations of its template that an injector reads."""
     metadata = item.pod().get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    keys = annotations if isinstance(annotations, dict) else {}
-    return (item.namespace, item.kind, item.name), frozenset(map(str, keys))
+    given = annotations if isinstance(annotations, dict) else {}
+    read = pod_keys(system)
+    known = {key: value for key, value in given.items() if key in read}
+    return (item.namespace, item.kind, item.name), known
 
 
 def lost(
-    item: Workload, templates: Mapping[Owner, frozenset[str]], system: System
+    item: Workload, templates: Mapping[Owner, Mapping[str, Any]], system: System
 ) -> Iterator[Finding]:
     """H21: what a restart takes from a pod.
 
@@ -105,10 +107,13 @@ def lost(
         maker = (place, _MAKERS.get(kind, ""), name.rpartition("-")[0])
         owner = maker if maker in templates else owner
     known = templates.get(owner)
-    for key in annotations:
-        if key in pod_keys(system) and (known is None or key not in known):
+    for key, value in annotations.items():
+        if key in pod_keys(system) and (known is None or key not in known or known[key] != value):
             _, kind, name = owner
-            doubt = "; its template is not in the input" if known is None else ""
+            if known is None:
+                doubt = "; its template is not in the input"
+            else:
+                doubt = ", whose template has another value" if key in known else ""
             yield finding(
                 "annotation-lost",
                 f"annotation {key} is on a pod of {kind} {name}{doubt}: a restart makes the pod "

@@ -1,15 +1,15 @@
-"""What a namespace's LimitRanges and ResourceQuotas say of a pod, in the API server's words.
+"""What a namespace's ResourceQuotas and LimitRanges refuse of a pod, as the API server says it.
 
-Source: Kubernetes, plugin/pkg/admission/limitranger and resourcequota, pkg/quota/v1/evaluator/core
-pods.go. Defaults of a LimitRange reach containers that a webhook adds: the API server runs its own
-admission again after webhooks. A quota with scopes is not judged.
+Source: Kubernetes, plugin/pkg/admission/limitranger and resourcequota; pods.go in
+pkg/quota/v1/evaluator/core; defaults.go in pkg/apis/core/v1. The built-in plugins run again on
+what a webhook changed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.units import amount
 from fsm_stack.workloads.objects import object_at
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from fsm_stack.yaml import Json
 
+QUOTA, RANGE = "ResourceQuota", "LimitRange"
 COMPUTE: Final = ("cpu", "memory", "ephemeral-storage")
 _KINDS: Final = ("requests", "limits")
-Amounts = dict[str, Fraction]
+# Quotas of other scopes count other pods than those of a mesh, or not all of them.
+_EVERY_POD: Final = frozenset({"NotTerminating", "NotBestEffort"})
+Amounts = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +34,12 @@ class Limited:
     Attributes:
         name: its name; empty: nobody says it.
         init: it ends before the others start.
-        resources: ``requests`` and ``limits``, each by resource, as text.
+        resources: ``requests`` and ``limits``, each by resource.
     """
 
     name: str = ""
     init: bool = False
-    resources: Mapping[str, Mapping[str, str]]
+    resources: Mapping[str, Any]
 
 
 def refusals(
@@ -45,87 +48,57 @@ def refusals(
     """Who refuses a pod of these containers: kind and name, and the API server's words.
 
     Args:
-        containers: all of the pod.
+        containers: all of the pod, or those that are asked about.
         ranges: the namespace's LimitRanges.
-        quotas: its ResourceQuotas, with their status.
+        quotas: its ResourceQuotas; without their status nobody knows what room is left.
     """
-    limits = list(ranges)
-    known = [(one, _known(one, limits)) for one in containers]
-    for item in limits:
-        name = str(object_at(item, ("metadata",)).get("name"))
-        for entry in _of_containers(item):
-            for one, resources in known:
-                yield from (("LimitRange", name, said) for said in _outside(one, resources, entry))
-    for item in quotas:
-        spec = object_at(item, ("spec",))
-        if spec.get("scopes") or spec.get("scopeSelector"):
-            continue
-        name = str(object_at(item, ("metadata",)).get("name"))
-        if said := _unspecified(known, _hard(item)) or _exceeded(known, item):
-            yield "ResourceQuota", name, f"{said[0]} quota: {name}{said[1]}"
+    items = [(_name(one), item) for one in ranges for item in _of_containers(one)]
+    known = [(one, _defaulted(one, items)) for one in containers]
+    for quota in filter(_of_every_pod, quotas):
+        if said := _unset(quota, known) or _exceeded(quota, known):
+            yield QUOTA, _name(quota), said
+    for name, item in items:
+        for one, amounts in known:
+            yield from ((RANGE, name, said) for said in _outside(item, one, amounts))
 
 
-def _of_containers(item: Json) -> Iterator[Json]:
-    entries = object_at(item, ("spec",)).get("limits")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("type") == "Container":
-            yield entry
+def _name(manifest: Json) -> str:
+    return str(object_at(manifest, ("metadata",)).get("name"))
 
 
-def _hard(item: Json) -> dict[str, str]:
-    return _texts(object_at(item, ("spec",)).get("hard"))
+def _of_containers(manifest: Json) -> Iterator[Amounts]:
+    """The items of a LimitRange that are about containers, completed as Kubernetes does."""
+    limits = object_at(manifest, ("spec",)).get("limits")
+    for item in limits if isinstance(limits, list) else ():
+        if isinstance(item, dict) and item.get("type") == "Container":
+            most, least = _texts(item.get("max")), _texts(item.get("min"))
+            default = most | _texts(item.get("default"))
+            wanted = least | default | _texts(item.get("defaultRequest"))
+            yield {"limits": most, "requests": least, "default": default, "wanted": wanted}
 
 
 def _texts(value: object) -> dict[str, str]:
+    """Amounts by resource, as text."""
     known = value if isinstance(value, dict) else {}
-    return {str(name): str(one) for name, one in known.items()}
+    return {
+        str(name): str(one) for name, one in known.items() if isinstance(one, str | int | float)
+    }
 
 
-def _known(one: Limited, ranges: list[Json]) -> dict[str, Amounts]:
-    """A container's amounts, with what the API server fills in."""
-    found: dict[str, Amounts] = {kind: _amounts(one.resources.get(kind)) for kind in _KINDS}
-    for name, value in found["limits"].items():
-        found["requests"].setdefault(name, value)
-    for item in ranges:
-        for entry in _of_containers(item):
-            limits = _amounts(entry.get("max")) | _amounts(entry.get("default"))
-            for name, value in limits.items():
-                found["limits"].setdefault(name, value)
-            for name, value in (limits | _amounts(entry.get("defaultRequest"))).items():
-                found["requests"].setdefault(name, value)
-    return found
+def _defaulted(one: Limited, ranges: Iterable[tuple[str, Amounts]]) -> Amounts:
+    """A container's resources as admission sees them: a request is its limit where none is set."""
+    limits = _texts(one.resources.get("limits"))
+    requests = limits | _texts(one.resources.get("requests"))
+    for _, item in ranges:
+        limits, requests = item["default"] | limits, item["wanted"] | requests
+    return {"limits": limits, "requests": requests}
 
 
-def _amounts(value: object) -> Amounts:
-    read = {name: amount(text) for name, text in _texts(value).items() if name in COMPUTE}
-    return {name: number for name, number in read.items() if number is not None}
-
-
-def _outside(one: Limited, known: dict[str, Amounts], entry: Json) -> Iterator[str]:
-    for name, most in _amounts(entry.get("max")).items():
-        for kind in ("limits", "requests"):  # of the two the first is said
-            if known[kind].get(name, most) > most:
-                given = one.resources.get(kind, {}).get(name)
-                yield (
-                    f"maximum {name} usage per Container is {entry['max'][name]}, but "
-                    f"{kind.removesuffix('s')} is {given}{_of(one)}"
-                )
-                break
-    for name, least in _amounts(entry.get("min")).items():
-        if name not in known["requests"]:
-            yield (
-                f"minimum {name} usage per Container is {entry['min'][name]}. No request is "
-                f"specified{_of(one)}"
-            )
-        elif known["requests"][name] < least:
-            yield (
-                f"minimum {name} usage per Container is {entry['min'][name]}, but request is "
-                f"{one.resources.get('requests', {}).get(name)}{_of(one)}"
-            )
-
-
-def _of(one: Limited) -> str:
-    return f" (container {one.name})" if one.name else ""
+def _of_every_pod(quota: Json) -> bool:
+    spec = object_at(quota, ("spec",))
+    scopes = spec.get("scopes")
+    given = scopes if isinstance(scopes, list) else []
+    return not spec.get("scopeSelector") and _EVERY_POD.issuperset(map(str, given))
 
 
 def _asked(key: str) -> tuple[str, str]:
@@ -134,44 +107,57 @@ def _asked(key: str) -> tuple[str, str]:
     return (kind, name) if dot and kind in _KINDS else ("requests", key)
 
 
-def _unspecified(
-    known: list[tuple[Limited, dict[str, Amounts]]], hard: Mapping[str, str]
-) -> tuple[str, str] | None:
-    lacking = {}
-    for key in sorted(hard):
-        kind, name = _asked(key)
-        if name in COMPUTE:
-            names = sorted(
-                one.name or "a container" for one, amounts in known if name not in amounts[kind]
-            )
-            if names:
-                lacking[key] = ",".join(dict.fromkeys(names))
-    if not lacking:
-        return None
-    said = "; ".join(f"{key} for: {names}" for key, names in lacking.items())
-    return "failed", f": must specify {said}"
+def _hard(quota: Json) -> dict[str, str]:
+    hard = _texts(object_at(quota, ("spec",)).get("hard"))
+    return {key: hard[key] for key in sorted(hard) if _asked(key)[1] in COMPUTE}
 
 
-def _exceeded(
-    known: list[tuple[Limited, dict[str, Amounts]]], item: Json
-) -> tuple[str, str] | None:
+def _unset(quota: Json, known: list[tuple[Limited, Amounts]]) -> str:
+    """What the quota counts and containers do not set."""
+    told = []
+    for key in _hard(quota):
+        kind, resource = _asked(key)
+        names = {one.name or "a container" for one, amounts in known
+                 if resource not in amounts[kind]}  # fmt: skip
+        if names:
+            told.append(f"{key} for: {','.join(sorted(names))}")
+    return f"failed quota: {_name(quota)}: must specify {'; '.join(told)}" if told else ""
+
+
+def _outside(item: Amounts, one: Limited, amounts: Amounts) -> Iterator[str]:
+    """Amounts beyond the range's: a limit has to be at most that, a request at least."""
+    whose = f" (container {one.name})" if one.name else ""
+    for of, bound in (("limits", "maximum"), ("requests", "minimum")):
+        for resource, text in item[of].items():
+            given, edge = amount(amounts[of].get(resource, "")), amount(text)
+            if given is None or edge is None:
+                continue
+            if given > edge if of == "limits" else given < edge:
+                yield (
+                    f"{bound} {resource} usage per Container is {text}, but "
+                    f"{of.removesuffix('s')} is {amounts[of][resource]}{whose}"
+                )
+
+
+def _exceeded(quota: Json, known: list[tuple[Limited, Amounts]]) -> str:
     """The first amount of which too little is left."""
-    hard, used = _hard(item), _texts(object_at(item, ("status",)).get("used"))
-    for key in sorted(hard):
+    used = _texts(object_at(quota, ("status",)).get("used"))
+    for key, text in _hard(quota).items():
         kind, name = _asked(key)
-        most, there = amount(hard[key]), amount(used.get(key, ""))
-        if name not in COMPUTE or most is None or there is None:
+        most, there = amount(text), amount(used.get(key, ""))
+        if most is None or there is None:
             continue
         asked = _together(known, kind, name)
         if asked and there + asked > most:
             taken = f"requested: {key}={_shown(asked)}, used: {key}={used[key]}"
-            return "exceeded", f", {taken}, limited: {key}={hard[key]}"
-    return None
+            return f"exceeded quota: {_name(quota)}, {taken}, limited: {key}={text}"
+    return ""
 
 
-def _together(known: list[tuple[Limited, dict[str, Amounts]]], kind: str, name: str) -> Fraction:
+def _together(known: list[tuple[Limited, Amounts]], kind: str, name: str) -> Fraction:
     """What a pod takes: all of its containers, or the init container that takes most."""
-    sizes = [(one.init, amounts[kind].get(name, Fraction(0))) for one, amounts in known]
+    sizes = [(one.init, amount(amounts[kind].get(name, "")) or Fraction(0))
+             for one, amounts in known]  # fmt: skip
     plain = sum((size for init, size in sizes if not init), Fraction(0))
     return max([plain, *(size for init, size in sizes if init)])
 

@@ -19,7 +19,7 @@ from fsm_stack.injector.decision import (
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
 from fsm_stack.workloads.lint.beside import BOUNDS, bounded, kind_of, service_ports
-from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_keys
+from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_values
 from fsm_stack.workloads.objects import (
     Workload,
     is_namespace,
@@ -77,7 +77,7 @@ class Context:
     namespaces: dict[str, NamespaceView] = field(default_factory=dict)
     enrols: frozenset[str] = frozenset()
     bounds: dict[str, list[Json]] = field(default_factory=dict)
-    templates: dict[Owner, frozenset[str]] = field(default_factory=dict)
+    templates: dict[Owner, Mapping[str, Any]] = field(default_factory=dict)
     default_namespace: str = "default"
     ranges: ClusterRanges | None = None
     check: bool = True
@@ -184,7 +184,9 @@ def _source_of_template(document: Document, error: NotRenderedError) -> Outcome:
 def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # noqa: ANN401  # JSON
     learn_namespaces(value, context)
     found = tuple(item for item in workloads(value) if _taken(item, context))
-    context.templates |= dict(template_keys(item) for item in found if item.template)
+    context.templates |= dict(
+        template_values(item, context.mesh.system) for item in found if item.template
+    )
     seen = tuple(_see(item, context) for item in found)
     places: dict[Path, list[Path]] = {}
     for item in found:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.anonymize import anonymous
+from fsm_stack.snapshot.snapshot import FILES, Source
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
@@ -31,9 +32,27 @@ READ = ("Pod", "Namespace", "MeshConfig", "MutatingWebhookConfiguration", "Deplo
         "ValidatingWebhookConfiguration", "EndpointSlice", "ConfigMap")  # fmt: skip
 
 
+AMOUNTS = {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}
+BESIDE = [
+    {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"},
+     "spec": {"hard": {"cpu": "3", "limits.memory": "1Gi"}, "scopes": ["NotTerminating"]},
+     "status": {"used": {"cpu": "1"}}},
+    {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "r", "namespace": "shop"},
+     "spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}, "min": {"cpu": "1m"}}]}},
+    {"apiVersion": "apps/v1", "kind": "ReplicaSet",
+     "metadata": {"name": "alone", "namespace": "shop", "ownerReferences": [
+         {"kind": "Deployment", "name": "web", "controller": True}]},
+     "spec": {"replicas": 1, "template": {"spec": {"containers": [{"resources": AMOUNTS}]}}},
+     "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "a b"}]}},
+    {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c", "namespace": "shop"},
+     "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{}]}}}}}},
+]  # fmt: skip
+
+
 def of_system(name: str) -> World:
     mesh = world(DEV.replace("config:", f"config:\n  fsm-stack:system: {name}"))
     mesh.objects = [item for item in mesh.objects if item["kind"] in READ]
+    mesh.objects += copy.deepcopy(BESIDE)
     return mesh
 
 
@@ -64,6 +83,8 @@ def look(mesh: World) -> None:
     assert list(lines(report))[-1]
     assert len(list(all_lines(report))) > len(CHECKS)
     json.dumps([as_json(report), sarif(report)])
+    pasted = replace(context.snapshot, source=Source(context=FILES), read=frozenset())
+    assert run_checks(replace(context, snapshot=pasted), CHECKS)
     restarts(context)
     if len(context.pods) == 1:
         explain(context, "10.0.0.8:6379")

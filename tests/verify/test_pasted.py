@@ -9,6 +9,7 @@ import pytest
 
 from fsm_stack.cluster.session import Request, context_of
 from fsm_stack.errors import InputError
+from fsm_stack.snapshot.describe import read_description
 from fsm_stack.verify.check import Report, run_checks
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.report import as_json, lines
@@ -164,7 +165,7 @@ def test_what_is_not_used_beside_what_is_stands_in_the_report(
     service = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "b"}}
     report = verified(json.dumps({"items": [pod_json(expected()), service, service]}), "hello\n")
     assert as_json(report)["passedOver"][0] == "2 Secrets: no check reads it"
-    assert as_json(report)["passedOver"][1].endswith("with a known cause, got 'hello'")
+    assert as_json(report)["passedOver"][1].endswith("a log or an error with a known cause")
 
 
 @pytest.mark.parametrize(
@@ -369,3 +370,40 @@ Events:
     hence = "hence pod-ready: the sidecar is not ready: waiting, ImagePullBackOff"
     assert any(line.strip().startswith(hence) for line in shown)
     assert not any(line.strip().startswith("kubectl describe") for line in shown)
+
+
+def test_a_replica_set_as_json_says_what_it_was_told(verified: Callable[..., Report]) -> None:
+    item = {
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "web-7f9c5d", "namespace": "demo", "ownerReferences": [
+            {"kind": "Deployment", "name": "web", "controller": True}]},
+        "spec": {"replicas": 2},
+        "status": {"conditions": [{"type": "ReplicaFailure", "status": "True",
+                                   "reason": "FailedCreate", "message": TIMEOUT}]},
+    }  # fmt: skip
+    event = {"kind": "Event", "type": "Warning", "reason": "FailedCreate", "message": TIMEOUT,
+             "metadata": {"name": "e", "namespace": "demo"},
+             "involvedObject": {"kind": "ReplicaSet", "name": "web-7f9c5d", "namespace": "demo"},
+             }  # fmt: skip
+    for items in ([item], [event], [item, event]):
+        report = verified(json.dumps({"kind": "List", "items": items}))
+        assert found(report) == [("ReplicaSet demo/web-7f9c5d", REACH)]
+
+
+def test_json_of_a_cluster_that_answers_has_its_time(verified: Callable[..., Report]) -> None:
+    context = world().context()
+    live = as_json(Report(context=context, outcomes=run_checks(context, ())))
+    assert live["taken"] == "2026-07-01T12:00:00Z"
+    assert as_json(verified(LOG))["taken"] is None
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "-", ""])
+@pytest.mark.parametrize(
+    "field",
+    ["Replicas: N desired | N total", "Desired Number of Nodes Scheduled: N", "Parallelism: N",
+     "Containers:\n  app:\n    Ports: N/TCP\n    Restart Count: N\n    State: Terminated\n"
+     "      Exit Code: N"],
+)  # fmt: skip
+def test_a_number_that_is_none_ends_in_no_traceback(number: str, field: str) -> None:
+    text = f"Name: web\nNamespace: demo\nUpdate Strategy: x\n{field.replace('N', number)}\n"
+    assert [item["metadata"]["name"] for item in read_description(text)] == ["web"]

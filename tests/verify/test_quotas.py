@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
 from fsm_stack.workloads.quota import Limited, refusals
 
@@ -130,6 +131,13 @@ def test_an_owner_that_is_not_injected_is_none_of_the_meshs() -> None:
     template = mesh.the("Deployment", "web")["spec"]["template"]["metadata"]
     template["annotations"] = {"flomesh.io/sidecar-injection": "disabled"}
     assert mesh.outcome("namespace-quota").status is Status.PASSED
+
+
+def test_what_the_account_may_not_read_is_said_and_what_nobody_gave_is_not() -> None:
+    mesh = mesh_of()
+    mesh.not_read = {Part.QUOTAS: "not read: forbidden"}
+    outcome = mesh.outcome("namespace-quota")
+    assert (outcome.status, outcome.why) == (Status.NOT_RUN, "not read: forbidden")
 
 
 def test_a_pod_takes_its_containers_or_its_largest_init_container() -> None:

@@ -306,6 +306,34 @@ def test_an_annotation_that_the_owners_template_lacks_is_lost_at_a_restart() -> 
     assert (alone.severity, "not in the input" in alone.message) == ("info", True)
 
 
+def test_an_annotation_that_the_owners_template_has_otherwise_is_lost_too() -> None:
+    """Its presence alone is no proof: the restart gives the pod the template's value."""
+    key = "flomesh.io/outbound-port-exclusion-list"
+    owner = {"kind": "ReplicaSet", "name": "web-1", "controller": True}
+    live = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web-1-x", "annotations": {key: "80"}, "ownerReferences": [owner]},
+        "spec": TEMPLATE["spec"],
+    }
+    replicas = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "web-1"},
+        "spec": {"template": {**TEMPLATE, "metadata": {"annotations": {key: "81"}}}},
+    }
+    listed = {"apiVersion": "v1", "kind": "List", "items": [live, replicas]}
+    (message,) = [
+        item.message
+        for item in outcomes(json.dumps(listed))[0].seen[0].findings
+        if item.id == "annotation-lost"
+    ]
+    assert message == (
+        f"annotation {key} is on a pod of ReplicaSet web-1, whose template has another value: a "
+        "restart makes the pod anew, from the template"
+    )
+
+
 @pytest.mark.requirement("C16")
 @pytest.mark.parametrize(
     ("made", "api", "kind", "spec"),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.programs import PROGRAMS
-from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import FILES, Part
 from fsm_stack.verify.causes import Cause, cause, causes, pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, found
 from fsm_stack.verify.checks.each import logs_of, place
 from fsm_stack.verify.checks.init import loaded, state_text, tells
 from fsm_stack.verify.commands import command, counted
+from fsm_stack.verify.drift import refusal_of
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import SIDECAR_UID
 from fsm_stack.workloads.lint.around import ends_with_its_work, past_the_sidecar
@@ -48,17 +49,18 @@ def told(context: Context) -> Iterator[Finding]:
 
 
 def _events(context: Context) -> Iterator[tuple[Key, Json]]:
-    """The events in files that no other check tells of, each of one object once."""
+    """The events in files that no other check tells of, and what owners were told."""
     if context.snapshot.source.context != FILES:
         return
-    seen = set()
     for event in context.snapshot.events:
         about = mapping(event.get("involvedObject"))
         kind, namespace, name = (text(about.get(field)) for field in ("kind", "namespace", "name"))
-        key, message = (kind, namespace, name), text(event.get("message"))
-        if (key, message) not in seen and not _told_elsewhere(key, context):
-            seen.add((key, message))
-            yield key, event
+        if not _told_elsewhere((kind, namespace, name), context):
+            yield (kind, namespace, name), event
+    for key, item in context.snapshot.owners.items():
+        said = refusal_of(mappings(mapping(item.get("status")).get("conditions")))
+        if " " in said and not _told_elsewhere(key, context):  # else it is the reason alone
+            yield key, {"reason": _REFUSED, "message": said}
 
 
 def _told_elsewhere(key: Key, context: Context) -> bool:
@@ -79,12 +81,12 @@ def _maker(key: Key, context: Context) -> Key:
 
 def _of_events(said: list[tuple[Key, Json]], context: Context) -> Iterator[Finding]:
     """Each cause once, with the first object of which it was said."""
-    by_cause: dict[str, list[tuple[Key, str, Cause]]] = {}
+    by_cause: dict[str, dict[Key, tuple[str, Cause]]] = {}
     for key, event in said:
         message = text(event.get("message"))
         if (known := _cause_of(event, key)) is not None:
-            by_cause.setdefault(known.means, []).append((key, message, known))
-    for (key, message, known), *others in by_cause.values():
+            by_cause.setdefault(known.means, {}).setdefault(key, (message, known))
+    for (key, (message, known)), *others in map(list, map(dict.items, by_cause.values())):
         more = f", and of {counted(len(others), 'more object')}" if others else ""
         yield found(
             "told-cause",

@@ -178,6 +178,10 @@ def failure(init: Container) -> str:
 
 def look_at(pod: Pod, one: Container) -> str:
     """Where the reason stands: a container that was never started has no log."""
+    first = next((item for item in pod.containers if item.init and not item.native
+                  and not (item.ready or loaded(item))), None)  # fmt: skip
+    if not one.init and first is not None and one.state.reason in _NOT_TRIED:
+        return f"None of its own: it starts once init container {first.name} has ended."
     never = one.state.name == "waiting" and one.last.name == "unknown"
     if never or one.state.name == "unknown":
         return command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)

@@ -10,7 +10,7 @@ from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
-from fsm_stack.verify.check import Check, NotApplicable, found
+from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import counted
@@ -33,6 +33,10 @@ def room(context: Context) -> Iterator[Finding]:
 
     What a quota refuses of the application, too, is none of the mesh's doing.
     """
+    if refused := context.snapshot.not_read.get(Part.QUOTAS):
+        raise NotRun(refused)
+    if Part.QUOTAS not in context.snapshot.read:  # most namespaces have none to be pasted
+        raise NotApplicable("no resource quota and no limit range was given")
     mesh, looked = _mesh(context), False
     for namespace in subjects(context):
         items = [(kind, item) for (kind, place, _), item in sorted(context.snapshot.quotas.items())
@@ -140,7 +144,7 @@ CHECKS: Final = (
     Check(
         id="namespace-quota",
         title="the namespace's quotas have room for the mesh's containers",
-        needs=(Part.NAMESPACES, Part.QUOTAS),
+        needs=(Part.NAMESPACES,),
         run=room,
         group="namespace",
     ),

@@ -94,9 +94,9 @@ def files(item: Container, pod: Pod, one: Program, context: Context) -> Trouble 
         kind, name = _KINDS[missing[1][0].lower()], missing[2]
         why = f"{kind} {one.namespace}/{name} is not there"
     else:
-        look = command("kubectl", "describe", "pod", pod.name, "-n", pod.namespace)
         why = "a volume of its pod cannot be mounted"
-        return Trouble(id="program-files", why=why, evidence=message, fix=look)
+        fix = then("Mend what the kubelet says of the volume", restart(one.name, one.namespace))
+        return Trouble(id="program-files", why=why, evidence=message, fix=fix)
     fix = then(_make(kind, name, one, context), restart(one.name, one.namespace))
     return Trouble(id="program-files", why=why, evidence=message, fix=fix)
 
