@@ -134,9 +134,7 @@ EXTENDED_RESOURCE: Final = rf"^{DOMAIN}/{LABEL_NAME}$"
 
 def _label_key(text: str) -> str:
     if not is_label_key(text):
-        message = (
-            f"expected at most {NAME_MAX} characters in front of the /, got {len(text)} in all"
-        )
+        message = f"expected at most {NAME_MAX} characters in front of the /, got {text!r}"
         raise refusal("invalid-value", message)
     return text
 
