@@ -7,7 +7,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check format bench lock schema clean
+.PHONY: help render dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check format mutants bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -60,6 +60,10 @@ format: $(DEV) ## Format the code
 schema: $(DEV) ## Write the schemas of stack files and of the MeshConfig CRD anew
 	$(BIN)/python tools/crd_schema.py
 	$(BIN)/fsm-stack schema --write
+
+mutants: $(DEV) ## Say how many mutants the tests notice, of a sample in the rooms that decide about traffic
+	$(BIN)/pip install --quiet mutmut==3.8.1
+	$(BIN)/python tools/mutants.py $(ROOMS)
 
 bench: $(DEV) ## Measure the speed goals
 	@missed=0; for script in benchmarks/[a-z]*.py; do \

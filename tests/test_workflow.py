@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import yaml
 
 from fsm_stack import __version__
 
-WORKFLOW = Path(__file__).parent.parent / ".github/workflows/stacks.yaml"
+ROOT = Path(__file__).parent.parent
+WORKFLOW = ROOT / ".github/workflows/stacks.yaml"
 WORKFLOWS = sorted(WORKFLOW.parent.glob("*.yaml"))
 
 
@@ -41,7 +43,8 @@ def test_actions_are_pinned_by_digest_and_keep_no_credentials(workflow: Path) ->
     used = [step for step in steps_of(workflow) if "uses" in step]
     assert used
     for step in used:
-        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+        # ./base is the base revision's own action, in a folder that the pull request is not in.
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}|\./base", step["uses"]), step["uses"]
         if step["uses"].startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
 
@@ -50,14 +53,82 @@ def test_actions_are_pinned_by_digest_and_keep_no_credentials(workflow: Path) ->
 def test_workflows_may_only_read(workflow: Path) -> None:
     document = yaml.safe_load(workflow.read_text(encoding="utf-8"))
     assert document["permissions"] == {"contents": "read"}
-    more = {name for name, job in document["jobs"].items() if "permissions" in job}
-    assert more == ({"release"} if workflow.stem == "release" else set())
+    more = {
+        name: job["permissions"] for name, job in document["jobs"].items() if "permissions" in job
+    }
+    assert more == {
+        "release": {
+            "release": {"contents": "write", "id-token": "write", "attestations": "write"}
+        },
+        "review-comment": {
+            "comment": {"contents": "read", "actions": "read", "pull-requests": "write"}
+        },
+    }.get(workflow.stem, {})
+
+
+# What a pull request's author cannot choose: ids of commits and runs, numbers.
+CHOSEN_BY_GITHUB = {
+    "github.event.pull_request.base.sha",
+    "github.event.pull_request.head.sha",
+    "github.event.pull_request.number",
+    "github.event.workflow_run.id",
+    "github.event.workflow_run.event",
+    "github.event.workflow_run.conclusion",
+}
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_text_of_a_pull_request_reaches_a_shell(workflow: Path) -> None:
+    text = workflow.read_text(encoding="utf-8")
+    assert set(re.findall(r"github\.(?:event\.[\w.]+|head_ref)", text)) <= CHOSEN_BY_GITHUB
     for step in steps_of(workflow):
-        assert "github.event" not in step.get("run", "")
+        assert "github." not in step.get("run", "")
+
+
+def test_the_action_gives_its_shell_no_expression() -> None:
+    steps = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+    assert len(steps) == 2
+    assert not [step for step in steps if "${{" in step["run"] or "uses" in step]
+
+
+def test_a_pull_request_is_data_and_its_job_may_only_read() -> None:
+    """Tool, templates and action come from the base; what came from the head is never used."""
+    document = yaml.safe_load((WORKFLOW.parent / "review.yaml").read_text(encoding="utf-8"))
+    assert document[True] == {"pull_request": None}  # YAML 1.1 reads `on` so
+    (job,) = document["jobs"].values()
+    base, head = [step["with"] for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert (base["path"], base["ref"]) == ("base", "${{ github.event.pull_request.base.sha }}")
+    assert (head["path"], head["ref"]) == ("head", "${{ github.event.pull_request.head.sha }}")
+    assert [step["uses"] for step in job["steps"] if step.get("uses", "").startswith(".")] == [
+        "./base"
+    ]
+    assert not [step for step in job["steps"] if "run" in step]
+
+
+def test_what_may_comment_never_sees_the_pull_requests_files() -> None:
+    text = (WORKFLOW.parent / "review-comment.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    assert document[True] == {"workflow_run": {"workflows": ["review"], "types": ["completed"]}}
+    (job,) = document["jobs"].values()
+    (checkout,) = [step for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"] == {"path": "base", "persist-credentials": False}
+    assert [step["run"] for step in job["steps"] if "run" in step] == [
+        'python3 -I base/tools/comment.py "$RUNNER_TEMP/review/comment.md"'
+    ]
+
+
+def test_hooks_for_others_are_verbs_that_there_are() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in hooks] == ["fsm-stack-validate", "fsm-stack-diff"]
+    for hook in hooks:
+        program, verb, *options = hook["entry"].split()
+        assert program == "fsm-stack"
+        command = getattr(importlib.import_module(f"fsm_stack.cli.{verb}"), verb)
+        known = {name for option in command.params for name in option.opts}
+        assert {option for option in options if option.startswith("--")} <= known
+        assert re.search(hook["files"], "Pulumi.dev.yaml")
+        assert re.search(hook["files"], "fsm-stack.yaml")
+        assert not re.search(hook["files"], "Pulumi.yaml")
 
 
 def test_only_a_tag_that_is_the_version_with_a_dated_entry_is_released() -> None:

@@ -15,7 +15,7 @@ from fsm_stack.cli.verb import (
     project_option,
     stream,
 )
-from fsm_stack.project.agreed import agreed
+from fsm_stack.project.agreed import agreed, agreed_at, gone
 
 if TYPE_CHECKING:
     from fsm_stack.project.sides import Sides
@@ -58,6 +58,9 @@ if TYPE_CHECKING:
               default="text", show_default=True,
               help="For people, programs, pull requests, a browser, code scanning.")  # fmt: skip
 @svg_option("Also draw what moves, and the lanes after it, into FILE.")
+@click.option("--report", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="With --against REVISION alone: also write comment.md, review.json and a page "
+              "for every stack that changes.")  # fmt: skip
 @project_option
 def diff(
     words: tuple[str, ...],
@@ -65,6 +68,7 @@ def diff(
     fail_on: str,
     output: str,
     svg: Path | None,
+    report: Path | None,
     all_stacks: bool,
     **options: Any,  # noqa: ANN401  # of the two sides
 ) -> None:
@@ -75,6 +79,7 @@ def diff(
 
     \b
     fsm-stack diff dev --against main         the work tree with a Git revision
+    fsm-stack diff --against main             every stack, as a pull request is reviewed
     fsm-stack diff dev prod                   two environments
     fsm-stack diff dev --against patch.json   what a patch by hand would do
     fsm-stack diff old.sh new.sh              two scripts or dumps
@@ -89,9 +94,17 @@ def diff(
     if all_stacks:
         if svg is not None:
             raise click.UsageError("--svg: expected two sides to draw, not --all-stacks")
+        if report is not None:
+            raise click.UsageError("--report: expected --against REVISION, not --all-stacks")
         _environments(words, output, **options)
-    both, found = _review(words, **options)
     level = Level(fail_on)
+    if not words and options["against"] is not None:
+        if svg is not None:
+            raise click.UsageError("--svg: expected a STACK beside --against, whose picture it is")
+        _together(output, report, level, **options)
+    if report is not None:
+        raise click.UsageError("--report: expected --against REVISION without a STACK")
+    both, found = _review(words, **options)
     if svg is not None:
         from fsm_stack.project.files import write_file
         from fsm_stack.review.page import change_svg
@@ -127,6 +140,47 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
         end = f"{len(found)} differences from {reference} are not listed as allowed"
         stream(f"{line}\n" for line in (*finding_lines(found), end))
     leave(failed=bool(found))
+
+
+def _together(
+    output: str,
+    directory: Path | None,
+    fail_on: Any,  # noqa: ANN401  # a Level, loaded late
+    *,
+    against: str,
+    expected: tuple[str, ...],
+    project_dir: Path,
+    **others: Any,  # noqa: ANN401  # of one stack's second side
+) -> NoReturn:
+    """Every stack against a revision; the whole report as files, too."""
+    import json
+    from datetime import UTC, datetime
+
+    from fsm_stack.findings.finding import sarif
+    from fsm_stack.project.request import together, write_report
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.review.intent import intent
+    from fsm_stack.review.report import findings_of
+
+    if any(others.values()):
+        raise click.UsageError("--against REVISION without a STACK: expected no other side")
+    if output == "html":
+        raise click.UsageError("--output html: expected a STACK, or --report DIR for all of them")
+    sides = Sides(start=project_dir, today=datetime.now(UTC).date())
+    found = together(sides, against, [intent(text, "--expect") for text in expected])
+    if directory is not None:
+        write_report(found, directory, fail_on)
+    if output == "json":
+        told = json.dumps(found.as_json(fail_on), indent=2, ensure_ascii=False) + "\n"
+    elif output == "markdown":
+        told = found.markdown(fail_on)
+    elif output == "sarif":
+        items = [one for part in found.parts if part.review for one in findings_of(part.review)]
+        told = json.dumps(sarif(items), indent=2) + "\n"
+    else:
+        told = "".join(f"{line}\n" for line in found.text_lines())
+    stream([told])
+    leave(failed=found.stops(fail_on))
 
 
 def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  # noqa: ANN401  # a Level, loaded late
@@ -171,6 +225,10 @@ def _review(
     before, after, declared, notes = _sides(sides, words, profile, **others)
     # What a project agreed on binds its stacks, not any file that is compared in its directory.
     shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
+    if before.name.commit and shared:
+        lost = gone(agreed_at(sides, before.name.commit), shared)
+        shared = (*shared, *lost)
+        notes = (*notes, *(f"no longer agreed on for every stack: {one.text}" for one in lost))
     compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
     return compared, compared.review(pods=_pods(compared, workloads), notes=notes)
 

@@ -43,6 +43,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("explain", "explain", "Say what a finding means and how to mend it."),
         Entry("diff", "diff", "Say what a change does to traffic, rule by rule."),
         Entry("contracts", "contracts", "Prove traffic contracts for every connection."),
+        Entry("fleet", "fleet", "Show every stack: release, findings, bypasses, owners."),
         Entry("bypasses", "lists", "List what bypasses the mesh: why, whose, until when."),
         Entry("inject", "workload.inject", "Show workloads as their pods will run."),
         Entry("lint", "workload.lint", "Check workloads against a stack's mesh."),

@@ -107,10 +107,12 @@ def mesh_of(key: str) -> str:
 
 def move(one: Key, result: Moved) -> None:
     """One key: renamed, or said to be lost; FSM's own beside it counts."""
-    label = {OSM.monitored_by_label: FSM.monitored_by_label, OSM.ignore_label: FSM.ignore_label}
-    if one.key in label:
-        value = result.mesh_name if one.key == OSM.monitored_by_label else str(one.value)
-        _to(one, one.part, label[one.key], value, result)
+    labels = {
+        OSM.monitored_by_label: (FSM.monitored_by_label, result.mesh_name),
+        OSM.ignore_label: (FSM.ignore_label, str(one.value)),
+    }
+    if one.key in labels:
+        _to(one, one.part, *labels[one.key], result)
     elif one.key in _REVISIONS:
         _injection(one, "enabled", result)
     elif one.key == _ISTIO_CONFIG:
@@ -119,7 +121,8 @@ def move(one: Key, result: Moved) -> None:
         known = MESHES.get(one.key, ("", ""))[1]
         if one.mesh == "OSM":
             known = one.key.partition("/")[2]
-        if known and FSM.annotation(known) in one.read:
+        ours = FSM.annotation(known)
+        if known and ours in one.read:
             _translated(one, known, result)
         else:
             _lost(one, _WHY.get(one.key, "FSM has nothing like it"), result)

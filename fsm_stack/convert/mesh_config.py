@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Without these the input is no MeshConfig of FSM, and nothing is converted.
 _REFUSED: Final = frozenset({"unknown-key", "wrong-type"})
 _LOGGING_LEVEL: Final = "observability.remoteLogging.level"
+_GROUP: Final = FSM.mesh_config_group
+_NAMESPACE: Final = FSM.default_namespace
+_USUAL_MODE: Final = FSM.interception_modes[0]
 _SMALL: Final = re.compile(r"([0-9]{1,30})([un])")
 
 
@@ -41,8 +44,8 @@ def spec_of(item: Any, *, name: str) -> Json:
     """
     about = item if isinstance(item, dict) else {}
     group = str(about.get("apiVersion", "")).partition("/")[0]
-    if about.get("kind") != "MeshConfig" or group != FSM.mesh_config_group:
-        raise InputError(f"{name}: expected a MeshConfig of {FSM.mesh_config_group}")
+    if about.get("kind") != "MeshConfig" or group != _GROUP:
+        raise InputError(f"{name}: expected a MeshConfig of {_GROUP}")
     spec = about.get("spec")
     if not isinstance(spec, dict):
         raise InputError(f"{name}: spec: expected a mapping, got {type(spec).__name__}")
@@ -68,7 +71,7 @@ def convert_mesh_config(
     draft = Draft()
     draft.set("fsmVersion", _release(spec, fsm_version, name))
     namespace = at(item, "metadata.namespace")
-    if isinstance(namespace, str) and namespace != FSM.default_namespace:
+    if isinstance(namespace, str) and namespace != _NAMESPACE:
         draft.set("mesh.namespace", namespace, "metadata.namespace")
     rest = {key: value for key, value in spec.items() if key not in {"image", "misc"}}
     _sections(rest, draft, today)
@@ -125,8 +128,8 @@ def take_sections(
     for path, value in leaves(kept):
         same = value == at(usual, path)
         if path == "traffic.interceptionMode":
-            same = value == FSM.interception_modes[0]
-        elif canonical is not None:
+            same = value == _USUAL_MODE
+        elif path != _LOGGING_LEVEL and canonical is not None:  # Go leaves its 0 out, too
             same = at(canonical, path) == at(standard, path)
         source = named.get(path, f"spec.{path}")
         if same:
@@ -147,6 +150,7 @@ def _kept(spec: Json, draft: Draft) -> Json:
     """What may become a setting; an empty field that Go left out is said."""
     kept: Json = {}
     usual = defaults()
+    logs = at(spec, "observability.remoteLogging.enable")
     for path, value in leaves(spec):
         source = f"spec.{path}"
         if path.startswith(WRITTEN):
@@ -158,6 +162,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
             draft.drop(source, message, finding("mesh-config-key-ignored", message, path=source))
         elif path == CREDENTIALS:
             _credentials(value, draft)
+        elif path == _LOGGING_LEVEL and logs:
+            continue  # below
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")
         else:
@@ -166,8 +172,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
         section, usually = path.partition(".")[0], at(usual, path)
         if section in spec and at(spec, path) is None and usually not in (None, {}):
             put(kept, path, _zero(usually))
-    if at(spec, "observability.remoteLogging.enable") and at(spec, _LOGGING_LEVEL) is None:
-        put(kept, _LOGGING_LEVEL, 0)
+    if logs:
+        put(kept, _LOGGING_LEVEL, at(spec, _LOGGING_LEVEL) or 0)  # the stack would write 2
     return kept
 
 

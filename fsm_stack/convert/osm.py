@@ -59,6 +59,9 @@ _MODES: Final = {
     "none": "osm-edge redirected nothing; FSM redirects every injected pod",
     "": "osm-edge redirected nothing; FSM redirects every injected pod",
 }
+_GROUP: Final = OSM.mesh_config_group  # of both
+_ROOT: Final = OSM.name  # of both charts' values
+_REDIRECTS: Final = OSM_EDGE.interception_modes
 _AUTHORIZATION: Final = "traffic.inboundExternalAuthorization"
 _AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
 
@@ -68,7 +71,7 @@ def is_osm(item: Any) -> bool:
     if not isinstance(item, dict) or item.get("kind") != "MeshConfig":
         return False
     group = str(item.get("apiVersion", "")).partition("/")[0]
-    return group == OSM.mesh_config_group
+    return group == _GROUP
 
 
 def system_of(spec: Json) -> System:
@@ -127,14 +130,14 @@ def _renamed(source: str, target: str, draft: Draft) -> None:
 
 
 def _mode(source: str, value: Any, draft: Draft) -> None:
-    if value in OSM_EDGE.interception_modes:
+    if value in _REDIRECTS:
         message = f"{value!r} is {FSM.interception_modes[0]} in FSM, its default"
         draft.drop(source, message, finding("setting-renamed", message, path=source))
     elif value in _MODES:
         found = finding("setting-means-less", _MODES[value], path=source, value=value)
         draft.drop(source, _MODES[value], found)
     else:
-        known = ", ".join(repr(one) for one in (*OSM_EDGE.interception_modes, "ebpf", "none"))
+        known = ", ".join(repr(one) for one in (*_REDIRECTS, "ebpf", "none"))
         message = f"expected one of {known}, got {value!r}"
         raise FindingsError((finding("invalid-value", message, path=source, value=value),))
 
@@ -240,7 +243,7 @@ def fsm_values(values: Json) -> tuple[Json, tuple[Line, ...], tuple[Finding, ...
     errors: list[Finding] = []
     given: dict[str, Any] = {}
     for root, content in values.items():
-        if root == OSM.name and isinstance(content, dict):
+        if root == _ROOT and isinstance(content, dict):
             given |= dict(_value_leaves(content))
         elif root == "smi":
             draft.settings[root] = content

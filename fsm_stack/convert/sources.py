@@ -36,6 +36,11 @@ _ROOTS: Final = frozenset({"fsm", "smi", "clusterSet", "osm", "contour"})
 _PRESET: Final = "preset-mesh-config.json"
 _ENABLED: Final = {"enabled": True, "yes": True, "true": True, "disabled": False, "no": False,
                    "false": False}  # fmt: skip
+_PROGRAMS: Final = frozenset({"fsm", "osm", "helm", "kubectl"})
+_OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command line
+_MESH: Final = FSM.default_mesh_name
+_MONITORED: Final = FSM.monitored_by_label
+_THEIR_NAMESPACE: Final = OSM.default_namespace
 _CHARTS: Final = ("fsm", "osm", "osm-edge")
 
 
@@ -125,7 +130,7 @@ def _looks_typed(text: str) -> bool:
     """Whether a text begins like a command, after prompts and comments."""
     lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return first.partition(" ")[0].rpartition("/")[2] in {"fsm", "osm", "helm", "kubectl"}
+    return first.partition(" ")[0].rpartition("/")[2] in _PROGRAMS
 
 
 def _preset(item: Json, name: str) -> Json:
@@ -183,7 +188,7 @@ def converted(sources: Sources, options: Options) -> Converted:
     )
     for command in sources.commands:
         draft.findings += command.findings
-    if options.mesh_name and options.mesh_name != FSM.default_mesh_name:
+    if options.mesh_name and options.mesh_name != _MESH:
         draft.set("mesh.name", options.mesh_name, "the injector's webhook, or --mesh-name")
     _enrolled(sources.namespaces, draft)
     for title in sources.unused:
@@ -199,7 +204,7 @@ def _completed(sources: Sources, options: Options) -> Options:
         raise InputError(f"{len(installs)} install commands: expected one, the mesh's last")
     said = next(iter(installs), Command(text=""))
     version = options.chart_version or (release.version if release else "") or said.version
-    of_osm = bool(release and release.chart != FSM.name) or said.text.startswith("osm")
+    of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
     if version and not options.chart_version and (of_osm or version not in PIPY_VERSIONS):
         version = ""
     if version:
@@ -236,9 +241,9 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     lines: tuple[Line, ...] = ()
     findings: tuple[Finding, ...] = ()
     namespace = options.namespace
-    if OSM.name in values:
+    if _THEIRS in values:
         values, lines, findings = fsm_values(values)
-        namespace = None if namespace == OSM.default_namespace else namespace
+        namespace = None if namespace == _THEIR_NAMESPACE else namespace
     result = convert_helm_values(
         values,
         fsm_version=options.chart_version or DEFAULT_VERSION,
@@ -300,14 +305,14 @@ def _meshed(
 
 def _enrolled(namespaces: Iterable[Json], draft: Draft) -> None:
     """Namespaces whose label says that they are in the mesh."""
-    name = at(draft.settings, "mesh.name") or FSM.default_mesh_name
+    name = at(draft.settings, "mesh.name") or _MESH
     injection, metrics = FSM.annotation("sidecar-injection"), FSM.annotation("metrics")
     found = []
     for item in namespaces:
         title, about = at(item, "metadata.name"), item.get("metadata") or {}
         source = f"Namespace {title}"
         labels, notes = about.get("labels") or {}, about.get("annotations") or {}
-        if labels.get(FSM.monitored_by_label) != name:
+        if labels.get(_MONITORED) != name:
             draft.drop(source, f"not in mesh {name}")
             continue
         entry: Json = {"name": title}

@@ -5,8 +5,6 @@ The page has no script and loads nothing; every text of a log is escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.flows.evidence import known_entries, size_text, time_text, traffic_text
@@ -14,7 +12,7 @@ from fsm_stack.flows.replay import SAYS
 from fsm_stack.flows.report import head_lines, peer_text
 from fsm_stack.flows.row import INBOUND
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Total
-from fsm_stack.templating import render, text
+from fsm_stack.templating import render, source_hash, text
 
 if TYPE_CHECKING:
     from fsm_stack.flows.evidence import Known
@@ -30,13 +28,12 @@ def page(replay: Replay) -> str:
     """The whole page."""
     observed = replay.observed
     style = text("flows/page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     title, *about = head_lines(observed, replay.stack)
     changed = replay.changed()
     return render(
         "flows/page.html.j2",
         style=style,
-        style_hash=f"sha256-{digest}",
+        style_hash=source_hash(style),
         stack=replay.stack,
         against=replay.against,
         headline=title,

@@ -129,6 +129,11 @@ class Repository:
             return None
         return self._run("cat-file", "blob", name)
 
+    def names(self, commit: str) -> tuple[str, ...]:
+        """What the project's directory holds at a commit; empty: it was not there."""
+        text = self._try("ls-tree", "-z", "--name-only", f"{commit}:{self.prefix}")
+        return tuple(name for name in (text or "").split("\0") if name)
+
     def older_name(self, commit: str, path: str) -> str | None:
         """What a file was called at an older commit; None: it was not renamed since."""
         lines = self._text(

@@ -68,8 +68,7 @@ class Project:
         """
         with told("read", self.shown(self.directory)):
             names = os.listdir(self.directory)  # noqa: PTH208  # names are all that is needed
-        matches = (_STACK_FILE.fullmatch(name) for name in names)
-        found = tuple(sorted(match.group(1) for match in matches if match))
+        found = stack_names(names)
         for name in found:
             if name.startswith("."):  # rendered/.x.fsm-stack-new is what a killed run left
                 file = self.shown(self.directory / f"Pulumi.{name}.yaml")
@@ -155,6 +154,12 @@ def stack_files(paths: Iterable[Path]) -> Iterator[tuple[Stack, Path | None]]:
             name = match[1] if match else path.name
             home = path.parent if (path.parent / PROJECT_FILE).is_file() else None
             yield _stack(path, name, project=path.parent, shown=str(path), today=None), home
+
+
+def stack_names(files: Iterable[str]) -> tuple[str, ...]:
+    """The stacks whose files are among these names, sorted."""
+    matches = (_STACK_FILE.fullmatch(name) for name in files)
+    return tuple(sorted(match.group(1) for match in matches if match))
 
 
 def find_project(start: Path) -> Project:

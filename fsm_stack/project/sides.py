@@ -91,10 +91,15 @@ class Sides:
 
     def stack(self, name: str) -> Side:
         """A stack as its file in the work tree says it."""
+        return self.valid(*self.loaded(name))
+
+    def loaded(self, name: str) -> tuple[Loaded, SideName]:
+        """The same before it is known to validate: with every finding, and what is accepted."""
         path = self.project.directory / f"Pulumi.{name}.yaml"
         shown = self.project.shown(path)
         text = read_text(path, project=self.project.directory, shown=shown)
-        return self.settings(text, SideName(title=name, kind="stack", file=shown))
+        title = SideName(title=name, kind="stack", file=shown)
+        return load_text(text, file=shown, today=self.today), title
 
     def settings(self, text: str, name: SideName) -> Side:
         """A stack file's text.
@@ -102,10 +107,14 @@ class Sides:
         Raises:
             InputError: it does not validate; with the first problems.
         """
-        loaded = load_text(text, file=name.file, today=self.today)
-        return self._valid(loaded, name)
+        return self.valid(load_text(text, file=name.file, today=self.today), name)
 
-    def _valid(self, loaded: Loaded, name: SideName) -> Side:
+    def valid(self, loaded: Loaded, name: SideName) -> Side:
+        """The side of what was loaded.
+
+        Raises:
+            InputError: it does not validate; with the first problems.
+        """
         errors = [item for item in loaded.findings if item.severity is Severity.ERROR]
         if loaded.settings is None or errors:
             told = "; ".join(item.as_text() for item in errors[:_PROBLEMS_MAX])
@@ -129,7 +138,7 @@ class Sides:
             {**data, "fsmVersion": version}, name=side.name.file, today=self.today
         )
         name = replace(side.name, title=f"{side.name.title} with FSM {version}")
-        return replace(self._valid(loaded, name), place=side.place)
+        return replace(self.valid(loaded, name), place=side.place)
 
     def at(self, name: str, revision: str) -> tuple[Side, str]:
         """A stack at a Git revision, and the commit.
@@ -262,9 +271,9 @@ class Sides:
                 f"--against {word}: no such path, and as a revision {error}"
             ) from None
         side, commit = self.at(name, word)
-        return Against(side=side, commit=commit, note=self._behind(name, word, commit))
+        return Against(side=side, commit=commit, note=self.behind(name, word, commit))
 
-    def _behind(self, name: str, word: str, commit: str) -> str:
+    def behind(self, name: str, word: str, commit: str) -> str:
         """That the revision has changes of the stack that the work tree lacks; empty: none."""
         base = self.repository.merge_base(commit, "HEAD")
         path = f"Pulumi.{name}.yaml"

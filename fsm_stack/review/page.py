@@ -7,10 +7,8 @@ script is the walk of templates/review/walk.js over the rules of both sides.
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -28,7 +26,7 @@ from fsm_stack.review.fates import refused
 from fsm_stack.review.report import Shape, view
 from fsm_stack.review.traffic import scope_text
 from fsm_stack.review.words import packet_of
-from fsm_stack.templating import render, text
+from fsm_stack.templating import render, source_hash, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,8 +74,8 @@ def html_page(compared_sides: Comparison, found: Review) -> str:
         data=_data(compared_sides, found.traffic),
         script=script,
         style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
+        script_hash=source_hash(script),
+        style_hash=source_hash(style),
     )
 
 
@@ -114,11 +112,6 @@ class _Html(Shape):
     def raw(self, text: str) -> str:
         """A line of a preformatted block."""
         return self.line(text)
-
-
-def _hash(source: str) -> str:
-    """What a content security policy calls an inline script or style sheet."""
-    return f"sha256-{b64encode(sha256(source.encode()).digest()).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

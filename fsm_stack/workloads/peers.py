@@ -7,7 +7,7 @@ workload listens where is what its containers declare.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, finding
@@ -45,7 +45,7 @@ class _Peer:
     listens: frozenset[int]
     outbound: frozenset[int]
     inbound: frozenset[int]
-    own: dict[str, tuple[tuple[int, ...], Finding]]
+    own: dict[str, tuple[tuple[int, ...], Finding]] = field(default_factory=dict)
 
 
 class Peers:
@@ -57,57 +57,62 @@ class Peers:
 
     def add(self, outcome: Outcome) -> None:
         """Take the injected workloads of a document."""
+        anchors: list[Finding] = []
+        injected: list[tuple[_Peer, list[tuple[str, tuple[int, ...]]]]] = []
         for seen in outcome.seen:
             mutation = seen.preview.mutation
             if mutation is None or mutation.interception is None:
                 continue
             lists = mutation.interception.lists
             name = name_of(seen.workload.manifest, self._namespace)
-            self._known.append(
-                _Peer(
-                    name=name,
-                    listens=frozenset(_declared(object_at(seen.workload.pod(), ("spec",)))),
-                    outbound=frozenset(lists.outbound_ports),
-                    inbound=frozenset(lists.inbound_ports),
-                    own=dict(self._own(outcome, seen, name)),
-                )
+            peer = _Peer(
+                name=name,
+                listens=frozenset(_declared(object_at(seen.workload.pod(), ("spec",)))),
+                outbound=frozenset(lists.outbound_ports),
+                inbound=frozenset(lists.inbound_ports),
             )
+            given = list(self._given(seen))
+            bare = [finding(_RULE, "", path=f"metadata.annotations.{key}") for _, key, _ in given]
+            anchors += below(seen.workload.pod_path, name, bare)
+            injected.append((peer, [(listed, ports) for listed, _, ports in given]))
+        at = iter(placed(outcome.document, anchors))  # the text is looked through once
+        for peer, given_ports in injected:
+            own = {listed: (ports, next(at)) for listed, ports in given_ports}
+            self._known.append(replace(peer, own=own))
 
-    def _own(
-        self, outcome: Outcome, seen: Seen, name: ObjectName
-    ) -> Iterator[tuple[str, tuple[tuple[int, ...], Finding]]]:
+    def _given(self, seen: Seen) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+        """Field, annotation and ports of the lists that a pod has itself."""
         annotations = object_at(seen.workload.pod(), ("metadata", "annotations"))
         for listed in (OUTBOUND_PORTS, INBOUND_PORTS):
             key = self._system.annotation(listed.annotation)
             value = annotations.get(key)
             try:
                 ports = parse_list(listed, value, key) if isinstance(value, str) else ()
-            except Refusal:  # refused values hide no other finding; that one is told
+            except Refusal:  # which has a finding of its own
                 ports = ()
             if ports:
-                bare = finding(_RULE, "", path=f"metadata.annotations.{key}")
-                there = below(seen.workload.pod_path, name, [bare])
-                (anchor,) = placed(outcome.document, there)
-                yield listed.field, (ports, anchor)
+                yield listed.field, key, ports
 
     def findings(self) -> Iterator[Finding]:
         """What only one side excludes."""
-        listening: defaultdict[int, list[_Peer]] = defaultdict(list)
+        expecting: defaultdict[int, list[_Peer]] = defaultdict(list)  # the mesh's TLS there
         sending: defaultdict[int, int] = defaultdict(int)
         for peer in self._known:
-            for port in peer.listens:
-                listening[port].append(peer)
+            for port in peer.listens - peer.inbound:
+                expecting[port].append(peer)
             for port in peer.outbound:
                 sending[port] += 1
         for peer in self._known:
             for port, anchor in _each(peer, OUTBOUND_PORTS):
-                others = [one for one in listening[port] if one is not peer]
-                names = [one.name for one in others if port not in one.inbound]
-                if names:
+                others = expecting[port]
+                count = len(others) - (port in peer.listens - peer.inbound)
+                if count:
+                    first = [one.name for one in others[: _NAMED_MAX + 1] if one is not peer]
                     yield replace(
                         anchor,
                         value=str(port),
-                        message=f"port {port} leaves this pod in plain text, and {_told(names)}, "
+                        message=f"port {port} leaves this pod in plain text, and "
+                        f"{_told(first, count)}, "
                         "listening on it in the mesh, does not exclude it inbound",
                         fix=f"Exclude {port} inbound there, or not here.",
                     )
@@ -130,10 +135,10 @@ def _each(peer: _Peer, listed: ListName) -> Iterator[tuple[int, Finding]]:
             yield port, anchor
 
 
-def _told(names: list[ObjectName]) -> str:
-    shown = ", ".join(map(str, names[:_NAMED_MAX]))
-    more = len(names) - _NAMED_MAX
-    return f"{shown} and {more} more" if more > 0 else shown
+def _told(first: list[ObjectName], count: int) -> str:
+    named = first[:_NAMED_MAX]
+    more = count - len(named)
+    return ", ".join(map(str, named)) + (f" and {more} more" if more else "")
 
 
 def _declared(spec: dict[str, Any]) -> Iterable[int]:

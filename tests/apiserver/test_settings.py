@@ -46,7 +46,8 @@ TEXTS: list[str] = [
     "a-.b", "a_b", "a--b", "A.B", "a.B/c", "a/b", "a/b/c", "/a", "a/", "a..b/c", "a.b/c", "a.b/c_d.e",
     "a.b/-c", "-a/b", "a_b/c", "A/b", LABEL, f"{LABEL}x", f"{LABEL}.{LABEL}", f"{LABEL}x.{LABEL}",
     f"{LABEL}/{LABEL}", f"{LABEL}x/{LABEL}", f"{LABEL}/{LABEL}x", ".".join([LABEL] * 3) + "." + "x" * 61,
-    ".".join([LABEL] * 3) + "." + "x" * 62, ".".join([LABEL] * 3) + "." + "x" * 61 + "/a", "x" * 128,
+    ".".join([LABEL] * 3) + "." + "x" * 62,
+    ".".join([LABEL] * 3) + "." + "x" * 62 + "/a", ".".join([LABEL] * 3) + "." + "x" * 61 + "/a", "x" * 128,
     "x" * 129, "x" * 200, "x" * 201, "x" * 253, "x" * 254, "a b", " a", "a\n", "a=b", "a:b", "a@b",
     "a,b", "*", "*.a.b", "*.a", "a.*", "%41", "~", "$(x)", "${x}", "{{ x }}", "'", '"', "\\", "<", "é",
     "\U0001f600", "null", "true", "80", "0x10", "1.50", "-1", "+1", "01", "1e3", "1E3", "0.5", ".5", "5.",
@@ -403,7 +404,12 @@ OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Equal"]
 
 def affinities() -> Iterator[Json]:
     yield copy.deepcopy(AFFINITY)
+    seen: set[tuple[str, ...]] = set()
     for path in _places(AFFINITY):
+        names = tuple(str(step) for step in path if not isinstance(step, int))[-2:]
+        if names in seen:  # of a pod's terms for and against there is one shape
+            continue
+        seen.add(names)
         found: Any = AFFINITY
         for step in path:
             found = found[step]

@@ -82,6 +82,62 @@ def test_a_branch_that_excludes_port_443_is_stopped_with_the_sentence(
     assert done.stdout.splitlines()[1] == f"high: {SENTENCE}"
 
 
+def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
+    """Renamed, new, gone, invalid and unchanged stacks are told beside the one that changes."""
+    work.exclude_443()
+    text = (work.directory / "Pulumi.dev.yaml").read_text()
+    (work.directory / "Pulumi.extra.yaml").write_text(text)
+    (work.directory / "Pulumi.bad.yaml").write_text("config: {fsm-stack:trafic: {}}\n")
+    work.git("mv", "Pulumi.staging.yaml", "Pulumi.stage.yaml")
+    work.git("rm", "-q", "Pulumi.prod.yaml")
+    work.git("add", "-A")
+    work.git("commit", "-qm", "Much")
+    done = work.diff("--against", "HEAD~1", "-o", "json")
+    assert done.exit_code == 1
+    found = document(done)
+    assert {
+        one["stack"]: (one["stops"], one["said"].split(":")[0]) for one in found["stacks"]
+    } == {
+        "bad": (True, "is new"),
+        "dev": (True, SENTENCE.split(":", maxsplit=1)[0]),
+        "extra": (False, "is new"),
+        "prod": (True, "the stack's file is gone"),
+        "stage": (False, "Nothing changes"),
+    }
+    assert (found["against"], found["stops"], found["contractsGone"]) == ("HEAD~1", True, [])
+    results = document(work.diff("--against", "HEAD~1", "-o", "sarif"))["runs"][0]["results"]
+    assert [one["ruleId"] for one in results] == ["traffic-bypasses"]
+
+
+def test_the_report_is_a_comment_data_and_a_page_a_stack(work: Reviewed, tmp_path: Path) -> None:
+    work.exclude_443()
+    done = work.diff("--against", "main", "--report", str(tmp_path / "report"), "-o", "markdown")
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "comment.md", "dev.html", "review.json"
+    ]  # fmt: skip
+    assert (tmp_path / "report/comment.md").read_text() == done.stdout
+    assert done.stdout.splitlines()[1] == f"### Stopped: dev: {SENTENCE}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--against", "main", "-o", "html"), "--output html: expected a STACK, or --report DIR"),
+        (("--against", "main", "--context", "x"), "expected no other side"),
+        (("--against", "main", "--svg", "x.svg"), "--svg: expected a STACK beside --against"),
+        (("dev", "--against", "main", "--report", "x"), "--report: expected --against REVISION"),
+        (("--all-stacks", "--report", "x"), "--report: expected --against REVISION"),
+        (("--against=-x",), "'-x': expected a Git revision"),
+    ],
+)
+def test_what_a_review_of_every_stack_does_not_take_is_said(
+    work: Reviewed, words: tuple[str, ...], said: str
+) -> None:
+    done = work.diff(*words)
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
+
+
 def test_a_branch_that_only_reorders_a_list_changes_nothing(work: Reviewed) -> None:
     work.change("[6379, 7070]", "[7070, 6379]")
     done = work.diff("dev", "--against", "main", "--fail-on", "low")

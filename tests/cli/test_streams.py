@@ -35,14 +35,11 @@ def code(project: Path, words: str, redirected: str) -> int:
     [
         ("validate dev", 0),
         ("validate broken", 1),
-        ("validate nothing", 2),
         ("validate --nothing", 2),
         ("lint dev -f -", 2),
-        ("explain invalid-port", 0),
-        ("--version", 0),
     ],
 )
-@pytest.mark.parametrize("errors", ["2>&-", "2>/dev/full", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("errors", ["2>/dev/full", "<&- >&- 2>&-"])
 def test_closed_streams_and_a_full_standard_error_change_no_exit_code(
     project: Path, words: str, expected: int, errors: str
 ) -> None:
@@ -50,10 +47,8 @@ def test_closed_streams_and_a_full_standard_error_change_no_exit_code(
     assert code(project, words, errors) == expected
 
 
-@pytest.mark.parametrize("words", ["validate dev", "validate broken", "explain invalid-port",
-                                   "--version", "--help", "lint --help", "rules dev",
-                                   "completion bash", "schema"])  # fmt: skip
-@pytest.mark.parametrize("errors", ["", "2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("words", ["validate dev", "validate broken", "lint --help", "schema"])
+@pytest.mark.parametrize("errors", ["", "2>/dev/full"])
 def test_a_report_that_nobody_got_is_no_success(project: Path, words: str, errors: str) -> None:
     """A pipeline must not take a full disk for a clean stack, nor for findings."""
     (project / "Pulumi.broken.yaml").write_text(BROKEN)
@@ -73,9 +68,7 @@ def test_a_full_disk_is_told(project: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("words", ["validate", "validate dev", "render", "lint dev -f x.yaml",
-                                   "read x.sh", "explain x", "verify --from x", "vendor x.tgz",
-                                   "rules dev", "schema --check"])  # fmt: skip
+@pytest.mark.parametrize("words", ["validate", "read x.sh", "verify --from x", "schema --check"])
 def test_a_working_directory_that_is_gone_is_bad_input(tmp_path: Path, words: str) -> None:
     done = subprocess.run(
         ["sh", "-c", f'rmdir "$PWD" && exec "$0" -c "$1" {words}', sys.executable, PROGRAM],

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fsm_stack.convert.chart.commands import merge_patch
@@ -219,6 +219,7 @@ def meaning(settings: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=30)
 @given(mesh_data())
+@example({"observability": {"remoteLogging": {"enable": True, "level": 0}}})
 def test_a_mesh_config_comes_back_as_it_was(data: dict[str, Any]) -> None:
     """Whatever a stack may set: its own MeshConfig converts to settings that mean the same."""
     data.setdefault("clusterSet", {})["uid"] = "a"

@@ -183,6 +183,7 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
         ({"matchFields": [EXPRESSION]}, "matchFields[0].key"),
         ({"matchFields": [expression("metadata.name", "Exists")]}, "matchFields[0].operator"),
         ({"matchFields": [expression("metadata.name", "In", "a", "b")]}, "matchFields[0].values"),
+        ({"matchFields": [expression("metadata.name", "In", "A")]}, "matchFields[0].values[0]"),
     ],
 )
 def test_a_node_term_that_kubernetes_refuses(term: dict[str, Any], below: str) -> None:
@@ -198,6 +199,16 @@ def test_a_node_term_that_kubernetes_refuses(term: dict[str, Any], below: str) -
     [
         ({"topologyKey": "a b"}, "topologyKey"),
         ({**ZONE, "namespaces": ["A"]}, "namespaces[0]"),
+        ({**ZONE, "matchLabelKeys": ["a"]}, "matchLabelKeys[0]"),
+        ({**ZONE, "labelSelector": {}, "matchLabelKeys": ["a b"]}, "matchLabelKeys[0]"),
+        (
+            {**ZONE, "labelSelector": {"matchLabels": {"a": "b"}}, "mismatchLabelKeys": ["a"]},
+            "mismatchLabelKeys[0]",
+        ),
+        (
+            {**ZONE, "labelSelector": {}, "matchLabelKeys": ["a"], "mismatchLabelKeys": ["a"]},
+            "mismatchLabelKeys[0]",
+        ),
         ({**ZONE, "labelSelector": {"matchLabels": {"a": "b c"}}}, "labelSelector.matchLabels.a"),
         (
             {**ZONE, "namespaceSelector": {"matchExpressions": [expression("a", "In")]}},
@@ -215,6 +226,10 @@ def test_a_pod_term_that_kubernetes_refuses(term: dict[str, Any], below: str) ->
     ("resources", "below"),
     [
         ({"limits": {"example.com/gpu": "0.5"}}, ["limits.example.com/gpu"]),
+        ({"limits": {"cpu": "1", "hugepages-2Mi": "3Mi"}}, ["limits.hugepages-2Mi"]),
+        ({"limits": {"cpu": "1", "hugepages-2Mi": "0"}}, ["limits.hugepages-2Mi"]),
+        ({"limits": {"hugepages-2Mi": "4Mi"}}, ["limits.hugepages-2Mi"]),
+        ({"limits": {"memory": "1Gi", "hugepages-1Gi": "2Gi"}}, []),
         ({"requests": {"example.com/gpu": "1"}}, ["requests.example.com/gpu"]),
         (
             {"limits": {"example.com/gpu": "2"}, "requests": {"example.com/gpu": "1"}},
@@ -232,6 +247,18 @@ def test_a_device_is_counted_and_reserved_as_a_whole(
     assert [item[:2] for item in found(data)] == [
         ("invalid-value", f"{path}.{part}") for part in below
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["requests.example.com/gpu", f"{'a.' * 122}b/c", "hugepages-0Mi", "pods"]
+)
+def test_a_name_that_is_no_resources(name: str) -> None:
+    """A quota counts a device as requests.<domain>/<name>, which has to be a name as well."""
+    data = {"components": {"controller": {"resources": {"limits": {"cpu": "1", name: "1"}}}}}
+    path = f"components.controller.resources.limits.{name}"
+    assert [item[:2] for item in found(data)] == [("unknown-key", path)]
+    longest = f"{'a.' * 121}b/c"
+    assert found({"components": {"controller": {"resources": {"limits": {longest: "1"}}}}}) == []
 
 
 def test_the_prefix_of_a_labels_key_is_a_domain() -> None:

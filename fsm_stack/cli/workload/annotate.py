@@ -55,6 +55,7 @@ _SWITCHES: Final = (
     ("--hold/--no-hold", "hold_application", "The application waits for the sidecar."),
     ("--graceful-exit/--no-graceful-exit", "graceful_exit", "The sidecar waits for its clients."),
 )
+_TOLD_MAX: Final = 20
 _IMAGE: Final = ("--sidecar-image", "sidecar_image", "The sidecar's image.")
 
 
@@ -221,7 +222,9 @@ class _Patch:
         conflicts: list[str] = []
         texts = [self._text(document, conflicts) for document in documents(path)]
         if conflicts:
-            raise InputError("\n".join((*conflicts, "--overwrite replaces what is there")))
+            more = len(conflicts) - _TOLD_MAX
+            told = [*conflicts[:_TOLD_MAX], *([f"{more} more like these"] if more > 0 else [])]
+            raise InputError("\n".join((*told, "--overwrite replaces what is there")))
         if absent := [name for name in self._choice.only if name not in self._named]:
             raise InputError(f"--only {', '.join(absent)}: no such workload in the input")
         if self._choice.selector and not (self._written or self._notes):
@@ -282,15 +285,17 @@ class _Patch:
         from fsm_stack.workloads.choose import differing
         from fsm_stack.workloads.objects import name_of
 
-        for item in chosen:
-            for key, value in differing(item, self._annotations):
-                marks = document.places()
-                line, _ = marks.get((*item.pod_path, "metadata", "annotations", key)) or (
-                    document.line,
-                    0,
-                )
-                yield (
-                    f"{document.file}:{line}: "
-                    f"{name_of(item.manifest, self._context.default_namespace)}: annotation {key} "
-                    f"is {value!r} already, expected {self._annotations[key]!r} or none"
-                )
+        found = [
+            (item, key, value)
+            for item in chosen
+            for key, value in differing(item, self._annotations)
+        ]
+        marks = document.places() if found else {}
+        for item, key, value in found:
+            path = (*item.pod_path, "metadata", "annotations", key)
+            line, _ = marks.get(path, (document.line, 0))
+            name = name_of(item.manifest, self._context.default_namespace)
+            yield (
+                f"{document.file}:{line}: {name}: annotation {key} is {value!r} already, expected "
+                f"{self._annotations[key]!r} or none"
+            )

@@ -51,7 +51,7 @@ def require_fsm(settings: StackSettings) -> None:
     Raises:
         InputError: the chart and the patch are FSM's.
     """
-    if settings.system != FSM.name:
+    if not settings.profile.declares_control_plane:
         raise InputError(f"system {settings.system}: expected a stack of fsm")
 
 
@@ -205,9 +205,9 @@ def install_command(settings: StackSettings, values: Json) -> str:
     words = []
     if plain:
         words += ["fsm install"]
-        if settings.mesh_name != FSM.default_mesh_name:
+        if settings.mesh_name != settings.profile.default_mesh_name:
             words.append(f"--mesh-name {settings.mesh_name}")
-        if settings.namespace != FSM.default_namespace:
+        if settings.namespace != settings.profile.default_namespace:
             words.append(f"--fsm-namespace {settings.namespace}")
         if not settings.mesh.enforce_single_mesh:
             words.append("--enforce-single-mesh=false")

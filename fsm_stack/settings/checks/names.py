@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.base import DNS_LABEL, LABEL_KEY
+from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, LABEL_MAX, NAME_MAX, is_label_key
 from fsm_stack.settings.models.components import LABEL_VALUE
 from fsm_stack.well_known import (
     GATEWAY_MUTATING_WEBHOOK,
@@ -147,9 +147,32 @@ def refused_selectors(value: Any, path: Path) -> Found:  # noqa: ANN401  # decod
         return
     if not isinstance(value, dict):
         return
+    yield from _label_keys(value, path)
     for key, item in value.items():
         reader = _READERS.get(key, refused_selectors)
         yield from reader(item, (*path, key))
+
+
+def _label_keys(term: dict[str, Any], path: Path) -> Found:
+    """Labels whose values are the pod's own: each once, beside a selector that has none of them.
+
+    Source: k8s.io/kubernetes pkg/apis/core/validation, validateMatchLabelKeysAndMismatchLabelKeys.
+    """
+    selector = term.get("labelSelector")
+    given = selector or {}
+    known = {*(given.get("matchLabels") or ())}
+    known |= {one["key"] for one in given.get("matchExpressions") or ()}
+    for name in ("matchLabelKeys", "mismatchLabelKeys"):
+        for index, key in enumerate(term.get(name) or ()):
+            where = (*path, name, index)
+            if selector is None:
+                yield at(
+                    where, "invalid-value", f"expected a labelSelector beside {name}, got none"
+                )
+            elif key in known:
+                message = f"expected a label that this term does not select by, got {key!r}"
+                yield at(where, "invalid-value", message, value=key)
+            known.add(key)
 
 
 def _each(reader: Reader) -> Reader:
@@ -167,7 +190,7 @@ def _labels(labels: dict[str, str], path: Path) -> Found:
 
 
 def _namespace(name: str, path: Path) -> Found:
-    if re.fullmatch(DNS_LABEL, name) is None:
+    if re.fullmatch(DNS_LABEL, name) is None or len(name) > LABEL_MAX:
         yield at(path, "invalid-value", f"expected a namespace's name, got {name!r}", value=name)
 
 
@@ -189,6 +212,10 @@ def _field(one: dict[str, Any], path: Path) -> Found:
         yield at((*path, "operator"), "invalid-value", message, value=one["operator"])
     else:
         yield from _count(one, 1, 1, path)
+        for index, name in enumerate(one.get("values") or ()):
+            if re.fullmatch(DNS_NAME, name) is None or len(name) > NAME_MAX:
+                message = f"expected a node's name, got {name!r}"
+                yield at((*path, "values", index), "invalid-value", message, value=name)
 
 
 def _count(one: dict[str, Any], least: int, most: int | None, path: Path) -> Found:
@@ -200,7 +227,7 @@ def _count(one: dict[str, Any], least: int, most: int | None, path: Path) -> Fou
 
 
 def _key(text: str, path: Path) -> Found:
-    if re.fullmatch(LABEL_KEY, text) is None:
+    if not is_label_key(text):
         message = f"expected a label's key such as example.com/name, got {text!r}"
         yield at(path, "invalid-value", message, value=text)
 
@@ -217,7 +244,9 @@ def _value(text: str, path: Path) -> Found:
 _READERS: Final[dict[str, Reader]] = {
     "matchExpressions": _each(_expression),
     "matchFields": _each(_field),
+    "matchLabelKeys": _each(_key),
     "matchLabels": _labels,
+    "mismatchLabelKeys": _each(_key),
     "namespaces": _each(_namespace),
     "topologyKey": _key,
 }

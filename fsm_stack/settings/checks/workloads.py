@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import did_you_mean, nearest
 from fsm_stack.settings.checks.lists import at
 from fsm_stack.settings.checks.names import refused_selectors
-from fsm_stack.settings.models.base import LABEL_KEY
+from fsm_stack.settings.models.base import NAME_MAX, is_label_key
 from fsm_stack.settings.models.components import EXTENDED_RESOURCE, LABEL_VALUE
 from fsm_stack.settings.problems import type_name
 from fsm_stack.units import amount
@@ -137,7 +137,6 @@ _STANDARD: Final = ("cpu", "ephemeral-storage", "memory")
 _HUGE_PAGES: Final = re.compile(r"hugepages-([1-9][0-9]*(Ki|Mi|Gi))")
 _EXTENDED: Final = re.compile(EXTENDED_RESOURCE)
 _COUNTED: Final = "requests."  # what a quota counts a resource by: in front of its domain
-_DOMAIN_MAX: Final = 253
 
 # Labels that select the pods, or that other objects find them by: never a user's.
 _OWN_LABELS: Final = (
@@ -210,7 +209,7 @@ def _is_resource(name: str) -> bool:
     if "kubernetes.io/" not in name:
         domain = _COUNTED + domain
     counted = name.startswith(_COUNTED)
-    return bool(_EXTENDED.fullmatch(name)) and not counted and len(domain) <= _DOMAIN_MAX
+    return bool(_EXTENDED.fullmatch(name)) and not counted and len(domain) <= NAME_MAX
 
 
 def _overcommits(name: str) -> bool:
@@ -254,7 +253,7 @@ def tolerations(settings: StackSettings, _today: date) -> Found:
         for index, toleration in enumerate(component.tolerations):
             path: Path = ("components", key, "tolerations", index)
             exists = toleration.operator == "Exists"
-            if toleration.key and re.fullmatch(LABEL_KEY, toleration.key) is None:
+            if toleration.key and not is_label_key(toleration.key):
                 message = (
                     f"expected a taint's key such as example.com/name, got {toleration.key!r}"
                 )

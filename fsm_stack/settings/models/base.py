@@ -6,6 +6,7 @@ does not.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -80,10 +81,14 @@ class Model(BaseModel):
     )
 
 
+# Characters of a DNS-1123 label and subdomain.
+LABEL_MAX: Final = 63
+NAME_MAX: Final = 253
+
 # A DNS-1123 label.
-DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL, min_length=1, max_length=63)]
+DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL, min_length=1, max_length=LABEL_MAX)]
 # A DNS-1123 subdomain: names of most Kubernetes objects.
-DnsName = Annotated[str, StringConstraints(pattern=DNS_NAME, min_length=1, max_length=253)]
+DnsName = Annotated[str, StringConstraints(pattern=DNS_NAME, min_length=1, max_length=NAME_MAX)]
 # A key in a Secret or ConfigMap.
 DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 # Counts in Kubernetes objects are 32 signed bits.
@@ -103,6 +108,12 @@ def section(model: type[Model], description: str, *, alias: str | None = None) -
 def refusal(rule_id: str, message: str, fix: str = "") -> PydanticCustomError:
     """An error for a validator to raise; the text is context, because braces are a template."""
     return PydanticCustomError(rule_id, "{message}", {"message": message, "fix": fix})
+
+
+def is_label_key(text: str) -> bool:
+    """Whether a label may have this key. Source: apimachinery's IsQualifiedName."""
+    prefix = text.rpartition("/")[0]
+    return re.fullmatch(LABEL_KEY, text) is not None and len(prefix) <= NAME_MAX
 
 
 # Log levels of FSM's programs. Source: the enum in upstream's v1alpha3 CRD.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from fsm_stack.settings.models import base
 from fsm_stack.settings.models.base import (
     DOMAIN,
     LABEL_KEY,
     LABEL_NAME,
+    NAME_MAX,
     DnsName,
     Model,
     Positive,
     Quantity,
+    is_label_key,
+    refusal,
     section,
     setting,
 )
@@ -127,7 +130,20 @@ def image_reference(images: Images, fsm_version: str, field: str) -> str:
 
 # Source: k8s.io/kubernetes pkg/apis/core/helper, IsExtendedResourceName.
 EXTENDED_RESOURCE: Final = rf"^{DOMAIN}/{LABEL_NAME}$"
-LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=317)]
+
+
+def _label_key(text: str) -> str:
+    if not is_label_key(text):
+        message = (
+            f"expected at most {NAME_MAX} characters in front of the /, got {len(text)} in all"
+        )
+        raise refusal("invalid-value", message)
+    return text
+
+
+LabelKey = Annotated[
+    str, StringConstraints(pattern=LABEL_KEY, max_length=317), AfterValidator(_label_key)
+]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]

@@ -1,0 +1,128 @@
+"""Every stack of a work tree against a Git revision, as a pull request is reviewed.
+
+One stack that cannot be compared is told as that and does not hide the others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.project.agreed import POLICY_FILE, agreed, agreed_at, gone
+from fsm_stack.project.files import write_file
+from fsm_stack.project.project import stack_names
+from fsm_stack.review.compare import Comparison
+from fsm_stack.review.contracts import contracts_of, prover_of
+from fsm_stack.review.page import html_page
+from fsm_stack.review.together import Part, Together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from fsm_stack.project.sides import Sides
+    from fsm_stack.review.contracts import Placed
+    from fsm_stack.review.intent import Intent
+    from fsm_stack.review.model import Level
+
+
+def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Together:
+    """What the work tree does to every stack since a revision.
+
+    Args:
+        sides: loads the stacks.
+        revision: what they are compared with.
+        intents: what was declared beside the commits' trailers; it binds stacks that change.
+
+    Raises:
+        InputError: there is no project or no such revision, or a trailer declares nothing.
+    """
+    project = sides.project
+    commit = sides.repository.commit(revision)
+    now = agreed(sides).contracts
+    lost = gone(agreed_at(sides, commit), now)
+    declared = (*intents, *sides.declared(commit))
+    found = tuple(_parts(sides, project.stacks(), (revision, commit), declared, (*now, *lost)))
+    return Together(against=revision, parts=found, gone=tuple(one.text for one in lost))
+
+
+def _parts(
+    sides: Sides,
+    names: Sequence[str],
+    revision: tuple[str, str],
+    intents: Sequence[Intent],
+    shared: Sequence[Placed],
+) -> Iterator[Part]:
+    word, commit = revision
+    repository = sides.repository
+    before = stack_names(repository.names(commit))
+    agreed_alike = _same(sides, commit, POLICY_FILE)
+    renamed: set[str] = set()
+    for name in names:
+        file = f"Pulumi.{name}.yaml"
+        if name not in before:
+            older = repository.older_name(commit, file)
+            if older is None:
+                yield _new(sides, name, shared)
+                continue
+            renamed.update(stack_names([older.removeprefix(repository.prefix)]))
+        elif agreed_alike and _same(sides, commit, file):
+            yield Part(stack=name, said="its file is unchanged")
+            continue
+        yield _compared(sides, name, word, intents, shared)
+    for name in before:
+        if name not in names and name not in renamed:
+            yield Part(stack=name, said="the stack's file is gone", stops=True)
+
+
+def _same(sides: Sides, commit: str, file: str) -> bool:
+    """Whether a file of the project is what it was at a commit; a link is never."""
+    path = sides.project.directory / file
+    if path.is_symlink():
+        return False
+    now = path.read_bytes() if path.is_file() else None
+    return now == sides.repository.read(commit, file)
+
+
+def _compared(
+    sides: Sides, name: str, word: str, intents: Sequence[Intent], shared: Sequence[Placed]
+) -> Part:
+    try:
+        after = sides.stack(name)
+        before, commit = sides.at(name, word)
+        both = Comparison(before, after, intents=intents, shared=shared)
+        note = sides.behind(name, word, commit)
+        return Part(stack=name, review=both.review(notes=(note,) if note else ()), both=both)
+    except (InputError, FindingsError) as error:
+        return Part(stack=name, said=f"cannot be compared: {error}", stops=True)
+
+
+def _new(sides: Sides, name: str, shared: Sequence[Placed]) -> Part:
+    """A stack that was not there before: it validates, and keeps the contracts."""
+    try:
+        side = sides.stack(name)
+        broken = prover_of(side).broken(contracts_of(side, shared))
+    except (InputError, FindingsError) as error:
+        return Part(stack=name, said=f"is new: {error}", stops=True)
+    if broken:
+        said = f"is new, and breaks the contract {broken[0].contract}: {broken[0].said}"
+        return Part(stack=name, said=said, stops=True)
+    return Part(stack=name, said="is new: its settings validate, and it keeps every contract")
+
+
+def write_report(found: Together, directory: Path, fail_on: Level) -> None:
+    """The whole report as files: what a job keeps, and what another one posts.
+
+    ``comment.md`` is the comment, ``review.json`` has everything, ``<stack>.html`` is the page of
+    each stack that changes.
+    """
+    files = {
+        "comment.md": found.markdown(fail_on),
+        "review.json": json.dumps(found.as_json(fail_on), indent=2, ensure_ascii=False) + "\n",
+    }
+    for part in found.parts:
+        if part.review is not None and part.both is not None and not part.review.nothing:
+            files[f"{part.stack}.html"] = html_page(part.both, part.review)
+    for name, text in files.items():
+        write_file(directory / name, text.encode(errors="backslashreplace"))

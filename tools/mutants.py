@@ -1,0 +1,139 @@
+"""Would the tests notice? Mutants of a room's functions, a sample of them run against its tests.
+
+Usage: ``tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default the rooms that decide
+about traffic. Each room is copied with what its tests read into a temporary folder, where mutmut
+makes the mutants; the work tree is not touched. Exit code 1 when a room's score is under the goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+GOAL: Final = 0.9
+# The room's own tests: what only another room's tests notice counts as a survivor.
+ROOMS: Final = {
+    "iptables": ("iptables", "redirection"),
+    "injector": ("injector", "workloads"),
+    "manifests": ("manifests", "gitops"),
+    "settings": ("settings",),
+}
+# mutmut's exit codes of a mutant that the tests (or their time limit) noticed, and of one that no
+# test calls; everything else survived. Source: mutmut, utils/format_utils.py.
+KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24, -9})
+# A mutant's call goes through frames of mutmut's own: tests of depth see those, too.
+DESELECTED: Final = ("--deselect", "tests/injector/test_laws.py")
+
+CONFIG: Final = """
+[tool.mutmut]
+source_paths = ["fsm_stack"]
+only_mutate = ["fsm_stack/{room}/*"]
+pytest_add_cli_args_test_selection = {tests}
+pytest_add_cli_args = {arguments}
+also_copy = {copied}
+process_isolation = "forkserver"
+forkserver_warmup = "none"
+use_git_change_detection = false
+"""
+
+
+# mutmut makes its mutants only on the way to running them; a sample is drawn in between.
+MAKE: Final = """
+from mutmut.__main__ import *
+copy_src_dir(); copy_also_copy_files(); setup_source_paths(); create_mutants(2)
+"""
+
+
+def prepare(folder: Path, room: str) -> None:
+    """The tracked files as they stand, and mutmut's settings for the room."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        source = ROOT / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    tests = [f"tests/{one}" for one in ROOMS[room]]
+    heavy = "not kernel and not cluster and not engine and not node"
+    copied = sorted(one.name for one in folder.iterdir() if one.name != "fsm_stack")
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write(
+            CONFIG.format(
+                room=room,
+                tests=json.dumps(tests),
+                arguments=json.dumps(["-m", heavy, "-p", "no:cacheprovider", *DESELECTED]),
+                copied=json.dumps(copied),
+            )
+        )
+
+
+def python(folder: Path, *words: str) -> str:
+    """What a Python program prints that works in the copy; it must succeed."""
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    ran = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise SystemExit(f"{words[0]} {words[1]}: {ran.stdout[-4000:]}{ran.stderr[-2000:]}")
+    return ran.stdout
+
+
+def verdicts(folder: Path) -> dict[str, int | None]:
+    """Each mutant's exit code; ``None``: it was not run."""
+    found: dict[str, int | None] = {}
+    for file in (folder / "mutants").rglob("*.meta"):
+        found |= json.loads(file.read_text())["exit_code_by_key"]
+    return found
+
+
+def judge(room: str, size: int, seed: int) -> bool:
+    """Run one room's sample and say its score; whether it reaches the goal."""
+    with tempfile.TemporaryDirectory(prefix="fsm-stack-mutants-") as name:
+        folder = Path(name)
+        prepare(folder, room)
+        python(folder, "-c", MAKE)
+        every = sorted(verdicts(folder))
+        sample = random.Random(seed).sample(every, min(size, len(every)))
+        python(folder, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1), *sample)
+        known = verdicts(folder)
+        survived = [one for one in sample if known[one] not in KILLED]
+        score = 1 - len(survived) / len(sample)
+        print(f"{room}: {len(every)} mutants, {len(sample)} run, {score:.0%} noticed")
+        for one in survived:
+            print(
+                f"\n# {one}: exit code {known[one]}\n{python(folder, '-m', 'mutmut', 'show', one)}"
+            )
+    return score >= GOAL
+
+
+def main() -> int:
+    """Judge the rooms that were named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
+    parser.add_argument("--sample", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    unknown = [one for one in asked.rooms if one not in ROOMS]
+    if unknown:
+        parser.error(f"expected {', '.join(ROOMS)}, got {', '.join(unknown)}")
+    good = [judge(room, asked.sample, asked.seed) for room in asked.rooms or ROOMS]
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
