@@ -1,6 +1,6 @@
 """Would the tests notice? Mutants of a room's functions, a sample of them run against its tests.
 
-Usage: ``tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default the rooms that decide
+Usage: ``python tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default the rooms that decide
 about traffic. Each room is copied with what its tests read into a temporary folder, where mutmut
 makes the mutants; the work tree is not touched. Exit code 1 when a room's score is under the goal.
 """
@@ -56,7 +56,11 @@ copy_src_dir(); copy_also_copy_files(); setup_source_paths(); create_mutants(2)
 def prepare(folder: Path, room: str) -> None:
     """The tracked files as they stand, and mutmut's settings for the room."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
         source = ROOT / name
@@ -108,12 +112,14 @@ def judge(room: str, size: int, seed: int) -> bool:
         prepare(folder, room)
         python(folder, "-c", MAKE)
         every = sorted(verdicts(folder))
-        sample = random.Random(seed).sample(every, min(size, len(every)))
+        sample = random.Random(seed).sample(  # noqa: S311  # no secret
+            every, min(size, len(every))
+        )
         python(folder, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1), *sample)
         known = verdicts(folder)
         survived = [one for one in sample if known[one] not in KILLED]
         score = 1 - len(survived) / len(sample)
-        print(f"{room}: {len(every)} mutants, {len(sample)} run, {score:.0%} noticed")
+        sys.stdout.write(f"{room}: {len(every)} mutants, {len(sample)} run, {score:.0%} noticed\n")
         for one in survived:
             print(
                 f"\n# {one}: exit code {known[one]}\n{python(folder, '-m', 'mutmut', 'show', one)}"

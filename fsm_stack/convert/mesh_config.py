@@ -151,19 +151,21 @@ def _kept(spec: Json, draft: Draft) -> Json:
     kept: Json = {}
     usual = defaults()
     logs = at(spec, "observability.remoteLogging.enable")
+    elsewhere = {
+        SIDECAR_IMAGE,
+        _LOGGING_LEVEL if logs else SIDECAR_IMAGE,
+    }  # with the images, and below
     for path, value in leaves(spec):
         source = f"spec.{path}"
         if path.startswith(WRITTEN):
             draft.drop(source, "fsm-connector's own")
-        elif path == SIDECAR_IMAGE:
-            continue  # with the images
+        elif path in elsewhere:
+            continue
         elif path in UNREAD:
             message = "neither FSM's types nor its CRD know the key"
             draft.drop(source, message, finding("mesh-config-key-ignored", message, path=source))
         elif path == CREDENTIALS:
             _credentials(value, draft)
-        elif path == _LOGGING_LEVEL and logs:
-            continue  # below
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")
         else:
@@ -173,7 +175,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
         if section in spec and at(spec, path) is None and usually not in (None, {}):
             put(kept, path, _zero(usually))
     if logs:
-        put(kept, _LOGGING_LEVEL, at(spec, _LOGGING_LEVEL) or 0)  # the stack would write 2
+        level = at(spec, _LOGGING_LEVEL)
+        put(kept, _LOGGING_LEVEL, 0 if level is None else level)  # the stack would write 2
     return kept
 
 

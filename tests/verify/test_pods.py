@@ -421,30 +421,6 @@ def test_doubled_jumps_are_suspected_from_restarts(code: int, suspected: bool) -
     )
 
 
-CHAINED = (
-    "iptables -t nat -N PROXY_OUT && iptables -t nat -A OUTPUT -p tcp -j PROXY_OUT && "
-    "iptables -t nat -A PROXY_OUT -p tcp -j REDIRECT --to-port 15001"
-)
-
-
-@pytest.mark.parametrize(
-    ("script", "suspected"),
-    [
-        (CHAINED, False),
-        (CHAINED.replace(" && ", " &&\n"), False),
-        (CHAINED.replace(" && ", "\n"), True),
-        ("iptables -t nat -A OUTPUT -j RETURN", True),
-    ],
-)
-def test_chained_commands_stop_at_their_first_chain_in_a_second_run(
-    script: str, *, suspected: bool
-) -> None:
-    mesh = world()
-    mesh.the("Pod")["spec"]["initContainers"][0]["args"][1] = script
-    init_status(mesh).update({"restartCount": 6, "lastState": {"terminated": {"exitCode": 1}}})
-    assert bool(mesh.messages("pod-live-rules")) is suspected
-
-
 def test_commands_around_a_pods_rules_are_told() -> None:
     mesh = world()
     args = mesh.the("Pod")["spec"]["initContainers"][0]["args"]
