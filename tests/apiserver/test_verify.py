@@ -338,7 +338,9 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
     ),
 }  # fmt: skip
 # An existing pod's containers cannot change: these are seen on pods made broken.
-MADE_BROKEN = {"pod-script", "pod-generation", "pod-reserved"}
+# What is pasted is no cluster's, and what a quota refuses is held to the API server's words where
+# pods are refused.
+MADE_BROKEN = {"pod-script", "pod-generation", "pod-reserved", "told-cause", "namespace-quota"}
 
 
 def verify(
@@ -652,6 +654,8 @@ MISSING = {
     "roles": "cluster-rights",
     "rolebindings": "cluster-rights",
     "serviceaccounts": "cluster-rights",
+    "resourcequotas": "namespace-quota",
+    "limitranges": "namespace-quota",
 }
 
 
