@@ -1,8 +1,8 @@
 """Would the tests notice? Mutants of a room's functions, a sample of them run against its tests.
 
-Usage: ``python tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default every
-room that decides about traffic. Each room is copied with what its tests read into a temporary folder, where mutmut
-makes the mutants; the work tree is not touched. Exit code 1 when a room's score is under the goal.
+Usage: ``python tools/mutants.py [--sample 60] [--seed 1] [ROOM ...]``, by default every room that
+decides about traffic. Each room is copied with what its tests read into a temporary folder, where
+mutmut makes the mutants; the work tree is not touched. Exit code 1 when a score is under the goal.
 """
 
 from __future__ import annotations
