@@ -55,6 +55,8 @@ def take_images(spec: Json, draft: Draft) -> None:
         ("misc.repoServerImage", "images.pipyRepo", "pipy-repo"),
     ):
         usual = {"registry": registry, "name": name, "tag": PIPY_VERSIONS[version]}
+        if source in dict(leaves(spec)) and at(spec, source) is None:
+            draft.drop(f"spec.{source}", "empty: the release's image")
         take_pipy(at(spec, source), f"spec.{source}", target, draft, usual=usual)
     misc = spec.get("misc")
     unknown += [

@@ -293,21 +293,24 @@ def test_hostile_lines_are_counted_told_once_and_skipped(kind: str) -> None:
     assert sum(values[0] for _, values in sums) == len(TRUTH) + 1
 
 
-@pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "istio", "goldmane", "vpc", "csv"])
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
+OUTER = Flow(target="203.0.113.7", port=443)
+BEYOND = [
+    (kind, old, new)
+    for kind in ("fsm", "hubble", "gcp", "istio", "goldmane", "vpc", "csv")
+    for old, new in (
         ("443", "70000"),
         ("203.0.113.7", "203.0.113.700"),
         ("100", "-100"),
         ("2026-11-16", "yester"),
-    ],
-)
+    )
+    # Not every format has every value; Goldmane's holds no addresses, only names with them.
+    if old in given.log(kind, [OUTER]).decode() and (kind, old) != ("goldmane", "203.0.113.7")
+]
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), BEYOND)
 def test_a_value_out_of_its_bounds_makes_a_record_bad(kind: str, old: str, new: str) -> None:
-    flow = Flow(target="203.0.113.7", port=443)
-    good = given.log(kind, [flow]).decode()
-    if old not in good or (old == "203.0.113.7" and kind == "goldmane"):
-        pytest.skip("the format has no such value")
+    good = given.log(kind, [OUTER]).decode()
     data = "\n".join([good.strip(), good.strip().split("\n")[-1].replace(old, new)])
     _, done, _ = read(data.encode())
     assert done.bad == 1

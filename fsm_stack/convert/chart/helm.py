@@ -117,6 +117,13 @@ class _Conversion:
         if mapping and given is not None and not isinstance(given, dict):
             self._wrong(path, given, "a mapping")
             return
+        becoming = self._becoming.get(path)
+        if given and becoming is not None and becoming.how in ("program", "resources"):
+            flat = {side: one for side, one in given.items() if not isinstance(one, dict | None)}
+            for side, amount in flat.items():
+                self._wrong(f"{path}.{side}", amount, "a mapping")
+            if flat:
+                return
         if not mapping and isinstance(given, dict):
             self._wrong(path, given, "a list" if isinstance(default, list) else "one value")
             return
@@ -243,7 +250,7 @@ class _Conversion:
         result: dict[str, dict[str, str]] = {}
         for side, amounts in value.items():
             kept = result.setdefault(side, {})
-            for unit, amount in amounts.items():
+            for unit, amount in (amounts or {}).items():
                 if program and unit not in _CPU_AND_MEMORY:
                     reason = "of this container the chart writes cpu and memory only"
                     self._without_effect(f"{path}.{side}.{unit}", amount, reason)
