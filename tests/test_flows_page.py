@@ -8,7 +8,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from fsm_stack.cli.flows import flows
+from fsm_stack.cli.change.flows import flows
 from fsm_stack.cli.main import cli
 from fsm_stack.flows.formats import FORMATS
 from tests.recordings import ROOT

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from fsm_stack.review.report import MARKDOWN_MAX, MARKER
+from fsm_stack.review.reports.report import MARKDOWN_MAX, MARKER
 from tests.review.test_report import outside_of_code
 
 if TYPE_CHECKING:

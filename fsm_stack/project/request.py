@@ -14,8 +14,8 @@ from fsm_stack.project.files import write_file
 from fsm_stack.project.project import stack_names
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.contracts import contracts_of, prover_of
-from fsm_stack.review.page import html_page
-from fsm_stack.review.together import Part, Together
+from fsm_stack.review.reports.page import html_page
+from fsm_stack.review.reports.together import Part, Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,11 +24,8 @@ from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.entries import entry_line, meets
 from fsm_stack.review.fates import Fates, Unreadable, traffic_of
 from fsm_stack.review.model import EntryLine, Witness
-from fsm_stack.review.outcome import Broken
-from fsm_stack.review.restarting.classes import with_workloads
-from fsm_stack.review.side import place_text
-from fsm_stack.review.traffic import decision, scopes_text
-from fsm_stack.review.words import (
+from fsm_stack.review.reports.outcome import Broken
+from fsm_stack.review.reports.words import (
     known_of,
     packet_of,
     packet_text,
@@ -36,6 +33,9 @@ from fsm_stack.review.words import (
     question_text,
     subject,
 )
+from fsm_stack.review.restarting.classes import with_workloads
+from fsm_stack.review.side import place_text
+from fsm_stack.review.traffic import decision, scopes_text
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.sets.difference import Shift
     from fsm_stack.iptables.sets.reach import Region, Traffic
+    from fsm_stack.review.reports.words import Known
     from fsm_stack.review.restarting.pods import Pods
     from fsm_stack.review.side import Side
-    from fsm_stack.review.words import Known
     from fsm_stack.settings.models.policy import Contract
 
 

@@ -23,7 +23,7 @@ from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.reach import Traffic, region_text
 from fsm_stack.iptables.sets.written import Written, written
 from fsm_stack.review.fates import Unreadable, traffic_of
-from fsm_stack.review.outcome import Expected
+from fsm_stack.review.reports.outcome import Expected
 from fsm_stack.review.traffic import in_order, regions_text, told
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.sets.difference import Shift
     from fsm_stack.review.fates import Fates, Pair
     from fsm_stack.review.model import TrafficChange
-    from fsm_stack.review.words import Known
+    from fsm_stack.review.reports.words import Known
 
 TRAILER: Final = "Traffic-Change"
 NOTHING: Final = "nothing"

@@ -17,7 +17,7 @@ from fsm_stack.iptables.sets.reach import SET_TEXTS, Region, set_text
 
 if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.review.outcome import Broken, Expected, Restarts
+    from fsm_stack.review.reports.outcome import Broken, Expected, Restarts
 
 # Of the JSON form. A field is added without a new number; one that goes, or changes its meaning,
 # raises it.

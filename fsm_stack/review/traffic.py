@@ -19,8 +19,7 @@ from fsm_stack.review.model import (
     TrafficChange,
     Witness,
 )
-from fsm_stack.review.risk import of_shift
-from fsm_stack.review.words import (
+from fsm_stack.review.reports.words import (
     Known,
     names,
     own_included,
@@ -29,6 +28,7 @@ from fsm_stack.review.words import (
     question_text,
     subject,
 )
+from fsm_stack.review.risk import of_shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -123,7 +123,7 @@ def test_on_a_terminal_every_stack_is_asked_for(
     run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(["10.244.0.0/16, 10.245.0.0/16", "", "", "1.33", "shop cart"])
-    monkeypatch.setattr("fsm_stack.cli.init.on_terminal", lambda: True)
+    monkeypatch.setattr("fsm_stack.cli.adoption.init.on_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", lambda *_, **__: next(answers))
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert run("init", "x", "-C", str(project)).exit_code == 0

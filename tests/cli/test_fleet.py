@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.review.fleet import digest_of
+from fsm_stack.review.reports.fleet import digest_of
 
 from .conftest import document
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from fsm_stack.cli.flows import _Progress
+from fsm_stack.cli.change.flows import _Progress
 from fsm_stack.cli.main import cli
 from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.rulebook import Rulebook

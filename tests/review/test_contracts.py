@@ -21,7 +21,7 @@ from fsm_stack.settings.stack_file import load_policy
 from .sides import review, side, traffic
 
 if TYPE_CHECKING:
-    from fsm_stack.review.outcome import Broken
+    from fsm_stack.review.reports.outcome import Broken
 
 
 def contract(text: str, verdict: str = "always", *spared: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from fsm_stack.iptables.sets.ranges import dotted
 from fsm_stack.project.sides import Sides
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.model import SideName
-from fsm_stack.review.page import change_svg, html_page
+from fsm_stack.review.reports.page import change_svg, html_page
 from fsm_stack.review.side import of_script
 from tests.scripting import in_browser, in_node
 

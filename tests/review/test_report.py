@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fsm_stack.findings.finding import sarif
 from fsm_stack.review.model import Level, Review, SettingChange, SideName
-from fsm_stack.review.report import (
+from fsm_stack.review.reports.report import (
     MARKDOWN_MAX,
     MARKER,
     code,

@@ -12,7 +12,7 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.fates import Pair, refused
 from fsm_stack.review.model import Level, SideName
-from fsm_stack.review.outcome import PodClass, Restarts
+from fsm_stack.review.reports.outcome import PodClass, Restarts
 from fsm_stack.review.restarting.waves import plan
 from fsm_stack.review.side import Side
 from fsm_stack.review.traffic import traffic_changes

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.review.outcome import WaveStep
+from fsm_stack.review.reports.outcome import WaveStep
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.commands import kubectl
 

@@ -23,9 +23,9 @@ from fsm_stack.iptables.sets.decisions import decisions
 from fsm_stack.redirection.origins import behind, declared_text, of_scope
 from fsm_stack.redirection.scopes import MESH
 from fsm_stack.review.fates import refused
-from fsm_stack.review.report import Shape, view
+from fsm_stack.review.reports.report import Shape, view
+from fsm_stack.review.reports.words import packet_of
 from fsm_stack.review.traffic import scope_text
-from fsm_stack.review.words import packet_of
 from fsm_stack.templating import render, source_hash, text
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.review.model import SCHEMA_VERSION, Level, plain
-from fsm_stack.review.report import MARKDOWN_MAX, MARKER, Shape, fitting, text_lines
+from fsm_stack.review.reports.report import MARKDOWN_MAX, MARKER, Shape, fitting, text_lines
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:

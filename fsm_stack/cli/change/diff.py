@@ -107,7 +107,7 @@ def diff(
     both, found = _review(words, **options)
     if svg is not None:
         from fsm_stack.project.files import write_file
-        from fsm_stack.review.page import change_svg
+        from fsm_stack.review.reports.page import change_svg
 
         write_file(svg, change_svg(both, found, options["profile"] or "mesh").encode())
     stream([_text(both, found, output, level)])
@@ -160,7 +160,7 @@ def _together(
     from fsm_stack.project.request import together, write_report
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.intent import intent
-    from fsm_stack.review.report import findings_of
+    from fsm_stack.review.reports.report import findings_of
 
     if any(others.values()):
         raise click.UsageError("--against REVISION without a STACK: expected no other side")
@@ -189,10 +189,10 @@ def _text(both: Comparison, found: Review, output: str, fail_on: Any) -> str:  #
     if output == "json":
         return json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n"
     if output == "html":
-        from fsm_stack.review.page import html_page
+        from fsm_stack.review.reports.page import html_page
 
         return html_page(both, found)
-    from fsm_stack.review import report
+    from fsm_stack.review.reports import report
 
     if output == "markdown":
         return report.markdown(found, fail_on=fail_on)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fsm_stack.cli.diff import filled
+from fsm_stack.cli.change.diff import filled
 from fsm_stack.cli.verb import (
     Verb,
     leave,
@@ -19,7 +19,7 @@ from fsm_stack.cli.verb import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.review.outcome import Broken
+    from fsm_stack.review.reports.outcome import Broken
 
 
 @click.command(cls=Verb, short_help="Prove traffic contracts for every connection.")
@@ -47,7 +47,7 @@ def contracts(
 
     from fsm_stack.cli.verb import finding_lines
     from fsm_stack.findings.finding import sarif
-    from fsm_stack.review.report import broken_finding
+    from fsm_stack.review.reports.report import broken_finding
 
     proved = list(_proved(stacks, workloads, project_dir))
     found = [broken_finding(one) for _, _, broken in proved for one in broken]

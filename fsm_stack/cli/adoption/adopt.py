@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.convert import read_text_input
+from fsm_stack.cli.adoption.convert import read_text_input
 from fsm_stack.cli.verb import (
     StackName,
     Verb,

@@ -21,7 +21,7 @@ from fsm_stack.cli.verb import (
 if TYPE_CHECKING:
     from fsm_stack.project.agreed import Agreed
     from fsm_stack.project.sides import Sides
-    from fsm_stack.review.fleet import Cluster, Fleet, Row
+    from fsm_stack.review.reports.fleet import Cluster, Fleet, Row
     from fsm_stack.review.side import Side
 
 
@@ -66,7 +66,7 @@ def _fleet(files: tuple[str, ...], project_dir: Path) -> Fleet:
 
     from fsm_stack.project.agreed import agreed, reference
     from fsm_stack.project.sides import Sides
-    from fsm_stack.review.fleet import Fleet
+    from fsm_stack.review.reports.fleet import Fleet
 
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     names = sides.project.chosen((), everything=True)
@@ -108,7 +108,7 @@ def _row(sides: Sides, name: str, policy: Agreed, before: Side | None) -> Row:
     from fsm_stack.findings.finding import Severity
     from fsm_stack.project.agreed import differences
     from fsm_stack.review.contracts import contracts_of, prover_of
-    from fsm_stack.review.fleet import Row, row_of
+    from fsm_stack.review.reports.fleet import Row, row_of
 
     loaded, title = sides.loaded(name)
     row = Row(stack=name, file=title.file, findings=loaded.findings, accepted=len(loaded.accepted))
@@ -125,7 +125,7 @@ def _row(sides: Sides, name: str, policy: Agreed, before: Side | None) -> Row:
 
 def _cluster(name: str, files: tuple[Path, ...], project_dir: Path) -> Cluster:
     from fsm_stack.cluster.session import Request, context_of
-    from fsm_stack.review.fleet import cluster_of
+    from fsm_stack.review.reports.fleet import cluster_of
     from fsm_stack.verify.check import Report, run_checks
     from fsm_stack.verify.checks import CHECKS
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsm_stack.review.model import EntryLine, FieldChange, ObjectChange, Review, TrafficChange
-    from fsm_stack.review.outcome import Broken, Expected
+    from fsm_stack.review.reports.outcome import Broken, Expected
 
 # What finds our own comment again in a pull request.
 MARKER: Final = "<!-- fsm-stack-review -->"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.review.model import SCHEMA_VERSION, plain
-from fsm_stack.review.report import broken_finding
+from fsm_stack.review.reports.report import broken_finding
 from fsm_stack.templating import render, source_hash, text
 from fsm_stack.verify.checks.rules import script_of
 from fsm_stack.verify.commands import counted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.review.outcome import Broken
+    from fsm_stack.review.reports.outcome import Broken
     from fsm_stack.review.side import Side
     from fsm_stack.settings.effective import Bypass
     from fsm_stack.verify.check import Report

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.convert import finish, read_into, write_stack
+from fsm_stack.cli.adoption.convert import finish, read_into, write_stack
 from fsm_stack.cli.verb import Verb, output_option, project_option
 from fsm_stack.cli.verify import cluster_options
 

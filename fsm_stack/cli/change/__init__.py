@@ -1,0 +1,1 @@
+"""Verbs about a change, and about all stacks at once."""

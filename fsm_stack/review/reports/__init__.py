@@ -1,0 +1,1 @@
+"""A review in words: sentences, reports, pages; several stacks together."""
