@@ -37,7 +37,7 @@ _QUIET: Final = frozenset(
 INPUT_MAX: Final = 64 * 1024 * 1024  # of a file: a namespace's whole content as kubectl prints it
 
 
-@click.command(cls=Verb, short_help="Make a stack file of what runs, or was installed from.")
+@click.command(cls=Verb, short_help="Make a stack file of what runs, or its install.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option("--cluster", "live", is_flag=True,
               help="Read a cluster: mesh, Helm release, namespaces.")  # fmt: skip

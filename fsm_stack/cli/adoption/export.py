@@ -31,7 +31,7 @@ _INSTALLED: Final = (
 )
 
 
-@click.command(cls=Verb, short_help="Print a stack as install command, patch or Helm values.")
+@click.command(cls=Verb, short_help="Print a stack as command, patch or Helm values.")
 @click.argument("stack", type=StackName(), metavar="STACK")
 @click.option("--as", "form", type=click.Choice(_FORMS), required=True,
               help="An install command, a kubectl patch, or a values file.")  # fmt: skip
