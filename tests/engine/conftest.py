@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from tests.apiserver.client import Api
 
 
-@pytest.fixture(scope="session")
-def served() -> Iterator[tuple[Api, Engine]]:
+def serving() -> Iterator[tuple[Api, Engine]]:
     """An API server with its controllers, and an engine that talks to it alone."""
     with tempfile.TemporaryDirectory(prefix="fsm-stack-") as folder:
         home = Path(folder)
@@ -35,6 +34,12 @@ def served() -> Iterator[tuple[Api, Engine]]:
             if os.environ.get("CI") == "true":  # where a skip would read as a pass
                 pytest.fail(str(error), pytrace=False)
             pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[tuple[Api, Engine]]:
+    """The cluster and the engine of all tests that leave nothing behind."""
+    yield from serving()
 
 
 @pytest.fixture(scope="session")

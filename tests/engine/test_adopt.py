@@ -13,12 +13,15 @@ from fsm_stack.cli.main import cli
 from tests.apiserver import installation
 from tests.apiserver.installation import DEMO, MESH_CONFIG, VERSION
 
+from .conftest import serving
 from .project import changed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.apiserver.client import Api
 
-    from .engine import Stack
+    from .engine import Engine, Stack
     from .project import Project
 
 pytestmark = pytest.mark.engine
@@ -31,6 +34,24 @@ POD = {
     "spec": {"containers": [{"name": "web", "image": "web:1"}]},
 }
 ADMISSION = "admissionregistration.k8s.io/v1"
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[tuple[Api, Engine]]:
+    """A cluster of their own: what Helm installed is not a stack's to remove."""
+    yield from serving()
+
+
+@pytest.fixture(scope="module")
+def api(alone: tuple[Api, Engine]) -> Api:
+    """The cluster."""
+    return alone[0]
+
+
+@pytest.fixture(scope="module")
+def engine(alone: tuple[Api, Engine]) -> Engine:
+    """The engine."""
+    return alone[1]
 
 
 def typed(api: Api, project: Project, *words: str) -> Result:

@@ -23,7 +23,7 @@ READY = {"fsm-bootstrap": (1, 1), "fsm-controller": (2, 2), "fsm-injector": (1, 
 def test_every_program_is_scheduled_and_ready(stack: Stack) -> None:
     """They ask the API server for what the real ones ask for, as the rendered account.
 
-    The pods of an earlier rollout may still be ending, and are none of it.
+    An earlier scenario's rollout may still be going on, or its pods ending: it is waited for.
     """
 
     def current() -> list[Json]:
@@ -32,11 +32,11 @@ def test_every_program_is_scheduled_and_ready(stack: Stack) -> None:
 
     def ready() -> list[Json] | None:
         pods = current()
-        return pods if all(is_ready(one) for one in pods) else None
+        settled = len(pods) == len(READY) and all(is_ready(one) for one in pods)
+        return pods if settled else None
 
-    pods = eventually("every pod is ready", ready, seconds=60)
+    pods = eventually("the pods of each program are ready", ready, seconds=120)
     assert {one["metadata"]["labels"]["app"]: ready_count(one) for one in pods} == READY
-    assert len(pods) == len(READY)
     assert {one["spec"]["serviceAccountName"] for one in pods} == {"fsm"}
 
 
