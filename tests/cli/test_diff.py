@@ -238,6 +238,20 @@ def test_a_patch_by_hand_is_told_before_anybody_applies_it(work: Reviewed) -> No
     assert "spec.traffic.outboundPortExclusionList[2]: 443 (patch.json)" in done.stdout
 
 
+def test_a_patch_that_takes_policy_away_stops_as_the_setting_does(work: Reviewed) -> None:
+    (work.directory / "p.json").write_text(
+        '{"spec": {"traffic": {"enablePermissiveTrafficPolicyMode": true}}}'
+    )
+    said = "medium: Services talk to each other without a policy that allows it (MeshConfig "
+    done = work.diff("prod", "--against", "p.json")
+    assert (done.exit_code, said in done.stdout) == (1, True), done.stdout
+    assert work.diff("prod", "--against", "rendered/prod").exit_code == 0
+    key = "enablePermissiveTrafficPolicyMode"
+    work.change(f"{key}: false", f"{key}: true", stack="prod")
+    done = work.diff("prod", "--against", "rendered/prod")
+    assert (done.exit_code, said in done.stdout) == (1, True), done.stdout
+
+
 def test_a_saved_mesh_config_is_what_was_before(work: Reviewed, tmp_path: Path) -> None:
     saved = work.directory / "rendered/dev/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
     shutil.copy(saved, work.directory / "saved.yaml")
