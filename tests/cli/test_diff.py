@@ -408,6 +408,51 @@ class TestContracts:
             "tcp 10.244.0.1:5432 over eth0, uid 1000 [contract-broken]"
         )
 
+    @pytest.mark.parametrize("words", [("dev",), ()])
+    def test_a_request_that_takes_every_contract_away_is_held_to_them(
+        self, work: Reviewed, words: tuple[str, ...]
+    ) -> None:
+        """The form of one stack and that of all."""
+        path = work.directory / "fsm-stack.yaml"
+        path.write_text("environments:" + path.read_text().partition("environments:")[2])
+        done = work.diff(*words, "--against", "main")
+        assert done.exit_code == 1
+        gone = "tcp 5432,3306 to pods over eth0: always"
+        if words:
+            said = "medium: Nothing holds the mesh to this contract any more"
+            assert f"{said} ({gone})" in done.stdout.splitlines()
+            assert "Nothing changes" not in done.stdout
+        work.change("[6379, 7070]", "[6379, 7070, 5432]")
+        done = work.diff(*words, "--against", "main", "--expect", "bypass tcp 5432 to any")
+        assert done.exit_code == 1
+        said = (
+            "Breaks the contract tcp 5432,3306 to pods over eth0: always: TCP 5432 to any address"
+        )
+        assert said in done.stdout
+
+    @pytest.mark.parametrize("file", ["fsm-stack.yaml", "Pulumi.dev.yaml"])
+    def test_a_new_contract_that_is_not_kept_stops(self, work: Reviewed, file: str) -> None:
+        """It was so before, and nobody had agreed to the contrary."""
+        one = "{traffic: tcp 6379 to pods over eth0, verdict: always, reason: r, owner: o}"
+        path = work.directory / file
+        if file == "fsm-stack.yaml":
+            path.write_text(path.read_text().replace("contracts:\n", f"contracts:\n  - {one}\n"))
+        else:
+            path.write_text(f"{path.read_text()}  fsm-stack:contracts: [{one}]\n")
+        said = (
+            "New contract, not kept: tcp 6379 to pods over eth0: always: TCP 6379 to any address"
+        )
+        for words in (("dev",), ()):
+            done = work.diff(*words, "--against", "main")
+            assert done.exit_code == 1
+            assert said in done.stdout
+            assert "tcp 6379 to pods over eth0: always (new contract, not kept)" in done.stdout
+        work.git("commit", "-qam", "Agree")
+        work.change("[8081]", "[8081, 9]")
+        done = work.diff("dev", "--against", "main", "--fail-on", "high")
+        assert done.exit_code == 0
+        assert "tcp 6379 to pods over eth0: always (was broken before)" in done.stdout
+
     def test_a_workload_can_break_one(self, work: Reviewed, run: Run) -> None:
         own = 'annotations: {flomesh.io/outbound-port-exclusion-list: "5432"}, labels:'
         (work.directory / "web.yaml").write_text(
