@@ -238,6 +238,13 @@ def test_a_patch_by_hand_is_told_before_anybody_applies_it(work: Reviewed) -> No
     assert "spec.traffic.outboundPortExclusionList[2]: 443 (patch.json)" in done.stdout
 
 
+def test_a_patch_with_a_wrong_name_is_bad_input(work: Reviewed) -> None:
+    (work.directory / "p.json").write_text('{"spec": {"trafic": {}}}')
+    done = work.diff("dev", "--against", "p.json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "p.json: spec.trafic: no such field of a MeshConfig; did you mean" in done.stderr
+
+
 def test_a_patch_that_takes_policy_away_stops_as_the_setting_does(work: Reviewed) -> None:
     (work.directory / "p.json").write_text(
         '{"spec": {"traffic": {"enablePermissiveTrafficPolicyMode": true}}}'
