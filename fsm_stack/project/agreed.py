@@ -10,7 +10,7 @@ from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.project.files import decoded
 from fsm_stack.project.project import read_text
 from fsm_stack.review.changes import setting_changes, unlisted
-from fsm_stack.review.contracts import Placed
+from fsm_stack.review.contracts import Placed, marked_new
 from fsm_stack.review.side import (
     place_text,
     placed,
@@ -77,6 +77,31 @@ def agreed_at(sides: Sides, commit: str) -> tuple[Placed, ...]:
         return ()
     place = f"{POLICY_FILE} at {commit[:_SHORT]}"
     return tuple(Placed(contract=one, place=place) for one in policy.contracts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What holds a change since a commit.
+
+    Attributes:
+        contracts: of every stack: those of now, the new ones marked, and the lost ones.
+        lost: those of the commit that are no more.
+    """
+
+    contracts: tuple[Placed, ...]
+    lost: tuple[Placed, ...]
+
+
+def bound(sides: Sides, commit: str) -> Bound:
+    """The contracts of all stacks that a change since a commit is held to.
+
+    Raises:
+        FindingsError: the project's file does not validate.
+        InputError: it is no YAML.
+    """
+    now, before = agreed(sides).contracts, agreed_at(sides, commit)
+    lost = gone(before, now)
+    return Bound(contracts=(*marked_new(now, before), *lost), lost=lost)
 
 
 def gone(before: tuple[Placed, ...], now: tuple[Placed, ...]) -> tuple[Placed, ...]:

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.project.agreed import POLICY_FILE, agreed, agreed_at, gone
+from fsm_stack.project.agreed import POLICY_FILE, bound
 from fsm_stack.project.files import write_file
 from fsm_stack.project.project import stack_names
 from fsm_stack.review.compare import Comparison
@@ -40,10 +40,9 @@ def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Tog
     """
     project = sides.project
     commit = sides.repository.commit(revision)
-    now = agreed(sides).contracts
-    lost = gone(agreed_at(sides, commit), now)
+    held = bound(sides, commit)
     declared = (*intents, *sides.declared(commit))
-    shared = (*now, *lost)
+    shared = held.contracts
     parts = list(_parts(sides, project.stacks(), (revision, commit), declared, shared))
     done = _happening(parts)
     for index, part in enumerate(parts):
@@ -52,7 +51,9 @@ def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Tog
         other = _missing(part.review) & done
         rest = [one for one in declared if (one.text, one.origin) not in other]
         parts[index] = _compared(sides, part.stack, revision, rest, shared)
-    return Together(against=revision, parts=tuple(parts), gone=tuple(one.text for one in lost))
+    return Together(
+        against=revision, parts=tuple(parts), gone=tuple(one.text for one in held.lost)
+    )
 
 
 def _happening(parts: Sequence[Part]) -> set[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
+from fsm_stack.manifests.mesh_config import mesh_config_schema
 from fsm_stack.project.files import decoded, read_tree
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
@@ -25,7 +26,7 @@ from fsm_stack.review.side import (
     of_spec,
 )
 from fsm_stack.settings.stack_file import load_mapping, load_text
-from fsm_stack.systems import SYSTEMS
+from fsm_stack.systems import FSM, SYSTEMS
 from fsm_stack.yaml.places import read_yaml
 
 if TYPE_CHECKING:
@@ -201,7 +202,13 @@ class Sides:
             raise InputError(f"{shown}: expected a STACK beside it, whose MeshConfig it is")
         whole = isinstance(data, dict) and data.get("kind") == "MeshConfig"
         title = shown if whole else f"{like.name.title} with {shown}"
-        spec = data.get("spec") if whole else patched_spec(like.spec, data, shown)
+        # Other systems share FSM's fields, and have some of their own.
+        of_fsm = like.system is None or like.system is FSM
+        spec = (
+            data.get("spec")
+            if whole
+            else patched_spec(like.spec, data, shown, schema=mesh_config_schema(), complete=of_fsm)
+        )
         return of_spec(
             spec if isinstance(spec, dict) else {},
             SideName(title=title, kind="mesh-config" if whole else "patch", file=shown),

@@ -9,6 +9,7 @@ from fsm_stack.findings.finding import without_user
 from fsm_stack.review.model import FieldChange, ObjectChange, Risk, SettingChange, What
 from fsm_stack.review.risk import risk
 from fsm_stack.review.side import json_text, place_text
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.well_known import PRESET_CONFIG_MAP, REDIRECTION_CONFIG_MAP
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ _REPEATING: Final = frozenset({PRESET_CONFIG_MAP, REDIRECTION_CONFIG_MAP})
 _NEEDED: Final = frozenset(
     {"MutatingWebhookConfiguration", "CustomResourceDefinition", "MeshConfig", "Deployment"}
 )
+
+# Switches of the traffic section, settings and MeshConfig alike, that open the mesh when set.
+_OPENING: Final = {
+    "enablePermissiveTrafficPolicyMode": "policy-off",
+    "enableEgress": "egress-opens",
+}
 
 
 class Item(str):
@@ -171,10 +178,8 @@ def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
 
 def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
     match path:
-        case ("traffic", "enablePermissiveTrafficPolicyMode") if now is True:
-            return risk("policy-off")
-        case ("traffic", "enableEgress") if now is True:
-            return risk("egress-opens")
+        case ("traffic", str() as name) if now is True and name in _OPENING:
+            return risk(_OPENING[name])
         case ("contracts", *_) if what in ("removed", "changed"):
             return risk("contract-dropped")
         case ("fsmVersion",):
@@ -214,13 +219,18 @@ def object_changes(before: Side, after: Side) -> tuple[ObjectChange, ...]:
     if before.objects is None or after.objects is None:
         return ()
     found = []
+    told = before.settings is not None and after.settings is not None
     for key in sorted({*before.objects, *after.objects}):
         if any(side.kinds is not None and key[0] not in side.kinds for side in (before, after)):
             continue
-        change = _of_object(key, before.objects.get(key), after.objects.get(key))
+        one, two = before.objects.get(key), after.objects.get(key)
+        change = _of_object(key, one, two)
         if change is not None:
             left = change.what == "removed" and key in before.patched
-            found.append(replace(change, risk=_object_risk(change, left=left)))
+            grade = _object_risk(change, left=left)
+            if grade is None and not told and key[0] == "MeshConfig":
+                grade = _opened(one, two)
+            found.append(replace(change, risk=grade))
     return tuple(found)
 
 
@@ -272,4 +282,15 @@ def _object_risk(change: ObjectChange, *, left: bool) -> Risk | None:
         return risk("namespace-leaves") if left else risk("object-removed")
     if change.what == "removed" and change.kind in _NEEDED:
         return risk("object-removed")
+    return None
+
+
+def _opened(before: Json | None, after: Json | None) -> Risk | None:
+    """What a MeshConfig opens, where no settings on both sides say it."""
+    one, two = (
+        mapping(mapping(mapping(item).get("spec")).get("traffic")) for item in (before, after)
+    )
+    for name, risk_id in _OPENING.items():
+        if two.get(name) is True and one.get(name) is not True:
+            return risk(risk_id)
     return None

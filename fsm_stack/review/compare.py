@@ -16,7 +16,7 @@ from fsm_stack.review.reports.outcome import Restarts
 from fsm_stack.review.reports.words import known_of, places_of
 from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
 from fsm_stack.review.restarting.pods import Pods
-from fsm_stack.review.risk import highest
+from fsm_stack.review.risk import highest, risk
 from fsm_stack.review.traffic import traffic_changes
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Comparison:
         after: the second side.
         intents: what was declared beforehand.
         shared: contracts that bind every stack of the project.
+        gone: those among them that the change takes away.
     """
 
     def __init__(
@@ -58,10 +59,13 @@ class Comparison:
         *,
         intents: Sequence[Intent] = (),
         shared: Sequence[Placed] = (),
+        gone: Sequence[Placed] = (),
     ) -> None:
         self.before, self.after = before, after
         self.intents = intents
-        self.contracts = contracts_of(after, shared) if after.name.kind == "stack" else ()
+        bound = after.name.kind == "stack"
+        self.contracts = contracts_of(after, shared, before=before) if bound else ()
+        self.gone = tuple(one.text for one in gone)
         self.fates = Fates()
         self.known = known_of(after.settings or before.settings)
         self.pairs, self.notes = _compared(before, after)
@@ -105,6 +109,7 @@ class Comparison:
             *(one.risk for one in counted),
             *(one.risk for one in settings if one.risk is not None),
             *(one.risk for one in objects if one.risk is not None),
+            *(risk("contract-dropped") for _ in self.gone),
         ]
         level = Level.HIGH if undecided else highest(risks)
         found = Review(
@@ -122,6 +127,7 @@ class Comparison:
             collateral=() if held is None else held.collateral,
             broken=self._prover(pods).broken(self.contracts),
             contracts=len(self.contracts),
+            gone=self.gone,
             restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
             notes=(*self.notes, *_images(self.before, self.after), *notes),
@@ -156,7 +162,8 @@ def _headline(found: Review) -> str:
     if found.undecided:
         return f"What happens to traffic cannot be told: {found.undecided[0]}"
     if new:
-        return f"Breaks the contract {new[0].contract}: {new[0].said}"
+        start = "New contract, not kept:" if new[0].new else "Breaks the contract"
+        return f"{start} {new[0].contract}: {new[0].said}"
     if found.collateral and found.expected:
         return f"Not declared: {found.collateral[0].sentence}"
     if late:
@@ -167,6 +174,7 @@ def _headline(found: Review) -> str:
         return found.traffic[0].sentence
     told = [(one.risk, one.path) for one in found.settings if one.risk is not None]
     told += [(one.risk, f"{one.kind} {one.name}") for one in found.objects if one.risk is not None]
+    told += [(risk("contract-dropped"), one) for one in found.gone]
     if told:
         worst, path = max(told, key=lambda one: one[0].level.rank)
         return f"{worst.why[:1].upper()}{worst.why[1:]} ({path})"

@@ -6,7 +6,7 @@ what stays in the pod, or of the ports of the sidecar's helpers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.errors import InputError
@@ -52,10 +52,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A contract and where it stands: ``Pulumi.prod.yaml:70``."""
+    """A contract and where it stands.
+
+    Attributes:
+        contract: what was agreed on.
+        place: ``Pulumi.prod.yaml:70``.
+        new: the change itself makes it: nothing that was so before excuses it.
+    """
 
     contract: Contract
     place: str
+    new: bool = False
 
     @property
     def text(self) -> str:
@@ -70,16 +77,33 @@ class Placed:
         return isinstance(verdict, wanted)
 
 
-def contracts_of(side: Side, shared: Sequence[Placed] = ()) -> tuple[Placed, ...]:
-    """The contracts that bind a stack: the project's, then its own."""
-    own = () if side.settings is None else side.settings.contracts
-    return (
-        *shared,
-        *(
-            Placed(contract=one, place=place_text(side.place(("contracts", index))))
-            for index, one in enumerate(own)
-        ),
+def contracts_of(
+    side: Side, shared: Sequence[Placed] = (), *, before: Side | None = None
+) -> tuple[Placed, ...]:
+    """The contracts that bind a stack: the project's, then its own.
+
+    Args:
+        side: the stack.
+        shared: the project's.
+        before: the same stack at a Git revision: what it has not agreed on there is new.
+    """
+    own = _own(side)
+    if before is not None and before.settings is not None and before.name.commit:
+        own = marked_new(own, _own(before))
+    return (*shared, *own)
+
+
+def _own(side: Side) -> tuple[Placed, ...]:
+    return tuple(
+        Placed(contract=one, place=place_text(side.place(("contracts", index))))
+        for index, one in enumerate(() if side.settings is None else side.settings.contracts)
     )
+
+
+def marked_new(now: Sequence[Placed], before: Sequence[Placed]) -> tuple[Placed, ...]:
+    """Contracts, those marked that say what none before said; reason and owner do not count."""
+    known = {one.text for one in before}
+    return tuple(replace(one, new=one.text not in known) for one in now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +142,7 @@ class Prover:
         every = [name for name in self.side.scripts if name not in placed.contract.except_profiles]
         for scope in every:
             for shift in self._breaking(placed, self.side, scope, bound):
-                old = self._was_so(shift.region, placed, scope, bound)
+                old = not placed.new and self._was_so(shift.region, placed, scope, bound)
                 key = f"{region_text(shift.said)}{old}"
                 groups.setdefault(key, []).append((scope, shift))
                 olds[key] = old
@@ -190,6 +214,7 @@ def _told(
             after=found,
         ),
         before=old,
+        new=placed.new,
     )
 
 

@@ -297,6 +297,7 @@ class Review:
         undecided: what could not be compared, each with why.
         expected: the declared changes; collateral: what happens beside them, in words.
         broken: contracts that are not kept; contracts: how many were proved.
+        gone: contracts of every stack that the change takes away; they were proved, too.
         restarts: who has to restart.
         assumptions: what the answer rests on.
         notes: what else is worth a line: a profile that was renamed, a version's own changes.
@@ -317,6 +318,7 @@ class Review:
     collateral: tuple[TrafficChange, ...] = ()
     broken: tuple[Broken, ...] = ()
     contracts: int = 0
+    gone: tuple[str, ...] = ()
     restarts: Restarts | None = None
     assumptions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -327,7 +329,8 @@ class Review:
         """Whether the sides mean the same in every layer, however they are written."""
         told = any(not one.repeats for item in self.objects for one in item.fields)
         alone = bool(self.objects) and not told and not self.settings
-        return not (self.traffic or self.undecided or alone) and all(
+        new = any(not one.before for one in self.broken)
+        return not (self.traffic or self.undecided or self.gone or new or alone) and all(
             (
                 all(one.inert for one in self.settings),
                 all(one.inert for one in self.objects),

@@ -6,23 +6,48 @@ Source: RFC 7386, JSON Merge Patch; RFC 6902, JSON Patch.
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.review.side import json_text
+from fsm_stack.yaml.places import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsm_stack.yaml.places import Path
 
 Json = dict[str, Any]
+_TYPES: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
+    "object": ("an object", (dict,)),
+    "array": ("a list", (list,)),
+    "string": ("a text", (str,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "boolean": ("true or false", (bool,)),
+}
 
 
-def patched_spec(spec: Json, patch: Any, shown: str) -> Json:  # noqa: ANN401  # decoded JSON
+def patched_spec(
+    spec: Json,
+    patch: Any,  # noqa: ANN401  # decoded JSON
+    shown: str,
+    *,
+    schema: Json | None = None,
+    complete: bool = True,
+) -> Json:
     """The MeshConfig's ``spec`` after a patch.
 
     Args:
         spec: before it.
         patch: ``{"spec": …}``, or a list of operations.
         shown: the patch's file, for messages.
+        schema: of a MeshConfig: its fields and their types hold; None: nothing is checked. Bounds
+            of values are no matter here: what iptables makes of them is told.
+        complete: the schema knows every field; else one that it does not know passes.
 
     Raises:
-        InputError: the patch is none, or names what is not there.
+        InputError: the patch is none, names what is not there, or does not fit the schema.
     """
     whole: Json = {"spec": deepcopy(spec)}
     if isinstance(patch, dict):
@@ -35,10 +60,34 @@ def patched_spec(spec: Json, patch: Any, shown: str) -> Json:  # noqa: ANN401  #
                 raise InputError(f"{shown}: operation {number}: {error}") from None
     else:
         raise InputError(f"{shown}: expected a JSON object or a list of operations")
+    for problem in _misfits(whole, schema or {}, (), complete=complete):
+        raise InputError(f"{shown}: {problem}")
     found = whole.get("spec")
     if not isinstance(found, dict):
         raise InputError(f"{shown}: expected a patch that leaves a spec")
     return found
+
+
+def _misfits(value: Any, schema: Json, path: Path, *, complete: bool) -> Iterator[str]:  # noqa: ANN401  # decoded JSON
+    """What of a value has another type than its schema says, or a field that it lacks."""
+    expected, types = _TYPES.get(schema.get("type", ""), ("", ()))
+    if types and (not isinstance(value, types) or (isinstance(value, bool) != (bool in types))):
+        yield f"{path_text(path)}: expected {expected}, got {json_text(value)}"
+        return
+    if isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            yield from _misfits(item, schema["items"], (*path, index), complete=complete)
+    if not isinstance(value, dict):
+        return
+    fields, rest = schema.get("properties", {}), schema.get("additionalProperties")
+    for key, item in value.items():
+        if key in fields:
+            yield from _misfits(item, fields[key], (*path, key), complete=complete)
+        elif isinstance(rest, dict):
+            yield from _misfits(item, rest, (*path, key), complete=complete)
+        elif fields and complete:
+            hint = did_you_mean(key, fields) or f"; expected one of {', '.join(fields)}"
+            yield f"{path_text((*path, key))}: no such field of a MeshConfig{hint}"
 
 
 def merge(target: Any, patch: Any) -> Any:  # noqa: ANN401  # decoded JSON

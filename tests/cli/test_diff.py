@@ -238,6 +238,27 @@ def test_a_patch_by_hand_is_told_before_anybody_applies_it(work: Reviewed) -> No
     assert "spec.traffic.outboundPortExclusionList[2]: 443 (patch.json)" in done.stdout
 
 
+def test_a_patch_with_a_wrong_name_is_bad_input(work: Reviewed) -> None:
+    (work.directory / "p.json").write_text('{"spec": {"trafic": {}}}')
+    done = work.diff("dev", "--against", "p.json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "p.json: spec.trafic: no such field of a MeshConfig; did you mean" in done.stderr
+
+
+def test_a_patch_that_takes_policy_away_stops_as_the_setting_does(work: Reviewed) -> None:
+    (work.directory / "p.json").write_text(
+        '{"spec": {"traffic": {"enablePermissiveTrafficPolicyMode": true}}}'
+    )
+    said = "medium: Services talk to each other without a policy that allows it (MeshConfig "
+    done = work.diff("prod", "--against", "p.json")
+    assert (done.exit_code, said in done.stdout) == (1, True), done.stdout
+    assert work.diff("prod", "--against", "rendered/prod").exit_code == 0
+    key = "enablePermissiveTrafficPolicyMode"
+    work.change(f"{key}: false", f"{key}: true", stack="prod")
+    done = work.diff("prod", "--against", "rendered/prod")
+    assert (done.exit_code, said in done.stdout) == (1, True), done.stdout
+
+
 def test_a_saved_mesh_config_is_what_was_before(work: Reviewed, tmp_path: Path) -> None:
     saved = work.directory / "rendered/dev/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
     shutil.copy(saved, work.directory / "saved.yaml")
@@ -393,6 +414,51 @@ class TestContracts:
             "pods over eth0: always: TCP 5432 to any address bypasses the mesh on every pod; witness "
             "tcp 10.244.0.1:5432 over eth0, uid 1000 [contract-broken]"
         )
+
+    @pytest.mark.parametrize("words", [("dev",), ()])
+    def test_a_request_that_takes_every_contract_away_is_held_to_them(
+        self, work: Reviewed, words: tuple[str, ...]
+    ) -> None:
+        """The form of one stack and that of all."""
+        path = work.directory / "fsm-stack.yaml"
+        path.write_text("environments:" + path.read_text().partition("environments:")[2])
+        done = work.diff(*words, "--against", "main")
+        assert done.exit_code == 1
+        gone = "tcp 5432,3306 to pods over eth0: always"
+        if words:
+            said = "medium: Nothing holds the mesh to this contract any more"
+            assert f"{said} ({gone})" in done.stdout.splitlines()
+            assert "Nothing changes" not in done.stdout
+        work.change("[6379, 7070]", "[6379, 7070, 5432]")
+        done = work.diff(*words, "--against", "main", "--expect", "bypass tcp 5432 to any")
+        assert done.exit_code == 1
+        said = (
+            "Breaks the contract tcp 5432,3306 to pods over eth0: always: TCP 5432 to any address"
+        )
+        assert said in done.stdout
+
+    @pytest.mark.parametrize("file", ["fsm-stack.yaml", "Pulumi.dev.yaml"])
+    def test_a_new_contract_that_is_not_kept_stops(self, work: Reviewed, file: str) -> None:
+        """It was so before, and nobody had agreed to the contrary."""
+        one = "{traffic: tcp 6379 to pods over eth0, verdict: always, reason: r, owner: o}"
+        path = work.directory / file
+        if file == "fsm-stack.yaml":
+            path.write_text(path.read_text().replace("contracts:\n", f"contracts:\n  - {one}\n"))
+        else:
+            path.write_text(f"{path.read_text()}  fsm-stack:contracts: [{one}]\n")
+        said = (
+            "New contract, not kept: tcp 6379 to pods over eth0: always: TCP 6379 to any address"
+        )
+        for words in (("dev",), ()):
+            done = work.diff(*words, "--against", "main")
+            assert done.exit_code == 1
+            assert said in done.stdout
+            assert "tcp 6379 to pods over eth0: always (new contract, not kept)" in done.stdout
+        work.git("commit", "-qam", "Agree")
+        work.change("[8081]", "[8081, 9]")
+        done = work.diff("dev", "--against", "main", "--fail-on", "high")
+        assert done.exit_code == 0
+        assert "tcp 6379 to pods over eth0: always (was broken before)" in done.stdout
 
     def test_a_workload_can_break_one(self, work: Reviewed, run: Run) -> None:
         own = 'annotations: {flomesh.io/outbound-port-exclusion-list: "5432"}, labels:'

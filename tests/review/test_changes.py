@@ -74,6 +74,27 @@ def test_settings_that_open_the_mesh_are_a_risk_of_their_own(
     assert review(before, after).risk is Level.MEDIUM
 
 
+@pytest.mark.parametrize(
+    ("switch", "risk"),
+    [("enablePermissiveTrafficPolicyMode", "policy-off"), ("enableEgress", "egress-opens")],
+)
+def test_a_mesh_config_that_opens_the_mesh_is_a_risk_without_settings(
+    switch: str, risk: str
+) -> None:
+    """A patch, a cluster and rendered files have no settings that could say it."""
+
+    def mesh(**switches: bool) -> Any:
+        return objects(item("MeshConfig", spec={"traffic": switches}))
+
+    opened, closed = mesh(**{switch: True}), mesh(**{switch: False})
+    for before in (closed, mesh()):
+        found = review(before, opened)
+        assert [one.risk.id for one in found.objects if one.risk] == [risk]
+        assert found.risk is Level.MEDIUM
+        assert found.stops(Level.MEDIUM)
+    assert review(opened, closed).risk is Level.NONE
+
+
 def test_an_object_that_repeats_the_mesh_config_is_told_once() -> None:
     found = object_changes(side(), side(**traffic(outboundPortExclusionList=[6379, 443])))
     assert [

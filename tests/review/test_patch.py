@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from fsm_stack.errors import InputError
+from fsm_stack.manifests.mesh_config import mesh_config_schema
+from fsm_stack.review.model import SideName
 from fsm_stack.review.patch import patched_spec
+from fsm_stack.review.side import of_settings
+from fsm_stack.settings.stack_file import load_mapping
+
+from .sides import TODAY
 
 SPEC = {
     "traffic": {"outboundPortExclusionList": [6379, 7070], "enableEgress": True},
@@ -71,3 +77,51 @@ def test_a_patch_that_cannot_be_applied_says_why(patch: Any, message: str) -> No
     with pytest.raises(InputError) as error:
         patched_spec(SPEC, patch, "p.json")
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        (
+            {"spec": {"trafic": {}}},
+            "p.json: spec.trafic: no such field of a MeshConfig; did you mean 'traffic'?",
+        ),
+        (
+            {"spec": {"traffic": {"enableEgress": "maybe"}}},
+            'p.json: spec.traffic.enableEgress: expected true or false, got "maybe"',
+        ),
+        (
+            {"spec": {"traffic": {"outboundPortExclusionList": ["443"]}}},
+            "p.json: spec.traffic.outboundPortExclusionList[0]: expected a whole number, "
+            'got "443"',
+        ),
+        (
+            {"spec": {"traffic": {"outboundPortExclusionList": [True]}}},
+            "p.json: spec.traffic.outboundPortExclusionList[0]: expected a whole number, got true",
+        ),
+        (
+            [{"op": "add", "path": "/spec/sidecar", "value": []}],
+            "p.json: spec.sidecar: expected an object, got []",
+        ),
+    ],
+)
+def test_a_patch_that_no_mesh_config_takes_is_refused(patch: Any, message: str) -> None:
+    """The API server would drop the field, or refuse the value."""
+    with pytest.raises(InputError) as error:
+        patched_spec(SPEC, patch, "p.json", schema=mesh_config_schema())
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("system", ["fsm", "osm-edge", "osm"])
+def test_a_stack_of_every_system_takes_a_patch(system: str) -> None:
+    """Fields of other systems pass; a type that all share is checked."""
+    settings = load_mapping({"system": system}, name="x", today=TODAY).require()
+    spec = of_settings(settings, SideName(title="x", kind="stack"), today=TODAY).spec
+    assert spec is not None
+    schema, complete = mesh_config_schema(), system == "fsm"
+    patch = {"spec": {"traffic": {"outboundPortExclusionList": [70000]}}}
+    found = patched_spec(spec, patch, "p.json", schema=schema, complete=complete)
+    assert found["traffic"]["outboundPortExclusionList"] == [70000]
+    patch["spec"]["traffic"] = {"outboundPortExclusionList": 443}  # type: ignore[dict-item]  # wrong
+    with pytest.raises(InputError, match="expected a list, got 443"):
+        patched_spec(spec, patch, "p.json", schema=schema, complete=complete)

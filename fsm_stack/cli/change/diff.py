@@ -15,11 +15,12 @@ from fsm_stack.cli.verb import (
     project_option,
     stream,
 )
-from fsm_stack.project.agreed import agreed, agreed_at, gone
+from fsm_stack.project.agreed import agreed, bound
 
 if TYPE_CHECKING:
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.compare import Comparison
+    from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Intent
     from fsm_stack.review.model import Review
     from fsm_stack.review.restarting.pods import Pods
@@ -224,12 +225,15 @@ def _review(
     sides = Sides(start=project_dir, today=datetime.now(UTC).date())
     before, after, declared, notes = _sides(sides, words, profile, **others)
     # What a project agreed on binds its stacks, not any file that is compared in its directory.
-    shared = agreed(sides).contracts if set(words) & set(sides.stacks()) else ()
-    if before.name.commit and shared:
-        lost = gone(agreed_at(sides, before.name.commit), shared)
-        shared = (*shared, *lost)
+    shared: tuple[Placed, ...] = ()
+    lost: tuple[Placed, ...] = ()
+    if before.name.commit:
+        held = bound(sides, before.name.commit)
+        shared, lost = held.contracts, held.lost
         notes = (*notes, *(f"no longer agreed on for every stack: {one.text}" for one in lost))
-    compared = Comparison(before, after, intents=[*intents, *declared], shared=shared)
+    elif set(words) & set(sides.stacks()):
+        shared = agreed(sides).contracts
+    compared = Comparison(before, after, intents=[*intents, *declared], shared=shared, gone=lost)
     return compared, compared.review(pods=_pods(compared, workloads), notes=notes)
 
 

@@ -46,6 +46,7 @@ class Broken:
         entries: the entries that break it.
         witness: one packet of it; both decisions are of the second side.
         before: the first side breaks it in the same way.
+        new: the change makes the contract.
     """
 
     contract: str
@@ -58,6 +59,7 @@ class Broken:
     entries: tuple[EntryLine, ...]
     witness: Witness
     before: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

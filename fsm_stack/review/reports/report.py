@@ -144,6 +144,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
                 "about": shape.line(_joined(one.place, one.reason, one.owner)),
                 "said": shape.line(one.said),
                 "before": one.before,
+                "new": one.new,
                 "entries": shape.some(one.entries, lambda item: _entry(item, shape)),
                 "witness": shape.code(one.witness.packet),
                 "rule": shape.code(f"{one.witness.after.verdict}: {one.witness.after.rule}"),
