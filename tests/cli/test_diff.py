@@ -289,6 +289,21 @@ def test_workloads_say_who_has_to_restart(work: Reviewed) -> None:
     assert "  kubectl rollout restart deployment/web -n shop" in done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("head", ["# what is rolled out\n", "---\n# Source: shop/web.yaml\n\n"])
+def test_workloads_may_begin_with_a_comment(work: Reviewed, run: Run, head: str) -> None:
+    """Helm writes one above each object."""
+    work.exclude_443()
+    path = work.directory / "web.yaml"
+    path.write_text(head + WEB)
+    done = work.diff("dev", "--against", "main", "--workloads", str(path))
+    assert done.exit_code == 1
+    assert "  kubectl rollout restart deployment/web -n shop" in done.stdout.splitlines()
+    words = ("contracts", "-C", str(work.directory), "prod", "--workloads", str(path))
+    assert run(*words).exit_code == 0
+    path.write_text("# no object: here\n")
+    assert run(*words).exit_code == 2
+
+
 def test_sarif_names_the_entry(work: Reviewed) -> None:
     work.exclude_443()
     found = document(work.diff("dev", "--against", "main", "-o", "sarif"))
