@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
 from fsm_stack.iptables.sets.reach import region_text
+from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed
@@ -141,7 +142,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
             found.broken,
             lambda one: {
                 "contract": shape.code(one.contract),
-                "about": shape.line(_joined(one.place, one.reason, one.owner)),
+                "about": shape.line(_joined(one.place, notes_text(one.reason, one.owner))),
                 "said": shape.line(one.said),
                 "before": one.before,
                 "entries": shape.some(one.entries, lambda item: _entry(item, shape)),
@@ -219,12 +220,10 @@ def _traffic(one: TrafficChange, shape: Shape) -> dict[str, Any]:
 
 
 def _entry(item: EntryLine, shape: Shape) -> dict[str, str]:
-    notes = [item.reason, item.owner, f"until {item.until}" if item.until else ""]
-    told = "; ".join(note for note in notes if note)
     return {
         "entry": shape.code(f"{item.path}: {item.value}"),
         "place": shape.line(item.place),
-        "about": shape.line(told or "no reason is given"),
+        "about": shape.line(notes_text(item.reason, item.owner, item.until)),
         "gone": "" if item.side == "after" else "taken out",
     }
 
