@@ -13,6 +13,7 @@ from fsm_stack.findings.finding import Finding, Severity, finding, harmless, wit
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS
+from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed
 from fsm_stack.templating import render
@@ -123,7 +124,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
     return {
         "before": shape.line(found.before.title),
         "after": shape.line(found.after.title),
-        "risk": "nothing" if found.nothing else found.risk.value,
+        "risk": found.risk_text,
         "headline": shape.line(found.headline),
         "timing": shape.line(_timing(found)),
         "traffic": shape.some(found.traffic, lambda one: _traffic(one, shape)),
@@ -179,6 +180,8 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
 
 
 def _outcome(one: Expected) -> str:
+    if one.text.split() == [NOTHING]:
+        return "holds" if one.happens else "does not hold"
     if not one.happens:
         return f"does not happen: {one.missing}"
     if one.already:
@@ -333,7 +336,7 @@ def findings_of(found: Review) -> Iterator[Finding]:
             finding(rule_id, one.sentence, severity=_SEVERITIES[one.risk.level]), one.entries
         )
     for late in found.expected:
-        if not late.happens:
+        if late.missing and not late.happens:
             message = f"{late.text} ({late.origin}) does not happen: {late.missing}"
             yield finding("change-missing", message)
     if found.expected:
