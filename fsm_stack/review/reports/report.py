@@ -13,6 +13,7 @@ from fsm_stack.findings.finding import Finding, Severity, finding, harmless, wit
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS
+from fsm_stack.review.entries import LOCAL_PROXY_MODE
 from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed
@@ -38,6 +39,7 @@ _SPECIAL: Final = re.compile(r"[^A-Za-z0-9 .,:;/'()%=-]")
 _LINKS: Final = re.compile(r"(?<=[@#!])|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _JOINER: Final = "\u2060"
 _NAMES_MAX: Final = 8
+_FOR_EVERY_POD: Final = "a setting for every pod"
 _TICKS: Final = re.compile("`+")
 
 
@@ -223,10 +225,11 @@ def _traffic(one: TrafficChange, shape: Shape) -> dict[str, Any]:
 
 
 def _entry(item: EntryLine, shape: Shape) -> dict[str, str]:
+    notes = notes_text(item.reason, item.owner, item.until)
     return {
         "entry": shape.code(f"{item.path}: {item.value}"),
         "place": shape.line(item.place),
-        "about": shape.line(notes_text(item.reason, item.owner, item.until)),
+        "about": shape.line(_FOR_EVERY_POD if item.path == LOCAL_PROXY_MODE else notes),
         "gone": "" if item.side == "after" else "taken out",
     }
 
