@@ -108,10 +108,11 @@ def _bypass_lines(reports: list[_Report]) -> list[str]:
 
 
 def _line(item: Bypass) -> str:
-    end = f"until {item.until}{' (past)' if item.expired else ''}" if item.until else "no end"
-    line = (
-        f"{item.value:18}  {item.reason or 'no reason given'}; {item.owner or 'no owner'}; {end}"
-    )
+    from fsm_stack.redirection.origins import notes_text
+
+    end = "" if item.until else "; no end"
+    past = " (past)" if item.expired else ""
+    line = f"{item.value:18}  {notes_text(item.reason, item.owner, item.until)}{past}{end}"
     return harmless(line, limit=None)
 
 

@@ -46,7 +46,10 @@ _KIND: Final = re.compile(r'"kind"\s*:\s*"([A-Za-z]+)List"')
 _BETWEEN: Final = re.compile(r"[ \t\r\n,]*")
 # What kubectl writes starts with one of these keys; a log of JSON lines does not.
 _KUBECTL_JSON: Final = re.compile(r'\{\s*"(?:apiVersion|kind|items|metadata)"\s*:')
-_KUBECTL_YAML: Final = re.compile(r"(?:---[ \t]*\r?\n)?(?:apiVersion|kind|items|metadata):")
+# Comments may stand above it, such as Helm's "# Source:".
+_KUBECTL_YAML: Final = re.compile(
+    r"(?:(?:---)?[ \t]*(?:#[^\n]*)?\r?\n)*(?:apiVersion|kind|items|metadata):"
+)
 
 
 _NO_WARNING: Final = "no warning about pods or what makes them"

@@ -81,6 +81,8 @@ class Sides:
         """
         if word in self.stacks():
             return self.stack(word)
+        if not word:
+            raise InputError("expected a stack or a file, got an empty word")
         path = self.start / word
         if path.is_file():
             return self.file(path, word)
@@ -257,6 +259,8 @@ class Sides:
         Raises:
             InputError: it is neither, or both.
         """
+        if not word:
+            raise InputError("--against: expected a Git revision or a path, got an empty word")
         path = self.start / word
         try:
             known = word in self.stacks() or not path.exists() or self.repository.is_revision(word)

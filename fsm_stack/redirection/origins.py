@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
@@ -96,8 +97,27 @@ def _values(match: object) -> list[str]:
     return []
 
 
+def notes_text(reason: str, owner: str, until: date | None = None) -> str:
+    """``"managed Redis"; data-team; until 2026-12-31``: what somebody said of an entry.
+
+    The reason stands in quotes, and an owner that could be read as more than one does, too: no
+    text passes for an owner or an end that nobody gave.
+    """
+    named = _quoted(owner) if owner.lstrip().startswith('"') or ";" in owner else owner
+    notes = [
+        _quoted(reason) if reason else "no reason given",
+        named or "no owner",
+        f"until {until}" if until else "",
+    ]
+    return "; ".join(note for note in notes if note)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
 def declared_text(item: Bypass) -> str:
-    """``traffic.outboundPortExclusionList[0] 6379: managed Redis; data-team``, and its end."""
-    notes = [item.reason, item.owner, f"until {item.until}" if item.until else ""]
-    told = "; ".join(note for note in notes if note)
-    return f"{item.path} {item.value}" + (f": {told}" if told else "")
+    """``traffic.outboundPortExclusionList[0] 6379: "managed Redis"; data-team``, and its end."""
+    said = item.reason or item.owner or item.until
+    told = notes_text(item.reason, item.owner, item.until)
+    return f"{item.path} {item.value}" + (f": {told}" if said else "")

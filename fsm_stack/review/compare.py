@@ -105,8 +105,12 @@ class Comparison:
         objects = object_changes(self.before, self.after)
         undecided = (*_modes(self.before, self.after), *told.undecided)
         counted = changes if held is None else held.collateral
+        broken = self._prover(pods).broken(self.contracts)
+        expected = () if held is None else held.expected
         risks = [
             *(one.risk for one in counted),
+            *(risk("contract-broken") for one in broken if not one.before),
+            *(risk("declared-missing") for one in expected if one.missing and not one.happens),
             *(one.risk for one in settings if one.risk is not None),
             *(one.risk for one in objects if one.risk is not None),
             *(risk("contract-dropped") for _ in self.gone),
@@ -117,15 +121,16 @@ class Comparison:
             after=self.after.name,
             headline="",
             risk=level,
+            declared=highest([one.risk for one in changes if one.meant]),
             layers=_layers(self.before, self.after, self.pairs),
             traffic=changes,
             settings=settings,
             objects=objects,
             rules=rules_changes(self.pairs, self.fates),
             undecided=undecided,
-            expected=() if held is None else held.expected,
+            expected=expected,
             collateral=() if held is None else held.collateral,
-            broken=self._prover(pods).broken(self.contracts),
+            broken=broken,
             contracts=len(self.contracts),
             gone=self.gone,
             restarts=self._restarts(told.changes, pods),
@@ -157,7 +162,7 @@ class Comparison:
 
 def _headline(found: Review) -> str:
     """What matters most, in one sentence."""
-    late = [one for one in found.expected if not one.happens]
+    late = [one for one in found.expected if one.missing and not one.happens]
     new = [one for one in found.broken if not one.before]
     if found.undecided:
         return f"What happens to traffic cannot be told: {found.undecided[0]}"

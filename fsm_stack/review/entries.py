@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.iptables.packet import Rewritten
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
     canonical,
@@ -19,7 +20,8 @@ from fsm_stack.review.model import (
     EntryLine,
 )
 from fsm_stack.review.side import place_text
-from fsm_stack.well_known import PORT_MAX
+from fsm_stack.snapshot.shape import mapping
+from fsm_stack.well_known import PORT_MAX, SIDECAR_UID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from fsm_stack.yaml.places import Path
 
 
+# The one setting beside the lists that a rule of the script is made from.
+LOCAL_PROXY_MODE: Final = "sidecar.localProxyMode"
 _STEP: Final = re.compile(r"[^.\[\]]+")
 
 
@@ -42,6 +46,9 @@ def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]
     """The stack's entries that only one side has and that meet what changes."""
     found: dict[tuple[str, str, str], EntryLine] = {}
     for pair, shift in group:
+        if mode := _proxy_mode(pair, shift):
+            found.setdefault((mode.side, mode.path, mode.value), mode)
+            continue
         whole = all(place[0].tells_profiles for place in (pair.before, pair.after))
         one, two = (_entries(*place, whole=whole) for place in (pair.before, pair.after))
         news: list[tuple[Side, Bypass, bool]] = [
@@ -56,6 +63,32 @@ def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]
             line = entry_line(item, side, later=later)
             found.setdefault((line.side, line.path, line.value), line)
     return tuple(found.values())
+
+
+def _proxy_mode(pair: Pair, shift: Shift) -> EntryLine | None:
+    """The setting behind a change of what the sidecar itself sends inside the pod, if it is that.
+
+    The one rule that it adds or takes away is the sidecar's own, and no list has any part in it.
+    """
+    rewritten = any(isinstance(one, Rewritten) for one in (shift.before, shift.after))
+    if not rewritten or shift.region.uids != ((SIDECAR_UID, SIDECAR_UID + 1),):
+        return None
+    one, two = (
+        mapping(mapping(side.spec).get("sidecar")).get("localProxyMode") or ""
+        for side, _ in (pair.before, pair.after)
+    )
+    if not two or one == two:
+        return None
+    side = pair.after[0]
+    return EntryLine(
+        path=LOCAL_PROXY_MODE,
+        value=str(two),
+        reason="",
+        owner="",
+        until=None,
+        place=place_text(side.place(steps_of(LOCAL_PROXY_MODE))),
+        side="after",
+    )
 
 
 def _entries(side: Side, scope: str, *, whole: bool) -> Mapping[tuple[str, str], Bypass]:

@@ -143,9 +143,10 @@ def held_to(
             key = (repr((shift.before, shift.after)), region_text(shift.said), str(pair.offered))
             groups.setdefault(key, []).append((pair, shift))
     every = [pair.name for pair in compared if not pair.offered]
+    beside = in_order(told(group, every, known, egress=egress) for group in groups.values())
     return Held(
-        expected=tuple(progress[one].told(one) for one in intents),
-        collateral=in_order(told(group, every, known, egress=egress) for group in groups.values()),
+        expected=tuple(progress[one].told(one, kept=not beside) for one in intents),
+        collateral=beside,
     )
 
 
@@ -162,18 +163,23 @@ class _Progress:
             self.missing[regions_text(after.regions())] = None
         self.moved = self.moved or bool(before - after)
 
-    def told(self, one: Intent) -> Expected:
+    def told(self, one: Intent, *, kept: bool) -> Expected:
         """What there is to say of it.
+
+        ``nothing`` holds where nothing happens beside what was declared; what does is told as
+        that, and is missing nowhere.
 
         What comes back does so apart from what other entries take out: nobody has to declare
         those once more.
         """
+        if one.traffic is None:
+            return Expected(text=one.text, origin=one.origin, happens=kept, already=kept)
         returns = one.effect == "intercepted" and self.moved
         return Expected(
             text=one.text,
             origin=one.origin,
             happens=not self.missing or returns,
-            already=one.traffic is not None and not self.missing and not self.moved,
+            already=not self.missing and not self.moved,
             missing="; ".join(self.missing),
         )
 

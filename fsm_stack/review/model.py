@@ -289,6 +289,7 @@ class Review:
         after: the second side.
         headline: the verdict in one sentence, what matters most first.
         risk: the highest of all changes that were not declared beforehand.
+        declared: the highest of the changes of traffic that were.
         layers: what both sides have, and so was compared.
         traffic: what happens to connections, the riskiest first.
         settings: what was set otherwise.
@@ -309,6 +310,7 @@ class Review:
     headline: str
     risk: Level
     layers: tuple[Layer, ...]
+    declared: Level = Level.NONE
     traffic: tuple[TrafficChange, ...] = ()
     settings: tuple[SettingChange, ...] = ()
     objects: tuple[ObjectChange, ...] = ()
@@ -323,6 +325,13 @@ class Review:
     assumptions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def risk_text(self) -> str:
+        """The risk in a word or two, as every report says it first."""
+        if self.risk is Level.NONE and self.declared is not Level.NONE:
+            return f"{self.declared.value}, declared"
+        return "nothing" if self.nothing and self.risk is Level.NONE else self.risk.value
 
     @property
     def nothing(self) -> bool:

@@ -55,6 +55,8 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     "object-replaced": (Level.MEDIUM, "Kubernetes deletes the object and makes it anew"),
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),
     "contract-dropped": (Level.MEDIUM, "nothing holds the mesh to this contract any more"),
+    "contract-broken": (Level.HIGH, "a contract that was kept is not kept any more"),
+    "declared-missing": (Level.MEDIUM, "what was declared does not happen"),
     "system-changes": (Level.HIGH, "another mesh takes the place of this one"),
     "release-changes": (
         Level.LOW,

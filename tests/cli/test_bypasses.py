@@ -21,7 +21,7 @@ def test_every_bypass_says_why_whose_and_until_when(run: Run) -> None:
         "    6379                no reason given; no owner; no end\n"
         "staging: 1 bypass\n"
         "  mesh: outboundPortExclusionList\n"
-        "    6379                Redis; data-team; until 2020-01-01 (past)\n"
+        '    6379                "Redis"; data-team; until 2020-01-01 (past)\n'
     )
 
 

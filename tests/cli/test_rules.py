@@ -39,7 +39,7 @@ def test_every_rule_has_its_reason_and_entries_theirs(shown: Run) -> None:
     assert lines[at : at + 2] == [
         "  -A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports 6379 -j RETURN  these outbound "
         "ports are excluded",
-        " " * 76 + "traffic.outboundPortExclusionList[0] 6379: Redis; data-team",
+        " " * 76 + 'traffic.outboundPortExclusionList[0] 6379: "Redis"; data-team',
     ]
 
 

@@ -38,7 +38,7 @@ def test_verdict_rule_reason_entry_and_way_are_told(traced: Run) -> None:
         "  rule:    FSM_PROXY_OUTBOUND 6 (line 25): -p tcp --match multiport --dports 6379 "
         "-j RETURN\n"
         "  why:     these outbound ports are excluded\n"
-        "  entry:   traffic.outboundPortExclusionList[0] 6379: Redis; data-team\n"
+        '  entry:   traffic.outboundPortExclusionList[0] 6379: "Redis"; data-team\n'
         "  matched: 10.1.2.3, as iptables sees it, after whatever the CNI rewrites at the socket\n"
         "  rules:   prod; FSM_PROXY_*: written by FSM today\n"
         "\n"
@@ -106,7 +106,8 @@ def test_only_the_entries_that_the_packet_and_the_pod_are_about_are_named(
         )
     result = traced("prod", "--profile", "one", "--to", "10.1.2.3:7070")
     told = [line for line in result.stdout.splitlines() if line.startswith("  entry:")]
-    assert told == ["  entry:   annotationProfiles.one.outboundPortExclusionList[0] 7070: first"]
+    path = "annotationProfiles.one.outboundPortExclusionList[0]"
+    assert told == [f'  entry:   {path} 7070: "first"; no owner']
 
 
 @pytest.mark.requirement("C3", "C18")

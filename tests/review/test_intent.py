@@ -15,6 +15,7 @@ from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.review.intent import intent
 from fsm_stack.review.model import Level
+from fsm_stack.review.reports.report import findings_of, markdown, text_lines
 
 from .sides import review, side, traffic
 
@@ -85,6 +86,34 @@ def test_nothing_can_be_declared() -> None:
     found = review(side(), side(**PORT), "nothing")
     assert found.stops(Level.HIGH)
     assert found.collateral
+    lines = text_lines(found)
+    assert "  nothing (--expect): does not hold" in lines
+    assert sum("not declared:" in line for line in lines) == 1
+    assert {one.id for one in findings_of(found)} >= {"change-not-declared"}
+    assert "change-missing" not in {one.id for one in findings_of(found)}
+    assert "  nothing (--expect): holds" in text_lines(review(side(), side(), "nothing"))
+
+
+def test_the_risk_of_what_was_declared_is_told_as_declared() -> None:
+    found = review(side(), side(**PORT), "bypass tcp 443")
+    assert (found.risk, found.declared) == (Level.NONE, Level.HIGH)
+    assert text_lines(found)[1].startswith("high, declared: What was declared happens")
+    assert "risk **high, declared**" in markdown(found, fail_on=Level.LOW)
+
+
+def test_what_is_missing_is_no_change_of_no_risk() -> None:
+    found = review(side(), side(), "bypass tcp 443")
+    assert found.risk is Level.MEDIUM
+    assert text_lines(found)[1].startswith("medium: Declared, and does not happen")
+
+
+def test_a_broken_contract_is_a_high_risk_though_the_change_was_declared() -> None:
+    bound = [{"traffic": "tcp 443 to any", "verdict": "always", "reason": "r", "owner": "o"}]
+    one, two = side(contracts=bound), side(contracts=bound, **PORT)
+    found = review(one, two, "bypass tcp 443")
+    assert (found.risk, found.stops(Level.HIGH)) == (Level.HIGH, True)
+    assert text_lines(found)[1].startswith("high: Breaks the contract tcp 443")
+    assert review(two, two).risk is Level.NONE
 
 
 def test_a_declaration_can_speak_of_one_profile() -> None:

@@ -130,7 +130,7 @@ def test_what_a_pull_request_says_is_text_on_the_page() -> None:
 def test_the_page_says_the_verdict_the_entries_and_what_they_are_for() -> None:
     shown = "".join(Elements(page(both(with_443()))).shown)
     assert "TCP 443 to any address leaves the mesh on every pod" in shown
-    assert "partners; web-team; until 2027-01-31" in shown
+    assert '"partners"; web-team; until 2027-01-31' in shown
     assert "What changes: pods without a profile" in shown
     assert "Before: pods of profile batch" in shown
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsm_stack.findings.finding import sarif
+from fsm_stack.review.compare import Comparison
 from fsm_stack.review.model import Level, Review, SettingChange, SideName
+from fsm_stack.review.reports.page import html_page
 from fsm_stack.review.reports.report import (
     MARKDOWN_MAX,
     MARKER,
@@ -89,6 +92,27 @@ def test_hostile_text_stays_text_in_markdown() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert not re.search(r"^::", text, flags=re.MULTILINE)
+
+
+FORGED = "approved; security-team; until 2026-12-31"
+
+
+@pytest.mark.parametrize(
+    ("notes", "shown"),
+    [
+        ({"reason": FORGED}, f'"{FORGED}"; no owner'),
+        ({"reason": 'ok"; security-team'}, r'"ok\"; security-team"; no owner'),
+        ({"reason": "ok", "owner": "ops; until 2026-12-31"}, '"ok"; "ops; until 2026-12-31"'),
+    ],
+)
+def test_no_reason_passes_for_an_owner_or_an_end(notes: dict[str, str], shown: str) -> None:
+    """Who reads the comment trusts what stands there as owner and end."""
+    entry = {"value": 443, **notes}
+    both = Comparison(side(), side(**traffic(outboundPortExclusionList=[6379, entry])))
+    found = both.review()
+    assert any(line.endswith(f": {shown}") for line in text_lines(found))
+    assert f": {prose(shown)}\n" in markdown(found, fail_on=Level.HIGH)
+    assert f": {escape(shown)}</p>" in html_page(both, found)
 
 
 def test_hostile_text_moves_no_cursor_in_a_terminal() -> None:

@@ -293,3 +293,18 @@ def test_the_pod_ip_mode_changes_the_sidecars_own_connections_only() -> None:
     assert only.subject == "TCP to 127.0.0.1/32 over lo by the sidecar"
     assert (only.before, only.after) == ("untouched", "rewritten to $POD_IP")
     assert only.risk.id == "sidecar-only"
+
+
+def test_a_port_is_no_reason_for_what_the_pod_ip_mode_does() -> None:
+    """The sidecar's own rule rewrites on every port, the new entry's among them."""
+    ports = traffic(outboundPortExclusionList=[6379, 9443])
+    mode = {"localProxyMode": "PodIP"}
+    found = review(side(), side(sidecar=mode, **ports)).traffic
+    blamed = {one.effect: [item.path for item in one.entries] for one in found}
+    assert blamed == {
+        "bypassed": ["traffic.outboundPortExclusionList[1]"],
+        "rewritten": ["sidecar.localProxyMode"],
+    }
+    back = review(side(sidecar=mode), side(**ports)).traffic
+    (item,) = next(one.entries for one in back if one.effect == "rewritten")
+    assert (item.path, item.value, item.side) == ("sidecar.localProxyMode", "Localhost", "after")

@@ -60,10 +60,20 @@ def contracts(
                 for stack, count, broken in proved]  # fmt: skip
         stream([json.dumps({"stacks": told}, indent=2, ensure_ascii=False) + "\n"])
     else:
-        ends = [f"{stack}: {count} contracts, {len({one.contract for one in broken})} not kept"
+        ends = [f"{stack}: {_kept(count, len({one.contract for one in broken}))}"
                 for stack, count, broken in proved]  # fmt: skip
         stream(f"{line}\n" for line in (*finding_lines(found), *ends))
     leave(failed=bool(found))
+
+
+def _kept(count: int, broken: int) -> str:
+    """``3 contracts, 1 not kept``; ``2 contracts, all kept``."""
+    from fsm_stack.verify.commands import counted
+
+    if not count:
+        return "no contract"
+    kept = "kept" if count == 1 else "all kept"
+    return f"{counted(count, 'contract')}, {f'{broken} not kept' if broken else kept}"
 
 
 def _proved(

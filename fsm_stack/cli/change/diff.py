@@ -124,6 +124,7 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
     from fsm_stack.findings.finding import sarif
     from fsm_stack.project.agreed import environment_findings
     from fsm_stack.project.sides import Sides
+    from fsm_stack.verify.commands import counted
 
     project_dir = options.pop("project_dir")
     if words or any(options.values()):
@@ -138,7 +139,10 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
         plain = {"reference": reference, "findings": [item.as_json() for item in found]}
         stream([json.dumps(plain, indent=2, ensure_ascii=False) + "\n"])
     else:
-        end = f"{len(found)} differences from {reference} are not listed as allowed"
+        count, verb = counted(len(found), "difference"), "is" if len(found) == 1 else "are"
+        end = f"{count} from {reference} {verb} not listed as allowed"
+        if not found:
+            end = f"every difference from {reference} is listed as allowed"
         stream(f"{line}\n" for line in (*finding_lines(found), end))
     leave(failed=bool(found))
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
 from fsm_stack.iptables.sets.reach import region_text
+from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS
+from fsm_stack.review.entries import LOCAL_PROXY_MODE
+from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed
 from fsm_stack.templating import render
@@ -36,6 +39,7 @@ _SPECIAL: Final = re.compile(r"[^A-Za-z0-9 .,:;/'()%=-]")
 _LINKS: Final = re.compile(r"(?<=[@#!])|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _JOINER: Final = "\u2060"
 _NAMES_MAX: Final = 8
+_FOR_EVERY_POD: Final = "a setting for every pod"
 _TICKS: Final = re.compile("`+")
 
 
@@ -122,7 +126,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
     return {
         "before": shape.line(found.before.title),
         "after": shape.line(found.after.title),
-        "risk": "nothing" if found.nothing else found.risk.value,
+        "risk": found.risk_text,
         "headline": shape.line(found.headline),
         "timing": shape.line(_timing(found)),
         "traffic": shape.some(found.traffic, lambda one: _traffic(one, shape)),
@@ -141,7 +145,7 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
             found.broken,
             lambda one: {
                 "contract": shape.code(one.contract),
-                "about": shape.line(_joined(one.place, one.reason, one.owner)),
+                "about": shape.line(_joined(one.place, notes_text(one.reason, one.owner))),
                 "said": shape.line(one.said),
                 "before": one.before,
                 "new": one.new,
@@ -179,6 +183,8 @@ def view(found: Review, shape: Shape) -> dict[str, Any]:
 
 
 def _outcome(one: Expected) -> str:
+    if one.text.split() == [NOTHING]:
+        return "holds" if one.happens else "does not hold"
     if not one.happens:
         return f"does not happen: {one.missing}"
     if one.already:
@@ -220,12 +226,11 @@ def _traffic(one: TrafficChange, shape: Shape) -> dict[str, Any]:
 
 
 def _entry(item: EntryLine, shape: Shape) -> dict[str, str]:
-    notes = [item.reason, item.owner, f"until {item.until}" if item.until else ""]
-    told = "; ".join(note for note in notes if note)
+    notes = notes_text(item.reason, item.owner, item.until)
     return {
         "entry": shape.code(f"{item.path}: {item.value}"),
         "place": shape.line(item.place),
-        "about": shape.line(told or "no reason is given"),
+        "about": shape.line(_FOR_EVERY_POD if item.path == LOCAL_PROXY_MODE else notes),
         "gone": "" if item.side == "after" else "taken out",
     }
 
@@ -335,7 +340,7 @@ def findings_of(found: Review) -> Iterator[Finding]:
             finding(rule_id, one.sentence, severity=_SEVERITIES[one.risk.level]), one.entries
         )
     for late in found.expected:
-        if not late.happens:
+        if late.missing and not late.happens:
             message = f"{late.text} ({late.origin}) does not happen: {late.missing}"
             yield finding("change-missing", message)
     if found.expected:

@@ -81,7 +81,11 @@ class Together:
         """All of it for a terminal, a stack after the other."""
         shape = Shape(plain=True, items=_LINES_MAX, characters=_CHARACTERS_MAX)
         lines = [f"no longer agreed on: {shape.line(one)}" for one in self.gone]
+        same = [part.stack for part in self.parts if self.gone and _unchanged(part)]
+        lines += [f"{', '.join(same)}: nothing else changes"] if same else []
         for part in self.parts:
+            if part.stack in same:
+                continue
             if part.review is None:
                 lines.append(f"{part.stack}: {shape.line(part.said)}")
             else:
@@ -104,7 +108,9 @@ class Together:
                 lambda part: {
                     "stack": shape.code(part.stack),
                     "stops": _stops(part, fail_on),
-                    "said": shape.line(_verdict(part)),
+                    "said": "nothing else changes"
+                    if self.gone and _unchanged(part)
+                    else shape.line(_verdict(part)),
                 },
             ),
         }
@@ -137,6 +143,15 @@ def _folded(body: str, stack: str, *, opened: bool) -> str:
         return text
     # A name of a stack has letters, digits, dots, dashes and underscores alone.
     return f"<details><summary>{stack}</summary>\n\n{text}\n\n</details>"
+
+
+def _unchanged(part: Part) -> bool:
+    """Whether a stack's own file and what it makes are as they were, and nothing is held up."""
+    found = part.review
+    return found is not None and not (
+        not found.nothing or found.settings or found.objects or found.rules or found.broken
+        or found.expected or found.notes or found.findings
+    )  # fmt: skip
 
 
 def _stops(part: Part, fail_on: Level) -> bool:
