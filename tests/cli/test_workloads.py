@@ -190,6 +190,31 @@ def test_the_real_namespace_counts(run: Callable[..., Result], web: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "kind: Pod\nspec: {a: 1\nx: y\n",
+            "no-namespace.yaml:3: expected YAML or JSON: did not find expected ',' or '}'",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+            "--namespace-file no-namespace.yaml: expected Namespace, ResourceQuota, LimitRange "
+            "in it, found none",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["lint", "inject"])
+def test_a_file_of_namespaces_is_read_whatever_is_in_it(
+    run: Callable[..., Result], web: Path, verb: str, text: str, message: str
+) -> None:
+    """Else a wrong file leaves the namespace assumed, and nobody is told."""
+    (web.parent / "no-namespace.yaml").write_text(text)
+    result = run(verb, "dev", "-f", "web.yaml", "--namespace-file", "no-namespace.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"fsm-stack: error: {message}\n"
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("lint", "dev", "-f", "no.yaml"), "no.yaml: cannot read it: No such file or directory"),
