@@ -189,6 +189,21 @@ def test_the_real_namespace_counts(run: Callable[..., Result], web: Path) -> Non
     assert "label flomesh.io/monitored-by is absent, the mesh is 'fsm'" in result.stdout
 
 
+def test_lint_leaves_a_mesh_config_to_verify(run: Callable[..., Result], web: Path) -> None:
+    """No finding would mean that its lists load."""
+    text = "apiVersion: config.flomesh.io/v1alpha3\nkind: MeshConfig\nmetadata: {name: a}\n"
+    (web.parent / "mesh.yaml").write_text(text)
+    result = run("lint", "dev", "-f", "mesh.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(
+        "fsm-stack: error: a MeshConfig alone: expected workloads; fsm-stack verify --from FILE "
+        "checks it\n"
+    )
+    beside = run("lint", "dev", "-f", "mesh.yaml", "-f", "web.yaml")
+    assert (beside.exit_code, "MeshConfig alone" in beside.stderr) == (1, False)
+    assert run("inject", "dev", "-f", "mesh.yaml").stdout == text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
