@@ -102,6 +102,19 @@ def test_without_a_stack_the_files_tell_what_is_expected(project: Path) -> None:
     assert "stack   the cluster's own MeshConfig (fsm)" in result.output
 
 
+def test_manifests_of_workloads_are_left_to_lint(project: Path) -> None:
+    """No problem found would mean that they were looked at."""
+    line = "1 Deployment: fsm-stack lint STACK -f FILE checks manifests of workloads"
+    mesh = world()
+    mesh.objects = [mesh.the("Deployment", "web")]
+    saved(project, mesh)
+    assert f"unused  {line}\n" in run(project, "verify", "--system", "fsm", stack=False).output
+    shown = run(project, "verify", "--system", "fsm", "-o", "json", stack=False).stdout
+    assert json.loads(shown)["passedOver"] == [line]
+    saved(project, world())
+    assert "fsm-stack lint" not in run(project, "verify", stack=False).output
+
+
 @pytest.mark.parametrize(
     ("part", "key", "value", "message"),
     [
