@@ -129,7 +129,11 @@ def _lines(stacks: tuple[Stack, ...]) -> list[str]:
 
 
 def _count(stack: Stack) -> str:
-    by_severity = Counter(item.severity.value for item in stack.findings)
+    from fsm_stack.findings.settings import MORE
+
+    by_severity = Counter[str]()
+    for item in stack.findings:
+        by_severity[item.severity.value] += int(item.value or 1) if item.id == MORE else 1
     counts = [
         f"{by_severity[name]} {name}{'s' if by_severity[name] > 1 and name != 'info' else ''}"
         for name in ("error", "warning", "info")

@@ -6,9 +6,11 @@ from typing import Final
 
 from fsm_stack.findings.rule import fatal, info, warning
 
+MORE: Final = "more-problems"  # its value is their number
+
 RULES: Final = (
     fatal(
-        id="more-problems",
+        id=MORE,
         title="more problems than are told",
         why="The file has more values that cannot be used; each would be one more line.",
         fix="Mend those that are told, and validate again.",

@@ -13,6 +13,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.workloads.documents import NotRenderedError, split
 from fsm_stack.workloads.lint import ClusterRanges
+from fsm_stack.workloads.lint.beside import BOUNDS
 from fsm_stack.workloads.stream import Context, learn_namespaces
 from fsm_stack.yaml.write import dump
 
@@ -44,7 +45,7 @@ def context_of(
     """What workloads are seen against: the stack's mesh, and the namespaces that are known.
 
     Raises:
-        InputError: for a namespace file that cannot be read.
+        InputError: for a namespace file that cannot be read, or tells of no namespace.
     """
     mesh = mesh_of(settings, controller_ip=controller_ip)
     cluster = settings.cluster
@@ -64,8 +65,20 @@ def context_of(
         write=write,
     )
     for path in namespace_files:
-        learn_from(path, context)
+        _learn_all(path, context)
     return context
+
+
+def _learn_all(path: Path, context: Context) -> None:
+    """Take what a file of Namespaces says into the context: all of it is read.
+
+    Raises:
+        InputError: when it cannot be read, or says nothing of a namespace.
+    """
+    told = [learn_namespaces(document.load(), context) for document in documents(path)]
+    if not any(told):
+        kinds = ", ".join(("Namespace", *BOUNDS))
+        raise InputError(f"--namespace-file {path}: expected {kinds} in it, found none")
 
 
 _LEARNED: Final = re.compile("Namespace|ResourceQuota|LimitRange")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from fsm_stack.credentials import holds_user
 from fsm_stack.errors import FindingsError, InputError, did_you_mean, nearest
 from fsm_stack.findings.finding import Finding, Place, Severity, finding, in_order
+from fsm_stack.findings.settings import MORE
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.checks.names import unnamed_cluster
 from fsm_stack.settings.effective import apply_accepted
@@ -256,7 +257,7 @@ class Reader:
         self._unread = {item.place.path for item in unread}
         self.findings += unread[:TOLD_MAX]
         if len(unread) > TOLD_MAX:
-            more = finding("more-problems", _untold(len(unread) - TOLD_MAX))
+            more = _untold(len(unread) - TOLD_MAX)
             self.findings.append(replace(more, place=unread[TOLD_MAX].place))
         self._refuse_nested_secrets(data, ())
         pruned = Pruned(data)
@@ -315,8 +316,8 @@ class Reader:
             message = item.message.replace(path_text(path), text)
             self.findings.append(self.placed(there, replace(item.at(path=text), message=message)))
         for there, text, *_ in news[TOLD_MAX : TOLD_MAX + 1]:
-            more = finding("more-problems", _untold(len(news) - TOLD_MAX), path=text)
-            self.findings.append(self.placed(there, more))
+            more = _untold(len(news) - TOLD_MAX)
+            self.findings.append(self.placed(there, more.at(path=text)))
         return paths
 
     def _validate(self, pruned: Pruned) -> tuple[StackSettings | None, bool]:
@@ -346,8 +347,9 @@ def _secrets(value: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401  # JSON
             yield from _secrets(item, (*path, step))
 
 
-def _untold(count: int) -> str:
-    return f"{count} more problems from here on, which are not told"
+def _untold(count: int) -> Finding:
+    message = f"{count} more problems from here on, which are not told"
+    return finding(MORE, message, value=count)
 
 
 def _parents(path: str) -> Iterator[str]:

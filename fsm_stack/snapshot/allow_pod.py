@@ -27,6 +27,7 @@ _LABELS: Final = frozenset(
         "ignore",
         "name",
         "control-plane",
+        "pod-security.kubernetes.io/enforce",
         "kubernetes.io/metadata.name",
         "app.kubernetes.io/instance",  # of a program of the control plane: the mesh's name
         "app.kubernetes.io/version",  # of a webhook configuration, and of who writes it

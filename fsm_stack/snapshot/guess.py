@@ -8,17 +8,18 @@ from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 
 def guessed_system(snapshot: Snapshot) -> System | None:
     """The one system that a snapshot tells of; None: it tells of none, or of several.
 
     A MeshConfig tells it; without one the containers of injected pods, then labels of namespaces,
-    then the names of webhooks in what was pasted.
+    then the names of webhooks in what was pasted, then keys of the meshes wherever they stand.
     """
     if not snapshot.mesh_configs:
         return next((known for asked in _HINTS if (known := _only(asked, snapshot))), None)
@@ -75,4 +76,32 @@ def _has_webhook(snapshot: Snapshot, system: System) -> bool:
     return any(name in words for words in (*said, *(words for _, words in snapshot.texts)))
 
 
-_HINTS: Final = (_has_injected, _has_labelled, _has_enrolled, _has_webhook)
+def _has_named(snapshot: Snapshot, system: System) -> bool:
+    """A namespace names its mesh, under another system's key or in an annotation."""
+    keys = {known.monitored_by_label for known in SYSTEMS.values()}
+    return any(
+        key in keys and value == system.default_mesh_name
+        for item in snapshot.namespaces.values()
+        for key, value in _given(item)
+    )
+
+
+def _has_key(snapshot: Snapshot, system: System) -> bool:
+    """A namespace, a pod or a pod template has a key of the system's."""
+    owners = snapshot.owners.values()
+    templates = (mapping(mapping(item.get("spec")).get("template")) for item in owners)
+    objects = (*snapshot.namespaces.values(), *owners, *templates)
+    given = [pair for item in objects for pair in _given(item)]
+    given += [
+        pair for pod in snapshot.pods for pair in (*pod.labels.items(), *pod.annotations.items())
+    ]
+    return any(key.startswith(f"{system.annotation_prefix}/") for key, _ in given)
+
+
+def _given(item: Json) -> Iterator[tuple[str, object]]:
+    about = mapping(item.get("metadata"))
+    for part in ("labels", "annotations"):
+        yield from mapping(about.get(part)).items()
+
+
+_HINTS: Final = (_has_injected, _has_labelled, _has_enrolled, _has_webhook, _has_named, _has_key)

@@ -141,8 +141,21 @@ def _by_reason(report: Report) -> list[str]:
 
 def _passed_over(report: Report) -> Iterator[str]:
     """What was given and no check reads."""
-    for one in report.context.snapshot.passed_over:
+    for one in _unused(report.context):
         yield f"{'unused'.ljust(_WIDTH)}{harmless(one, limit=_COMMAND_MAX)}"
+
+
+def _unused(context: Context) -> tuple[str, ...]:
+    """What no check reads, with manifests of workloads: without a mesh nothing is said of them."""
+    snapshot = context.snapshot
+    if context.expected.declared or snapshot.mesh_configs or snapshot.pods:
+        return snapshot.passed_over
+    kinds = Counter(kind for kind, _, _ in snapshot.owners)
+    manifests = (
+        f"{counted(count, kind)}: fsm-stack lint STACK -f FILE checks manifests of workloads"
+        for kind, count in sorted(kinds.items())
+    )
+    return (*manifests, *snapshot.passed_over)
 
 
 def _summed(report: Report, took: float | None) -> str:
@@ -213,7 +226,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "verdict": harmless(verdict(report, problems(report)), limit=_COMMAND_MAX),
         "pods": len(report.context.pods),
         "complete": report.complete,
-        "passedOver": [harmless(one) for one in report.context.snapshot.passed_over],
+        "passedOver": [harmless(one) for one in _unused(report.context)],
         "checks": [
             replace(
                 outcome,

@@ -251,16 +251,24 @@ def _taken(item: Workload, context: Context) -> bool:
     return item.kind != "VirtualMachine" or context.mesh.system.injects_virtual_machines
 
 
-def learn_namespaces(value: object, context: Context) -> None:
-    """Take the Namespace objects of a decoded document into the context, and what bounds them."""
+def learn_namespaces(value: object, context: Context) -> bool:
+    """Take the Namespace objects of a decoded document into the context, and what bounds them.
+
+    Returns:
+        Whether there is any.
+    """
+    told = False
     for _, manifest in objects(value):
         if is_namespace(manifest):
             view = namespace_view(manifest)
             context.namespaces[view.name] = view
+            told = True
         elif kind_of(manifest) in BOUNDS:
             known = context.bounds.setdefault(_name(manifest, context).namespace, [])
             if manifest not in known:  # files are read twice: for this, and for workloads
                 known.append(manifest)
+            told = True
+    return told
 
 
 def _see(item: Workload, context: Context) -> Seen:

@@ -24,6 +24,14 @@ def test_without_a_name_every_stack_is_checked(run: Run) -> None:
         assert lines[-2:] == ["dev: 1 info", "staging: 1 error, 1 warning, 1 info"]
 
 
+def test_problems_that_are_not_told_are_counted(run: Run, project: Path) -> None:
+    """A summary of 101 errors looks as if one more line mended were the last but a few."""
+    text = "config:\n  fsm-stack:traffic:\n    outboundPortExclusionList:\n"
+    (project / "Pulumi.dev.yaml").write_text(text + '    - "x"\n' * 1234)
+    lines = run("validate", "dev").stdout.splitlines()
+    assert (len(lines), lines[-1]) == (102, "dev: 1234 errors")
+
+
 def test_scripts_that_are_not_vendored_are_told_here_already(run: Run, archive: Path) -> None:
     """To render and to bring up stop at the same finding; a check that passes before is no check."""
     (line,) = [text for text in run("validate").stdout.splitlines() if "[assets-missing]" in text]

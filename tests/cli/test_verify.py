@@ -102,6 +102,40 @@ def test_without_a_stack_the_files_tell_what_is_expected(project: Path) -> None:
     assert "stack   the cluster's own MeshConfig (fsm)" in result.output
 
 
+def test_manifests_of_workloads_are_left_to_lint(project: Path) -> None:
+    """No problem found would mean that they were looked at."""
+    line = "1 Deployment: fsm-stack lint STACK -f FILE checks manifests of workloads"
+    mesh = world()
+    mesh.objects = [mesh.the("Deployment", "web")]
+    saved(project, mesh)
+    assert f"unused  {line}\n" in run(project, "verify", "--system", "fsm", stack=False).output
+    shown = run(project, "verify", "--system", "fsm", "-o", "json", stack=False).stdout
+    assert json.loads(shown)["passedOver"] == [line]
+    saved(project, world())
+    assert "fsm-stack lint" not in run(project, "verify", stack=False).output
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("annotations", "flomesh.io/monitored-by", "fsm", "asks for the label of this name"),
+        ("annotations", "flomesh.io/monitored-by", "alpha", "asks for the label of this name"),
+        ("labels", "openservicemesh.io/monitored-by", "fsm", "[label-other-mesh]"),
+    ],
+)
+def test_a_key_of_the_mesh_tells_whose_it_is(
+    project: Path, part: str, key: str, value: str, message: str
+) -> None:
+    """Where it stands wrongly nothing else may tell it, and it is what is looked for."""
+    about = {"name": "shop", part: {key: value}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
+    (project / "mesh.json").write_text(json.dumps(namespace))
+    result = run(project, "verify", stack=False)
+    assert result.exit_code == 1, result.output
+    assert "stack   no MeshConfig was read (fsm)" in result.output
+    assert message in result.output
+
+
 def test_too_many_words_say_what_is_expected(project: Path) -> None:
     result = run(project, "verify", "a", "b")
     assert result.exit_code == 2

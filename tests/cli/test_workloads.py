@@ -189,6 +189,46 @@ def test_the_real_namespace_counts(run: Callable[..., Result], web: Path) -> Non
     assert "label flomesh.io/monitored-by is absent, the mesh is 'fsm'" in result.stdout
 
 
+def test_lint_leaves_a_mesh_config_to_verify(run: Callable[..., Result], web: Path) -> None:
+    """No finding would mean that its lists load."""
+    text = "apiVersion: config.flomesh.io/v1alpha3\nkind: MeshConfig\nmetadata: {name: a}\n"
+    (web.parent / "mesh.yaml").write_text(text)
+    result = run("lint", "dev", "-f", "mesh.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(
+        "fsm-stack: error: a MeshConfig alone: expected workloads; fsm-stack verify --from FILE "
+        "checks it\n"
+    )
+    beside = run("lint", "dev", "-f", "mesh.yaml", "-f", "web.yaml")
+    assert (beside.exit_code, "MeshConfig alone" in beside.stderr) == (1, False)
+    assert run("inject", "dev", "-f", "mesh.yaml").stdout == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "kind: Pod\nspec: {a: 1\nx: y\n",
+            "no-namespace.yaml:3: expected YAML or JSON: did not find expected ',' or '}'",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+            "--namespace-file no-namespace.yaml: expected Namespace, ResourceQuota, LimitRange "
+            "in it, found none",
+        ),
+    ],
+)
+@pytest.mark.parametrize("verb", ["lint", "inject"])
+def test_a_file_of_namespaces_is_read_whatever_is_in_it(
+    run: Callable[..., Result], web: Path, verb: str, text: str, message: str
+) -> None:
+    """Else a wrong file leaves the namespace assumed, and nobody is told."""
+    (web.parent / "no-namespace.yaml").write_text(text)
+    result = run(verb, "dev", "-f", "web.yaml", "--namespace-file", "no-namespace.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"fsm-stack: error: {message}\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -229,3 +229,27 @@ def test_every_fix_that_restarts_mends_first() -> None:
     )
     (one,) = stale(world()).outcome("pod-stale").findings
     assert one.fix == "kubectl rollout restart deployment/web -n shop"
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted", "privileged"])
+def test_pod_security_refuses_the_next_pod_and_its_restart(level: str) -> None:
+    """Pods that run are older than the label: a restart would lose them."""
+    mesh = patched(PORTS, [6379])
+    label = "pod-security.kubernetes.io/enforce"
+    mesh.the("Namespace", "shop")["metadata"].setdefault("labels", {})[label] = level
+    items = mesh.outcome("next-pod").findings
+    listed = restarts(mesh.context())
+    if level == "privileged":
+        assert (items, listed.refused) == ((), ())
+        return
+    why = (
+        f"namespace shop enforces pod security {level}, which refuses fsm-init (NET_ADMIN): no "
+        "pod is created"
+    )
+    fix = f"kubectl label namespace shop {label}=privileged --overwrite"
+    assert [(one.place.path, one.message, one.fix) for one in items] == [
+        ("namespace shop", why, fix)
+    ]
+    mesh.the("Pod")["spec"]["initContainers"] = []
+    (refused,) = restarts(mesh.context()).refused
+    assert (refused.why, refused.first) == (why, fix)

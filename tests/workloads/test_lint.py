@@ -428,3 +428,17 @@ def test_more_ports_than_fit_name_what_does_the_same() -> None:
         "Inbound there is nothing wider than single ports: move the mesh's to the pods that need "
         "them, or let the application listen on fewer."
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids"), [({"fsm-proxy-uuid": ID}, set()), ({}, {"reserved-name"})]
+)
+def test_only_containers_that_the_injector_added_may_have_its_names(
+    labels: dict[str, str], ids: set[str]
+) -> None:
+    """A live pod has them rightly; a template that someone copied from one would have two."""
+    given = pod(
+        containers=[container(), container("sidecar")], initContainers=[{"name": "fsm-init"}]
+    )
+    given["metadata"]["labels"] = labels
+    assert set(found(given)) == ids

@@ -162,7 +162,7 @@ class _Report:
             click.echo(f"note: --suppress {text}: no such finding", err=True)
         out = len(self._suppressed)
         self._summary.tell(len(self.findings), more=f"{out} suppressed" if out else "")
-        if reason := self._summary.nothing():
+        if reason := self._summary.unchecked():
             complain(InputError(reason), BAD_INPUT)
 
 

@@ -209,7 +209,7 @@ class Summary:
         lines = [*self._places(), *self._others(limit=None)]
         return {
             "executionSuccessful": True,
-            "exitCode": 2 if self.nothing() else 0,
+            "exitCode": 2 if self.unchecked() else 0,
             "toolExecutionNotifications": [
                 {"level": "note", "message": {"text": line}} for line in lines
             ],
@@ -222,6 +222,12 @@ class Summary:
         if self.looked > self.unsure or any(item.reason.understood for item in self.passed):
             return ""
         return "nothing could be looked at"
+
+    def unchecked(self) -> str:
+        """Why a verb that checks has checked nothing; "" where it has, or need not."""
+        if not self.looked and {item.kind for item in self.passed} == {"MeshConfig"}:
+            return "a MeshConfig alone: expected workloads; fsm-stack verify --from FILE checks it"
+        return self.nothing()
 
     def tell(self, findings: int | None = None, *, more: str = "") -> None:
         """Say on standard error what was passed over, and the counts.

@@ -11,10 +11,12 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.mesh import live, place
+from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
 from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.redirecting import strays
 from fsm_stack.verify.restarting.mend import (
+    admit_init,
     live_findings,
     mend_first,
     mend_list,
@@ -23,7 +25,7 @@ from fsm_stack.verify.restarting.mend import (
     mesh_stops,
     stopped,
 )
-from fsm_stack.verify.restarting.next_pod import next_mesh, together, why_not
+from fsm_stack.verify.restarting.next_pod import next_mesh, not_admitted, together, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,8 +49,21 @@ def start(context: Context) -> Iterator[Finding]:
         return
     if unread := context.snapshot.unread(Part.PODS):
         raise NotRun(unread)
+    yield from _of_namespaces(context)
     yield from _of_owners(context)
     yield from _of_pods(context)
+
+
+def _of_namespaces(context: Context) -> Iterator[Finding]:
+    """Those whose pod security refuses the init container, whatever the template says."""
+    try:
+        names = subjects(context)
+    except NotApplicable:
+        return
+    for name in names:
+        if why := not_admitted(name, context):
+            place = f"namespace {name}"
+            yield found("next-pod", why, place=place, fix=admit_init(name))
 
 
 def _of_owners(context: Context) -> Iterator[Finding]:

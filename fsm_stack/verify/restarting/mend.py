@@ -19,10 +19,17 @@ from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
 from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.owners import template_annotations
-from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.commands import command, kubectl
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings
-from fsm_stack.verify.restarting.next_pod import in_vain, next_mesh, redirects_nothing, why_not
+from fsm_stack.verify.restarting.next_pod import (
+    in_vain,
+    next_mesh,
+    not_admitted,
+    redirects_nothing,
+    why_not,
+)
+from fsm_stack.workloads.lint.around import ENFORCE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -216,6 +223,13 @@ def mend_template(kind: str, namespace: str, name: str) -> str:
     return f"Correct its pod template's annotations: {kubectl('edit', what, '-n', namespace)}"
 
 
+def admit_init(namespace: str) -> str:
+    """What lets a namespace's pod security take the mesh's init container."""
+    return command(
+        "kubectl", "label", "namespace", namespace, f"{ENFORCE}=privileged", "--overwrite"
+    )
+
+
 def mend_first(pod: Pod, context: Context) -> str:
     """What has to be mended before a pod like this one can start.
 
@@ -225,6 +239,8 @@ def mend_first(pod: Pod, context: Context) -> str:
     """
     if mesh_stops(context) or redirects_nothing(_NO_OWN, next_mesh(context)):
         return mend_mesh(context)
+    if not_admitted(pod.namespace, context):
+        return admit_init(pod.namespace)
     owner = pod.owner
     if owner is not None and owner.kind in _WITH_TEMPLATE:
         return mend_template(owner.kind, pod.namespace, owner.name)

@@ -19,6 +19,7 @@ from fsm_stack.verify.checks.each import reading_of
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import counted
 from fsm_stack.well_known import MULTIPORT_MAX
+from fsm_stack.workloads.lint.around import forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,11 +90,21 @@ def _open(script: str) -> bool:
     )
 
 
+def not_admitted(namespace: str, context: Context) -> str:
+    """Why no pod of a namespace would be created with the init container; empty: it would."""
+    known, mesh = context.namespaces.get(namespace), next_mesh(context)
+    if known is None or not mesh.system.intercepts(mesh.interception_mode):
+        return ""
+    return forbidden(known, mesh)
+
+
 def in_vain(pod: Pod, context: Context) -> str:
     """Why a restart of a pod cannot work; empty: it can.
 
     That nothing is redirected is no reason where it is what a stack declares.
     """
+    if why := not_admitted(pod.namespace, context):
+        return why
     annotations, mesh = next_annotations(pod, context), next_mesh(context)
     if why := why_not(annotations, mesh):
         return f"{STOPS}: {why}"

@@ -21,10 +21,12 @@ from fsm_stack.workloads.lint.subject import annotation_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.injector.decision import NamespaceView
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.systems import System
     from fsm_stack.workloads.lint.subject import Json, Subject
 
-_ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _LEVELS: Final = frozenset({"baseline", "restricted"})  # both refuse NET_ADMIN
 _VAULT: Final = "vault.hashicorp.com"
 _VAULT_PORT: Final = 8200
@@ -169,17 +171,26 @@ def injected_later(subject: Subject) -> Iterator[Finding]:
 
 def pod_security(subject: Subject) -> Iterator[Finding]:
     """H30: the namespace's pod security refuses the init container."""
-    level = subject.namespace.labels.get(_ENFORCE)
-    if level not in _LEVELS or subject.mutation is None or subject.mutation.init is None:
+    if subject.mutation is None or subject.mutation.init is None:
         return
-    name, init = subject.namespace.name, subject.mesh.system.init_container
-    privileged = " and privileged" if subject.mesh.privileged else ""
-    yield finding(
-        "pod-security",
-        f"namespace {name} enforces pod security {level}, which refuses {init} (NET_ADMIN"
-        f"{privileged}): no pod is created",
-        path=f"namespace {name} metadata.labels.{_ENFORCE}",
-        value=level,
+    if message := forbidden(subject.namespace, subject.mesh):
+        yield finding(
+            "pod-security",
+            message,
+            path=f"namespace {subject.namespace.name} metadata.labels.{ENFORCE}",
+            value=subject.namespace.labels[ENFORCE],
+        )
+
+
+def forbidden(namespace: NamespaceView, mesh: MeshView) -> str:
+    """Why a namespace's pod security refuses the mesh's init container; empty: it does not."""
+    level = namespace.labels.get(ENFORCE)
+    if level not in _LEVELS:
+        return ""
+    privileged = " and privileged" if mesh.privileged else ""
+    return (
+        f"namespace {namespace.name} enforces pod security {level}, which refuses "
+        f"{mesh.system.init_container} (NET_ADMIN{privileged}): no pod is created"
     )
 
 

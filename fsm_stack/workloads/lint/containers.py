@@ -76,9 +76,9 @@ def reserved_user(subject: Subject) -> Iterator[Finding]:
 
 
 def reserved_names(subject: Subject) -> Iterator[Finding]:
-    """A container is called like one that the injector adds."""
+    """A container is called like one that the injector adds, and is none that it added."""
     mutation = subject.mutation
-    if mutation is None:
+    if mutation is None or _live(subject):
         return
     added = {item["name"] for item in mutation.last}
     if mutation.first is not None:
@@ -94,6 +94,13 @@ def reserved_names(subject: Subject) -> Iterator[Finding]:
                     path=f"{path}.name",
                     value=container["name"],
                 )
+
+
+def _live(subject: Subject) -> bool:
+    """Whether the mesh's containers in a pod are the injector's: it labels what it makes."""
+    labels = subject.metadata.get("labels")
+    marked = type(labels) is dict and subject.mesh.system.proxy_label in labels
+    return marked and subject.carries
 
 
 def init_containers(subject: Subject) -> Iterator[Finding]:
