@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fsm_stack import __version__
+from fsm_stack.cli.main import ENTRIES
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = ROOT / ".github/workflows/stacks.yaml"
@@ -123,7 +124,7 @@ def test_hooks_for_others_are_verbs_that_there_are() -> None:
     for hook in hooks:
         program, verb, *options = hook["entry"].split()
         assert program == "fsm-stack"
-        command = getattr(importlib.import_module(f"fsm_stack.cli.{verb}"), verb)
+        command = getattr(importlib.import_module(f"fsm_stack.cli.{ENTRIES[verb].module}"), verb)
         known = {name for option in command.params for name in option.opts}
         assert {option for option in options if option.startswith("--")} <= known
         assert re.search(hook["files"], "Pulumi.dev.yaml")

@@ -26,7 +26,7 @@ from fsm_stack.review.side import (
     of_spec,
 )
 from fsm_stack.settings.stack_file import load_mapping, load_text
-from fsm_stack.systems import FSM, SYSTEMS
+from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.places import read_yaml
 
 if TYPE_CHECKING:
@@ -204,12 +204,12 @@ class Sides:
             raise InputError(f"{shown}: expected a STACK beside it, whose MeshConfig it is")
         whole = isinstance(data, dict) and data.get("kind") == "MeshConfig"
         title = shown if whole else f"{like.name.title} with {shown}"
-        # Other systems share FSM's fields, and have some of their own.
-        of_fsm = like.system is None or like.system is FSM
+        # The schema is of the system whose CRD is declared here; others have fields of their own.
+        known = like.system is None or like.system.declares_control_plane
         spec = (
             data.get("spec")
             if whole
-            else patched_spec(like.spec, data, shown, schema=mesh_config_schema(), complete=of_fsm)
+            else patched_spec(like.spec, data, shown, schema=mesh_config_schema(), complete=known)
         )
         return of_spec(
             spec if isinstance(spec, dict) else {},
