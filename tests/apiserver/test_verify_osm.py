@@ -130,10 +130,17 @@ def mesh(api: Api, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[t
     api.apply(pod(known))
     api.patch(pod(known), status(known), subresource="status")
     api.apply(enrolled)
-    # Another suite's mesh in this cluster was FSM, whose keys would be another system's here.
-    fsm = {"labels": {"flomesh.io/monitored-by": None},
-           "annotations": {"flomesh.io/sidecar-injection": None}}  # fmt: skip
-    api.patch(enrolled, {"metadata": fsm})
+    # Other tests' meshes in this cluster left keys that would be another system's here.
+    live = api.get(enrolled)["metadata"]
+    others = {
+        field: {
+            key: None
+            for key in live.get(field, {})
+            if "kubernetes.io/" not in key and key not in enrolled["metadata"][field]
+        }
+        for field in ("labels", "annotations")
+    }
+    api.patch(enrolled, {"metadata": others})
     api.apply(crd())
     for item in (*(dict(one) for one in known.objects.values()), *control_plane(known)):
         api.apply(item, force=True)
