@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.verb import FindingId, Verb, emit, leave, output_option
+from fsm_stack.cli.verb import Id, Verb, emit, every_rule, leave, output_option
 from fsm_stack.credentials import without_credentials
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.catalogue import TOPICS, all_rules
@@ -23,7 +23,7 @@ _TEXT_MAX = 4 * 1024 * 1024
 
 
 @click.command(cls=Verb, short_help="Say what a finding means and how to mend it.")
-@click.argument("finding_id", type=FindingId(), required=False, metavar="[ID | FILE | -]")
+@click.argument("finding_id", type=Id(every_rule), required=False, metavar="[ID | FILE | -]")
 @output_option
 def explain(finding_id: str | None) -> None:
     """Say what a finding means, why it matters and how to mend it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 import click
 
@@ -82,10 +82,27 @@ class StackName(click.ParamType[str]):
         ]
 
 
-class FindingId(click.ParamType[str]):
-    """A finding's id, or a hazard's; completes to the catalogue."""
+class Titled(Protocol):
+    """What has an id and a title: a finding's rule, a check."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102  # as it says
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+
+class Id(click.ParamType[str]):
+    """The id of something that has a title, too; completes to those that are known.
+
+    Args:
+        known: what has such ids; asked only when a shell completes one.
+    """
 
     name = "id"
+
+    def __init__(self, known: Callable[[], Iterable[Titled]]) -> None:
+        self._known = known
 
     def shell_complete(
         self,
@@ -96,13 +113,18 @@ class FindingId(click.ParamType[str]):
         """The ids that begin so, with their titles."""
         from click.shell_completion import CompletionItem
 
-        from fsm_stack.findings.catalogue import all_rules
-
         return [
-            CompletionItem(known.id, help=known.title)
-            for known in all_rules().values()
-            if known.id.startswith(incomplete)
+            CompletionItem(one.id, help=one.title)
+            for one in self._known()
+            if one.id.startswith(incomplete)
         ]
+
+
+def every_rule() -> Iterable[Titled]:
+    """Every finding that there is."""
+    from fsm_stack.findings.catalogue import all_rules
+
+    return all_rules().values()
 
 
 class ProfileName(click.ParamType[str]):
@@ -197,7 +219,7 @@ def suppress_option(function: _Function) -> _Function:
         "--suppress",
         "suppress",
         multiple=True,
-        type=FindingId(),
+        type=Id(every_rule),
         metavar="ID[=OBJECT]",
         help="Leave findings out: of every object, or of one (Deployment/shop/web), a file or a "
         "path; * stands for anything. May be given several times.",

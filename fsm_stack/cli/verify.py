@@ -9,6 +9,7 @@ import click
 
 from fsm_stack.cli.verb import (
     COULD_NOT_CHECK,
+    Id,
     StackName,
     Verb,
     emit,
@@ -21,8 +22,6 @@ from fsm_stack.errors import CouldNotCheckError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from click.shell_completion import CompletionItem
 
     from fsm_stack.cluster.session import Request
     from fsm_stack.verify.check import Check, Context, Report
@@ -42,27 +41,10 @@ def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
     return value
 
 
-class CheckId(click.ParamType[str]):
-    """A check's id; completes to the checks."""
+def _checks() -> tuple[Check, ...]:
+    from fsm_stack.verify.checks import CHECKS
 
-    name = "id"
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # click's signature
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The checks that begin so, with their titles."""
-        from click.shell_completion import CompletionItem
-
-        from fsm_stack.verify.checks import CHECKS
-
-        return [
-            CompletionItem(check.id, help=check.title)
-            for check in CHECKS
-            if check.id.startswith(incomplete)
-        ]
+    return CHECKS
 
 
 def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +89,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--check",
     "only",
     multiple=True,
-    type=CheckId(),
+    type=Id(_checks),
     metavar="ID",
     help="Make only this check; may be repeated.",
 )
