@@ -25,7 +25,7 @@ BAD_INPUT: Final = 2
 COULD_NOT_CHECK: Final = 3
 _STACKS_MAX: Final = 20  # so many are read for completion: nobody waits longer
 INTERRUPTED: Final = 130  # as shells say it: 128 and the signal's number
-_OUTPUT: Final = "fsm_stack.output"
+OUTPUT: Final = "fsm_stack.output"  # where a context keeps the form that was asked for
 _COLORS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
@@ -184,7 +184,7 @@ def output_option(function: _Function) -> _Function:
         default="text",
         show_default=True,
         expose_value=False,
-        callback=lambda ctx, _, value: ctx.meta.__setitem__(_OUTPUT, value),
+        callback=lambda ctx, _, value: ctx.meta.__setitem__(OUTPUT, value),
         help="For people, or one JSON document for programs.",
     )(function)
 
@@ -197,7 +197,7 @@ def report_option(function: _Function) -> _Function:
         type=click.Choice(["text", "json", "sarif"]),
         default="text",
         show_default=True,
-        callback=lambda ctx, _, value: ctx.meta.setdefault(_OUTPUT, value),
+        callback=lambda ctx, _, value: ctx.meta.setdefault(OUTPUT, value),
         help="For people, one JSON document, or SARIF for code review.",
     )(function)
 
@@ -259,7 +259,7 @@ def load(
 
 def wants_json() -> bool:
     """Whether the user asked for ``--output json``."""
-    return click.get_current_context().meta.get(_OUTPUT) == "json"
+    return click.get_current_context().meta.get(OUTPUT) == "json"
 
 
 def emit(plain: object, lines: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ import click
 
 from fsm_stack.cli.verb import (
     COULD_NOT_CHECK,
+    OUTPUT,
     Id,
     StackName,
     Verb,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.session import Request
     from fsm_stack.verify.check import Check, Context, Report
 
-_OUTPUT: Final = "fsm_stack.output"
 _POLL_SECONDS: Final = 2.0
 _COLORS: Final = {
     "FAILED": "red", "error:": "red", "warned": "yellow", "warning:": "yellow", "info:": "blue",
@@ -37,7 +37,7 @@ WORDS: Final = "[STACK] [POD | KIND/NAME]"
 
 
 def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
-    ctx.meta[_OUTPUT] = "text" if value == "text" else "json"
+    ctx.meta[OUTPUT] = "text" if value == "text" else "json"
     return value
 
 
