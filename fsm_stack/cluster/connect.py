@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from fsm_stack.cluster.api import Answer, Cluster, secrets
-from fsm_stack.cluster.kubeconfig import read_kubeconfig
+from fsm_stack.cluster.kubeconfig import default_files, read_kubeconfig
 from fsm_stack.credentials import without_credentials, without_user
 from fsm_stack.errors import CouldNotCheckError, InputError
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
@@ -56,8 +56,8 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
     settings = Configuration()
     if kubeconfig is not None and not kubeconfig.is_file():
         raise InputError(f"{kubeconfig}: no such kubeconfig file")
-    file = str(kubeconfig) if kubeconfig else None
-    if file is None and not _has_default_file():
+    file = str(kubeconfig) if kubeconfig else default_files()
+    if not any(Path(part).expanduser().is_file() for part in file.split(os.pathsep) if part):
         if context is not None:
             raise InputError(f"context {context!r}: there is no kubeconfig file to look it up in")
         return _in_cluster(kube, settings)
@@ -104,13 +104,6 @@ def _first_line(error: Exception) -> str:
     """An error's first line; the library quotes whole entries of a kubeconfig, tokens too."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return without_credentials(_QUOTED_ENTRY.sub("...", line))
-
-
-def _has_default_file() -> bool:
-    named = os.environ.get("KUBECONFIG")
-    if named:
-        return any(Path(part).is_file() for part in named.split(os.pathsep) if part)
-    return (Path.home() / ".kube/config").is_file()
 
 
 def _in_cluster(kube: Any, settings: Any) -> Cluster:  # noqa: ANN401  # an untyped library

@@ -7,6 +7,7 @@ impersonation. Source: client-go, clientcmd loader.go and client_config.go.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,15 @@ class Kubeconfig:
                 yield f"Impersonate-Extra-{quote(str(key).lower(), safe='')}", str(value)
 
 
+def default_files() -> str:
+    """The files that are read where none is named, as ``KUBECONFIG`` separates them.
+
+    The library asks the environment once, when it is imported: a program that sets the variable
+    later would get another cluster than it named.
+    """
+    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
+
+
 def read_kubeconfig(file: str | None) -> Kubeconfig:
     """The kubeconfig that the library reads, too.
 
@@ -89,8 +99,8 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
     from yaml import MarkedYAMLError  # noqa: PLC0415  # the library's own reader
 
     library: Any = kube_config  # its functions have no types
-    named = file or library.KUBE_CONFIG_DEFAULT_LOCATION
-    for path in str(named).split(library.ENV_KUBECONFIG_PATH_SEPARATOR):
+    named = file or default_files()
+    for path in named.split(os.pathsep):
         _require_readable(Path(path).expanduser())
     try:
         merged = library.KubeConfigMerger(named)

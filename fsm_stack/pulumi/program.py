@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -30,12 +31,22 @@ def run(project: Path | None = None) -> None:
 
     As an inline program of the Automation API: ``partial(run, Path("path/of/the/project"))``.
 
+    The garbage collector rests meanwhile, and never looks at what was made: thousands of generated
+    classes that stay to the end. Without that a preview takes a quarter more time.
+
     Args:
         project: the project's directory, where the engine does not say it.
 
     Raises:
         RunError: the settings have errors, or cannot be used; the engine shows no traceback.
     """
-    from fsm_stack.pulumi.config import declare  # noqa: PLC0415  # importing this module costs nothing
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        from fsm_stack.pulumi.config import declare  # noqa: PLC0415  # while it rests
 
-    declare(project)
+        declare(project)
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

@@ -306,6 +306,24 @@ def test_without_any_kubeconfig_the_ways_to_name_one_are_told(
     )
 
 
+def test_the_environment_is_asked_at_each_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The library keeps what the variable said when it was imported: another cluster."""
+    from kubernetes import config  # noqa: F401, PLC0415  # it has been imported by now
+
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(
+            "apiVersion: v1\nkind: Config\n"
+            f"clusters: [{{name: c, cluster: {{server: 'https://{name}.example'}}}}]\n"
+            f"contexts: [{{name: {name}, context: {{cluster: c, user: u}}}}]\n"
+            f"users: [{{name: u, user: {{token: t}}}}]\ncurrent-context: {name}\n"
+        )
+        monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{tmp_path / name}")
+        found = connect()
+        assert (found.context, found.server) == (name, f"https://{name}.example")
+
+
 def test_a_kubeconfig_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         connect(kubeconfig=tmp_path / "none")

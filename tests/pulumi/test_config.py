@@ -232,10 +232,10 @@ def test_two_different_contexts_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
-def test_the_program_leaves_the_garbage_collector_alone(
+def test_the_collector_is_as_before_after_the_program(
     monkeypatch: pytest.MonkeyPatch, *, on: bool
 ) -> None:
-    """It is the process's, which runs other programs too; also when the program fails."""
+    """It rests only while the program declares; also when that fails."""
     states = []
 
     def fails(_project: Path | None) -> None:
@@ -243,6 +243,7 @@ def test_the_program_leaves_the_garbage_collector_alone(
         raise pulumi.RunError("1 error")
 
     monkeypatch.setattr(pulumi_config, "declare", fails)
+    monkeypatch.setattr(gc, "freeze", lambda: states.append("frozen"))
     if not on:
         gc.disable()
     try:
@@ -252,7 +253,7 @@ def test_the_program_leaves_the_garbage_collector_alone(
     finally:
         gc.enable()
 
-    assert states == [on, on]
+    assert states == [False, "frozen", on]
 
 
 def test_a_process_of_the_language_host_ends_as_one_that_has_said_why(
