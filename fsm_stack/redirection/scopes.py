@@ -202,11 +202,12 @@ def redirection(settings: StackSettings) -> Redirection:
 def settings_digest(settings: StackSettings) -> str:
     """``sha256:…`` over all settings, defaults included: equal digests are equal meshes.
 
-    Reasons, owners, ends, their policy, contracts and accepted findings are for people, and how
-    ``pulumi up`` treats objects changes none of them: these do not count.
+    Reasons, owners, ends, their policy, contracts and accepted findings are for people, the guard
+    refuses and changes nothing, and how ``pulumi up`` treats objects changes none of them: these
+    do not count.
     """
     notes = {"reason", "owner", "until"}
-    for_people = {"accept", "bypass_policy", "contracts", "deployment"}
+    for_people = {"accept", "bypass_policy", "contracts", "deployment", "guard"}
     plain = settings.model_dump(mode="json", by_alias=True, exclude=for_people)
     return _digest(json.dumps(_without(plain, notes), sort_keys=True, separators=(",", ":")))
 
