@@ -32,6 +32,10 @@ RESERVED_PORTS: Final[dict[int, str]] = {
     HEALTHCHECK_PORT: "the health-check helper, which bypasses the sidecar",
 }
 
+# The words of annotations that switch, in any case. Source: pkg/injector of all three systems.
+YES: Final = frozenset({"enabled", "yes", "true"})
+NO: Final = frozenset({"disabled", "no", "false"})
+
 # Bytes of a ConfigMap. Source: k8s.io/kubernetes pkg/apis/core, MaxSecretSize, for both kinds.
 CONFIG_MAP_MAX: Final = 1024 * 1024
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.annotations import INJECTION, NO, YES
 from fsm_stack.iptables.judge.loadable import SHELL_SYNTAX
 from fsm_stack.iptables.write import entry_lines
 from fsm_stack.lists import LISTS, POD_LISTS
@@ -26,7 +25,14 @@ from fsm_stack.manifests.guard_rules import (
 )
 from fsm_stack.settings.effective import EVERYWHERE
 from fsm_stack.settings.models.base import IPV4
-from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX, SIDECAR_UID
+from fsm_stack.well_known import (
+    INTERFACE_NAME_MAX,
+    MULTIPORT_MAX,
+    NO,
+    PORT_MAX,
+    SIDECAR_UID,
+    YES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,16 +85,15 @@ def pod_rules(system: System) -> Iterator[Validation]:
     for listed in LISTS:
         yield from _of_script(listed)
     yield from _users(system)
-    there, value = _annotation(system.annotation(INJECTION))
+    key = system.annotation("sidecar-injection")
+    there, value = _annotation(key)
     words = listing(sorted(YES | NO))
-    says = (
-        f"{text(f'annotation {system.annotation(INJECTION)}: expected enabled or disabled, got ')}"
-    )
+    expected = text(f"annotation {key}: expected enabled or disabled, got ")
     yield of_whole(
         "injection-value",
         f"{there} && !({value}.lowerAscii() in {words})",
-        f"metadata.annotations.{system.annotation(INJECTION)}",
-        f"{says} + {shown(value)}",
+        f"metadata.annotations.{key}",
+        f"{expected} + {shown(value)}",
     )
 
 
