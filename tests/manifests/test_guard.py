@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from fsm_stack.manifests.manifest import Wave
 from fsm_stack.redirection.scopes import settings_digest
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.models.values import INTERFACE_CHARACTERS
+from fsm_stack.settings.stack_file import load_text
+from fsm_stack.yaml.write import dump
 from tests.manifests.stacks import bundle_of, settings_of
 
 ON: dict[str, Any] = {"guard": {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}}
@@ -195,3 +198,13 @@ def test_profiles_and_allow_make_the_register() -> None:
 def test_the_guard_is_no_part_of_the_meshs_digest() -> None:
     """Pods need not start anew because somebody may no longer write nonsense."""
     assert settings_digest(settings_of(ON)) == settings_digest(settings_of({}))
+
+
+def test_the_example_has_the_policies_of_its_stack() -> None:
+    """Tools that evaluate policies without a cluster read them there."""
+    folder = Path(__file__).parents[2] / "examples/guard"
+    text = (folder / "Pulumi.guarded.yaml").read_text(encoding="utf-8")
+    settings = load_text(text, file="Pulumi.guarded.yaml", today=TODAY).settings
+    assert settings is not None
+    policies = "---\n".join(dump(dict(item.object)) for item in guard(settings))
+    assert (folder / "policies.yaml").read_text(encoding="utf-8") == policies
