@@ -93,7 +93,7 @@ def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
     work.git("add", "-A")
     work.git("commit", "-qm", "Much")
     done = work.diff("--against", "HEAD~1", "-o", "json")
-    assert done.exit_code == 1
+    assert done.exit_code == 2, "a stack that does not validate is bad input, as it is alone"
     found = document(done)
     assert {
         one["stack"]: (one["stops"], one["said"].split(":")[0]) for one in found["stacks"]
