@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
 from fsm_stack.settings.models.components import Components, Images
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
@@ -118,8 +118,10 @@ class ReleaseAssets(Model):
 # Kind/name, or Kind/namespace/name.
 ObjectReference = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    matching(
+        r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$",
+        "Kind/name or Kind/namespace/name, as in Deployment/fsm-system/fsm-injector",
+        max_length=400,
     ),
 ]
 
