@@ -127,7 +127,7 @@ ObjectReference = Annotated[
 
 
 class Deployment(Model):
-    """How ``pulumi up`` treats the objects."""
+    """How ``pulumi up`` and ``fsm-stack render`` treat the objects."""
 
     look_only: bool = setting(
         False,
@@ -147,6 +147,11 @@ class Deployment(Model):
     )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    )
+    render_foreign_namespaces: bool = setting(
+        False,
+        "Render what the stack adds to namespaces of others among its objects, so that Argo CD or "
+        "Flux merges it into them; else it lies beside the objects, for their owners.",
     )
 
     @property
@@ -189,7 +194,9 @@ class StackSettings(MeshSettings):
         BypassPolicy, "What every entry of a redirection list has to say."
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
-    deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
+    deployment: Deployment = section(
+        Deployment, "How pulumi up and fsm-stack render treat the objects."
+    )
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
