@@ -98,10 +98,6 @@ class Manifest:
         return f"{self.kind.lower()}-{self.name}"
 
 
-# The chart names its account and cluster role after the Helm release; `fsm` is the release name of
-# `fsm install` for the default mesh, and of every document. Source: charts/fsm fsm-rbac.yaml.
-RELEASE: Final = "fsm"
-
 BOOTSTRAP: Final = "fsm-bootstrap"
 CONTROLLER: Final = "fsm-controller"
 INJECTOR: Final = "fsm-injector"
