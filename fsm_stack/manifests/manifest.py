@@ -113,10 +113,6 @@ def without_sync_annotations(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "metadata": {**plain, "annotations": kept} if kept else plain}
 
 
-# The chart names its account and cluster role after the Helm release; `fsm` is the release name of
-# `fsm install` for the default mesh, and of every document. Source: charts/fsm fsm-rbac.yaml.
-RELEASE: Final = "fsm"
-
 BOOTSTRAP: Final = "fsm-bootstrap"
 CONTROLLER: Final = "fsm-controller"
 INJECTOR: Final = "fsm-injector"

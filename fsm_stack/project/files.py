@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ def write_file(path: Path, content: bytes, *, shown: str | None = None) -> None:
             with suppress(FileNotFoundError):
                 draft.unlink()
             with draft.open("xb") as stream:
-                if old is not None:
+                if old is not None and sys.platform != "win32":  # which has neither call
                     with suppress(OSError):
                         os.fchown(stream.fileno(), old.st_uid, old.st_gid)
                     os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))

@@ -76,6 +76,11 @@ class Accepted(Model):
     until: Day | None = setting(None, "The day after which the finding counts again.")
 
 
+# The chart names its account and cluster role after the Helm release; this is the release name of
+# `fsm install` for the default mesh, and of every document. Source: charts/fsm fsm-rbac.yaml.
+RELEASE: Final = "fsm"
+
+
 class Mesh(Model):
     """The mesh's names, and the switches of its control plane."""
 
@@ -98,6 +103,11 @@ class Mesh(Model):
     )
     validator_webhook_name: DnsName | None = setting(
         None, "The validating webhook configuration; fsm-validator-mesh-<mesh name>."
+    )
+    release_name: DnsLabel = setting(
+        RELEASE,
+        "The release's name, which the control plane's account and its cluster-wide roles have. A "
+        "second mesh of a cluster needs another one.",
     )
 
 
@@ -216,6 +226,11 @@ class StackSettings(MeshSettings):
     def namespace(self) -> str:
         """The control plane's namespace, the system's default if not set."""
         return self.mesh.namespace or self.profile.default_namespace
+
+    @property
+    def beside_another(self) -> bool:
+        """Whether the mesh leaves the cluster-wide objects of fixed names to another one."""
+        return self.mesh.release_name != RELEASE
 
     @property
     def mutating_webhook_name(self) -> str:
