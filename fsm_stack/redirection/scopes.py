@@ -202,9 +202,9 @@ def redirection(settings: StackSettings) -> Redirection:
 def settings_digest(settings: StackSettings) -> str:
     """``sha256:…`` over what a stack sets: in one release of this tool, equal is equal.
 
-    Defaults do not count: a release that offers one more setting changes no digest. Nor do reasons,
-    owners, ends, their policy, contracts and accepted findings, which are for people, and how
-    ``pulumi up`` treats objects, which changes none of them.
+    Defaults do not count: a release that offers one more setting changes no digest. Nor do
+    reasons, owners, ends, their policy, contracts and accepted findings, which are for people, and
+    how ``pulumi up`` treats objects, which changes none of them.
     """
     notes = {"reason", "owner", "until"}
     for_people = {"accept", "bypass_policy", "contracts", "deployment"}
