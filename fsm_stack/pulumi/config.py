@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
@@ -25,12 +24,13 @@ from fsm_stack.project.project import read_text
 from fsm_stack.project.release_asset import load_asset, missing_assets
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
-from fsm_stack.pulumi.stack import FsmStack
+from fsm_stack.pulumi.stack import FsmStack, program_directory
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import PROJECT, from_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from fsm_stack.settings.reader import Loaded
 
@@ -96,7 +96,7 @@ def declare(project: Path | None = None) -> None:
             each at its place: what raises this one is shown twice by the Automation API.
     """
     try:
-        _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
+        _declare(project or program_directory())
     except FindingsError as error:
         report(error.findings)
         raise _stopped(error.findings) from None
