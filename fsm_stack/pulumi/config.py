@@ -151,8 +151,15 @@ def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
     return pulumi.RunError(f"{problems} in the settings; nothing was changed")
 
 
-def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
+def provider(
+    settings: StackSettings, config: EngineConfig, *, name: str = PROVIDER
+) -> pulumi.ProviderResource:
     """The Kubernetes provider of the stack: as configured, for the cluster of the settings.
+
+    Args:
+        settings: the stack's.
+        config: the engine's.
+        name: the provider's logical name.
 
     Raises:
         InputError: the provider has no such setting, or another context is configured.
@@ -163,12 +170,12 @@ def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderRe
     )
 
     taken = {python_name(key): key for key in _configured(config)}
-    for name in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
-        key = f"{PROVIDER_PROJECT}:{taken[name]}"
+    for unknown in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
+        key = f"{PROVIDER_PROJECT}:{taken[unknown]}"
         raise InputError(
             f"{key}: the Kubernetes provider {version('pulumi_kubernetes')} has no such setting"
         )
-    return Provider(PROVIDER, **provider_arguments(config, settings))
+    return Provider(name, **provider_arguments(config, settings))
 
 
 def _configured(config: EngineConfig) -> dict[str, str]:
