@@ -1,6 +1,7 @@
-"""Resolve the two lock files from pyproject.toml, or say whether they are current.
+"""Resolve the lock files from pyproject.toml, or say whether they are current.
 
-uv resolves; both files carry hashes, name no index, and hold for every platform.
+uv resolves; the files carry hashes, name no index, and hold for every platform. The policy pack
+has a lock of its own: its SDK wants an older protobuf.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ OPTIONS = (
 LOCKS = {
     "requirements.txt": ("--group", "build"),
     "requirements-dev.txt": ("--group", "build", "--group", "dev", "-c", "requirements.txt"),
+    "policy/requirements.txt": ("policy/requirements.in",),
 }
+SOURCES = ("pyproject.toml", "policy/requirements.in")
 
 
 def resolve(folder: Path, *, upgrade: bool) -> None:
-    """Write both locks into a folder; pins that are there already are kept unless upgraded."""
+    """Write the locks into a folder; pins that are there already are kept unless upgraded."""
     for name, groups in LOCKS.items():
         command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *groups]
         command += ["--upgrade"] if upgrade else []
@@ -47,7 +50,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in ("pyproject.toml", *LOCKS):
+        for name in (*SOURCES, *LOCKS):
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         resolve(folder, upgrade=False)
         stale = False

@@ -7,6 +7,7 @@ that a plugin's environment is there, and runs the plugin in it. Programs it doe
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -79,12 +80,21 @@ def _tell(told: SimpleQueue[tuple[str, bytes]], name: str, pipe: Any) -> None:
     pipe.close()
 
 
+def installed(folder: Path) -> Path:
+    """A folder for PATH with this host under the name that the engine looks for."""
+    program = folder / "pulumi-language-python"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
 def main() -> None:
     """Serve until the engine ends this process."""
     server = grpc.server(ThreadPoolExecutor(max_workers=8))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit())  # how the engine ends it
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     server.wait_for_termination()
