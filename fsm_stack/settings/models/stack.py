@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.components import Components, Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
@@ -188,6 +188,7 @@ class StackSettings(MeshSettings):
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
     deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
+    verify: Verify = section(Verify, "fsm-stack verify as a CronJob; off unless scheduled.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
