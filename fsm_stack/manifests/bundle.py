@@ -18,6 +18,7 @@ from fsm_stack.manifests.mesh import (
 )
 from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
+from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest
@@ -39,6 +40,7 @@ KIND_ORDER: Final = (
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "Deployment",
+    "CronJob",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
 )
@@ -63,6 +65,7 @@ def _fsm(
         *webhooks(settings),
         *deployments(settings),
         *availability(settings),
+        *verify_job(settings),
         *enrolled_namespaces(settings),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.components import UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.components import UNRELEASED, Images, Verify, image_tag
 from fsm_stack.settings.models.control_plane import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.mesh import not_in_system
 from fsm_stack.settings.models.stack import StackSettings
@@ -24,6 +24,7 @@ _FSM_ONLY: Final = {
     "certificate_provider": "certificateProvider",
     "enrolled_namespaces": "enrolledNamespaces",
     "release_assets": "releaseAssets",
+    "verify": "verify",
 }
 
 
@@ -118,6 +119,11 @@ def moving_tags(settings: StackSettings, _today: date) -> Found:
         verb = "is" if len(keys) == 1 else "are"
         message = f"{', '.join(keys)} {verb} named by the moving tag latest"
         yield at(path, "mutable-image", message)
+    image = settings.verify.image or ""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    if image and "@" not in image and tag in {"", "latest"}:
+        message = "fsm-stack's own image is named by the moving tag latest"
+        yield at(("verify", "image"), "mutable-image", message, value=image)
 
 
 def bounds(settings: StackSettings, _today: date) -> Found:
@@ -288,6 +294,18 @@ def image_parts(settings: StackSettings, _today: date) -> Found:
                 yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
 
 
+def verify_job(settings: StackSettings, _today: date) -> Found:
+    """A CronJob without an image, or what only says how one would run."""
+    job = settings.verify
+    if job.schedule is not None and job.image is None:
+        message = "expected verify.image, the image of fsm-stack, beside a schedule; got nothing"
+        yield at(("verify", "image"), "missing-key", message)
+    elif job.schedule is None and job != Verify.model_construct():
+        message = "nothing runs without verify.schedule"
+        fix = "Set verify.schedule, or take the section out."
+        yield at(("verify", "schedule"), "no-effect", message, fix=fix)
+
+
 CHECKS: Final = (
     adopting,
     not_provided,
@@ -303,4 +321,5 @@ CHECKS: Final = (
     tls_versions,
     certificate_life,
     image_parts,
+    verify_job,
 )

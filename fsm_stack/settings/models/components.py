@@ -21,6 +21,7 @@ from fsm_stack.settings.models.base import (
     section,
     setting,
 )
+from fsm_stack.settings.models.values import Port
 
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
@@ -251,3 +252,25 @@ class Components(Model):
     bootstrap: Bootstrap = section(Bootstrap, "fsm-bootstrap.")
     controller: Controller = section(Controller, "fsm-controller.")
     injector: Injector = section(Injector, "fsm-injector.")
+
+
+Schedule = Annotated[str, StringConstraints(pattern=base.SCHEDULE, max_length=120)]
+ImageReference = Annotated[str, StringConstraints(pattern=base.IMAGE_REFERENCE, max_length=500)]
+
+
+class Verify(Model):
+    """``fsm-stack verify`` as a CronJob beside the control plane; it only reads."""
+
+    schedule: Schedule | None = setting(
+        None, 'When it runs, as cron writes it ("*/15 * * * *"); there is none if absent.'
+    )
+    image: ImageReference | None = setting(
+        None, "The image of fsm-stack, whole: registry, name, and a tag or a digest."
+    )
+    fail_on: Literal["error", "warning", "info"] = setting(
+        "error", "Findings of this severity and above make the Job fail."
+    )
+    metrics_port: Port | None = setting(
+        None, "Each Job waits here until its metrics were scraped once."
+    )
+    resources: Resources = _resources("the container", "1", "512Mi", "100m", "128Mi")

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.components import Components, Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
@@ -207,6 +207,7 @@ class StackSettings(MeshSettings):
     deployment: Deployment = section(
         Deployment, "How pulumi up and fsm-stack render treat the objects."
     )
+    verify: Verify = section(Verify, "fsm-stack verify as a CronJob; off unless scheduled.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
