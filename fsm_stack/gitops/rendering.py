@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from fsm_stack.gitops.directory import compare, named, tree
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
-from fsm_stack.project.files import read_tree
+from fsm_stack.project.files import OTHERS, read_tree
 from fsm_stack.project.release_asset import load_asset
 from fsm_stack.redirection.scopes import redirection
 
@@ -37,6 +37,11 @@ class Rendering:
     redirected: tuple[str, ...]
     left_out: str | None = None
     listed: bool = False
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The files that the owners of namespaces merge into them."""
+        return tuple(path for path in self.files if path.startswith(f"{OTHERS}/"))
 
 
 def rendering(

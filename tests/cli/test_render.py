@@ -203,6 +203,8 @@ def test_an_object_that_left_the_stack_leaves_the_tree(run: Run, project: Path) 
     run("render", "staging", "--without-release-assets")
     namespace = project / "rendered/staging/others/namespace-shop.yaml"
     assert namespace.is_file()
+    said = run("render", "staging", "--without-release-assets").stdout
+    assert "  not applied: others/namespace-shop.yaml; for the owners to merge\n" in said
     (project / "Pulumi.staging.yaml").write_text(STAGING.partition("  fsm-stack:enrolled")[0])
     assert "1 removed" in run("render", "staging", "--without-release-assets").stdout
     assert not namespace.parent.exists()
