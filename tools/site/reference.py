@@ -257,7 +257,7 @@ def _verb(*words: str) -> Iterator[str]:
         for parameter in command.get_params(context)
         if (record := parameter.get_help_record(context)) is not None
     ]
-    rows = [f"| {_code(names)} | {_cell(about)} |" for names, about in records]
+    rows = [f"| {_code(names)} | {_cell(about)} |" for names, about in records if about]
     yield "| option | for |\n| --- | --- |\n" + "\n".join(rows)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
