@@ -30,6 +30,8 @@ SECONDS = 120
 PARTS = ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml",
          "fsm-stack.yaml", "Makefile", "__main__.py", "rendered", "examples", "docs",
          "schemas")  # fmt: skip
+SHELLS = {"sh", "bash", "shell", "zsh"}
+_OTHER = re.compile(r"\s*```(?:console|sh|bash|shell|zsh)\b")
 _FENCE = re.compile(r"^```(\w*)$")
 _MARK = re.compile(r"^<!-- (before: .+|ends with \d|run by: \S+|not run: .+) -->$")
 _VARYING = re.compile(r"took \d+\.\d s|\b[0-9a-f]{12}\b")
@@ -101,7 +103,7 @@ def blocks(page: str, text: str | None = None) -> tuple[Block, ...]:
     follows = False  # whether a `text` block here shows what the last command prints
     lines = iter(enumerate((text_of(page) if text is None else text).splitlines(), start=1))
     for number, line in lines:
-        if fence := _FENCE.match(line):
+        if (fence := _FENCE.match(line)) and fence[1] not in SHELLS:
             body: list[str] = []
             for _, inner in lines:
                 if inner == "```":
@@ -115,13 +117,21 @@ def blocks(page: str, text: str | None = None) -> tuple[Block, ...]:
                 found[-1] = _shown_after(found[-1], body)
             follows = fence[1] == "console"
             marks = []
-        elif mark := _MARK.match(line):
-            marks.append(mark[1])
-        elif line.startswith("<!-- "):
-            raise AssertionError(f"{page}:{number}: no such mark: {line}")
+        elif mark := _mark(line, f"{page}:{number}"):
+            marks.append(mark)
         elif line:
             marks, follows = [], False
     return tuple(found)
+
+
+def _mark(line: str, place: str) -> str | None:
+    """What a comment says about the next block; None: the line is none."""
+    if _OTHER.match(line):
+        raise AssertionError(f"{place}: expected ```console at the line's begin: {line}")
+    if mark := _MARK.match(line):
+        return mark[1]
+    assert not line.startswith("<!-- "), f"{place}: no such mark: {line}"
+    return None
 
 
 def _commands(body: list[str]) -> tuple[Command, ...]:
