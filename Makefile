@@ -38,7 +38,7 @@ test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment 
 	$(BIN)/pytest -m engine
 
 test-node: $(DEV) ## Build a Kubernetes of one node (Go) and run the mesh on it (root)
-	tools/build node
+	tools/build engine node
 	$(BIN)/pytest -m node
 
 check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
