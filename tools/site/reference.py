@@ -211,8 +211,14 @@ def _findings() -> str:
 
 
 def _prose(text: str) -> str:
-    """Text of the catalogue, in which nothing is Markdown."""
-    return re.sub(r"([\\`*_\[\]<>|#{}])", r"\\\1", " ".join(text.split()))
+    """Text of the code in which nothing but quotes of code is Markdown."""
+    parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
+    return "".join(
+        part
+        if part.startswith("`")
+        else re.sub(r"([\\*_\[\]#{}])", r"\\\1", part).replace("<", "&lt;")
+        for part in parts
+    )
 
 
 def _checks() -> str:
@@ -271,11 +277,7 @@ def _paragraphs(text: str) -> Iterator[str]:
             body = "\n".join(line.strip() for line in part.split("\n")[1:])
             yield f"```text\n{body}\n```"
         else:
-            yield re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r"`\1`", _prose_words(part))
-
-
-def _prose_words(text: str) -> str:
-    return re.sub(r"([*_<>|])", r"\\\1", " ".join(text.split()))
+            yield re.sub(r"(?<![\w-])(--[a-z][a-z-]*)", r"`\1`", _prose(part))
 
 
 def _exit_codes() -> str:
