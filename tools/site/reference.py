@@ -81,7 +81,7 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`".replace("|", r"\|") if text else ""
+    return f"`{text}`" if text else ""
 
 
 # Settings
