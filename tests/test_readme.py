@@ -111,7 +111,7 @@ def test_dev_becomes_a_stack_that_can_be_brought_up(project: Path) -> None:
     assert said.endswith("dev: 1 info\n"), said
     assert "[excludes-mesh-port]" in said
     assert run("fsm-stack render dev", project).returncode == 0
-    scripts = "rendered/dev/3-foundation/configmap-fsm-init-repo-scripts.yaml"
+    scripts = "rendered/dev/objects/3-foundation/configmap-fsm-init-repo-scripts.yaml"
     assert "scripts.tar.gz: " in (project / scripts).read_text(encoding="utf-8")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.manifest import (
     HEALTH_PORT,
-    RELEASE,
     common_labels,
     metadata,
     version_label,
@@ -184,7 +183,7 @@ def deployment(
     match = {"app": app, **(selector or {})}
     pod_spec = {
         "priorityClassName": component.priority_class_name,
-        "serviceAccountName": RELEASE,
+        "serviceAccountName": settings.mesh.release_name,
         "securityContext": deepcopy(_SECURITY_CONTEXT),
         **({"initContainers": init_containers} if init_containers else {}),
         "containers": containers,
@@ -269,7 +268,7 @@ def controller_arguments(settings: StackSettings) -> list[str]:
     """The arguments of fsm-controller."""
     return [
         *_common(settings),
-        *("--fsm-service-account", RELEASE),
+        *("--fsm-service-account", settings.mesh.release_name),
         *("--mesh-name", settings.mesh_name),
         *("--validator-webhook-config", settings.validating_webhook_name),
         *_certificates(settings),

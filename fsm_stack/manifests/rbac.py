@@ -10,7 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.manifest import RELEASE, Manifest, Part, Wave, metadata
+from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
@@ -181,7 +181,13 @@ def _cluster_binding(settings: StackSettings, name: str, role: str) -> dict[str,
         "kind": "ClusterRoleBinding",
         "metadata": metadata(settings, name, namespaced=False),
         "roleRef": {"apiGroup": _API, "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": RELEASE, "namespace": settings.namespace}],
+        "subjects": [
+            {
+                "kind": "ServiceAccount",
+                "name": settings.mesh.release_name,
+                "namespace": settings.namespace,
+            }
+        ],
     }
 
 
@@ -195,16 +201,18 @@ def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     fsm-mesh-config-role.yaml.
     """
     rules = control_plane_rules(endpoint_slices=settings.cluster.serves_endpoint_slices)
+    release = settings.mesh.release_name
+    election = f"{release}-leader-election-role"  # the chart has its own release's name in it
     objects: tuple[dict[str, Any], ...] = (
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": metadata(settings, RELEASE),
+            "metadata": metadata(settings, release),
         },
-        _role(settings, "ClusterRole", RELEASE, rules),
-        _cluster_binding(settings, RELEASE, RELEASE),
-        _role(settings, "ClusterRole", "fsm-leader-election-role", LEADER_ELECTION_RULES),
-        _cluster_binding(settings, "fsm-leader-election-rolebinding", "fsm-leader-election-role"),
+        _role(settings, "ClusterRole", release, rules),
+        _cluster_binding(settings, release, release),
+        _role(settings, "ClusterRole", election, LEADER_ELECTION_RULES),
+        _cluster_binding(settings, f"{election}binding", election),
         _role(settings, "Role", "fsm-mesh-config-role", MESH_CONFIG_RULES),
     )
     return tuple(

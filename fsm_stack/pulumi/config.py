@@ -22,7 +22,7 @@ from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
 from fsm_stack.manifests.mesh import wants_asset
 from fsm_stack.project.project import read_text
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.release_asset import load_asset, missing_assets
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import FsmStack
@@ -111,12 +111,14 @@ def _declare(project: Path) -> None:
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
     settings = loaded.settings
+    if missing := missing_assets(project, settings):
+        raise FindingsError(missing)
     asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
     stack = FsmStack(
         COMPONENT,
         settings,
         asset=asset,
-        opts=pulumi.ResourceOptions(provider=provider(settings, config)),
+        opts=pulumi.ResourceOptions(provider=cluster_provider(settings, config=config)),
     )
     for key, value in stack.values.items():
         pulumi.export(key, value)
@@ -151,24 +153,32 @@ def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
     return pulumi.RunError(f"{problems} in the settings; nothing was changed")
 
 
-def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
-    """The Kubernetes provider of the stack: as configured, for the cluster of the settings.
+def cluster_provider(
+    settings: StackSettings, *, name: str = PROVIDER, config: EngineConfig | None = None
+) -> pulumi.ProviderResource:
+    """The Kubernetes provider of a stack: as configured, for the cluster of its settings.
+
+    Args:
+        settings: the stack's: their ``cluster.context`` and ``cluster.uid`` count.
+        name: the provider's, in a program with several.
+        config: the keys ``kubernetes:…``; those of the running stack if absent.
 
     Raises:
         InputError: the provider has no such setting, or another context is configured.
     """
+    config = config or engine_config()
     from pulumi_kubernetes import (  # noqa: PLC0415  # only a stack without errors needs it
         Provider,
         ProviderArgs,
     )
 
     taken = {python_name(key): key for key in _configured(config)}
-    for name in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
-        key = f"{PROVIDER_PROJECT}:{taken[name]}"
+    for argument in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
+        key = f"{PROVIDER_PROJECT}:{taken[argument]}"
         raise InputError(
             f"{key}: the Kubernetes provider {version('pulumi_kubernetes')} has no such setting"
         )
-    return Provider(PROVIDER, **provider_arguments(config, settings))
+    return Provider(name, **provider_arguments(config, settings))
 
 
 def _configured(config: EngineConfig) -> dict[str, str]:

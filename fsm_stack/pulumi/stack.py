@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import pulumi
@@ -11,6 +12,8 @@ from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.manifests.mesh import wants_asset
+from fsm_stack.project.release_asset import load_asset
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -19,7 +22,7 @@ from fsm_stack.pulumi.guard import (
     remembered,
     the_cluster,
 )
-from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable
+from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable, require_own
 from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
@@ -109,6 +112,10 @@ PARTS: Final = {
 }
 
 
+# Any member of the provider's package: a component has one provider for the package.
+_KUBERNETES: Final = "kubernetes:core/v1:Namespace"
+
+
 class FsmStack(pulumi.ComponentResource):
     """One environment's mesh.
 
@@ -124,11 +131,13 @@ class FsmStack(pulumi.ComponentResource):
     Args:
         name: the component's name, the prefix of every resource's.
         settings: the stack's settings.
-        asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
+        asset: the release's Pipy scripts, where ``releaseAssets.source`` is ``vendored``; those
+            below ``releases/`` in the program's directory if absent.
         opts: Pulumi's options.
 
     Raises:
-        FsmStackError: the bundle cannot be made from these settings.
+        FsmStackError: the bundle cannot be made from these settings, or another component of the
+            program declares one of its objects.
     """
 
     resources: Mapping[str, pulumi.CustomResource]
@@ -143,10 +152,14 @@ class FsmStack(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         redirected = redirection(settings)
+        if asset is None and wants_asset(settings):
+            program = Path(pulumi.runtime.get_root_directory() or ".")
+            asset = load_asset(program, settings.fsm_version)
         manifests = bundle(settings, redirected, asset=asset)
         require_adoptable(manifests, settings.deployment)
         self.values = values = stack_outputs(settings, redirected)
         super().__init__("fsm-stack:index:FsmStack", name, {}, opts)
+        require_own(name, manifests, self.get_provider(_KUBERNETES))
         self.resources = _declare(self, name, manifests, settings)
         urns = [resource.urn for resource in self.resources.values()]
         self.outputs = pulumi.Output.all(*urns).apply(lambda _: values)

@@ -102,6 +102,5 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_a_reader_of_the_page_has_a_mesh_that_is_as_declared(reader: Reader) -> None:
     """Every block in its order; each shows what it shows to a reader."""
     followed = [one for one in blocks(PAGE) if one.mark("run by:") == "tests/node/test_start.py"]
-    assert len(followed) == 11
     for block in followed:
         reader.carry_out(block)

@@ -144,7 +144,14 @@ LabelKey = Annotated[
 ]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
-LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]
+LabelValue = Annotated[
+    str,
+    base.matching(
+        LABEL_VALUE,
+        "a label's value: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at "
+        "both ends",
+    ),
+]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 
