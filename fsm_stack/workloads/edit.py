@@ -30,9 +30,6 @@ _INDENT: Final = 2
 _INDENTED: Final = re.compile(r"^( +)[^\s#-]", re.MULTILINE)
 # Above this an edit takes longer than people wait: 50,000 characters a second.
 CORRECTED_MAX: Final = 1 << 18
-_SHARED: Final = (
-    "an alias shares these annotations with another place: expected them written out in each place"
-)
 # Where ruamel keeps the comment behind a value.
 _BEHIND: Final = 2
 _QUOTED: Final = {
@@ -87,14 +84,8 @@ def corrected(
     if not wrong:
         return text
     written = edited_text(text, _each(wrong, move))
-    moved = [
-        ((*item.path, *at), key) for item in wrong for at, key in misplaced_keys(item, system)
-    ]
-    _require_own(text, written, (*(at for at, _ in moved), *map(_annotations_path, wrong)))
-    if ALIAS.search(text):
-        value = decode_yaml(_unmarked(written)[1])
-        if any(key in object_at(value, at) for at, key in moved):
-            raise InputError(_SHARED)
+    sources = [(*item.path, *path) for item in wrong for path, _ in misplaced_keys(item, system)]
+    _require_own(text, written, (*sources, *map(_annotations_path, wrong)))
     return written
 
 
@@ -160,7 +151,10 @@ def _require_own(before: str, after: str, edited: tuple[Path, ...]) -> None:
         for path in edited:
             _cut(tree, path)
     if old != new:
-        raise InputError(_SHARED)
+        raise InputError(
+            "an alias shares these annotations with another place: expected them written out in "
+            "each place"
+        )
 
 
 def _cut(value: Any, path: Path) -> None:  # noqa: ANN401  # JSON

@@ -151,9 +151,13 @@ def test_annotations_that_the_object_shares_with_its_pods_are_left_as_they_are()
     """Else they would stand on the object, too, where nobody reads them."""
     with pytest.raises(InputError, match="expected them written out in each place"):
         annotated(OWN_TOO, found(OWN_TOO), WANTED)
-    moved = OWN_TOO.replace("a: b", f'{PORTS}: "81"')
+
+
+def test_an_annotation_is_not_moved_into_a_template_that_others_share() -> None:
+    misplaced = f'{{name: a, namespace: shop, annotations: {{{PORTS}: "81"}}}}'
+    text = SHARED.replace("{name: a, namespace: shop}", misplaced)
     with pytest.raises(InputError, match="an alias shares"):
-        corrected(moved, found(moved), FSM)
+        corrected(text, found(text), FSM)
 
 
 def test_an_alias_elsewhere_does_not_hinder() -> None:
