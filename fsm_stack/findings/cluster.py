@@ -232,7 +232,7 @@ RULES: Final = (
         source=_INJECTOR,
     ),
     _rule(
-        id="canary",
+        id="canary-pods",
         title="a change is tried on a namespace, or was",
         why="Its pods have other rules than the mesh's, as somebody meant; what is left of a canary is meant by nobody.",
         fix="See how it does with `fsm-stack canary STACK --namespace NAME --status`, then end it with --promote or --abort.",

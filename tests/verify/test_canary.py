@@ -76,7 +76,7 @@ def the_canary(found: World) -> Any:
 
 def test_a_canary_in_progress_is_told_and_is_no_fault() -> None:
     found = canary(declared=DEV)
-    outcome = found.outcome("canary")
+    outcome = found.outcome("canary-pods")
     assert outcome.status is Status.PASSED
     (item,) = outcome.findings
     assert item.severity is Severity.INFO
@@ -101,7 +101,7 @@ def test_what_the_policy_writes_is_no_annotation_that_gets_lost(own: dict[str, s
 
 def test_the_pods_of_a_canary_that_is_over_are_told_until_they_restart() -> None:
     found = without_policy(canary(declared=DEV))
-    (item,) = found.outcome("canary").findings
+    (item,) = found.outcome("canary-pods").findings
     assert (item.severity, item.place.path) == (Severity.WARNING, "pod shop/web-7f9c5d-new")
     assert item.fix == "kubectl rollout restart deployment/web -n shop"
     assert found.messages("pod-annotation-effect") != []
@@ -109,7 +109,7 @@ def test_the_pods_of_a_canary_that_is_over_are_told_until_they_restart() -> None
 
 def test_nothing_is_told_after_promotion() -> None:
     found = without_policy(promoted(canary()))
-    assert found.messages("canary") == []
+    assert found.messages("canary-pods") == []
     stale = [item.place.path for item in found.outcome("pod-stale").findings]
     assert stale == ["pod shop/web-7f9c5d-old"]
 
@@ -117,7 +117,7 @@ def test_nothing_is_told_after_promotion() -> None:
 def test_a_policy_without_its_binding_is_a_fault() -> None:
     found = canary(declared=DEV)
     found.remove("MutatingAdmissionPolicyBinding")
-    (item,) = found.outcome("canary").findings
+    (item,) = found.outcome("canary-pods").findings
     assert item.severity is Severity.WARNING
     lost, half = [one.message for one in state(found.context(), the_canary(found)).findings]
     assert lost.startswith(
@@ -243,7 +243,7 @@ def test_a_canary_by_templates_is_found_by_what_it_wrote() -> None:
     one = the_canary(found)
     assert (one.by, one.namespace, one.adds) == ("templates", "shop", ADDS)
     assert one.tries(found.snapshot().pods[0])
-    assert found.messages("canary") == [
+    assert found.messages("canary-pods") == [
         "a canary is in progress: new pods get flomesh.io/outbound-port-exclusion-list 443; 1 pod "
         "so far"
     ]
@@ -282,10 +282,17 @@ def test_an_anonymous_snapshot_names_no_namespace_of_a_canary() -> None:
     assert told[1]["spec"]["policyName"] == told[0]["metadata"]["name"]
 
 
-def test_a_snapshot_that_did_not_ask_for_canaries_says_so() -> None:
-    found = world()
-    found.not_read = {Part.CANARIES: "not read: forbidden"}
-    assert found.outcome("canary").status is Status.NOT_RUN
+def test_what_was_not_asked_for_matters_to_pods_of_a_canary_alone() -> None:
+    """Files of kubectl hold no policy; there is a canary only where a pod says so."""
+    unread = {Part.CANARIES: "not read: forbidden"}
+    plain, found = world(), without_policy(canary(declared=DEV))
+    plain.not_read = found.not_read = unread
+    assert plain.outcome("canary-pods").status is Status.PASSED
+    outcome = found.outcome("canary-pods")
+    assert outcome.status is Status.NOT_RUN
+    assert outcome.why == (
+        "whether the canary of pod shop/web-7f9c5d-new is over: not read: forbidden"
+    )
 
 
 def test_the_script_of_a_canary_pod_is_the_promoted_one() -> None:

@@ -29,7 +29,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     *next_pods.START_CHECKS,
     *mesh.CHECKS,
     *next_pods.CONTENT_CHECKS,
-    *next_pods.CANARY_CHECKS,
     *control_plane.CHECKS,
     *declared.RIGHT_CHECKS,
     *declared.SERVICE_CHECKS,

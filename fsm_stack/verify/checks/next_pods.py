@@ -147,7 +147,7 @@ def tried(context: Context) -> Iterator[Finding]:
         pods = [pod for pod in context.pods if one.tries(pod)]
         names = "; ".join(f"{key} {entries}" for key, entries in one.adds.items())
         yield found(
-            "canary",
+            "canary-pods",
             f"a canary is in progress: new pods get {names}; {counted(len(pods), 'pod')} so far",
             place=f"namespace {one.namespace}",
             evidence=", ".join(map(str, one.made)),
@@ -165,8 +165,10 @@ def tried(context: Context) -> Iterator[Finding]:
             for key in keys_of(context.system).lists
             if key in pod.annotations
         ):
+            if unread := context.snapshot.unread(Part.CANARIES):
+                raise NotRun(f"whether the canary of pod {pod.key} is over: {unread}")
             yield found(
-                "canary",
+                "canary-pods",
                 "it has the entries of a canary that is over, and the mesh has them not: its next "
                 "pod has other rules",
                 place=f"pod {pod.key}",
@@ -174,21 +176,19 @@ def tried(context: Context) -> Iterator[Finding]:
             )
 
 
-CANARY_CHECKS: Final = (
-    Check(
-        id="canary",
-        title="no pod has the rules of a canary that is over",
-        needs=(Part.CANARIES, Part.PODS),
-        run=tried,
-        group="next pod",
-    ),
-)
 START_CHECKS: Final = (
     Check(
         id="next-pod",
         title="every pod that restarts now will start",
         needs=(Part.MESH_CONFIG,),
         run=start,
+        group="next pod",
+    ),
+    Check(
+        id="canary-pods",
+        title="no pod has the rules of a canary that is over",
+        needs=(Part.PODS,),
+        run=tried,
         group="next pod",
     ),
 )

@@ -149,7 +149,7 @@ def state(context: Context, canary: Canary) -> State:
 def _half(canary: Canary) -> Finding:
     there = ", ".join(map(str, canary.made))
     return found(
-        "canary",
+        "canary-pods",
         f"the canary of namespace {canary.namespace} is not whole: only {there} is there, and new "
         "pods get nothing of it",
         place=f"namespace {canary.namespace}",
