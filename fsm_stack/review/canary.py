@@ -159,13 +159,14 @@ def carriers(settings: StackSettings, context: Context | None, namespace: str) -
     if context is None:
         return found
     known = keys_of(settings.profile).lists
-    by_values: dict[tuple[str | None, ...], Carrier] = {
-        tuple(map(one.annotations.get, known)): one for one in found
-    }
+    by_values = {tuple(map(one.annotations.get, known)): one for one in found}
+    there: dict[tuple[str | None, ...], list[str]] = {}
     for title, carries in _there(context, namespace):
-        values = tuple(map(carries.get, known))
+        there.setdefault(tuple(map(carries.get, known)), []).append(title)
+    for values, titles in there.items():
         own = {key: value for key, value in zip(known, values, strict=True) if value is not None}
-        by_values.setdefault(values, Carrier(title=title, annotations=own))
+        shared = f"{by_values[values].title}: " if values in by_values else ""
+        by_values[values] = Carrier(title=f"{shared}{_shown(titles)}", annotations=own)
     return list(by_values.values())
 
 
@@ -195,13 +196,13 @@ def owners(context: Context, namespace: str, adds: Mapping[str, str]) -> tuple[O
     for pod in context.pods:
         if pod.owner is not None and is_injected(pod, context):
             pods.setdefault((pod.owner.kind, pod.namespace, pod.owner.name), pod)
-    found = []
+    found, source = [], context.snapshot.source.kubectl_context
     for key, item in sorted(context.snapshot.owners.items()):
         kind, place, name = key
         if kind in _OWNERS and place == namespace and _injected(context, place, item):
             own = template_of(item)
             earlier = {one: own.get(one) for one in before_of(item)}
-            again = restart_of(pods[key], context) if key in pods else ""
+            again = restart_of(pods[key], context, place=source) if key in pods else ""
             made = patch(own, adds, earlier=earlier)
             found.append(Owner(kind=kind, name=name, patch=made, restart=again))
     return tuple(found)
