@@ -289,7 +289,11 @@ def read_leftovers(cluster: Cluster) -> Remains:
 
 def _canaries(cluster: Cluster) -> Iterator[Json]:
     """What canaries made, their metadata alone."""
-    if version := policy_version(cluster):
+    try:
+        version = policy_version(cluster)
+    except Refused as refused:
+        raise CouldNotCheckError(f"policies of canaries: not read: {refused}") from None
+    if version:
         for kind in CANARY_KINDS:
             yield from _about(cluster, f"/apis/{version}/{plural_of(kind)}", kind, CANARY_LABEL)
     for kind, plural in OWNER_KINDS.items():

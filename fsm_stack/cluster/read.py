@@ -49,11 +49,16 @@ def policy_version(cluster: Cluster) -> str:
     """In which version a cluster serves policies that change what is created; empty: in none.
 
     Every account may ask that: a cluster without them asks for no right to read them.
+
+    Raises:
+        Refused: the server gave no answer that can be used.
     """
     for version in (STABLE, BETA):
         try:
             known = cluster.read(f"/apis/{version}")
-        except Refused:
+        except Refused as refused:
+            if not (refused.absent or refused.forbidden):
+                raise
             continue
         if any(one.get("kind") == POLICY for one in mappings(known.get("resources"))):
             return version
@@ -134,7 +139,11 @@ class Reader:
 
     def _canaries(self) -> None:
         """The policies of canaries; a cluster that serves none has no canary of this kind."""
-        version = policy_version(self.cluster)
+        try:
+            version = policy_version(self.cluster)
+        except Refused as refused:
+            self._note(Part.CANARIES, refused)
+            return
         if not version:
             self._read.add(Part.CANARIES)
             return

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import finding
+from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.iptables.sets.ranges import canonical
-from fsm_stack.lists import LISTS, Lists
+from fsm_stack.lists import LISTS, POD_IP_MODE, Lists
 from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE, STABLE_SINCE, patch, tried
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.settings.effective import profile_lists
@@ -103,27 +103,41 @@ def change(before: MeshView, after: MeshView) -> tuple[Lists, tuple[Finding, ...
 
 
 def _modes(before: MeshView, after: MeshView) -> Iterator[Finding]:
-    for path, was, now in (
-        ("spec.traffic.interceptionMode", before.interception_mode, after.interception_mode),
-        ("spec.sidecar.localProxyMode", before.local_proxy_mode, after.local_proxy_mode),
-        ("spec.sidecar.localDNSProxy.enable", before.dns_proxy, after.dns_proxy),
+    """What decides a script beside the lists, by what it does: an absent mode is a mode, too."""
+    system = before.system
+    for path, was, now, same in (
+        (
+            "spec.traffic.interceptionMode",
+            before.interception_mode,
+            after.interception_mode,
+            system.intercepts(before.interception_mode)
+            == system.intercepts(after.interception_mode),
+        ),
+        (
+            "spec.sidecar.localProxyMode",
+            before.local_proxy_mode,
+            after.local_proxy_mode,
+            (before.local_proxy_mode == POD_IP_MODE) == (after.local_proxy_mode == POD_IP_MODE),
+        ),
+        (
+            "spec.sidecar.localDNSProxy.enable",
+            before.dns_proxy,
+            after.dns_proxy,
+            before.dns_proxy == after.dns_proxy or not system.has_dns_rule,
+        ),
     ):
-        if was != now and (path != "spec.sidecar.localDNSProxy.enable" or _has_dns(after)):
+        if not same:
             yield finding(
                 "canary-refused",
                 f"it changes from {was!r} to {now!r}: no annotation of a pod does that",
                 path=path,
             )
-    if not before.system.intercepts(before.interception_mode):
+    if not system.intercepts(before.interception_mode):
         yield finding(
             "canary-refused",
             f"interceptionMode is {before.interception_mode!r}: no list counts, pods' neither",
             path="spec.traffic.interceptionMode",
         )
-
-
-def _has_dns(mesh: MeshView) -> bool:
-    return mesh.system.has_dns_rule
 
 
 def _keyed(name: ListName, mesh: MeshView) -> dict[object, Any]:
@@ -223,7 +237,12 @@ def proof(
         first = why_not(one.annotations, before)
         more = tried(one.annotations, adds)
         if first:
-            yield finding("canary-stops", f"{one.title}: already now {first}", path=one.title)
+            yield finding(
+                "canary-stops",
+                f"{one.title}: already now {first}",
+                path=one.title,
+                severity=Severity.WARNING,
+            )
         elif why := why_not(more, before):
             own = {key: one.annotations[key] for key in adds if key in one.annotations}
             beside = f" beside their own {_shown(own.values())}" if own else ""

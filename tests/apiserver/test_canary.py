@@ -178,7 +178,7 @@ class Mesh:
         eventually(
             f"new pods are {'' if there else 'not '}changed",
             lambda: (CANARY_LABEL in self.pod("probe", dry=True)["metadata"]["labels"]) is there,
-            seconds=30,
+            seconds=90,
         )
 
 

@@ -76,6 +76,8 @@ def test_a_mode_is_refused() -> None:
         "spec.sidecar.localProxyMode: it changes from '' to 'PodIP': no annotation of a pod does "
         "that"
     ]
+    assert refused({OUT: [1]}, {OUT: [1, 2]}, localProxyMode="Localhost") == []
+    assert refused({}, {OUT: [1], "interceptionMode": "PodLevel"}) == []
     level = {"interceptionMode": "NodeLevel"}
     assert refused(level, {**level, OUT: [1]}) == [
         "spec.traffic.interceptionMode: interceptionMode is 'NodeLevel': no list counts, pods' "
@@ -94,7 +96,10 @@ def test_pods_that_would_have_too_many_ports_stop_the_canary() -> None:
     odd = Carrier(title="Deployment odd", annotations={PORTS: "x"})
     shares = Carrier(title="Deployment shares", annotations={PORTS: f"3,{own[4:]}"})
     found = list(proof([fits, full, odd, shares], adds, before, after))
-    assert [item.id for item in found] == ["canary-stops", "canary-stops"]
+    assert [(item.id, item.severity.value) for item in found] == [
+        ("canary-stops", "error"),
+        ("canary-stops", "warning"),  # no canary makes it worse
+    ]
     assert found[0].message.startswith(
         f"Deployment full: with the new entries beside their own {own} the next pods would not "
         "start: iptables refuses "

@@ -153,6 +153,25 @@ def _read(stack: str, namespace: str, options: dict[str, Any]) -> Context:
         clear_progress()
 
 
+def _served(options: dict[str, Any]) -> str:
+    """In which version the cluster serves policies.
+
+    Raises:
+        CouldNotCheckError: it does not answer.
+    """
+    from fsm_stack.cluster.api import Refused
+    from fsm_stack.cluster.connect import connect
+    from fsm_stack.cluster.read import policy_version
+    from fsm_stack.errors import CouldNotCheckError
+
+    try:
+        return policy_version(
+            connect(kubeconfig=options["kubeconfig"], context=options["context"])
+        )
+    except Refused as refused:
+        raise CouldNotCheckError(f"whether the cluster serves policies: {refused}") from None
+
+
 def _asked(
     stack: str,
     namespace: str,
@@ -188,12 +207,7 @@ def _asked(
         raise CouldNotCheckError(f"{source.context}: no MeshConfig of the stack was read")
     served = None
     if not options["files"]:
-        from fsm_stack.cluster.connect import connect
-        from fsm_stack.cluster.read import policy_version
-
-        served = policy_version(
-            connect(kubeconfig=options["kubeconfig"], context=options["context"])
-        )
+        served = _served(options)
     return Asked(
         title=f"cluster {source.context} -> {own.name.title}", namespace=namespace,
         settings=own.settings, before=item["spec"], after=own.spec, context=context, by=by,

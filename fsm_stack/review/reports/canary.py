@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import finding
+from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.decision import webhook_skips
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.canary import objects
@@ -85,7 +85,12 @@ class Plan:
     @property
     def begins(self) -> bool:
         """Whether there is something to try, and nothing in its way."""
-        return bool(self.adds) and not self.findings
+        return bool(self.adds) and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something is in its way; what is wrong already is not."""
+        return any(item.severity is Severity.ERROR for item in self.findings)
 
     def patches(self) -> Iterator[str]:
         """The commands that put the entries into pod templates, and so restart their pods."""
@@ -102,7 +107,7 @@ class Plan:
         """What is tried, and what was proved of it."""
         yield f"canary of namespace {self.asked.namespace}: {harmless(self.asked.title)}"
         yield from (f"adds {key} {entries}" for key, entries in self.adds.items())
-        if not self.adds and not self.findings:
+        if not self.adds and not self.stopped:
             yield "nothing to try: no list of the mesh gains an entry"
         if self.begins:
             yield (
