@@ -110,6 +110,7 @@ PARTS: Final = {
     Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
+    Part.GUARD: "fsm-stack:index:Guard",
 }
 
 

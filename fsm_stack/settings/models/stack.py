@@ -10,7 +10,7 @@ from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, s
 from fsm_stack.settings.models.components import Components, Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
-from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
+from fsm_stack.settings.models.policy import Contract, Guard, ProfileName, Sentence
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -212,6 +212,7 @@ class StackSettings(MeshSettings):
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
     )
+    guard: Guard = section(Guard, "Admission policies that hold in the cluster what is held here.")
 
     @property
     def profile(self) -> System:
