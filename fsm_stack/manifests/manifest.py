@@ -37,6 +37,7 @@ class Part(StrEnum):
     CONTROL_PLANE = "control-plane"
     MESH_CONFIG = "mesh-config"
     INJECTOR_WEBHOOK = "injector-webhook"
+    OBSERVABILITY = "observability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,7 @@ PARTS: Final = {
     Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack import __version__
@@ -16,6 +17,9 @@ from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import LISTS
 from fsm_stack.redirection.origins import intercept_lists, pod_annotations
 from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.models.components import Images
+from fsm_stack.settings.models.control_plane import CertificateProvider
+from fsm_stack.settings.models.programs import OPTIONAL, Components
 from fsm_stack.templating import render
 from fsm_stack.well_known import REDIRECTION_CONFIG_MAP
 
@@ -203,12 +207,28 @@ def settings_digest(settings: StackSettings) -> str:
     """``sha256:…`` over all settings, defaults included: equal digests are equal meshes.
 
     Reasons, owners, ends, their policy, contracts and accepted findings are for people, and how
-    ``pulumi up`` treats objects changes none of them: these do not count.
+    ``pulumi up`` treats objects changes none of them: these do not count. Nor does a program that
+    the stack does not set: a release of this tool that offers one more changes no digest.
     """
     notes = {"reason", "owner", "until"}
     for_people = {"accept", "bypass_policy", "contracts", "deployment"}
     plain = settings.model_dump(mode="json", by_alias=True, exclude=for_people)
+    for path in OPTIONAL:
+        section, _, name = path.partition(".")
+        if plain[section][name] == _optional_defaults()[path]:
+            del plain[section][name]
     return _digest(json.dumps(_without(plain, notes), sort_keys=True, separators=(",", ":")))
+
+
+@cache
+def _optional_defaults() -> dict[str, Any]:
+    sections = {
+        "components": Components(),
+        "images": Images(),
+        "certificateProvider": CertificateProvider(),
+    }
+    plain = {name: one.model_dump(mode="json", by_alias=True) for name, one in sections.items()}
+    return {path: plain[path.partition(".")[0]][path.partition(".")[2]] for path in OPTIONAL}
 
 
 def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON

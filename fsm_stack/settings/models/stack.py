@@ -7,10 +7,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.components import Images
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
+from fsm_stack.settings.models.programs import Components
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -173,7 +174,9 @@ class StackSettings(MeshSettings):
     mesh: Mesh = section(Mesh, "Names and switches of the mesh.")
     cluster: Cluster = section(Cluster, "The cluster that this stack is meant for.")
     images: Images = section(Images, "Image references.")
-    components: Components = section(Components, "The control plane's Deployments.")
+    components: Components = section(
+        Components, "The control plane's Deployments, and the programs beside them."
+    )
     certificate_provider: CertificateProvider = section(
         CertificateProvider, "Who issues the mesh's certificates."
     )
@@ -207,6 +210,13 @@ class StackSettings(MeshSettings):
     def namespace(self) -> str:
         """The control plane's namespace, the system's default if not set."""
         return self.mesh.namespace or self.profile.default_namespace
+
+    @property
+    def node_level(self) -> bool:
+        """Whether programs on the nodes redirect, and no init container does."""
+        return self.traffic.interception_mode == "NodeLevel" and (
+            self.profile.declares_control_plane
+        )
 
     @property
     def mutating_webhook_name(self) -> str:
