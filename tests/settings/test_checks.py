@@ -290,7 +290,7 @@ def test_lists_in_node_level_mode_are_an_error_each() -> None:
     }
     assert ids == {
         ("lists-ignored", "traffic.outboundPortExclusionList"),
-        ("not-provided-yet", "traffic.interceptionMode"),
+        ("mutable-image", "images.xnet.tag"),
     }
 
 
