@@ -315,10 +315,8 @@ def test_a_bypass_past_its_date_is_told_with_its_owner() -> None:
 
 
 @pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "flb", "egressGateway"])
-def test_a_switch_without_its_component_is_not_provided_yet(key: str) -> None:
-    """Half a component is worse than none."""
-    (item,) = found({key: {"enabled": True}})
-    assert item[:2] == ("not-provided-yet", f"{key}.enabled")
+def test_a_switch_of_a_program_is_no_finding(key: str) -> None:
+    assert found({key: {"enabled": True}}) == []
 
 
 def test_vault_needs_to_be_found() -> None:

@@ -27,7 +27,7 @@ from fsm_stack.manifests.pods import (
 )
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.models.programs import Bridge, NodePaths, XnetEngine
+    from fsm_stack.settings.models.node_level import Bridge, Calico, Flannel, NodePaths, XnetEngine
     from fsm_stack.settings.models.stack import StackSettings
 
 XNETWORK: Final = "fsm-xnetwork"
@@ -50,7 +50,8 @@ def _folders(settings: StackSettings) -> NodePaths:
 def _bridges(engine: XnetEngine) -> tuple[Bridge | None, Bridge | None]:
     """The bridges for IPv4 and IPv6, where the network plugin has them."""
     cnis = engine.cnis
-    plugin = next((one for one in (cnis.calico_vxlan, cnis.flannel) if one.enable), None)
+    plugins: tuple[Calico | Flannel, ...] = (cnis.calico_vxlan, cnis.flannel)
+    plugin = next((one for one in plugins if one.enable), None)
     if plugin is None:
         return None, None
     return (

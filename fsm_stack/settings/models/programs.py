@@ -11,9 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
 
-from fsm_stack.settings.models import base
 from fsm_stack.settings.models.base import (
-    Count,
     DnsLabel,
     DnsName,
     Model,
@@ -33,6 +31,7 @@ from fsm_stack.settings.models.components import (
     usual_resources,
 )
 from fsm_stack.settings.models.control_plane import SecretKeyReference
+from fsm_stack.settings.models.node_level import Xnetwork
 from fsm_stack.settings.models.values import Port
 
 Annotations = dict[LabelKey, str]
@@ -144,176 +143,6 @@ class FluentBit(Model):
         None,
         "A Secret with the keys HTTP_PROXY and HTTPS_PROXY: Fluent Bit sends through the proxy.",
     )
-
-
-Magic = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]+$", max_length=16)]
-Filter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9,_-]+$", max_length=253)]
-Folder = Annotated[str, StringConstraints(pattern=base.FOLDER, max_length=1024)]
-Crontab = Annotated[str, StringConstraints(pattern=r"^[0-9*/, -]+$", max_length=64)]
-
-
-class Magics(Model):
-    """What marks packets that the engine has seen."""
-
-    ipv4: Magic = setting("0A50", "For IPv4, in hexadecimal digits.")
-    ipv6: Magic = setting("0A50", "For IPv6, in hexadecimal digits.")
-
-
-_MESH_MAGICS: Final = Magics.model_construct(ipv4="0400040", ipv6="02")
-
-
-class FilteredPorts(Model):
-    """Which ports the engine redirects."""
-
-    inbound: Filter = setting("mesh", "Of inbound traffic.")
-    outbound: Filter = setting("mesh", "Of outbound traffic.")
-
-
-class Filters(Model):
-    """What the engine looks at."""
-
-    ports: FilteredPorts = section(FilteredPorts, "Ports that are redirected.")
-
-
-class MeshFeature(Model):
-    """Redirection to sidecars."""
-
-    enable: bool = setting(True, "Redirect traffic of the mesh's pods.")
-    magic: Magics = Field(
-        default_factory=lambda: _MESH_MAGICS, description="Marks of the mesh's packets."
-    )
-    filter: Filters = section(Filters, "What is redirected.")
-    exclude_namespaces: tuple[DnsLabel, ...] = setting((), "Namespaces whose pods are left alone.")
-
-
-class LoadBalancerFeature(Model):
-    """The load balancer for external addresses of the cluster."""
-
-    enable: bool = setting(False, "Balance external addresses.")
-    magic: Magics = section(Magics, "Marks of its packets.")
-
-
-class Features(Model):
-    """What the engine does."""
-
-    mesh: MeshFeature = section(MeshFeature, "Redirection to sidecars.")
-    e4lb: LoadBalancerFeature = section(LoadBalancerFeature, "Balancing of external addresses.")
-
-
-class Flush(Model):
-    """When idle connections are forgotten."""
-
-    crontab: Crontab = Field(description="When, as cron writes it.")
-    idle_seconds: Count = Field(description="Idle for so long.")
-    batch_size: Positive = setting(4096, "So many at a time.")
-
-
-_TCP: Final = Flush.model_construct(crontab="30 3 */1 * *", idle_seconds=3600)
-_UDP: Final = Flush.model_construct(crontab="*/2 * * * *", idle_seconds=120)
-
-
-class Tracked(Model):
-    """Tracked connections, by protocol."""
-
-    tcp: Flush = Field(default_factory=lambda: _TCP, description="Of TCP.")
-    udp: Flush = Field(default_factory=lambda: _UDP, description="Of UDP.")
-
-
-class Flushes(Model):
-    """When the engine forgets connections."""
-
-    conntrack: Tracked = section(Tracked, "Tracked connections.")
-
-
-class NodePaths(Model):
-    """Folders of the node that the engine writes to."""
-
-    enable: bool = Field(description="Use these.")
-    cni_bin: Folder = Field(description="Where CNI plugins are.")
-    cni_netd: Folder = Field(description="Where CNI's configuration is.")
-    sys_fs: Folder = setting("/opt", "Where the engine mounts its BPF file system.")
-    sys_proc: Folder = setting("/proc", "The node's process file system.")
-    sys_run: Folder = setting("/var/run", "Where network namespaces are.")
-
-
-_KUBERNETES: Final = NodePaths.model_construct(
-    enable=False, cni_bin="/opt/cni/bin", cni_netd="/etc/cni/net.d"
-)
-_K3S: Final = NodePaths.model_construct(
-    enable=True, cni_bin="/bin", cni_netd="/var/lib/rancher/k3s/agent/etc/cni/net.d"
-)
-
-
-class Distributions(Model):
-    """Where each distribution has its folders; ``k8s`` counts where both are enabled."""
-
-    k8s: NodePaths = Field(
-        default_factory=lambda: _KUBERNETES, description="Folders of most distributions."
-    )
-    k3s: NodePaths = Field(default_factory=lambda: _K3S, description="Folders of k3s.")
-
-
-class Bridge(Model):
-    """The interface of a node to which its pods are connected."""
-
-    enable: bool = Field(description="There is one.")
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,15}$")] = Field(
-        description="The interface's name."
-    )
-    mac: Annotated[str, StringConstraints(pattern=r"^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})?$")] = (
-        setting("", "Its hardware address; empty: the engine looks it up.")
-    )
-
-
-class Cni(Model):
-    """One network plugin."""
-
-    enable: bool = Field(description="The cluster uses it.")
-    bridge4: Bridge = Field(description="Its bridge for IPv4.")
-    bridge6: Bridge = Field(description="Its bridge for IPv6.")
-
-
-def _cni(name: str, name6: str, mac: str, *, on: bool) -> Cni:
-    return Cni.model_construct(
-        enable=on,
-        bridge4=Bridge.model_construct(enable=on, name=name, mac=mac),
-        bridge6=Bridge.model_construct(enable=False, name=name6, mac=mac),
-    )
-
-
-_FLANNEL: Final = _cni("cni0", "cni0", "", on=True)
-_CALICO: Final = _cni("vxlan.calico", "vxlan-v6.calico", "ee:ee:ee:ee:ee:ee", on=False)
-
-
-class Cnis(Model):
-    """The cluster's network plugin; ``calicoVxlan`` counts where both are enabled."""
-
-    flannel: Cni = Field(default_factory=lambda: _FLANNEL, description="Flannel.")
-    calico_vxlan: Cni = Field(default_factory=lambda: _CALICO, description="Calico with VXLAN.")
-
-
-class XnetManager(Model):
-    """fsm-xnet-mgmt, which tells the engine what the mesh is."""
-
-    resources: Resources = usual_resources("its container", "1.5", "1G", "0.5", "256M")
-
-
-class XnetEngine(Model):
-    """fsm-xnet-engine, which redirects in the kernel."""
-
-    resources: Resources = usual_resources("its container", "1.5", "1G", "0.5", "256M")
-    features: Features = section(Features, "What it does.")
-    flush: Flushes = section(Flushes, "When it forgets connections.")
-    node_paths: Distributions = section(Distributions, "Folders of the nodes.")
-    cnis: Cnis = section(Cnis, "The cluster's network plugin.")
-
-
-class Xnetwork(Placed):
-    """The DaemonSet fsm-xnetwork, where ``traffic.interceptionMode`` is NodeLevel."""
-
-    init_resources: Resources = usual_resources("init containers", "500m", "512M", "200m", "128M")
-    xmgt: XnetManager = section(XnetManager, "The manager.")
-    xnet: XnetEngine = section(XnetEngine, "The engine.")
 
 
 class Components(Model):
