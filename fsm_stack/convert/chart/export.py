@@ -189,10 +189,11 @@ def _lost(settings: StackSettings, again: StackSettings, why: str) -> Iterator[F
     one, other = _plain(settings), _plain(again)
     one["mesh"]["name"], other["mesh"]["name"] = settings.mesh_name, again.mesh_name
     one["mesh"]["namespace"], other["mesh"]["namespace"] = settings.namespace, again.namespace
+    known = dict(leaves(other))
     for path, value in leaves(one):
         if path.startswith(OF_THE_STACK) or path.endswith(_NOTES):
             continue
-        back = at(other, path)
+        back = known.get(path, at(other, path))  # a label's key has dots of its own
         if value != back and not (value in (None, [], {}) and back in (None, [], {})):
             yield finding("setting-not-exported", f"{why}: {value!r}", path=path, value=value)
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.export import helm_values, lost_in_values
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.chart.programs import PROGRAM_VALUES
 from fsm_stack.convert.result import Converted
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.settings.models.stack import StackSettings
-from tests.manifests.stacks import settings_of
+from tests.manifests.stacks import EVERYTHING, settings_of
 
 
 def _settings(fsm: dict[str, Any], **roots: Any) -> dict[str, Any]:
@@ -549,3 +551,49 @@ def test_a_section_that_the_chart_writes_whole_may_not_be_null() -> None:
     with pytest.raises(FindingsError) as caught:
         convert_helm_values({"fsm": {"pluginChains": None}})
     assert [one.id for one in caught.value.findings] == ["invalid-value"]
+
+
+def test_every_program_goes_through_the_charts_values_and_back() -> None:
+    """What has no value of the chart's is named: secrets that a stack refers to."""
+    programs = {
+        key: EVERYTHING[key]
+        for key in ("fsmVersion", "traffic", "egressGateway", "serviceLB", "flb")
+    }
+    components: dict[str, Any] = {
+        **EVERYTHING["components"],
+        "ingress": {
+            "replicas": 2,
+            "serviceAnnotations": {"example.com/a": "b"},
+            "nodeSelector": {"kubernetes.io/hostname": "edge"},
+            "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        },
+        "egressGateway": {"podLabels": {"example.com/team": "mesh"}},
+        "xnetwork": {"xnet": {"cnis": {"calicoVxlan": {"bridge6": {"enable": True}}}}},
+    }
+    images = {
+        "xnet": {"registry": "r.example.com", "tag": "1.2"},
+        "jaeger": {"tag": "1.57", "digest": "sha256:" + "a" * 64},
+    }
+    wanted = settings_of(
+        programs
+        | {
+            "components": components,
+            "images": images,
+            "gatewayAPI": {"enabled": True},
+            "certificateProvider": {"meshRootCertificate": True},
+        }
+    )
+    values = helm_values(wanted)
+    lost = [one.place.path for one in lost_in_values(wanted, values, today=date(2026, 7, 1))]
+    assert lost == [
+        "components.fluentBit.azure.keySecret.name",
+        "components.fluentBit.proxySecret",
+    ]
+    assert values["fsm"]["deployGrafana"] is True
+    assert values["fsm"]["tracing"] == {
+        "image": {"tag": "1.57@sha256:" + "a" * 64},
+    }
+    back = settings_of(convert_helm_values(values, fsm_version="1.6.0").settings)
+    fluent_bit = {"fluent_bit": wanted.components.fluent_bit}
+    assert back.components.model_copy(update=fluent_bit) == wanted.components
+    assert back.images == wanted.images
