@@ -38,6 +38,7 @@ class Part(StrEnum):
     MESH_CONFIG = "mesh-config"
     INJECTOR_WEBHOOK = "injector-webhook"
     GUARD = "guard"
+    OBSERVABILITY = "observability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,7 @@ from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
-from fsm_stack.manifests.mesh import wants_asset
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -111,6 +110,7 @@ PARTS: Final = {
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
     Part.GUARD: "fsm-stack:index:Guard",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
 
 
@@ -184,8 +184,7 @@ def contents(
         FsmStackError: the bundle cannot be made from these settings.
     """
     redirected = redirection(settings)
-    if asset is None and wants_asset(settings):
-        asset = load_asset(program_directory(), settings.fsm_version)
+    asset = asset or asset_of(program_directory(), settings)
     manifests = bundle(settings, redirected, asset=asset)
     require_adoptable(manifests, settings.deployment)
     return stack_outputs(settings, redirected), manifests
