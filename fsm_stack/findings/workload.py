@@ -283,6 +283,13 @@ RULES: Final = (
         source=f"{_INJECTOR}; the Pipy sidecar's modules/inbound-main.js",
     ),
     fatal(
+        id="refused-name",
+        title="a name that Kubernetes refuses",
+        why="The API server takes the names of pods, service accounts and containers in lower-case letters, digits and '-' only. The pod is not created, and the injector would write the name into the sidecar's command.",
+        fix="Write a name of lower-case letters, digits and '-'.",
+        source="k8s.io/apimachinery pkg/util/validation, IsDNS1123Label and IsDNS1123Subdomain",
+    ),
+    fatal(
         id="probe-scheme",
         title="a probe's scheme is neither HTTP nor HTTPS",
         why="The injector changes its port and path, and adds no header: the sidecar does not know whom to ask.",

@@ -26,6 +26,7 @@ from fsm_stack.manifests.guard_rules import (
 from fsm_stack.settings.effective import EVERYWHERE
 from fsm_stack.settings.models.base import IPV4
 from fsm_stack.well_known import (
+    INJECTION,
     INTERFACE_NAME_MAX,
     MULTIPORT_MAX,
     NO,
@@ -85,7 +86,7 @@ def pod_rules(system: System) -> Iterator[Validation]:
     for listed in LISTS:
         yield from _of_script(listed)
     yield from _users(system)
-    key = system.annotation("sidecar-injection")
+    key = system.annotation(INJECTION)
     there, value = _annotation(key)
     words = listing(sorted(YES | NO))
     expected = text(f"annotation {key}: expected enabled or disabled, got ")

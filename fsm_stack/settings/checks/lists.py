@@ -103,7 +103,7 @@ def mesh_ports(settings: StackSettings, _today: date) -> Found:
             yield at(path, "excludes-mesh-port", message, value=entry.value)
         else:
             rest.append(str(entry.value))
-    if rest:
+    if rest := list(dict.fromkeys(rest)):
         which = f"port {rest[0]} is" if len(rest) == 1 else f"each of {', '.join(rest)} is"
         message = f"{which} excluded in every pod: {lost}"
         path = ("traffic", OUTBOUND_PORTS.key)

@@ -11,7 +11,14 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.sets.written import written
-from fsm_stack.settings.models.base import DNS_LABEL, DnsLabel, Model, refusal, setting
+from fsm_stack.settings.models.base import (
+    DNS_LABEL,
+    DnsLabel,
+    Model,
+    matching,
+    refusal,
+    setting,
+)
 from fsm_stack.settings.models.values import CidrEntry, PortEntry
 
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -19,11 +26,19 @@ ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)
 # A path of settings; names of lists' entries stand in brackets.
 SettingPath = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$", max_length=200
+    matching(
+        r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$",
+        "a setting's path such as traffic.enableEgress",
+        max_length=200,
     ),
 ]
-StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+StackName = Annotated[
+    str,
+    matching(
+        r"^[A-Za-z0-9_.-]{1,100}$",
+        "a stack's name: at most 100 letters, digits, '-', '_' and '.'",
+    ),
+]
 _EXAMPLES: Final = ["tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 8080"]
 
 

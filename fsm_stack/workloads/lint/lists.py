@@ -166,7 +166,9 @@ def ignored(subject: Subject) -> Iterator[Finding]:
     if result is None or result.interception is not None or subject.injected:
         return
     if given := subject.given():
-        if subject.mesh.system.intercepts(mode):
+        if subject.machine:
+            why = "a VirtualMachine gets no init container: its own start script redirects"
+        elif subject.mesh.system.intercepts(mode):
             why = "Windows pods get no init container"
         else:
             why = f"interceptionMode {mode!r} has no init container"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.injector.annotations import keys_of
+from fsm_stack.injector.decision import is_virtual_machine
 from fsm_stack.injector.go_values import atoi, is_cidr, trim
 from fsm_stack.lists import POD_LISTS
 
@@ -89,6 +90,11 @@ class Subject:
             left_alone=left_alone,
             ranges=ranges or ClusterRanges(),
         )
+
+    @property
+    def machine(self) -> bool:
+        """Whether it is a virtual machine, which gets a label and nothing else."""
+        return is_virtual_machine(self.pod)
 
     @property
     def injected(self) -> bool:
