@@ -19,7 +19,7 @@ from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.lists import LISTS
-from fsm_stack.manifests.guard import BINDING, POLICY, guard
+from fsm_stack.manifests.guard.policies import BINDING, POLICY, guard
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.manifests.mesh_config import mesh_config_crd
 from fsm_stack.project.workload_files import context_of

@@ -11,8 +11,9 @@ import pytest
 
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import Severity
-from fsm_stack.manifests.guard import ACTIONS, BINDING, POLICY, guard
-from fsm_stack.manifests.guard_rules import Dialect, mesh_config_rules
+from fsm_stack.manifests.guard.cel import Dialect
+from fsm_stack.manifests.guard.policies import ACTIONS, BINDING, POLICY, guard
+from fsm_stack.manifests.guard.rules import mesh_config_rules
 from fsm_stack.manifests.manifest import Wave
 from fsm_stack.redirection.scopes import settings_digest
 from fsm_stack.settings.checks import check_settings

@@ -14,22 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import Lists
-from fsm_stack.manifests.guard_pods import bypass_rules, pod_rules, pod_variables
-from fsm_stack.manifests.guard_rules import (
-    CIDR_SINCE,
-    Dialect,
-    mesh_config_rules,
-    mesh_config_variables,
-    text,
-    validated,
-)
+from fsm_stack.manifests.guard.cel import CIDR_SINCE, Dialect, text, validated
+from fsm_stack.manifests.guard.pods import bypass_rules, pod_rules, pod_variables
+from fsm_stack.manifests.guard.rules import mesh_config_rules, mesh_config_variables
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 from fsm_stack.settings.effective import EVERYWHERE, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsm_stack.manifests.guard_rules import Validation
+    from fsm_stack.manifests.guard.cel import Validation
     from fsm_stack.settings.models.policy import GuardAction
     from fsm_stack.settings.models.stack import StackSettings
 
