@@ -23,6 +23,7 @@ from fsm_stack.manifests.guard.policies import BINDING, POLICY, guard
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.manifests.mesh_config import mesh_config_crd
 from fsm_stack.project.workload_files import context_of
+from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.settings.checks import check_settings
 from fsm_stack.settings.models.values import parse_cidr, parse_interface, parse_port
 from fsm_stack.systems import FSM
@@ -30,6 +31,7 @@ from fsm_stack.workloads.lint import Subject, lint
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, IMAGES, container, namespace, pod
 from tests.manifests.stacks import settings_of
+from tests.review.sides import side
 
 from .apiserver import serve
 from .client import Api, ApiError, eventually
@@ -154,7 +156,7 @@ def mesh_config_of(settings: StackSettings, traffic: dict[str, Any]) -> dict[str
     return item
 
 
-SAID = re.compile(r"ValidatingAdmissionPolicy '([a-z-]+)'.*\[([a-z0-9-]+)\]\"$", re.DOTALL)
+SAID = re.compile(r"ValidatingAdmissionPolicy '([a-z0-9-]+)'.*\[([a-z0-9-]+)\]\"$", re.DOTALL)
 
 
 def said(api: Api, item: dict[str, Any]) -> set[tuple[str, str]]:
@@ -276,6 +278,64 @@ def test_policies_judge_every_single_value_as_the_parsers_do(
     for value in (*GOOD[listed.holds], *BAD[listed.holds]):
         traffic = empty | {listed.key: [value]}
         assert said_of_mesh(guarded, settings, traffic) == judged(settings, traffic), value
+
+
+NO_PORT = {"outboundPortExclusionList": [0]}
+AGREED = ("tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 8080", "tcp to services",
+          "tcp 8000-9000 to 192.0.2.1,pods")  # fmt: skip
+MET: dict[str, tuple[Any, ...]] = {
+    "outboundPortExclusionList": (443, 5432, 6379, 8000, 9000, 9001),
+    "inboundPortExclusionList": (8080, 8081, 443),
+    "outboundIPRangeExclusionList": (
+        "10.1.0.0/16", "192.0.2.1/32", "192.0.2.0/24", "203.0.113.0/24", "10.96.0.1/32",
+        "127.0.0.0/16", "172.16.0.0/12",
+    ),
+    "outboundIPRangeInclusionList": ("10.0.0.0/8", "192.0.2.0/24", "10.96.0.0/12", "0.0.0.0/0"),
+    "networkInterfaceExclusionList": ("net1", "lo", "eth0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", WARNS)
+def test_policies_refuse_only_what_breaks_a_contract(guarded: Api, version: str) -> None:
+    """What breaks one without an inclusion, they refuse all; inclusions may add up."""
+    chance = random.Random(443)  # noqa: S311  # the same every time
+    refused, kept = 0, 0
+    for agreed in AGREED:
+        name = f"c{AGREED.index(agreed)}-{version.replace('.', '-')}"
+        one = {"traffic": agreed, "verdict": "always", "reason": "a test", "owner": "the suite"}
+        base = {
+            "mesh": {"name": name, "namespace": f"{name}-system"},
+            "cluster": CLUSTER | {"kubernetesVersion": version},
+            "guard": {"meshConfig": "warn"},
+            "contracts": [one],
+        }
+        settings = settings_of(base)
+        guarded.apply(namespace_object(settings.namespace, settings))
+        for manifest in guard(settings):
+            guarded.apply(dict(manifest.object))
+        eventually(
+            f"the policies for {agreed} are in force",
+            lambda settings=settings: bool(said_of_mesh(guarded, settings, NO_PORT)),  # type: ignore[misc]  # bound
+            seconds=60,
+        )
+        for _ in range(25):
+            traffic = {
+                key: chance.sample(values, chance.choice((0, 0, 0, 1, 2)))
+                for key, values in MET.items()
+            }
+            told = {rule_id for rule_id, _ in said_of_mesh(guarded, settings, traffic)}
+            broken = is_broken({"cluster": CLUSTER, "contracts": [one], "traffic": traffic})
+            says = "contract-broken" in told
+            if not traffic["outboundIPRangeInclusionList"]:
+                assert says == broken, (agreed, traffic)
+            assert broken or not says, (agreed, traffic)
+            refused, kept = refused + says, kept + (not broken)
+    assert min(refused, kept) > 20, (refused, kept)
+
+
+def is_broken(sections: dict[str, Any]) -> bool:
+    known = side(**sections)
+    return bool(prover_of(known).broken(contracts_of(known)))
 
 
 SIXTEEN = list(range(7000, 7016))

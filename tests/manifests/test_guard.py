@@ -196,6 +196,22 @@ def test_profiles_and_allow_make_the_register() -> None:
     assert f"!({known})" in text
 
 
+def test_contracts_that_a_policy_can_hold_are_rules() -> None:
+    """Those about other protocols, about interfaces, and `never` are left to their proof."""
+
+    def held(traffic: str, verdict: str = "always") -> int:
+        one = {"traffic": traffic, "verdict": verdict, "reason": "a test", "owner": "me"}
+        return expressions(
+            objects(ON | {"cluster": CLUSTER, "contracts": [one]})[POLICY, "fsm-guard-mesh-config"]
+        ).count("\n")
+
+    none = held("udp 53")
+    assert held("tcp 443", "never") == held("tcp 443 over eth1") == none
+    assert held("tcp 443") > none
+    assert held("inbound tcp 8080") > none
+    assert held("tcp to api-server") == none  # the stack does not say where it is
+
+
 def test_the_guard_is_no_part_of_the_meshs_digest() -> None:
     """Pods need not start anew because somebody may no longer write nonsense."""
     assert settings_digest(settings_of(ON)) == settings_digest(settings_of({}))

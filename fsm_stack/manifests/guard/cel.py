@@ -164,12 +164,20 @@ class Dialect:
         first, last = cidr_bounds(known)
         return _numbers(f"n - n % s <= {first} && n - n % s + s > {last}")
 
+    def within(self, known: str) -> str:
+        """The range is a part of another one, or is it."""
+        if self.has_cidr:
+            return f"cidr({text(known)}).containsCIDR(v)"
+        first, last = cidr_bounds(known)
+        return _numbers(f"n - n % s >= {first} && n - n % s + s <= {last + 1}")
+
     def inside(self, known: str) -> str:
         """The range, of more than one address, is a part of another one."""
-        if self.has_cidr:
-            return f"cidr({text(known)}).containsCIDR(v) && cidr(v).prefixLength() < 32"
-        first, last = cidr_bounds(known)
-        return _numbers(f"s > 1 && n - n % s >= {first} && n - n % s + s <= {last + 1}")
+        return f"{self.within(known)} && !v.endsWith('/32')"
+
+    def meets(self, known: str) -> str:
+        """The range has an address of another one: one of the two is a part of the other."""
+        return f"({self.covers(known)} || {self.within(known)})"
 
     def together(self, ranges: str) -> str:
         """Ranges of at least a sixteenth of all addresses hold every address."""

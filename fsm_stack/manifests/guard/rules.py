@@ -42,7 +42,7 @@ def variable(listed: ListName) -> str:
     return f"variables.{listed.key}"
 
 
-def _ranges(listed: ListName) -> str:
+def ranges(listed: ListName) -> str:
     """The variable that has those entries which are IPv4 ranges."""
     return f"variables.{listed.key}Valid"
 
@@ -59,7 +59,7 @@ def mesh_config_variables(dialect: Dialect) -> Iterator[dict[str, str]]:
         yield named(variable(listed), bounded)
         if listed.holds == "ranges":
             valid = f"{variable(listed)}.filter(v, type(v) == string && {dialect.valid})"
-            yield named(_ranges(listed), valid)
+            yield named(ranges(listed), valid)
 
 
 def mesh_config_rules(settings: StackSettings, dialect: Dialect) -> Iterator[Validation]:
@@ -127,7 +127,7 @@ def _range_rules(listed: ListName, place: str, dialect: Dialect) -> Iterator[Val
     )
     yield _none("ipv6-cidr", entries, f"{known} && v.matches({_IPV6})", place, says)
     says = "v + ' has host bits set'"
-    yield _none("host-bits", _ranges(listed), dialect.host_bits, place, says)
+    yield _none("host-bits", ranges(listed), dialect.host_bits, place, says)
 
 
 def _ascii(entries: str, place: str) -> Validation:
@@ -192,12 +192,12 @@ def accepted(settings: StackSettings, rule_id: str, listed: ListName) -> tuple[s
 def _everything(settings: StackSettings, dialect: Dialect) -> Iterator[Validation]:
     if accepted(settings, "excludes-everything", EXCLUDED_RANGES):
         return
-    place, ranges = f"spec.traffic.{EXCLUDED_RANGES.key}", _ranges(EXCLUDED_RANGES)
-    alone = f"{ranges}.filter(v, v.endsWith('/0'))"
+    place, entries = f"spec.traffic.{EXCLUDED_RANGES.key}", ranges(EXCLUDED_RANGES)
+    alone = f"{entries}.filter(v, v.endsWith('/0'))"
     one = f"{alone}[0] + ' excludes every address: nothing outbound is intercepted'"
-    more = f"{ranges}.join(', ') + ' together exclude every address'"
+    more = f"{entries}.join(', ') + ' together exclude every address'"
     says = f"{text(f'{place}: ')} + ({alone}.size() > 0 ? {one} : {more})"
-    yield of_whole("excludes-everything", dialect.together(ranges), place, says)
+    yield of_whole("excludes-everything", dialect.together(entries), place, says)
 
 
 def _mesh_traffic(settings: StackSettings, dialect: Dialect) -> Iterator[Validation]:
@@ -206,22 +206,22 @@ def _mesh_traffic(settings: StackSettings, dialect: Dialect) -> Iterator[Validat
     cluster = settings.cluster
     own = (f"{cluster.api_server.address}/32",) if cluster.api_server else ()
     free = f"!(v in {listing((*own, *taken))}) && " if own or taken else ""
-    place, ranges = f"spec.traffic.{EXCLUDED_RANGES.key}", _ranges(EXCLUDED_RANGES)
+    place, entries = f"spec.traffic.{EXCLUDED_RANGES.key}", ranges(EXCLUDED_RANGES)
     counts = f"{free}!v.endsWith('/0') && "
     declared = [(known, "pod") for known in cluster.pod_ranges]
     declared += [(known, "service") for known in cluster.service_ranges]
     for known, kind in declared:
         covers, inside = dialect.covers(known), dialect.inside(known)
         says = f"v + {text(f' covers the cluster{chr(39)}s {kind} range {known}')}"
-        yield _none("excludes-mesh-traffic", ranges, f"{counts}{covers}", place, says)
+        yield _none("excludes-mesh-traffic", entries, f"{counts}{covers}", place, says)
         says = f"v + {text(f' is part of the cluster{chr(39)}s {kind} range {known}')}"
         part = f"{counts}{inside} && !({covers})"
-        yield _none("excludes-mesh-traffic", ranges, part, place, says, severity=Severity.WARNING)
+        yield _none("excludes-mesh-traffic", entries, part, place, says, severity=Severity.WARNING)
     kinds = {kind for _, kind in declared}
     for known, kind in USUAL_RANGES.items():
         if kind not in kinds:
             says = f"v + {text(f' covers {known}, the usual {kind} range')}"
             wrong = f"{counts}{dialect.covers(known)}"
             yield _none(
-                "excludes-mesh-traffic", ranges, wrong, place, says, severity=Severity.WARNING
+                "excludes-mesh-traffic", entries, wrong, place, says, severity=Severity.WARNING
             )
