@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.gitops.directory import compare, named, tree
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
+from fsm_stack.manifests.manifest import ReleaseAsset, wants_asset
 from fsm_stack.project.files import read_tree
 from fsm_stack.project.release_asset import load_asset
 from fsm_stack.redirection.scopes import redirection

@@ -20,8 +20,7 @@ from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.manifest import Manifest
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.manifest import Manifest, ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 

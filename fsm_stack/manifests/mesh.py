@@ -5,12 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import finding
-from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels, metadata
+from fsm_stack.manifests.manifest import (
+    Manifest,
+    Part,
+    ReleaseAsset,
+    Wave,
+    assets_missing,
+    common_labels,
+    metadata,
+)
 from fsm_stack.manifests.mesh_config import (
     mesh_config_crd,
     mesh_config_object,
@@ -26,45 +33,9 @@ from fsm_stack.well_known import CONFIG_MAP_MAX, PRESET_CONFIG_MAP
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fsm_stack.findings.finding import Finding
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.control_plane import EnrolledNamespace
     from fsm_stack.settings.models.stack import StackSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseAsset:
-    """``scripts.tar.gz`` of one release.
-
-    Attributes:
-        version: the FSM release, for example ``1.5.1``.
-        sha256: of ``scripts``, 64 hex digits.
-        scripts: the archive's bytes, as they go into the ConfigMap.
-    """
-
-    version: str
-    sha256: str
-    scripts: bytes
-
-
-def wants_asset(settings: StackSettings) -> bool:
-    """Whether the stack declares a control plane with vendored scripts."""
-    vendored = settings.release_assets.source == "vendored"
-    return vendored and settings.profile.declares_control_plane
-
-
-def assets_missing(settings: StackSettings) -> Finding:
-    """The finding for scripts that are not vendored, with the command that mends it."""
-    version = settings.fsm_version
-    return finding(
-        "assets-missing",
-        f"the Pipy scripts of FSM {version} are not vendored in this checkout; "
-        f"expected releases/{version}/scripts.tar.gz",
-        path="releaseAssets.source",
-        value=settings.release_assets.source,
-        fix=f"fsm-stack vendor --version {version}; for a review without them: "
-        "fsm-stack render --without-release-assets",
-    )
 
 
 # The key in the ConfigMap, and the file that the controller's init container unpacks.

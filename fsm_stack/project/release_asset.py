@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.mesh import ReleaseAsset, assets_missing, wants_asset
+from fsm_stack.manifests.manifest import ReleaseAsset, assets_missing, wants_asset
 from fsm_stack.project.files import read_file, require_inside, write_file
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 

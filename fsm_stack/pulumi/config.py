@@ -19,7 +19,7 @@ from pulumi.runtime import config as sdk
 
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
-from fsm_stack.manifests.mesh import wants_asset
+from fsm_stack.manifests.manifest import wants_asset
 from fsm_stack.project.project import read_text
 from fsm_stack.project.release_asset import load_asset, missing_assets
 from fsm_stack.pulumi.guard import said

@@ -11,8 +11,7 @@ import pulumi
 from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.manifest import Part, Wave
-from fsm_stack.manifests.mesh import wants_asset
+from fsm_stack.manifests.manifest import Part, Wave, wants_asset
 from fsm_stack.project.release_asset import load_asset
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
@@ -28,8 +27,7 @@ from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsm_stack.manifests.manifest import Key, Manifest
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.manifest import Key, Manifest, ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 

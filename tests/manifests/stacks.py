@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.manifest import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 

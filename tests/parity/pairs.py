@@ -12,7 +12,7 @@ import yaml
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.errors import NotProvidedError
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.manifest import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 from tests.parity.differences import DIFFERENCES
