@@ -8,7 +8,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render install wheels dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check format mutants bench lock schema clean
+.PHONY: help render install wheels dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check site format mutants bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -44,7 +44,7 @@ test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment 
 	$(BIN)/pytest -m engine
 
 test-node: $(DEV) ## Build a Kubernetes of one node (Go) and run the mesh on it (root)
-	tools/build node
+	tools/build engine node
 	$(BIN)/pytest -m node
 
 check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings are current
@@ -58,13 +58,19 @@ check: $(DEV) ## Lint, types, layers, and whether locks, schema and renderings a
 	$(BIN)/fsm-stack contracts
 	$(BIN)/fsm-stack diff --all-stacks
 	$(BIN)/python tools/locks.py --check
+	@$(MAKE) --no-print-directory site
+
+site: $(DEV) ## Build the documentation into build/site; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	@echo "build/site/index.html"
 
 format: $(DEV) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: $(DEV) ## Write the schemas of stack files and of the MeshConfig CRD anew
+schema: $(DEV) ## Write the schemas of stack files, the MeshConfig CRD and the component anew
 	$(BIN)/python tools/crd_schema.py
+	$(BIN)/python tools/component_schema.py
 	$(BIN)/fsm-stack schema --write
 
 mutants: $(DEV) ## Say how many mutants the tests notice, of a sample in the rooms that decide about traffic

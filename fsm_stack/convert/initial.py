@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.__about__ import __version__
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
+from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
@@ -94,7 +95,20 @@ def first_stack(
     ]
     if there or more:
         draft.settings["enrolledNamespaces"] = [*there, *more]
+    if _minor(str(values["kubernetesVersion"])) >= POLICIES_SINCE:
+        for name, action in _GUARD.items():
+            draft.set(f"guard.{name}", action)
     return replace(draft.done(base.title))
+
+
+def _minor(version: str) -> int:
+    """The N of Kubernetes 1.N; 0 of anything else, which validation refuses."""
+    parts = version.split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
+
+
+# What a new stack has: a MeshConfig that breaks pods is refused, a pod is only warned of.
+_GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 
 
 _ABOUT: Final = (
@@ -106,6 +120,9 @@ _TRAFFIC: Final = """\
   # fsm-stack:traffic:
   #   outboundPortExclusionList:
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
+"""
+_GUARDED: Final = """\
+  # fsm-stack:guard holds these checks in the cluster, for whoever writes there: docs/guard.md.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.
@@ -123,6 +140,8 @@ def first_text(result: Converted, facts: Facts) -> str:
     text = stack_text(result.settings, result.lines, head)
     if at(result.settings, "traffic") is None:
         text += _TRAFFIC
+    if at(result.settings, "guard") is not None:
+        text += _GUARDED
     if at(result.settings, "enrolledNamespaces") is None:
         text += _ENROLLED
     return text

@@ -30,8 +30,8 @@ GRACEFUL_EXIT: Final = "graceful-exit-until-downstream-ends"
 RESOURCE_NAMES: Final = ("cpu", "memory", "storage", "ephemeral-storage")
 RESOURCE_KINDS: Final = ("limits", "requests")
 
-_YES: Final = frozenset({"enabled", "yes", "true"})
-_NO: Final = frozenset({"disabled", "no", "false"})
+YES: Final = frozenset({"enabled", "yes", "true"})
+NO: Final = frozenset({"disabled", "no", "false"})
 
 
 class Keys(NamedTuple):
@@ -156,9 +156,9 @@ def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
 def yes_or_no(text: str) -> bool | None:
     """The three yes and three no of the injector, in any case; None for anything else."""
     word = lower(text)
-    if word in _YES:
+    if word in YES:
         return True
-    return False if word in _NO else None
+    return False if word in NO else None
 
 
 class Interception(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
+from fsm_stack.manifests.guard import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -18,6 +19,7 @@ from fsm_stack.manifests.mesh import (
 )
 from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
+from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest, ReleaseAsset
@@ -35,9 +37,12 @@ KIND_ORDER: Final = (
     "Role",
     "ConfigMap",
     "Service",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "Deployment",
+    "CronJob",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
 )
@@ -62,6 +67,7 @@ def _fsm(
         *webhooks(settings),
         *deployments(settings),
         *availability(settings),
+        *verify_job(settings),
         *enrolled_namespaces(settings),
     )
 
@@ -78,8 +84,8 @@ def bundle(
 
     Returns:
         Objects by wave, then kind, then name: equal settings give equal bundles. A stack of
-        osm-edge or OSM is its MeshConfig and its redirection; its control plane is installed by
-        their own tools.
+        osm-edge or OSM is its MeshConfig, its redirection and its guard; its control plane is
+        installed by their own tools.
 
     Raises:
         FindingsError: ``assets-missing``.
@@ -89,6 +95,7 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
+    manifests = (*manifests, *guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

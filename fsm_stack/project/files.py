@@ -12,12 +12,18 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import FsmStackError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+# The folders of a rendered stack: its objects, what the owners of others merge into them, and the
+# scripts and annotations that pods get.
+OBJECTS: Final = "objects"
+OTHERS: Final = "others"
+REDIRECTION: Final = "redirection"
 
 
 class FileError(FsmStackError):

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
+from fsm_stack.settings.models.components import Components, Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
-from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
+from fsm_stack.settings.models.policy import Contract, Guard, ProfileName, Sentence
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -126,14 +126,16 @@ class ReleaseAssets(Model):
 # Kind/name, or Kind/namespace/name.
 ObjectReference = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    matching(
+        r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$",
+        "Kind/name or Kind/namespace/name, as in Deployment/fsm-system/fsm-injector",
+        max_length=400,
     ),
 ]
 
 
 class Deployment(Model):
-    """How ``pulumi up`` treats the objects."""
+    """How ``pulumi up`` and ``fsm-stack render`` treat the objects."""
 
     look_only: bool = setting(
         False,
@@ -153,6 +155,11 @@ class Deployment(Model):
     )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    )
+    render_foreign_namespaces: bool = setting(
+        False,
+        "Render what the stack adds to namespaces of others among its objects, so that Argo CD or "
+        "Flux merges it into them; else it lies beside the objects, for their owners.",
     )
 
     @property
@@ -195,11 +202,15 @@ class StackSettings(MeshSettings):
         BypassPolicy, "What every entry of a redirection list has to say."
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
-    deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
+    deployment: Deployment = section(
+        Deployment, "How pulumi up and fsm-stack render treat the objects."
+    )
+    verify: Verify = section(Verify, "fsm-stack verify as a CronJob; off unless scheduled.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
     )
+    guard: Guard = section(Guard, "Admission policies that hold in the cluster what is held here.")
 
     @property
     def profile(self) -> System:
