@@ -78,7 +78,7 @@ def plain(done: Outcome) -> dict[str, Any]:
         "directory": done.directory,
         **said,
         "others": list(done.made.others),
-        "leftOut": done.made.left_out,
+        "leftOut": list(done.made.left_out),
         "redirected": list(done.made.redirected),
         "findings": [item.as_json() for item in done.stack.findings],
         "accepted": [item.as_json() for item in done.stack.accepted],
@@ -115,12 +115,15 @@ def _body(done: Outcome) -> list[str]:
 
 
 def _left_out(done: Outcome) -> str:
-    path, settings = done.made.left_out, done.stack.settings
+    made, settings = done.made, done.stack.settings
     version = settings.fsm_version if settings else ""
-    if done.made.listed:
-        return f"not compared: {path}, the Pipy scripts of FSM {version}"
+    if made.listed:
+        one = len(made.listed) == 1
+        what = f"{'the Pipy scripts' if one else 'files'} of FSM {version}"
+        return f"not compared: {', '.join(made.listed)}, {what}"
     return (
-        f"left out: {path}; this tree is for review, the controller does not start with it alone. "
+        f"left out: {', '.join(made.left_out)}; this tree is for review, the "
+        "controller does not start with it alone. "
         f"Mend: fsm-stack vendor --version {version}"
     )
 
@@ -273,6 +276,5 @@ def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: b
         return Outcome(stack=stack, made=made, directory=shown, written=written)
     from fsm_stack.gitops.rendering import check as compare
 
-    unknown = (made.left_out,) if made.left_out and made.listed else ()
-    stale = compare(target, made.files, shown=shown, unknown=unknown)
+    stale = compare(target, made.files, shown=shown, unknown=made.listed)
     return Outcome(stack=stack, made=made, directory=shown, stale=stale)

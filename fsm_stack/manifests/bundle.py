@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
 from fsm_stack.manifests.guard import guard
@@ -17,12 +18,19 @@ from fsm_stack.manifests.mesh import (
     preset_config_map,
     redirection_config_map,
 )
+from fsm_stack.manifests.programs.egress import egress_gateway, egress_script_file
+from fsm_stack.manifests.programs.grafana import DASHBOARDS, grafana
+from fsm_stack.manifests.programs.ingress import ingress
+from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_config, jaeger
+from fsm_stack.manifests.programs.node_level import xnetwork
+from fsm_stack.manifests.programs.prometheus import prometheus
 from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
 from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.manifest import Manifest, ReleaseAsset
+    from fsm_stack.manifests.manifest import Manifest
+    from fsm_stack.manifests.mesh import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -36,6 +44,7 @@ KIND_ORDER: Final = (
     "ClusterRoleBinding",
     "Role",
     "ConfigMap",
+    "IngressClass",
     "Service",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
@@ -43,6 +52,7 @@ KIND_ORDER: Final = (
     "ValidatingWebhookConfiguration",
     "Deployment",
     "CronJob",
+    "DaemonSet",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
 )
@@ -61,6 +71,7 @@ def _fsm(
         mesh_config(settings),
         *rbac(settings),
         preset_config_map(settings),
+        *preset_root_certificate(settings),
         *pipy_scripts(settings, asset),
         redirection_config_map(settings, redirected),
         *services(settings),
@@ -68,8 +79,25 @@ def _fsm(
         *deployments(settings),
         *availability(settings),
         *verify_job(settings),
+        *ingress(settings),
+        *egress_gateway(settings, asset),
+        *xnetwork(settings),
+        *prometheus(settings),
+        *grafana(settings, asset),
+        *jaeger(settings),
+        *fluent_bit_config(settings),
         *enrolled_namespaces(settings),
     )
+
+
+def wanted_texts(settings: StackSettings) -> tuple[str, ...]:
+    """The release's files that a stack puts into ConfigMaps, beside the Pipy scripts."""
+    wanted: list[str] = []
+    if settings.components.grafana.enabled:
+        wanted += (file for files in DASHBOARDS.values() for file in files.values())
+    if settings.egress_gateway.enabled:
+        wanted.append(egress_script_file(settings.egress_gateway.mode))
+    return tuple(wanted)
 
 
 def bundle(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector.annotations import INJECTION, NO, YES
 from fsm_stack.iptables.judge.loadable import SHELL_SYNTAX
 from fsm_stack.iptables.write import entry_lines
 from fsm_stack.lists import LISTS, POD_LISTS
@@ -26,7 +25,15 @@ from fsm_stack.manifests.guard_rules import (
 )
 from fsm_stack.settings.effective import EVERYWHERE
 from fsm_stack.settings.models.base import IPV4
-from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX, SIDECAR_UID
+from fsm_stack.well_known import (
+    INJECTION,
+    INTERFACE_NAME_MAX,
+    MULTIPORT_MAX,
+    NO,
+    PORT_MAX,
+    SIDECAR_UID,
+    YES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

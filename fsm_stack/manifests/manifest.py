@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fsm_stack.findings.finding import finding
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
 
 Key: TypeAlias = tuple[str, str, str]
@@ -41,6 +38,7 @@ class Part(StrEnum):
     MESH_CONFIG = "mesh-config"
     INJECTOR_WEBHOOK = "injector-webhook"
     GUARD = "guard"
+    OBSERVABILITY = "observability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,38 +158,3 @@ def metadata(
         labels["app"] = app
     place = {"namespace": settings.namespace} if namespaced else {}
     return {"name": name, **place, "labels": labels}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseAsset:
-    """``scripts.tar.gz`` of one release.
-
-    Attributes:
-        version: the FSM release, for example ``1.5.1``.
-        sha256: of ``scripts``, 64 hex digits.
-        scripts: the archive's bytes, as they go into the ConfigMap.
-    """
-
-    version: str
-    sha256: str
-    scripts: bytes
-
-
-def wants_asset(settings: StackSettings) -> bool:
-    """Whether the stack declares a control plane with vendored scripts."""
-    vendored = settings.release_assets.source == "vendored"
-    return vendored and settings.profile.declares_control_plane
-
-
-def assets_missing(settings: StackSettings) -> Finding:
-    """The finding for scripts that are not vendored, with the command that mends it."""
-    version = settings.fsm_version
-    return finding(
-        "assets-missing",
-        f"the Pipy scripts of FSM {version} are not vendored in this checkout; "
-        f"expected releases/{version}/scripts.tar.gz",
-        path="releaseAssets.source",
-        value=settings.release_assets.source,
-        fix=f"fsm-stack vendor --version {version}; for a review without them: "
-        "fsm-stack render --without-release-assets",
-    )

@@ -133,7 +133,7 @@ def learn_from(path: Path, context: Context) -> None:
     """
     if str(path) != STDIN:
         for document in documents(path):
-            if _LEARNED.search(document.text):
+            if _LEARNED.search(document.text) or context.learns(document):
                 try:
                     learn_namespaces(document.load(), context)
                 except NotRenderedError:

@@ -20,8 +20,7 @@ from pulumi.provider.server import ComponentInitError
 from fsm_stack import __version__
 from fsm_stack.errors import FindingsError, FsmStackError
 from fsm_stack.findings.finding import Finding, Severity, finding
-from fsm_stack.manifests.manifest import wants_asset
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.config import cluster_provider, report
 from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import STACK_TYPE, contents, declare_in, whole
@@ -70,8 +69,7 @@ class FsmStack(pulumi.ComponentResource):
     ) -> None:
         settings = _settings(name, args["settings"])
         project = Folder(args.get("project", "."))
-        asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
-        values, manifests = contents(settings, asset)
+        values, manifests = contents(settings, asset_of(project, settings))
         opts = opts or pulumi.ResourceOptions()
         if not _has_provider(opts):
             own = cluster_provider(settings, name=f"{name}-cluster")

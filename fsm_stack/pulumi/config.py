@@ -19,9 +19,8 @@ from pulumi.runtime import config as sdk
 
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
-from fsm_stack.manifests.manifest import wants_asset
 from fsm_stack.project.project import read_text
-from fsm_stack.project.release_asset import load_asset, missing_assets
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import FsmStack, program_directory
@@ -111,9 +110,7 @@ def _declare(project: Path) -> None:
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
     settings = loaded.settings
-    if missing := missing_assets(project, settings):
-        raise FindingsError(missing)
-    asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
+    asset = asset_of(project, settings)
     stack = FsmStack(
         COMPONENT,
         settings,

@@ -11,8 +11,8 @@ import pulumi
 from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.manifest import Part, Wave, wants_asset
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -27,7 +27,8 @@ from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsm_stack.manifests.manifest import Key, Manifest, ReleaseAsset
+    from fsm_stack.manifests.manifest import Key, Manifest
+    from fsm_stack.manifests.mesh import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -109,6 +110,7 @@ PARTS: Final = {
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
     Part.GUARD: "fsm-stack:index:Guard",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
 
 
@@ -182,8 +184,7 @@ def contents(
         FsmStackError: the bundle cannot be made from these settings.
     """
     redirected = redirection(settings)
-    if asset is None and wants_asset(settings):
-        asset = load_asset(program_directory(), settings.fsm_version)
+    asset = asset or asset_of(program_directory(), settings)
     manifests = bundle(settings, redirected, asset=asset)
     require_adoptable(manifests, settings.deployment)
     return stack_outputs(settings, redirected), manifests

@@ -1,4 +1,4 @@
-"""The three environments, object by object, against a real API server."""
+"""The three environments, and one with every program, object by object, on a real API server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.manifest import ReleaseAsset
+from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.units import amount
+from tests.manifests.stacks import EVERYTHING, bundle_of
 
 from .client import ApiError, eventually
 
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parent.parent.parent
-STACKS = ("dev", "staging", "prod")
+STACKS = ("dev", "staging", "prod", "everything")
 SCRIPTS = ReleaseAsset(version="1.5.1", sha256="0" * 64, scripts=b"stands for the release's own")
 
 
 def objects(stack: str) -> tuple[Manifest, ...]:
+    if stack == "everything":
+        return bundle_of(EVERYTHING)
     file = ROOT / f"Pulumi.{stack}.yaml"
     text = file.read_text(encoding="utf-8")
     settings = load_text(text, file=file.name, today=date(2026, 7, 1)).require()

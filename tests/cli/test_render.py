@@ -52,7 +52,7 @@ def test_a_changed_port_is_one_line_of_the_script(run: Run, project: Path) -> No
 
 def test_render_reports_what_it_did_as_json(run: Run) -> None:
     (stack,) = document(run("render", "dev", "-o", "json"))["stacks"]
-    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", None)
+    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", [])
     assert "kustomization.yaml" in stack["created"]
     assert stack["redirected"][0].startswith("outbound: all TCP except to port 6379")
     assert (stack["changed"], stack["removed"]) == ([], [])

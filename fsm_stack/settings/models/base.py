@@ -52,6 +52,7 @@ SCHEDULE: Final = rf"^({_CRON}( {_CRON}){{4}}|{_CRON_NAMES})$"
 HOST_NAME: Final = rf"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|{_IPV6})$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
+FOLDER: Final = r"^/[A-Za-z0-9._/-]*$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
 
 # What a message says of a text that does not match: by pattern; more come with `matching`.
@@ -69,6 +70,7 @@ EXPECTED: Final[dict[str, str]] = {
     UID: "the 36 characters of a UID, as in 01234567-89ab-cdef-0123-456789abcdef",
     HOST_NAME: "a host name or address, without protocol and port",
     HOST: "a host name or address, without protocol and port",
+    FOLDER: "a folder's absolute path such as /opt/cni/bin",
     KUBERNETES_VERSION: 'a Kubernetes version such as "1.34", in quotes',
 }
 

@@ -5,10 +5,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
-from fsm_stack.settings.models.components import Components, Images, Verify
+from fsm_stack.settings.models.components import Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.policy import Contract, Guard, ProfileName, Sentence
+from fsm_stack.settings.models.programs import Components
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -188,7 +189,9 @@ class StackSettings(MeshSettings):
     mesh: Mesh = section(Mesh, "Names and switches of the mesh.")
     cluster: Cluster = section(Cluster, "The cluster that this stack is meant for.")
     images: Images = section(Images, "Image references.")
-    components: Components = section(Components, "The control plane's Deployments.")
+    components: Components = section(
+        Components, "The control plane's Deployments, and the programs beside them."
+    )
     certificate_provider: CertificateProvider = section(
         CertificateProvider, "Who issues the mesh's certificates."
     )
@@ -231,6 +234,13 @@ class StackSettings(MeshSettings):
     def beside_another(self) -> bool:
         """Whether the mesh leaves the cluster-wide objects of fixed names to another one."""
         return self.mesh.release_name != RELEASE
+
+    @property
+    def node_level(self) -> bool:
+        """Whether programs on the nodes redirect, and no init container does."""
+        return self.traffic.interception_mode == "NodeLevel" and (
+            self.profile.declares_control_plane
+        )
 
     @property
     def mutating_webhook_name(self) -> str:
