@@ -5,9 +5,9 @@ same run within 15 ms, ``--help`` and ``--version`` within 0.1 s. Machines diffe
 time is judged as a ratio to ``python -c "import pulumi"``, which is measured in turn with it and
 takes 0.23 s on the two idle cores. Memory is judged as it is.
 
-Processor time, whatever else the machine does, is 0.25 s for ``validate``, ``render``, ``trace``.
-It is judged as a ratio to a program of one pydantic model, in turn with it: 0.14 s there. (A bare
-``import pydantic`` loads half of pydantic; the other half comes with the first model.)
+Processor time, whatever else the machine does, is 0.25 s there for ``validate``, ``render`` and
+``trace``: 2.2 times that of a program of one pydantic model, which is measured in turn with them.
+(A bare ``import pydantic`` loads half of pydantic; the other half comes with the first model.)
 
     python benchmarks/render.py [RUNS]
 
@@ -34,8 +34,7 @@ MIB = 1024 * 1024
 REFERENCE = 0.23
 RENDER, FURTHER_ENVIRONMENT, INSTANT = 0.30, 0.015, 0.10
 MEMORY_MIB = 60
-# Processor seconds of a first model there, and the goal.
-MODEL, ANSWER = 0.138, 0.25
+ANSWER = 2.2  # processor time, of that of a first model
 A_MODEL = "from pydantic import BaseModel\nclass Model(BaseModel):\n    value: int = 1"
 
 MAIN = "from fsm_stack.cli.main import main; main()"
@@ -154,11 +153,11 @@ def main() -> int:
     base = figures["a pydantic model"]
     print(f"{'a pydantic model':20} cpu {base.cpu * 1000:5.1f} ms")
     for name in ("validate dev", "render dev", "trace dev"):
-        ratio, allowed = figures[name].cpu / base.cpu, ANSWER / MODEL
-        missed += ratio > allowed
+        ratio = figures[name].cpu / base.cpu
+        missed += ratio > ANSWER
         print(
             f"{name:20} cpu {figures[name].cpu * 1000:5.1f} ms, {ratio:.3f} of it, "
-            f"at most {allowed:.3f}: {'MISSED' if ratio > allowed else 'good'}"
+            f"at most {ANSWER:.3f}: {'MISSED' if ratio > ANSWER else 'good'}"
         )
     memory = max(figures[name].mib for name in ("render dev", "render all"))
     missed += memory > MEMORY_MIB
