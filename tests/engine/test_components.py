@@ -166,10 +166,11 @@ def test_a_value_of_another_resource_is_known_too_late(program: Program, stack: 
     program.write(DEV)
     file = program.home / "program/Pulumi.yaml"
     text = yaml.safe_load(file.read_text(encoding="utf-8"))
-    text["resources"]["other"] = {"type": "pulumi:index:Stash", "properties": {"input": "x"}}
-    text["resources"]["mesh"]["properties"]["settings"]["cluster"]["uid"] = "${other.output}"
+    late = changed(DEV, mesh={"name": "${mesh.meshName}", "namespace": "second"})
+    text["resources"]["second"] = {"type": "fsm-stack:FsmStack", "properties": {"settings": late}}
     file.write_text(yaml.safe_dump(text), encoding="utf-8")
 
     told = stack.preview().refused()
 
+    assert "property settings.mesh.name" in told
     assert "expected a plain value, got an output of a resource, or a secret" in told
