@@ -42,7 +42,7 @@ def test_libraries_are_the_locks_by_their_hashes() -> None:
     installs = [text for text in stages()["build"].all("RUN") if " pip install " in text]
 
     lock, own = installs
-    assert "--require-hashes -r /src/requirements.txt" in lock
+    assert "--require-hashes -r /src/requirements-image.txt" in lock
     assert "--no-deps --no-build-isolation /src" in own
     assert not [word for stage in stages().values() for word, _ in stage.steps if word == "ADD"]
 

@@ -261,7 +261,7 @@ def action(number: int, **values: str) -> list[str]:
 
 def test_the_action_installs_its_revision_a_wheel_or_nothing() -> None:
     _, locked, own = action(0, TOOL="/tool")
-    assert locked.endswith("--require-hashes -r /tool/requirements.txt")
+    assert locked.endswith("--require-hashes -r /tool/requirements-base.txt")
     assert own.endswith("--no-deps --no-build-isolation /tool")
     assert action(0, TOOL="/tool", WHEEL="a.whl")[-1].endswith("--no-build-isolation a.whl")
     assert action(0, TOOL="/tool", PROGRAM="fsm-stack") == []

@@ -46,6 +46,11 @@ RULES: Final = (
         "mutatingwebhookconfigurations validatingwebhookconfigurations",
         "list",
     ),
+    _rule(
+        "admissionregistration.k8s.io",
+        "mutatingadmissionpolicies mutatingadmissionpolicybindings",
+        "list",
+    ),
     _rule("config.flomesh.io config.openservicemesh.io", "meshconfigs", "list"),
 )
 

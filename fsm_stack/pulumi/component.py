@@ -20,9 +20,8 @@ from pulumi.provider.server import ComponentInitError
 from fsm_stack import __version__
 from fsm_stack.errors import FindingsError, FsmStackError
 from fsm_stack.findings.finding import Finding, Severity, finding
-from fsm_stack.manifests.mesh import wants_asset
-from fsm_stack.project.release_asset import load_asset
-from fsm_stack.pulumi.config import engine_config, provider, report
+from fsm_stack.project.release_asset import asset_of
+from fsm_stack.pulumi.config import cluster_provider, report
 from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import STACK_TYPE, contents, declare_in, whole
 from fsm_stack.settings.models.stack import StackSettings
@@ -70,11 +69,10 @@ class FsmStack(pulumi.ComponentResource):
     ) -> None:
         settings = _settings(name, args["settings"])
         project = Folder(args.get("project", "."))
-        asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
-        values, manifests = contents(settings, asset)
+        values, manifests = contents(settings, asset_of(project, settings))
         opts = opts or pulumi.ResourceOptions()
         if not _has_provider(opts):
-            own = provider(settings, engine_config(), name=f"{name}-cluster")
+            own = cluster_provider(settings, name=f"{name}-cluster")
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[own]))
         super().__init__(STACK_TYPE, name, {}, opts)
         resources = declare_in(self, name, manifests, settings)

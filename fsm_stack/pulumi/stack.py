@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import pulumi
@@ -11,6 +12,7 @@ from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -19,7 +21,7 @@ from fsm_stack.pulumi.guard import (
     remembered,
     the_cluster,
 )
-from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable
+from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable, require_own
 from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
@@ -107,7 +109,13 @@ PARTS: Final = {
     Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
+    Part.GUARD: "fsm-stack:index:Guard",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
+
+
+# Any member of the provider's package: a component has one provider for the package.
+_KUBERNETES: Final = "kubernetes:core/v1:Namespace"
 
 
 class FsmStack(pulumi.ComponentResource):
@@ -125,11 +133,13 @@ class FsmStack(pulumi.ComponentResource):
     Args:
         name: the component's name, the prefix of every resource's.
         settings: the stack's settings.
-        asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
+        asset: the release's Pipy scripts, where ``releaseAssets.source`` is ``vendored``; those
+            below ``releases/`` in the program's directory if absent.
         opts: Pulumi's options.
 
     Raises:
-        FsmStackError: the bundle cannot be made from these settings.
+        FsmStackError: the bundle cannot be made from these settings, or another component of the
+            program declares one of its objects.
     """
 
     resources: Mapping[str, pulumi.CustomResource]
@@ -152,15 +162,29 @@ class FsmStack(pulumi.ComponentResource):
         self.register_outputs(dict(values))
 
 
+def program_directory() -> Path:
+    """The directory of the running program; the current one where nobody says it.
+
+    The SDK's mocks name a directory that is not there.
+    """
+    named = Path(pulumi.runtime.get_root_directory() or ".")
+    return named if named.is_dir() else Path()
+
+
 def contents(
     settings: StackSettings, asset: ReleaseAsset | None
 ) -> tuple[StackOutputs, Sequence[Manifest]]:
     """A stack's outputs and its objects, before anything is declared.
 
+    Args:
+        settings: the stack's.
+        asset: the release's Pipy scripts; None: those in the program's directory, if wanted.
+
     Raises:
         FsmStackError: the bundle cannot be made from these settings.
     """
     redirected = redirection(settings)
+    asset = asset or asset_of(program_directory(), settings)
     manifests = bundle(settings, redirected, asset=asset)
     require_adoptable(manifests, settings.deployment)
     return stack_outputs(settings, redirected), manifests
@@ -180,6 +204,7 @@ def declare_in(
         manifests: what :func:`contents` gave.
         settings: the stack's settings.
     """
+    require_own(name, manifests, stack.get_provider(_KUBERNETES))
     used = {manifest.part for manifest in manifests}
     inside = pulumi.ResourceOptions(parent=stack)
     parts = {

@@ -145,7 +145,7 @@ def test_a_section_of_another_type_is_told() -> None:
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
 def test_the_objects_of_this_projects_own_stacks_violate_nothing(stack: str) -> None:
     """The pack may be asked of the mesh's stack, too."""
-    files = sorted((REPOSITORY / "rendered" / stack).glob("[0-9]-*/*.yaml"))
+    files = sorted((REPOSITORY / "rendered" / stack).glob("objects/[0-9]-*/*.yaml"))
     objects = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     resources = []
     for item in objects:
