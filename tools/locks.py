@@ -36,7 +36,7 @@ LOCKS = {
         *EXTRAS,
         *("--group", "build", "--group", "dev", "-c", "requirements.txt"),
     ),
-    "policy/requirements.txt": ("policy/requirements.in",),
+    "policy/requirements.txt": ("--extra", "pulumi", "policy/requirements.in"),
 }
 SOURCES = ("pyproject.toml", "policy/requirements.in")
 
