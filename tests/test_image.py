@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 
 import yaml
 
-from fsm_stack.manifests.verifying import NAME
+from fsm_stack.manifests.verifying import APP
 
 from .containerfile import ROOT, copied, exec_form, stages
 from .manifests.stacks import named
@@ -32,7 +32,7 @@ def test_it_runs_as_nobody_and_starts_no_shell() -> None:
 
 def test_the_user_of_the_image_is_the_cronjobs() -> None:
     data = {"verify": {"schedule": "@hourly", "image": "fsm-stack:0.1.0"}}
-    pod = named(data, "CronJob", NAME).object["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod = named(data, "CronJob", APP).object["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
     user = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
     assert [stages()[name].all("USER") for name in FINAL] == [[user], [user]]

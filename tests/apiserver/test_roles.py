@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsm_stack.manifests.verifying import NAME, RULES
+from fsm_stack.manifests.verifying import APP, RULES
 from tests.manifests.rights import recorded
 from tests.manifests.stacks import bundle_of
 
@@ -103,14 +103,14 @@ VERIFY = {
         "metricsPort": 9090,
     }
 }
-VERIFY_ACCOUNT = f"system:serviceaccount:fsm-system:{NAME}"
+VERIFY_ACCOUNT = f"system:serviceaccount:fsm-system:{APP}"
 
 
 @pytest.fixture
 def scheduled(api: Api) -> Iterator[dict[str, dict[str, Any]]]:
     """The CronJob of ``verify`` and its rights, by kind."""
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fsm-system"}})
-    objects = {item.kind: dict(item.object) for item in bundle_of(VERIFY) if item.name == NAME}
+    objects = {item.kind: dict(item.object) for item in bundle_of(VERIFY) if item.name == APP}
     for manifest in objects.values():
         api.apply(manifest, manager="fsm-stack")
     listed = one("", "pods", "list")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from fsm_stack.findings.finding import Severity
-from fsm_stack.manifests.verifying import NAME
+from fsm_stack.manifests.verifying import APP
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.metrics import METRICS
@@ -103,7 +103,7 @@ def test_alerts_say_what_to_do_and_how_urgent_it_is() -> None:
 
 def test_the_scraped_pods_are_those_of_the_cronjob() -> None:
     data = {"verify": {"schedule": "@hourly", "image": "fsm-stack:0.1.0", "metricsPort": 9090}}
-    pod = named(data, "CronJob", NAME).object["spec"]["jobTemplate"]["spec"]["template"]
+    pod = named(data, "CronJob", APP).object["spec"]["jobTemplate"]["spec"]["template"]
     scrape = yaml.safe_load((FOLDER / "scrape.yaml").read_text(encoding="utf-8"))
     (config,) = scrape["scrape_configs"]
     kept = {
