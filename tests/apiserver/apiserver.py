@@ -47,6 +47,7 @@ KUBERNETES_VERSION = os.environ.get("FSM_STACK_KUBE_VERSION") or _required(
     "kube", "k8s.io/kubernetes"
 )
 PULUMI_VERSION = _required("pulumi", "github.com/pulumi/pulumi/pkg/v3")
+FLUX_VERSION = _required("flux", "github.com/fluxcd/kustomize-controller")
 
 
 class NotInstalledError(Exception):
@@ -74,12 +75,13 @@ def find(program: str, *, target: str = "test-cluster") -> Path:
     raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
 
 
-def built() -> tuple[Path, Path]:
-    """Where `tools/build` leaves Kubernetes' programs, and the engine's."""
+def built() -> tuple[Path, Path, Path]:
+    """Where `tools/build` leaves the programs of Kubernetes, of the engine, of GitOps."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
     kube = os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION
     pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
-    return Path(kube), Path(pulumi)
+    gitops = os.environ.get("FSM_STACK_GITOPS_ASSETS") or cache / "gitops" / FLUX_VERSION
+    return Path(kube), Path(pulumi), Path(gitops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
