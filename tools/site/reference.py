@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _ENTRY_MODELS: Final = {"PortEntry", "CidrEntry", "InterfaceEntry"}
 _ABOUT_SETTINGS: Final = """\
-# Settings
-
 Keys of `Pulumi.<stack>.yaml` below `config`, each with `fsm-stack:` before it. `[]` is an entry of
 a list, `<name>` a name that you choose. What has no default may be absent unless it says
 *required*.
@@ -82,9 +80,6 @@ def _cell(text: str) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
-
-
-# Settings
 
 
 def _settings() -> str:
@@ -194,9 +189,6 @@ def _type(means: dict[str, Any], known: dict[str, Any]) -> str:
     return f"{kind}{bounds}" if bounds or low is None else f"{kind} from {low}"
 
 
-# Findings and checks
-
-
 def _findings() -> str:
     parts = [_ABOUT_FINDINGS]
     for topic, rules in TOPICS.items():
@@ -230,9 +222,6 @@ def _checks() -> str:
     parts = [_ABOUT_CHECKS]
     parts += [f"| {_code(check.id)} | {_cell(check.title)} |" for check in CHECKS]
     return "\n".join(parts) + "\n"
-
-
-# Commands and exit codes
 
 
 def _commands() -> str:
