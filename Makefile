@@ -68,8 +68,9 @@ format: $(DEV) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: $(DEV) ## Write the schemas of stack files and of the MeshConfig CRD anew
+schema: $(DEV) ## Write the schemas of stack files, the MeshConfig CRD and the component anew
 	$(BIN)/python tools/crd_schema.py
+	$(BIN)/python tools/component_schema.py
 	$(BIN)/fsm-stack schema --write
 
 mutants: $(DEV) ## Say how many mutants the tests notice, of a sample in the rooms that decide about traffic

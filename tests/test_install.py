@@ -110,7 +110,7 @@ def test_another_file_than_the_locks_is_not_taken(tmp_path: Path) -> None:
     ],
 )
 def test_a_larger_lock_holds_the_smaller_one(smaller: str, larger: str) -> None:
-    """An environment of the larger one of the larger one is taken for one of the smaller."""
+    """Make takes an environment of the larger one for one of the smaller."""
     pins = [
         set(re.findall(r"^[A-Za-z0-9][^ ]*==[^ ]+", (ROOT / name).read_text(), re.MULTILINE))
         for name in (smaller, larger)

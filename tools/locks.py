@@ -1,7 +1,8 @@
 """Resolve the lock files from pyproject.toml, or say whether they are current.
 
 uv resolves; all of them carry hashes, name no index, and hold for every platform. One library has
-one version in all of them.
+one version in all of them but the policy pack's, which has a lock of its own: its SDK wants an
+older protobuf.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ LOCKS = {
         *EXTRAS,
         *("--group", "build", "--group", "dev", "-c", "requirements.txt"),
     ),
+    "policy/requirements.txt": ("policy/requirements.in",),
 }
+SOURCES = ("pyproject.toml", "policy/requirements.in")
 
 
 def resolve(folder: Path, *, upgrade: bool) -> None:
@@ -55,7 +58,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in ("pyproject.toml", *LOCKS):
+        for name in (*SOURCES, *LOCKS):
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         resolve(folder, upgrade=False)
         stale = False

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.gitops.directory import compare, named, tree
-from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.bundle import bundle, wanted_texts
 from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
-from fsm_stack.project.files import read_tree
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.files import OTHERS, read_tree
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.redirection.scopes import redirection
 
 if TYPE_CHECKING:
@@ -28,15 +28,20 @@ class Rendering:
     Attributes:
         files: content by path relative to the stack's directory.
         redirected: what goes through the sidecar and what does not, in lines for people.
-        left_out: the file of the release asset where it was left out on request: the controller
-            does not start with such a tree alone.
-        listed: whether the compared tree holds that file; its content is then not compared.
+        left_out: the files of the release asset where they were left out on request: the
+            controller does not start with such a tree alone.
+        listed: those of them that the compared tree holds; their content is then not compared.
     """
 
     files: Mapping[str, bytes]
     redirected: tuple[str, ...]
-    left_out: str | None = None
-    listed: bool = False
+    left_out: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The files that the owners of namespaces merge into them."""
+        return tuple(path for path in self.files if path.startswith(f"{OTHERS}/"))
 
 
 def rendering(
@@ -62,22 +67,30 @@ def rendering(
     redirected = redirection(settings)
     whole = settings.deployment.render_foreign_namespaces
     if not (without_release_assets and wants_asset(settings)):
-        asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
+        asset = asset_of(project, settings)
         objects = named(bundle(settings, redirected, asset=asset), whole=whole)
         files = tree(objects, redirected.files(), note=_note(settings))
         return Rendering(files=files, redirected=redirected.summary)
-    stub = ReleaseAsset(version=settings.fsm_version, sha256=_UNKNOWN, scripts=b"")
+    stub = ReleaseAsset(
+        version=settings.fsm_version,
+        sha256=_UNKNOWN,
+        scripts=b"",
+        texts=dict.fromkeys(wanted_texts(settings), ""),
+    )
     objects = named(bundle(settings, redirected, asset=stub), whole=whole)
-    key = ("ConfigMap", settings.namespace, settings.release_assets.config_map_name)
-    left_out = next(path for path, manifest in objects.items() if manifest.key == key)
-    listed = beside is not None and (beside / left_out).is_file()
-    if not listed:
-        del objects[left_out]
+    # Without them a stack is what it is with scripts that others declare.
+    omitted = settings.release_assets.model_copy(update={"source": "omit"})
+    rest = settings.model_copy(update={"release_assets": omitted})
+    others = {manifest.key for manifest in bundle(rest, redirected)}
+    left_out = tuple(path for path, manifest in objects.items() if manifest.key not in others)
+    listed = tuple(path for path in left_out if beside and (beside / path).is_file())
+    for path in set(left_out) - set(listed):
+        del objects[path]
     files = tree(
         objects,
         redirected.files(),
-        note=_note(settings, scripts=listed),
-        unknown=(left_out,) if listed else (),
+        note=_note(settings, scripts=listed == left_out),
+        unknown=listed,
     )
     return Rendering(files=files, redirected=redirected.summary, left_out=left_out, listed=listed)
 

@@ -37,6 +37,8 @@ class Part(StrEnum):
     CONTROL_PLANE = "control-plane"
     MESH_CONFIG = "mesh-config"
     INJECTOR_WEBHOOK = "injector-webhook"
+    GUARD = "guard"
+    OBSERVABILITY = "observability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, did_you_mean
-from fsm_stack.project.files import decoded, read_file, require_inside, told
+from fsm_stack.project.files import decoded, read_file, require_inside, told, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -154,6 +154,28 @@ def load_stack(
         return load_mapping(source, name="settings", today=today).require()
     text = read_text(Path(source), project=None, shown=str(source))
     return load_text(text, file=str(source), today=today).require()
+
+
+def write_project(directory: Path, files: Mapping[str, str], *, force: bool) -> None:
+    """Write a new project's files.
+
+    Args:
+        directory: the project's; made if absent.
+        files: paths below it, and texts.
+        force: over files that are there.
+
+    Raises:
+        InputError: some are there already; nothing is written then.
+        FileError: one cannot be written.
+    """
+    taken = [name for name in files if (directory / name).exists()]
+    if taken and not force:
+        raise InputError(
+            f"{directory}: {', '.join(taken)} {'is' if len(taken) == 1 else 'are'} there already; "
+            "expected a new project's folder, or --force"
+        )
+    for name, text in files.items():
+        write_file(directory / name, text.encode(), shown=str(directory / name))
 
 
 def stack_files(paths: Iterable[Path]) -> Iterator[tuple[Stack, Path | None]]:

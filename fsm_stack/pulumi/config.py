@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
@@ -20,17 +19,17 @@ from pulumi.runtime import config as sdk
 
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
-from fsm_stack.manifests.mesh import wants_asset
 from fsm_stack.project.project import read_text
-from fsm_stack.project.release_asset import load_asset, missing_assets
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
-from fsm_stack.pulumi.stack import FsmStack
+from fsm_stack.pulumi.stack import FsmStack, program_directory
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import PROJECT, from_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from fsm_stack.settings.reader import Loaded
 
@@ -96,7 +95,7 @@ def declare(project: Path | None = None) -> None:
             each at its place: what raises this one is shown twice by the Automation API.
     """
     try:
-        _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
+        _declare(project or program_directory())
     except FindingsError as error:
         report(error.findings)
         raise _stopped(error.findings) from None
@@ -111,9 +110,7 @@ def _declare(project: Path) -> None:
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
     settings = loaded.settings
-    if missing := missing_assets(project, settings):
-        raise FindingsError(missing)
-    asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
+    asset = asset_of(project, settings)
     stack = FsmStack(
         COMPONENT,
         settings,

@@ -12,8 +12,7 @@ from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
-from fsm_stack.manifests.mesh import wants_asset
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -85,30 +84,33 @@ def outputs_of(reference: pulumi.StackReference) -> pulumi.Output[StackOutputs]:
             raise MeshOutputsError(
                 f"stack outputs: expected schemaVersion {SCHEMA_VERSION}, got {version!r}"
             )
-        known = {key: _whole(found.get(key)) for key in StackOutputs.__annotations__}
+        known = {key: whole(found.get(key)) for key in StackOutputs.__annotations__}
         return cast("StackOutputs", known)
 
     return reference.outputs.apply(known)
 
 
-def _whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
+def whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
     """The value with whole numbers as integers: the engine hands every number over as a float."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _whole(item) for key, item in value.items()}
+            return {key: whole(item) for key, item in value.items()}
         case list():
-            return [_whole(item) for item in value]
+            return [whole(item) for item in value]
         case _:
             return value
 
 
-# The type of each part's component, under which the state knows it.
+# The types of the stack's component and of each part's, under which the state knows them.
+STACK_TYPE: Final = "fsm-stack:index:FsmStack"
 PARTS: Final = {
     Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
+    Part.GUARD: "fsm-stack:index:Guard",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
 
 
@@ -151,25 +153,58 @@ class FsmStack(pulumi.ComponentResource):
         asset: ReleaseAsset | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        redirected = redirection(settings)
-        if asset is None and wants_asset(settings):
-            program = Path(pulumi.runtime.get_root_directory() or ".")
-            asset = load_asset(program, settings.fsm_version)
-        manifests = bundle(settings, redirected, asset=asset)
-        require_adoptable(manifests, settings.deployment)
-        self.values = values = stack_outputs(settings, redirected)
-        super().__init__("fsm-stack:index:FsmStack", name, {}, opts)
-        require_own(name, manifests, self.get_provider(_KUBERNETES))
-        self.resources = _declare(self, name, manifests, settings)
+        self.values, manifests = contents(settings, asset)
+        values = self.values
+        super().__init__(STACK_TYPE, name, {}, opts)
+        self.resources = declare_in(self, name, manifests, settings)
         urns = [resource.urn for resource in self.resources.values()]
         self.outputs = pulumi.Output.all(*urns).apply(lambda _: values)
         self.register_outputs(dict(values))
 
 
-def _declare(
-    stack: FsmStack, name: str, manifests: Sequence[Manifest], settings: StackSettings
+def program_directory() -> Path:
+    """The directory of the running program; the current one where nobody says it.
+
+    The SDK's mocks name a directory that is not there.
+    """
+    named = Path(pulumi.runtime.get_root_directory() or ".")
+    return named if named.is_dir() else Path()
+
+
+def contents(
+    settings: StackSettings, asset: ReleaseAsset | None
+) -> tuple[StackOutputs, Sequence[Manifest]]:
+    """A stack's outputs and its objects, before anything is declared.
+
+    Args:
+        settings: the stack's.
+        asset: the release's Pipy scripts; None: those in the program's directory, if wanted.
+
+    Raises:
+        FsmStackError: the bundle cannot be made from these settings.
+    """
+    redirected = redirection(settings)
+    asset = asset or asset_of(program_directory(), settings)
+    manifests = bundle(settings, redirected, asset=asset)
+    require_adoptable(manifests, settings.deployment)
+    return stack_outputs(settings, redirected), manifests
+
+
+def declare_in(
+    stack: pulumi.ComponentResource,
+    name: str,
+    manifests: Sequence[Manifest],
+    settings: StackSettings,
 ) -> dict[str, pulumi.CustomResource]:
-    """All objects, wave by wave."""
+    """All objects as resources of a component, wave by wave.
+
+    Args:
+        stack: the component.
+        name: its name, the prefix of every resource's.
+        manifests: what :func:`contents` gave.
+        settings: the stack's settings.
+    """
+    require_own(name, manifests, stack.get_provider(_KUBERNETES))
     used = {manifest.part for manifest in manifests}
     inside = pulumi.ResourceOptions(parent=stack)
     parts = {

@@ -203,11 +203,11 @@ def settings_digest(settings: StackSettings) -> str:
     """``sha256:…`` over what a stack sets: in one release of this tool, equal is equal.
 
     Defaults do not count: a release that offers one more setting changes no digest. Nor do
-    reasons, owners, ends, their policy, contracts and accepted findings, which are for people, and
-    how ``pulumi up`` treats objects, which changes none of them.
+    reasons, owners, ends, their policy, contracts and accepted findings, which are for people, the
+    guard, which refuses and changes nothing, and how ``pulumi up`` treats objects.
     """
     notes = {"reason", "owner", "until"}
-    for_people = {"accept", "bypass_policy", "contracts", "deployment"}
+    for_people = {"accept", "bypass_policy", "contracts", "deployment", "guard"}
     plain = settings.model_dump(
         mode="json", by_alias=True, exclude=for_people, exclude_defaults=True
     )

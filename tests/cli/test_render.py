@@ -52,7 +52,7 @@ def test_a_changed_port_is_one_line_of_the_script(run: Run, project: Path) -> No
 
 def test_render_reports_what_it_did_as_json(run: Run) -> None:
     (stack,) = document(run("render", "dev", "-o", "json"))["stacks"]
-    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", None)
+    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", [])
     assert "kustomization.yaml" in stack["created"]
     assert stack["redirected"][0].startswith("outbound: all TCP except to port 6379")
     assert (stack["changed"], stack["removed"]) == ([], [])
@@ -203,6 +203,8 @@ def test_an_object_that_left_the_stack_leaves_the_tree(run: Run, project: Path) 
     run("render", "staging", "--without-release-assets")
     namespace = project / "rendered/staging/others/namespace-shop.yaml"
     assert namespace.is_file()
+    said = run("render", "staging", "--without-release-assets").stdout
+    assert "  not applied: others/namespace-shop.yaml; for the owners to merge\n" in said
     (project / "Pulumi.staging.yaml").write_text(STAGING.partition("  fsm-stack:enrolled")[0])
     assert "1 removed" in run("render", "staging", "--without-release-assets").stdout
     assert not namespace.parent.exists()

@@ -39,10 +39,19 @@ REGISTRY: Final = r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[
 IMAGE_NAME: Final = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
+IMAGE_REFERENCE: Final = (
+    rf"^({REGISTRY.strip('^$')}/)?{IMAGE_NAME.strip('^$')}(:{TAG.strip('^$')})?"
+    rf"(@{DIGEST.strip('^$')})?$"
+)
+# Five fields, or a name. Source: k8s.io/api batch/v1, CronJobSpec.
+_CRON: Final = r"[0-9A-Za-z*/,?-]+"
+_CRON_NAMES: Final = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
+SCHEDULE: Final = rf"^({_CRON}( {_CRON}){{4}}|{_CRON_NAMES})$"
 # Whoever writes HOST:PORT has a setting of its own for the port; colons are IPv6's.
 HOST_NAME: Final = rf"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|{_IPV6})$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
+FOLDER: Final = r"^/[A-Za-z0-9._/-]*$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
 
 # What a message says of a text that does not match: by pattern; more come with `matching`.
@@ -55,9 +64,12 @@ EXPECTED: Final[dict[str, str]] = {
     IMAGE_NAME: "an image's name, without registry, tag and digest",
     TAG: "a tag of letters, digits, '_', '.' and '-'; a digest has a key of its own",
     DIGEST: "sha256: and 64 digits from 0 to f",
+    IMAGE_REFERENCE: "an image as in registry.example.com/team/fsm-stack:0.1.0, without https://",
+    SCHEDULE: "a schedule as cron writes it, such as */15 * * * * or @hourly",
     UID: "the 36 characters of a UID, as in 01234567-89ab-cdef-0123-456789abcdef",
     HOST_NAME: "a host name or address, without protocol and port",
     HOST: "a host name or address, without protocol and port",
+    FOLDER: "a folder's absolute path such as /opt/cni/bin",
     KUBERNETES_VERSION: 'a Kubernetes version such as "1.34", in quotes',
 }
 

@@ -124,6 +124,9 @@ class CertificateProvider(Model):
     ca_bundle_secret_name: DnsName = setting(
         "fsm-ca-bundle", "The Secret in which the control plane keeps its CA."
     )
+    mesh_root_certificate: bool = setting(
+        False, "Let a MeshRootCertificate name the issuer, so that it can be changed in service."
+    )
 
 
 _PLAIN: Final = "one line of printable ASCII"

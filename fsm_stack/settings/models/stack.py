@@ -7,10 +7,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.components import Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
-from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
+from fsm_stack.settings.models.policy import Contract, Guard, ProfileName, Sentence
+from fsm_stack.settings.models.programs import Components
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -190,7 +191,9 @@ class StackSettings(MeshSettings):
     mesh: Mesh = section(Mesh, "Names and switches of the mesh.")
     cluster: Cluster = section(Cluster, "The cluster that this stack is meant for.")
     images: Images = section(Images, "Image references.")
-    components: Components = section(Components, "The control plane's Deployments.")
+    components: Components = section(
+        Components, "The control plane's Deployments, and the programs beside them."
+    )
     certificate_provider: CertificateProvider = section(
         CertificateProvider, "Who issues the mesh's certificates."
     )
@@ -207,10 +210,12 @@ class StackSettings(MeshSettings):
     deployment: Deployment = section(
         Deployment, "How pulumi up and fsm-stack render treat the objects."
     )
+    verify: Verify = section(Verify, "fsm-stack verify as a CronJob; off unless scheduled.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
     )
+    guard: Guard = section(Guard, "Admission policies that hold in the cluster what is held here.")
 
     @property
     def profile(self) -> System:
@@ -231,6 +236,13 @@ class StackSettings(MeshSettings):
     def beside_another(self) -> bool:
         """Whether the mesh leaves the cluster-wide objects of fixed names to another one."""
         return self.mesh.release_name != RELEASE
+
+    @property
+    def node_level(self) -> bool:
+        """Whether programs on the nodes redirect, and no init container does."""
+        return self.traffic.interception_mode == "NodeLevel" and (
+            self.profile.declares_control_plane
+        )
 
     @property
     def mutating_webhook_name(self) -> str:
