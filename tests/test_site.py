@@ -87,7 +87,9 @@ def test_every_link_leads_to_a_file_of_the_site(site: Path) -> None:
             for link in read(page).links:
                 name = link.partition("#")[0].partition("?")[0]
                 if name and not re.match(r"[a-z]+:", name):
-                    assert (page.parent / name).is_file(), f"{page}: {link}"
+                    target = page.parent / name
+                    target = target / "index.html" if target.is_dir() else target
+                    assert target.is_file(), f"{page}: {link}"
 
 
 def test_every_page_of_docs_is_a_page_of_the_site(site: Path) -> None:
