@@ -62,6 +62,8 @@ CLUSTERS = {
 }
 OLD, NEW = "[6379, 7070]", "[6379, 7070, 443, 9443]"
 OLD_RANGES, NEW_RANGES = "[1.1.1.1/32, 2.2.2.0/24]", "[1.1.1.1/32, 2.2.2.0/24, 203.0.113.0/24]"
+# Kubernetes takes it; a structured merge of such a pod fails.
+TWICE = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
 UUID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -132,7 +134,7 @@ class Mesh:
                     "labels": labels,
                     "ownerReferences": [controller],
                 },
-                "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+                "spec": {"containers": [{"name": "app", "image": "web:1", "env": TWICE}]},
             },
             dry_run=dry,
         )
