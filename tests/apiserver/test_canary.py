@@ -26,15 +26,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
-from fsm_stack.injector.decision import namespace_view
-from fsm_stack.injector.mutate import admit
+from fsm_stack.injector.decision import admit, namespace_view
 from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.canary import BETA, STABLE, tried
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
+from fsm_stack.verify.canary import other_fate
 from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.restarting.next_pod import other_fate
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 
 from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, NotInstalledError, serve
