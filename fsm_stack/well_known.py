@@ -59,6 +59,12 @@ GATEWAY_VALIDATING_WEBHOOK: Final = "flomesh-validating-webhook-configuration"
 PRESET_CONFIG_MAP: Final = "preset-mesh-config"
 REDIRECTION_CONFIG_MAP: Final = "fsm-redirection"
 
+# The annotation that decides about injection, and what it says, in any case of letters.
+# Source: flomesh-io/fsm pkg/injector/webhook.go, isAnnotatedForInjection.
+INJECTION: Final = "sidecar-injection"
+YES: Final = frozenset({"enabled", "yes", "true"})
+NO: Final = frozenset({"disabled", "no", "false"})
+
 # What a canary is made of where a policy gives pods what it tries. Source: Kubernetes' API.
 CANARY_KINDS: Final = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
 # On everything that a canary makes, the pods that it changes among it: which change is tried.

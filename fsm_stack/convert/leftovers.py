@@ -28,7 +28,7 @@ from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
-from fsm_stack.well_known import CANARY_KINDS
+from fsm_stack.well_known import CANARY_KINDS, INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -167,7 +167,7 @@ def _namespaces(items: Iterable[Json]) -> Iterator[Leftover]:
                 for key in (system.monitored_by_label, system.ignore_label)
                 if key in labels
             ]
-            names = (system.annotation(keys.INJECTION), system.annotation(keys.METRICS))
+            names = (system.annotation(INJECTION), system.annotation(keys.METRICS))
             lost = [f"{key}-" for key in names if key in notes]
             for verb, words in (("label", gone), ("annotate", lost)):
                 if words:

@@ -95,12 +95,6 @@ RULES: Final = (
         fix="Write the API server's address, or accept the finding where it runs as a pod.",
     ),
     fatal(
-        id="not-provided-yet",
-        title="a part of FSM that this package does not declare yet",
-        why="Half a component is worse than none: its switch without its Deployment breaks requests.",
-        fix="Leave the setting at its default.",
-    ),
-    fatal(
         id="not-in-system",
         title="a setting that the chosen system does not have",
         why="osm-edge and OSM read another MeshConfig; the field would be dropped by their API server.",
@@ -179,8 +173,8 @@ RULES: Final = (
     ),
     fatal(
         id="assets-missing",
-        title="the release's Pipy scripts are not vendored",
-        why="The controller's init container unpacks them: without them the controller does not start.",
+        title="files of the release are not vendored",
+        why="The controller's init container unpacks the release's Pipy scripts: without them it does not start. Grafana's dashboards and the egress gateway's script are the release's, too.",
         fix="fsm-stack vendor --version <version>",
     ),
     fatal(
