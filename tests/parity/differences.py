@@ -168,26 +168,6 @@ _ARGUMENTS: Final = (
         reason="no token is an argument, not even an empty one, which is the flag's default",
         pairs=(),
     ),
-    Difference(
-        object="Deployment/*",
-        path="*.args[--vault-token]",
-        ours=ABSENT,
-        charts=ANY,
-        reason="the token is an argument that everyone reads who reads Deployments; here a Secret "
-        "of a usual name is named in its place",
-        pairs=(),
-    ),
-    *(
-        Difference(
-            object="Deployment/*",
-            path=f"*.args[--vault-token-secret-{part}]",
-            ours=text,
-            charts=ABSENT,
-            reason="the values hold the token itself; here a Secret of a usual name is named",
-            pairs=(),
-        )
-        for part, text in (("name", "fsm-vault-token"), ("key", "token"))
-    ),
     *(
         Difference(
             object="ConfigMap/preset-mesh-root-certificate",

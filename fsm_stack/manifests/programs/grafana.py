@@ -124,10 +124,9 @@ def _grafana_config_maps(
         about = metadata(settings, name, app=_GRAFANA)
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
 
+    ini = _grafana_ini(settings.components.grafana.port)
     ours = [
-        config_map(
-            f"{_GRAFANA}-config", {"grafana.ini": _grafana_ini(settings.components.grafana.port)}
-        ),
+        config_map(f"{_GRAFANA}-config", {"grafana.ini": ini}),
         config_map(f"{_GRAFANA}-datasources", {"prometheus.yaml": _data_sources(settings)}),
         config_map(f"{_GRAFANA}-dashboards", {"dashboards.yaml": _providers()}),
     ]
