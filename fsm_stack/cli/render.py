@@ -77,6 +77,7 @@ def plain(done: Outcome) -> dict[str, Any]:
         "stack": done.stack.name,
         "directory": done.directory,
         **said,
+        "others": list(done.made.others),
         "leftOut": list(done.made.left_out),
         "redirected": list(done.made.redirected),
         "findings": [item.as_json() for item in done.stack.findings],
@@ -106,6 +107,8 @@ def _body(done: Outcome) -> list[str]:
     said = _stale(done.stale) if done.written is None else list(done.made.redirected)
     said += finding_lines(done.stack.findings)
     said += [f"accepted: {line}" for line in finding_lines(done.stack.accepted)]
+    if done.written is not None and done.made.others:
+        said.append(f"not applied: {', '.join(done.made.others)}; for the owners to merge")
     if done.made.left_out:
         said.append(_left_out(done))
     return [f"  {line}" for line in said]

@@ -27,6 +27,7 @@ class TraceReport:
 
     def __init__(self, rules: RulesSource, packet: Packet, trace: Trace) -> None:
         from fsm_stack.iptables.packet import (
+            Dropped,
             May,
             ToListener,
             Untouched,
@@ -40,7 +41,7 @@ class TraceReport:
             "may go through the sidecar" if may_reach_sidecar(trace.verdict) else "may be changed"
         )
         self.told = {ToListener: "goes through the sidecar", Untouched: "bypasses the sidecar",
-                     May: may}  # fmt: skip
+                     Dropped: "goes nowhere", May: may}  # fmt: skip
         self.listener, self.may = ToListener, May
         self.declared = self._declared()
 
@@ -215,6 +216,8 @@ def _pass_lines(number: int, one: Pass, *, all_rules: bool) -> list[str]:
         note = hop.rule.why.text
         if unmet := hop.failed or hop.undecided:
             note = f"{'may' if hop.undecided else 'no'}: {match_text(unmet)}"
+            if hop.undecided and hop not in one.undecided:
+                note += "; the answer is the same either way"
         lines.append(f"   {mark} {place:{width}}  {rule_text(hop.rule)}")
         lines.append(f"      {'':{width}}    {note}")
     return lines if shown else [*lines, f"   {one.why}"]

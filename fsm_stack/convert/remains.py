@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.well_known import GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
+from fsm_stack.well_known import CANARY_LABEL, GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,7 @@ class Remains:
         secrets: of a mesh, and Helm's records; their content is never looked at.
         roles: ClusterRoles and ClusterRoleBindings with a mesh's label.
         definitions: CustomResourceDefinitions.
+        canaries: policies and their bindings, and what makes pods, with a canary's label.
         meshes: namespaces and names of MeshConfigs that are there.
     """
 
@@ -48,6 +49,7 @@ class Remains:
     secrets: list[Json] = field(default_factory=list)
     roles: list[Json] = field(default_factory=list)
     definitions: list[Json] = field(default_factory=list)
+    canaries: list[Json] = field(default_factory=list)
     meshes: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -91,7 +93,9 @@ def of_objects(items: Iterable[Json]) -> Remains:
     for item in items:
         kind, about = text(item.get("kind")), mapping(item.get("metadata"))
         place, name = text(about.get("namespace")), text(about.get("name"))
-        if kind in listed:
+        if CANARY_LABEL in texts(about.get("labels")) and kind != "Pod":
+            found.canaries.append(item)
+        elif kind in listed:
             listed[kind].append(item)
         elif kind == "Service":
             found.services.add((place, name))

@@ -232,6 +232,22 @@ RULES: Final = (
         source=_INJECTOR,
     ),
     _rule(
+        id="canary-pods",
+        title="a change is tried on a namespace, or was",
+        why="Its pods have other rules than the mesh's, as somebody meant; what is left of a canary is meant by nobody.",
+        fix="See how it does with `fsm-stack canary STACK --namespace NAME --status`, then end it with --promote or --abort.",
+        severity=Severity.WARNING,
+        source="fsm-stack",
+    ),
+    _rule(
+        id="canary-restarts",
+        title="a canary's pod was restarted",
+        why="What is tried may be the cause: a canary is promoted when its pods run as those of before did.",
+        fix="Read the container's log of before: kubectl logs --previous.",
+        severity=Severity.WARNING,
+        source="fsm-stack",
+    ),
+    _rule(
         id="owner-pods",
         title="an owner lacks pods, or the injector refuses its next ones",
         why="A pod that was never made shows in no list of pods: a rollout hangs, a replica is missing.",

@@ -99,9 +99,9 @@ RULES: Final = (
     ),
     error(
         id="lists-ignored",
-        title="redirection lists are set but the interception mode ignores them",
-        why="In NodeLevel mode no init container is injected, so every exclusion and inclusion list has no effect.",
-        fix="Set traffic.interceptionMode to PodLevel, or remove the lists.",
+        title="redirection lists are set where no init container reads them",
+        why="In NodeLevel mode, on Windows and for a VirtualMachine no init container is injected, so every exclusion and inclusion list has no effect.",
+        fix="Set traffic.interceptionMode to PodLevel, write the entries into the machine's start script, or remove the lists.",
         hazard=("H11",),
         source="flomesh-io/fsm pkg/injector, patch creation",
     ),
@@ -299,9 +299,9 @@ RULES: Final = (
     ),
     error(
         id="wrong-hook",
-        title="a match that the packet's hook cannot answer",
-        why="Entering packets have no owner, and iptables takes no outgoing interface in PREROUTING and no incoming one in OUTPUT: the rules do not load, and the pod does not start.",
-        fix="Use a chain of its own for each direction.",
+        title="a match or target that has no place below this hook",
+        why="Entering packets have no owner, and iptables takes no outgoing interface in PREROUTING and no incoming one in OUTPUT. SNAT and MASQUERADE stand below POSTROUTING, DNAT and REDIRECT below PREROUTING and OUTPUT, and targets of other tables nowhere in table nat: the rules do not load, and the pod does not start.",
+        fix="Use a chain of its own for each direction, and the table that has the target.",
         source=_SEEN,
     ),
     error(

@@ -205,6 +205,12 @@ RULES: Final = (
         hazard=("H13",),
         source="the guide, ports reserved for traffic redirection; code for 6060",
     ),
+    warning(
+        id="bypass-unregistered",
+        title="a pod carries an entry that neither a profile nor the namespace's list names",
+        why="Whoever may create a pod could take its traffic out of the mesh with an annotation. The stack's guard lets pods carry only what is registered: the entries of annotationProfiles, and those of guard.allow for their namespace.",
+        fix="Use a profile's annotations, or add the entry to guard.allow with its reason.",
+    ),
     error(
         id="reserved-uid",
         title="a container runs as the sidecar's user 1500",
@@ -275,6 +281,13 @@ RULES: Final = (
         why="The injector rewrites HTTP and TCP probes of a pod's containers, not gRPC probes, and none of native sidecars. The rules take the kubelet's connection to the sidecar, which lets in the mesh's own pods only.",
         fix="Exclude the port from inbound redirection, or use an exec probe.",
         source=f"{_INJECTOR}; the Pipy sidecar's modules/inbound-main.js",
+    ),
+    fatal(
+        id="refused-name",
+        title="a name that Kubernetes refuses",
+        why="The API server takes the names of pods, service accounts and containers in lower-case letters, digits and '-' only. The pod is not created, and the injector would write the name into the sidecar's command.",
+        fix="Write a name of lower-case letters, digits and '-'.",
+        source="k8s.io/apimachinery pkg/util/validation, IsDNS1123Label and IsDNS1123Subdomain",
     ),
     fatal(
         id="probe-scheme",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from fsm_stack.gitops.directory import compare, named, tree
 from fsm_stack.manifests.bundle import bundle, wanted_texts
 from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
-from fsm_stack.project.files import read_tree
+from fsm_stack.project.files import OTHERS, read_tree
 from fsm_stack.project.release_asset import asset_of
 from fsm_stack.redirection.scopes import redirection
 
@@ -38,6 +38,11 @@ class Rendering:
     left_out: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The files that the owners of namespaces merge into them."""
+        return tuple(path for path in self.files if path.startswith(f"{OTHERS}/"))
+
 
 def rendering(
     settings: StackSettings,
@@ -60,9 +65,11 @@ def rendering(
         FsmStackError: when the vendored scripts cannot be used.
     """
     redirected = redirection(settings)
+    whole = settings.deployment.render_foreign_namespaces
     if not (without_release_assets and wants_asset(settings)):
         asset = asset_of(project, settings)
-        files = tree(bundle(settings, redirected, asset=asset), redirected.files())
+        objects = named(bundle(settings, redirected, asset=asset), whole=whole)
+        files = tree(objects, redirected.files(), note=_note(settings))
         return Rendering(files=files, redirected=redirected.summary)
     stub = ReleaseAsset(
         version=settings.fsm_version,
@@ -70,7 +77,7 @@ def rendering(
         scripts=b"",
         texts=dict.fromkeys(wanted_texts(settings), ""),
     )
-    objects = named(bundle(settings, redirected, asset=stub))
+    objects = named(bundle(settings, redirected, asset=stub), whole=whole)
     # Without them a stack is what it is with scripts that others declare.
     omitted = settings.release_assets.model_copy(update={"source": "omit"})
     rest = settings.model_copy(update={"release_assets": omitted})
@@ -79,8 +86,29 @@ def rendering(
     listed = tuple(path for path in left_out if beside and (beside / path).is_file())
     for path in set(left_out) - set(listed):
         del objects[path]
-    files = tree(objects.values(), redirected.files(), unknown=listed)
+    files = tree(
+        objects,
+        redirected.files(),
+        note=_note(settings, scripts=listed == left_out),
+        unknown=listed,
+    )
     return Rendering(files=files, redirected=redirected.summary, left_out=left_out, listed=listed)
+
+
+def _note(settings: StackSettings, *, scripts: bool = True) -> str:
+    """Why what is rendered cannot run, for whoever is about to apply it; empty: it can."""
+    reasons = []
+    if settings.deployment.look_only:
+        reasons.append(
+            "# deployment.lookOnly: the stack leaves out what the control plane needs to run.\n"
+        )
+    if not scripts:
+        reasons.append(
+            f"# The Pipy scripts of FSM {settings.fsm_version} are left out, without which the "
+            "controller does not start.\n"
+            f"# Mend: fsm-stack vendor --version {settings.fsm_version}, and render again.\n"
+        )
+    return "# To look at, not to apply.\n" + "".join(reasons) if reasons else ""
 
 
 DIFF_LINES: Final = 20

@@ -5,15 +5,15 @@ Source: pkg/injector webhook.go of FSM, osm-edge and OSM, which agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.mutate import label_only, mutate
 from fsm_stack.injector.pod import Pod, mapping, texts
 from fsm_stack.injector.profile import Refusal
+from fsm_stack.well_known import INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def assumed_namespace(name: str, mesh: MeshView) -> NamespaceView:
             mesh.system.monitored_by_label: mesh.name,
             "kubernetes.io/metadata.name": name,
         },
-        annotations={mesh.system.annotation(keys.INJECTION): "enabled"},
+        annotations={mesh.system.annotation(INJECTION): "enabled"},
         assumed=True,
     )
 
@@ -231,6 +231,18 @@ def _decide(  # noqa: PLR0917  # the cache's key
 VIRTUAL_MACHINE: Final = ("machine.flomesh.io/v1alpha1", "VirtualMachine")
 
 
+def is_virtual_machine(manifest: Mapping[str, Any]) -> bool:
+    """Whether an object is FSM's VirtualMachine, which gets a label and no containers."""
+    return (manifest.get("apiVersion"), manifest.get("kind")) == VIRTUAL_MACHINE
+
+
+def _of_machine(decision: Decision) -> Decision:
+    """The same decision in a virtual machine's words."""
+    steps = [step.replace("pod:", "VirtualMachine:") for step in decision.steps[1:]]
+    steps.append("it gets the mesh's label; its own start script redirects")
+    return replace(decision, why=decision.why.replace("the pod", "it"), steps=tuple(steps))
+
+
 def admit(
     pod: Mapping[str, Any],
     *,
@@ -267,11 +279,12 @@ def admit(
             rule_id="unknown-sidecar-class",
             value=mesh.sidecar_class,
         )
-    machine = (pod.get("apiVersion"), pod.get("kind")) == VIRTUAL_MACHINE
-    if machine and mesh.system.injects_virtual_machines:
+    if is_virtual_machine(pod) and mesh.system.injects_virtual_machines:
         metadata = mapping(pod.get("metadata"), "VirtualMachine.metadata", "v1.ObjectMeta")
         annotations = texts(metadata.get("annotations"), "ObjectMeta.metadata.annotations")
-        decision = decide(annotations, host_network=False, namespace=namespace, mesh=mesh)
+        decision = _of_machine(
+            decide(annotations, host_network=False, namespace=namespace, mesh=mesh)
+        )
         if not decision.check():
             return decision, None
         return decision, label_only(pod, metadata, mesh, proxy_id)

@@ -72,7 +72,12 @@ class Handed:
     to: str
 
 
-Decided = ToListener | Rewritten | Untouched | Handed
+@dataclass(frozen=True, slots=True, order=True)
+class Dropped:
+    """Thrown away: nothing arrives anywhere, and the connection times out."""
+
+
+Decided = ToListener | Rewritten | Untouched | Dropped | Handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def verdict_of(target: Accept | Redirect | Dnat | ForeignTarget) -> Decided:
         case Dnat():
             return sent_to(target.to)
         case ForeignTarget():
-            return Handed(target.text)
+            return Dropped() if target.name == "DROP" else Handed(target.text)
         case _:
             assert_never(target)
 
@@ -156,6 +161,8 @@ def verdict_text(verdict: Verdict) -> str:
             )
         case Untouched():
             return "untouched"
+        case Dropped():
+            return "dropped"
         case Handed():
             return f"handed to {verdict.to.removeprefix('-j ')}"
         case May():

@@ -244,6 +244,12 @@ class ForeignTarget:
     text: str
     goes_on: bool
 
+    @property
+    def name(self) -> str:
+        """The target's name; empty: the rule counts only, or goes to a chain with ``-g``."""
+        option, _, rest = self.text.partition(" ")
+        return rest.partition(" ")[0] if option in ("-j", "--jump") else ""
+
 
 Target = Return | Accept | Redirect | Dnat | Jump | ForeignTarget
 

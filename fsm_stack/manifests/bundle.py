@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
+from fsm_stack.manifests.guard import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -25,6 +26,7 @@ from fsm_stack.manifests.programs.node_level import xnetwork
 from fsm_stack.manifests.programs.prometheus import prometheus
 from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
+from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest
@@ -44,9 +46,12 @@ KIND_ORDER: Final = (
     "ConfigMap",
     "IngressClass",
     "Service",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "Deployment",
+    "CronJob",
     "DaemonSet",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
@@ -73,6 +78,7 @@ def _fsm(
         *webhooks(settings),
         *deployments(settings),
         *availability(settings),
+        *verify_job(settings),
         *ingress(settings),
         *egress_gateway(settings, asset),
         *xnetwork(settings),
@@ -106,8 +112,8 @@ def bundle(
 
     Returns:
         Objects by wave, then kind, then name: equal settings give equal bundles. A stack of
-        osm-edge or OSM is its MeshConfig and its redirection; its control plane is installed by
-        their own tools.
+        osm-edge or OSM is its MeshConfig, its redirection and its guard; its control plane is
+        installed by their own tools.
 
     Raises:
         FindingsError: ``assets-missing``.
@@ -117,6 +123,7 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
+    manifests = (*manifests, *guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

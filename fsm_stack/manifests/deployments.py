@@ -17,7 +17,6 @@ from fsm_stack.manifests.manifest import (
     HEALTH_PORT,
     INJECTOR,
     INJECTOR_PORT,
-    RELEASE,
     WEBHOOK_PORT,
     Manifest,
     Part,
@@ -66,7 +65,7 @@ def controller_arguments(settings: StackSettings) -> list[str]:
     """The arguments of fsm-controller."""
     return [
         *_common(settings),
-        *("--fsm-service-account", RELEASE),
+        *("--fsm-service-account", settings.mesh.release_name),
         *("--mesh-name", settings.mesh_name),
         *("--validator-webhook-config", settings.validating_webhook_name),
         *certificate_arguments(settings),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.manifests.manifest import (
     BOOTSTRAP,
     HEALTH_PORT,
-    RELEASE,
     common_labels,
     metadata,
 )
@@ -236,7 +235,7 @@ def deployment(
     match = {"app": app, **(selector or {})}
     pod_spec = {
         "priorityClassName": component.priority_class_name,
-        "serviceAccountName": RELEASE,
+        "serviceAccountName": settings.mesh.release_name,
         "securityContext": as_no_one(),
         **({"initContainers": init_containers} if init_containers else {}),
         "containers": containers,

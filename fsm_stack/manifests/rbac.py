@@ -10,7 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.manifest import RELEASE, Manifest, Part, Wave, metadata
+from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
@@ -181,7 +181,7 @@ def role(settings: StackSettings, kind: str, name: str, rules: tuple[Rule, ...])
 
 
 def cluster_binding(
-    settings: StackSettings, name: str, role: str, *, account_name: str = RELEASE
+    settings: StackSettings, name: str, role: str, *, account_name: str = ""
 ) -> dict[str, Any]:
     """What binds a cluster role to an account of the control plane's namespace."""
     return {
@@ -190,7 +190,11 @@ def cluster_binding(
         "metadata": metadata(settings, name, namespaced=False),
         "roleRef": {"apiGroup": _API, "kind": "ClusterRole", "name": role},
         "subjects": [
-            {"kind": "ServiceAccount", "name": account_name, "namespace": settings.namespace}
+            {
+                "kind": "ServiceAccount",
+                "name": account_name or settings.mesh.release_name,
+                "namespace": settings.namespace,
+            }
         ],
     }
 
@@ -205,12 +209,14 @@ def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     fsm-mesh-config-role.yaml.
     """
     rules = control_plane_rules(endpoint_slices=settings.cluster.serves_endpoint_slices)
+    release = settings.mesh.release_name
+    election = f"{release}-leader-election-role"  # the chart has its own release's name in it
     objects: tuple[dict[str, Any], ...] = (
-        account(settings, RELEASE),
-        role(settings, "ClusterRole", RELEASE, rules),
-        cluster_binding(settings, RELEASE, RELEASE),
-        role(settings, "ClusterRole", "fsm-leader-election-role", LEADER_ELECTION_RULES),
-        cluster_binding(settings, "fsm-leader-election-rolebinding", "fsm-leader-election-role"),
+        account(settings, release),
+        role(settings, "ClusterRole", release, rules),
+        cluster_binding(settings, release, release),
+        role(settings, "ClusterRole", election, LEADER_ELECTION_RULES),
+        cluster_binding(settings, f"{election}binding", election),
         role(settings, "Role", "fsm-mesh-config-role", MESH_CONFIG_RULES),
     )
     return tuple(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack import __version__
@@ -17,9 +16,6 @@ from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import LISTS
 from fsm_stack.redirection.origins import intercept_lists, pod_annotations
 from fsm_stack.settings.effective import profile_lists
-from fsm_stack.settings.models.components import Images
-from fsm_stack.settings.models.control_plane import CertificateProvider
-from fsm_stack.settings.models.programs import OPTIONAL, Components
 from fsm_stack.templating import render
 from fsm_stack.well_known import REDIRECTION_CONFIG_MAP
 
@@ -204,36 +200,24 @@ def redirection(settings: StackSettings) -> Redirection:
 
 
 def settings_digest(settings: StackSettings) -> str:
-    """``sha256:…`` over all settings, defaults included: equal digests are equal meshes.
+    """``sha256:…`` over what a stack sets: in one release of this tool, equal is equal.
 
-    Reasons, owners, ends, their policy, contracts and accepted findings are for people, and how
-    ``pulumi up`` treats objects changes none of them: these do not count. Nor does a program that
-    the stack does not set: a release of this tool that offers one more changes no digest.
+    Defaults do not count: a release that offers one more setting changes no digest. Nor do
+    reasons, owners, ends, their policy, contracts and accepted findings, which are for people, the
+    guard, which refuses and changes nothing, and how ``pulumi up`` treats objects.
     """
     notes = {"reason", "owner", "until"}
-    for_people = {"accept", "bypass_policy", "contracts", "deployment"}
-    plain = settings.model_dump(mode="json", by_alias=True, exclude=for_people)
-    for path in OPTIONAL:
-        section, _, name = path.partition(".")
-        if plain[section][name] == _optional_defaults()[path]:
-            del plain[section][name]
+    for_people = {"accept", "bypass_policy", "contracts", "deployment", "guard"}
+    plain = settings.model_dump(
+        mode="json", by_alias=True, exclude=for_people, exclude_defaults=True
+    )
+    plain["fsmVersion"] = settings.fsm_version
     return _digest(json.dumps(_without(plain, notes), sort_keys=True, separators=(",", ":")))
-
-
-@cache
-def _optional_defaults() -> dict[str, Any]:
-    sections = {
-        "components": Components(),
-        "images": Images(),
-        "certificateProvider": CertificateProvider(),
-    }
-    plain = {name: one.model_dump(mode="json", by_alias=True) for name, one in sections.items()}
-    return {path: plain[path.partition(".")[0]][path.partition(".")[2]] for path in OPTIONAL}
 
 
 def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON
     if isinstance(value, dict):
-        if "value" in value and keys & set(value):
+        if "value" in value and value.keys() <= {"value", *keys}:
             return value["value"]
         return {key: _without(item, keys) for key, item in value.items()}
     if isinstance(value, list):

@@ -16,6 +16,7 @@ from fsm_stack.snapshot.objects import program_of
 from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 from fsm_stack.workloads.quota import COMPUTE
 
 if TYPE_CHECKING:
@@ -203,6 +204,18 @@ def _configuration(value: Json) -> Json:
     return {"metadata": pruned(value.get("metadata"), shape), "webhooks": webhooks}
 
 
+def _canary(value: Json) -> Json | None:
+    """Of all policies that change what is created only a canary's, and of it what it tries."""
+    about = _at(value, "metadata", "labels")
+    return pruned(value, _CANARY) if isinstance(about, dict) and CANARY_LABEL in about else None
+
+
+_CANARY: Final[Shape] = {
+    "metadata": META,
+    "spec": {"policyName": True, "matchConstraints": {"namespaceSelector": _SELECTOR}},
+}
+
+
 def _redirection(value: Json) -> Json | None:
     """Of all ConfigMaps only the one that this package writes, and of it the lists."""
     kept: Json = pruned(value, {"metadata": META})
@@ -286,6 +299,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _configuration,
     "ValidatingWebhookConfiguration": _configuration,
+    **dict.fromkeys(CANARY_KINDS, _canary),
     "Service": {
         "metadata": _MANAGED,
         "spec": {

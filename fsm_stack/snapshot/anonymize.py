@@ -18,6 +18,7 @@ from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_BEFORE, CANARY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ _NAME_LABELS: Final = frozenset(
 # Values that are switches, ports, ranges and images; others may say anything.
 _KNOWN_ANNOTATIONS: Final = frozenset(
     key for known in SYSTEMS.values() for key in (*pod_keys(known), *namespace_keys(known))
-)
+) | {CANARY_BEFORE}
 # What decides the rules of pods; other settings hold addresses.
 _MESH_CONFIG: Final = {
     "apiVersion": True,
@@ -85,7 +86,10 @@ def anonymous(objects: Iterable[Json], *, salt: str) -> Iterator[Json]:
         names, kind = _Names(salt), item.get("kind")
         if kind in _LEFT_OUT:
             continue
-        yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
+        if kind in CANARY_KINDS:
+            yield names.renamed(item) | {"spec": names.canary(item.get("spec") or {})}
+        else:
+            yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
 
 
 def anonymous_source(snapshot: Snapshot) -> Snapshot:
@@ -198,6 +202,13 @@ class _Names:
                         for one in holder[part]
                     ]
         return {**item, "metadata": metadata, "spec": spec, "status": status}
+
+    def canary(self, spec: Json) -> Json:
+        """Of a canary's policy the namespace, of its binding the policy."""
+        if "policyName" in spec:
+            return {"policyName": self._word(spec["policyName"])}
+        selector = (spec.get("matchConstraints") or {}).get("namespaceSelector") or {}
+        return {"matchConstraints": {"namespaceSelector": self._selector(selector)}}
 
     def _owner(self, kind: str, name: str) -> str:
         """A ReplicaSet's name keeps its Deployment's in front."""

@@ -11,6 +11,7 @@ from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
 from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.well_known import CANARY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +48,7 @@ class Part(StrEnum):
     PROGRAM_LOGS = "logs of the control plane"
     EVENTS = "events"
     RIGHTS = "roles of the control plane"
+    CANARIES = "policies of canaries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ class Snapshot:
         events: warnings about what does not run.
         rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
         quotas: ResourceQuotas and LimitRanges, by kind, namespace and name.
+        canaries: the policies of canaries, and their bindings.
         texts: logs and errors that were pasted, each with the name of its file.
         passed_over: what was given and no check reads, each with the reason.
     """
@@ -119,6 +122,7 @@ class Snapshot:
     events: tuple[Json, ...] = ()
     rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     quotas: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    canaries: tuple[Json, ...] = ()
     texts: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[str, ...] = ()
 
@@ -151,6 +155,7 @@ _LISTED = (
     "ValidatingWebhookConfiguration",
     "EndpointSlice",
     "Event",
+    *CANARY_KINDS,
 )
 _PART_OF_KIND = {
     "Pod": Part.PODS,
@@ -163,6 +168,7 @@ _PART_OF_KIND = {
     "Event": Part.EVENTS,
     **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
     **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
+    **dict.fromkeys(CANARY_KINDS, Part.CANARIES),
 }
 _OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 # Of these a file may hold one that somebody pasted; they do not say that all owners were read.
@@ -274,6 +280,7 @@ class Assembly:
             events=tuple(self._lists["Event"].values()),
             rights=self._rights,
             quotas=self._quotas,
+            canaries=tuple(one for kind in CANARY_KINDS for one in self._lists[kind].values()),
         )
 
 

@@ -13,7 +13,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import found_lists
 from fsm_stack.iptables.judge.simulate import trace
-from fsm_stack.iptables.packet import Handed, May, Packet, ToListener, verdict_text
+from fsm_stack.iptables.packet import Dropped, Handed, May, Packet, ToListener, verdict_text
 from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
@@ -153,7 +153,7 @@ class _Walk:
         bypasses = not isinstance(actual.verdict, ToListener)
         self.actual = _traced(actual)
         self.steps.append(f"script: {self.actual}")
-        if isinstance(actual.verdict, May | Handed):
+        if isinstance(actual.verdict, May | Dropped | Handed):
             return self._is("unknown", _not_decided("script", actual), "")
         if bypasses == bool(entry):
             return self._not_loaded(init, reading) or self._in_kernel(entry)
@@ -256,7 +256,7 @@ class _Walk:
             kernel = self._trace(live.ruleset)
             told = _traced(kernel)
             self.steps.append(f"kernel: {told}")
-            if isinstance(kernel.verdict, May | Handed):
+            if isinstance(kernel.verdict, May | Dropped | Handed):
                 self.actual = told
                 return self._is("unknown", _not_decided("kernel", kernel), "")
             if bypasses == isinstance(kernel.verdict, ToListener):

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.injector.annotations import INJECTION, yes_or_no
-from fsm_stack.injector.decision import assumed_namespace, decide, webhook_skips
+from fsm_stack.injector.annotations import yes_or_no
+from fsm_stack.injector.decision import (
+    assumed_namespace,
+    decide,
+    is_virtual_machine,
+    webhook_skips,
+)
+from fsm_stack.well_known import INJECTION
 from fsm_stack.workloads.objects import name_of, object_at
 
 if TYPE_CHECKING:
@@ -121,6 +127,8 @@ def left_alone(item: Workload, annotations: Mapping[str, str], context: Context)
     system = context.mesh.system
     if yes_or_no(annotations.get(system.annotation(INJECTION), "yes")) is False:
         return ""
+    if is_virtual_machine(item.manifest):
+        return "a VirtualMachine gets no init container, so that nobody reads them"
     name = item.namespace or context.default_namespace
     namespace = context.namespaces.get(name) or assumed_namespace(name, context.mesh)
     pod = item.pod()

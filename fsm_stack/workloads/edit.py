@@ -6,15 +6,17 @@ Comments, quotes, line ends and the byte order mark stay.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import BYTE_ORDER_MARK, json_text
-from fsm_stack.workloads.insert import inserted
+from fsm_stack.workloads.insert import ALIAS, inserted
 from fsm_stack.workloads.misplaced import misplaced_keys
 from fsm_stack.workloads.objects import object_at
+from fsm_stack.yaml.decode import decode_yaml
 from fsm_stack.yaml.places import path_text, plain_texts
 
 if TYPE_CHECKING:
@@ -79,7 +81,12 @@ def corrected(
 
     # Of an object with several templates nobody knows which one was meant.
     wrong = tuple(item for item in items if item.count == 1 and misplaced_keys(item, system))
-    return edited_text(text, _each(wrong, move)) if wrong else text
+    if not wrong:
+        return text
+    written = edited_text(text, _each(wrong, move))
+    sources = [(*item.path, *path) for item in wrong for path, _ in misplaced_keys(item, system)]
+    _require_own(text, written, (*sources, *map(_annotations_path, wrong)))
+    return written
 
 
 def _quoted(text: str, paths: Collection[str]) -> str:
@@ -118,8 +125,48 @@ def annotated(text: str, items: tuple[Workload, ...], annotations: Mapping[str, 
     unix = plain.replace("\r\n", "\n") if windows else plain
     new = inserted(unix, items, annotations, indent=_indent(unix))
     if new is None:
-        return edited_text(text, _each(items, write))
+        written = edited_text(text, _each(items, write))
+        _require_own(text, written, tuple(map(_annotations_path, items)))
+        return written
     return mark + (new.replace("\n", "\r\n") if windows else new)
+
+
+def _annotations_path(item: Workload) -> Path:
+    return (*item.pod_path, "metadata", "annotations")
+
+
+def _require_own(before: str, after: str, edited: tuple[Path, ...]) -> None:
+    """Refuse an edit that an alias has carried to other places.
+
+    Raises:
+        InputError: something besides the edited places differs.
+    """
+    if not ALIAS.search(before):
+        return
+    # As JSON, so that nothing is shared any more.
+    old, new = (
+        json.loads(json.dumps(decode_yaml(_unmarked(text)[1]))) for text in (before, after)
+    )
+    for tree in (old, new):
+        for path in edited:
+            _cut(tree, path)
+    if old != new:
+        raise InputError(
+            "an alias shares these annotations with another place: expected them written out in "
+            "each place"
+        )
+
+
+def _cut(value: Any, path: Path) -> None:  # noqa: ANN401  # JSON
+    """Take a value out, and what is empty without it."""
+    step, *rest = path
+    if isinstance(value, list) and isinstance(step, int):
+        _cut(value[step], tuple(rest))
+    elif isinstance(value, dict) and step in value:
+        if rest:
+            _cut(value[step], tuple(rest))
+        if not rest or value[step] in ({}, None):
+            del value[step]
 
 
 def _unmarked(text: str) -> tuple[str, str]:

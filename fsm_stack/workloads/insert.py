@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fsm_stack.workloads.objects import Workload
     from fsm_stack.yaml.places import Path
 
-_ALIAS: Final = re.compile(r"[:\-\[,{][ \t]*\*[^\s*]")  # one text in two places
+ALIAS: Final = re.compile(r"[:\-\[,{][ \t]*\*[^\s*]")  # one text in two places
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")
 
 
@@ -72,7 +72,7 @@ def inserted(
         None where the layout has no line for them: what comes out is decoded, and has to be what
         was meant.
     """
-    if not all(map(_PLAIN_KEY.fullmatch, annotations)) or _ALIAS.search(text):
+    if not all(map(_PLAIN_KEY.fullmatch, annotations)) or ALIAS.search(text):
         return None
     try:
         root = compose(text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import ObjectName
-from fsm_stack.injector.decision import VIRTUAL_MACHINE
+from fsm_stack.injector.decision import is_virtual_machine
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def template_paths(manifest: Mapping[str, Any]) -> tuple[Path, ...]:
     kind = str(manifest.get("kind"))
     if not version:
         return ()
-    if (manifest["apiVersion"], kind) == VIRTUAL_MACHINE:
+    if is_virtual_machine(manifest):
         return ((),)
     known = TEMPLATES.get((group, kind))
     if known is None:

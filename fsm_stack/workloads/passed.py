@@ -75,7 +75,7 @@ def _with_place(
     return found.at(file=document.file, line=line, column=column)
 
 
-_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*", re.DOTALL)
+PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*", re.DOTALL)
 
 
 def placeholders(
@@ -92,7 +92,7 @@ def placeholders(
         An error where the value decides about the injection, else a warning.
     """
     for path, text, decides in _values(manifest, templates, system):
-        found = _PLACEHOLDER.search(text) if isinstance(text, str) else None
+        found = PLACEHOLDER.search(text) if isinstance(text, str) else None
         if found:
             yield finding(
                 "not-rendered",

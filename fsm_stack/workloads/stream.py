@@ -120,11 +120,14 @@ class Seen:
         workload: the object.
         preview: of its pod.
         findings: of the pod and of the object, with places in the file.
+        unrendered: the values that are not rendered and decide about the injection; with any the
+            preview says nothing.
     """
 
     workload: Workload
     preview: Preview
     findings: tuple[Finding, ...]
+    unrendered: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,16 +217,17 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
     looked = dict(_others(value, context))
     looked |= {item.path: item.manifest for item in found}
     others: list[Finding] = []
-    unsure = 0
+    undecided: dict[Path, list[Finding]] = {}
     may_be_unrendered = document.may_be_unrendered()  # it looks through the whole text
     for path, manifest in looked.items():
         name = _name(manifest, context)
         beside = kind_of(manifest)
         if may_be_unrendered and not beside:
             templates = tuple(places.get(path, ()))
-            raw = tuple(placeholders(manifest, templates, context.mesh.system))
-            unsure += any(one.severity is Severity.ERROR for one in raw)
-            others += below(path, name, raw)
+            raw = below(path, name, placeholders(manifest, templates, context.mesh.system))
+            if deciding := [one for one in raw if one.severity is Severity.ERROR]:
+                undecided[path] = deciding
+            others += raw
         if context.check and is_namespace(manifest):
             others += below(path, name, keys.namespace(manifest, context.mesh))
         if beside == SERVICE and _enrolled(name.namespace, context):
@@ -231,13 +235,19 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
         if beside == ACCESS_CONTROL:
             own = access_control(manifest, context.services, name.namespace)
             others += below(path, name, own)
+    seen = tuple(
+        _not_known(item, placed(document, undecided[item.workload.path]))
+        if item.workload.path in undecided
+        else item
+        for item in seen
+    )
     result = Outcome(
         document=document,
         text=document.source,
         seen=seen,
         others=placed(document, others),
         looked=len(looked),
-        unsure=unsure,
+        unsure=len(undecided),
         passed=tuple(in_document(document, value, looked=looked)),
     )
     changed = [item for item in seen if context.write and item.preview.mutation is not None]
@@ -247,6 +257,16 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
         problem = f"expected what JSON can say: {error}"
         raise document.error(DecodeError(problem)) from None
     return replace(result, text=text, seen=_with_places(document, seen))
+
+
+# What follows from a namespace or an annotation alone.
+_OF_NAMESPACE: Final = frozenset({"not-injected", "namespace-assumed"})
+
+
+def _not_known(seen: Seen, undecided: tuple[Finding, ...]) -> Seen:
+    """A workload of which nobody can say yet whether it is injected."""
+    kept = tuple(item for item in seen.findings if item.id not in _OF_NAMESPACE)
+    return replace(seen, findings=kept, unrendered=undecided)
 
 
 def _others(value: object, context: Context) -> Iterator[tuple[Path, Json]]:

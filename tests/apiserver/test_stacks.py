@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,3 +198,23 @@ def added(sent: Any, stored: Any, path: str = "") -> list[str]:
             p for key in sent for p in added(sent[key], stored.get(key), f"{path}.{key}")
         ]
     return []
+
+
+def test_the_operator_s_example_fits_its_crd(api: Api) -> None:
+    """A field that the CRD does not have is dropped, and a setting without effect."""
+    file = os.environ.get("FSM_STACK_PKO_CRD")
+    if not file:
+        pytest.skip("FSM_STACK_PKO_CRD names no file: pulumi.com_stacks.yaml of the operator")
+    crd = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    api.apply(crd)
+    text = (ROOT / "docs/gitops/pulumi-operator/stack.yaml").read_text(encoding="utf-8")
+    *others, stack = yaml.safe_load_all(text)
+    namespace = {"name": stack["metadata"]["namespace"]}
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+    for item in others:
+        api.apply(item, dry_run=True)
+    stored = api.apply(stack, dry_run=True)
+    assert missing(stack["spec"], stored["spec"]) == []
+    with pytest.raises(ApiError, match="field not declared in schema"):
+        api.apply({**stack, "spec": {**stack["spec"], "repoDirectory": "."}}, dry_run=True)
+    api.delete(crd)

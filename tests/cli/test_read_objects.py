@@ -65,14 +65,14 @@ def test_a_pods_object_holds_its_script(run: Run, tmp_path: Path, form: str) -> 
         ),
         (
             "Chain PREROUTING (policy ACCEPT)\ntarget prot opt source destination\n",
-            ":1:1: this is the output of iptables -L, which does not have the rules in full: run "
+            ":1:1: this is the output of iptables -L, which does not show the rules in full: run "
             "iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and "
             "give its output: Chain PREROUTING (policy ACCEPT)",
         ),
         (
             "table ip nat {\n}\n",
-            ":1:1: this is the output of nft list, which does not have the rules in full: run "
-            "iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and "
+            ":1:1: this is the output of nft list, which writes the rules in nft's own language: "
+            "run iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and "
             "give its output: table ip nat {",
         ),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 
 from fsm_stack.convert.leftovers import findings, leftovers
 from fsm_stack.convert.remains import Remains, of_objects
+from fsm_stack.manifests.canary import STABLE, objects, patch
 from fsm_stack.manifests.services import injector_webhook
 from tests.settings.loading import settings
 
@@ -126,3 +127,21 @@ def test_a_name_that_a_shell_would_read_is_quoted() -> None:
     """Names come from the cluster, commands go to a shell."""
     remains = Remains(definitions=[named("CustomResourceDefinition", "a;rm -rf x.flomesh.io")])
     assert leftovers(remains)[0].command == "kubectl delete crd 'a;rm -rf x.flomesh.io'"
+
+
+def test_what_a_canary_made_is_taken_away() -> None:
+    """Its policy, its binding, and what it wrote into pod templates."""
+    adds = {"flomesh.io/outbound-port-exclusion-list": "443"}
+    owner = named("Deployment", "web", "shop") | patch({}, adds, earlier={})
+    owner["metadata"] |= named("Deployment", "web", "shop")["metadata"]
+    found = leftovers(of_objects([*objects("shop", adds, api_version=STABLE), owner]))
+    assert [one.command for one in found] == [
+        "kubectl patch deployment web -n shop --type=merge -p "
+        '\'{"metadata":{"labels":{"fsm-stack.flomesh.io/canary":null},"annotations":'
+        '{"fsm-stack.flomesh.io/canary-before":null}},"spec":{"template":{"metadata":{"labels":'
+        '{"fsm-stack.flomesh.io/canary":null},"annotations":'
+        '{"flomesh.io/outbound-port-exclusion-list":null}}}}}\'',
+        "kubectl delete mutatingadmissionpolicy fsm-stack-canary-shop",
+        "kubectl delete mutatingadmissionpolicybinding fsm-stack-canary-shop",
+    ]
+    assert {one.step.name for one in found} == {"CANARY"}

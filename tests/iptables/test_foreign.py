@@ -13,6 +13,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.iptables.judge.lint import lint
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import (
+    Dropped,
     Handed,
     May,
     Packet,
@@ -188,6 +189,43 @@ def test_a_target_that_nobody_here_knows_is_the_answer() -> None:
     assert verdict_text(found.verdict) == "handed to NFQUEUE --queue-num 1"
 
 
+def test_what_nft_wrote_into_the_table_drops_and_no_script_of_iptables_does() -> None:
+    """Seen with both back ends: the nat table is not intended for filtering."""
+    dropped = ("OUTPUT -p tcp -d 10.9.0.0/16 -j DROP", f"OUTPUT {REDIRECTED}")
+    dump = table(*dropped)
+    for address, expected in (("10.9.0.1", Dropped()), ("10.8.0.1", OUTBOUND)):
+        packet = Packet(direction="outbound", destination=address, port=80)
+        assert trace(read(dump).ruleset, packet).verdict == expected
+    assert verdict_text(Dropped()) == "dropped"
+    (told,) = read(dump).findings
+    assert read("".join(dump.splitlines(keepends=True)[1:-1])).findings == ()
+    assert (told.id, told.message) == (
+        "wrong-hook",
+        "chain OUTPUT: -j DROP: iptables does not let table nat filter",
+    )
+
+
+def test_whether_an_answer_can_depend_on_a_rule_is_said_with_it() -> None:
+    local = "-m addrtype --dst-type LOCAL"
+    told = read(
+        table(
+            f"OUTPUT {local} -j A",
+            "A -j B",
+            "B -i docker0 -j RETURN",
+            "B -j MARK --set-mark 1",
+            f"OUTPUT -d 10.0.0.1/32 {local} -j C",
+            "C -j B",
+            "C -j ACCEPT",
+            chains=("A", "B", "C"),
+        )
+    ).findings
+    assert [item.message for item in told] == [
+        f"{local} may match; no answer depends on it, since A sends nothing elsewhere: "
+        f"{local} -j A",
+        f"{local} may match; an answer that depends on it names it: -d 10.0.0.1/32 {local} -j C",
+    ]
+
+
 def test_a_rule_that_is_only_perhaps_met_asks_for_the_source_too() -> None:
     rules = ("OUTPUT -m mark --mark 1 -j A", "A -s 10.5.0.0/16 -j RETURN", f"OUTPUT {REDIRECTED}")
     assert asked(*rules, source="10.6.0.1").verdict == OUTBOUND
@@ -337,7 +375,8 @@ def test_undecided_rules_are_told_once_a_kind_and_not_without_end() -> None:
     found = read(table(*marks)).findings
     assert {item.id for item in found} == {"undecided-rule"}
     assert [item.message for item in found][:1] == [
-        "-m mark --mark 0 may match: -m mark --mark 0 -j RETURN; 2 rules have it"
+        "-m mark --mark 0 may match; an answer that depends on it names it: "
+        "-m mark --mark 0 -j RETURN; 2 rules have it"
     ]
     assert [item.message for item in found][20:] == ["10 more rules that nobody here decides"]
 

@@ -123,7 +123,7 @@ BROKEN_RULES = {
         [f"-N C{n}" for n in range(16)]
         + ["-A OUTPUT -j C0"]
         + [f"-A C{n} -j C{n + 1}" for n in range(15)],
-        "jumps are nested 16 deep: the nft back end takes at most 15",
+        "jumps are nested 16 deep: the nft back end takes at most 15, the legacy one any number",
     ),
     "unused-chain": (["-N X", REDIRECT], "chain X: nothing jumps to it"),
     "duplicate-chain": (["-N X", "-N X"], "chain X: declared twice"),
@@ -160,6 +160,31 @@ BROKEN_RULES = {
         "connections of uid 1500 to other hosts go back to the sidecar",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("-A OUTPUT -j REJECT", "-j REJECT: it is of table filter, and table nat has no such"),
+        ("-A X -j TPROXY --on-port 1", "-j TPROXY: it is of table mangle, and table nat has no such"),
+        ("-A OUTPUT -j X\n-A X -p tcp -j SNAT --to-source 192.0.2.1",
+         "-j SNAT: reached from OUTPUT, expected INPUT or POSTROUTING only"),
+        ("-A INPUT -j MASQUERADE", "-j MASQUERADE: reached from INPUT, expected POSTROUTING only"),
+        ("-A POSTROUTING -p tcp -j REDIRECT --to-ports 1",
+         "-j REDIRECT: reached from POSTROUTING, expected PREROUTING or OUTPUT only"),
+        ("-A OUTPUT -j QUEUE", "-j QUEUE: the nft back end has no such target, the legacy one has"),
+        ("-A X -p tcp -j SNAT --to-source 192.0.2.1\n-A POSTROUTING -j X", None),
+        ("-A X -p tcp -j DNAT --to-destination 192.0.2.1", None),
+        ("-A OUTPUT -j NFQUEUE --queue-num 1", None),
+    ],
+)  # fmt: skip
+def test_targets_that_this_table_or_hook_has_not_are_found(
+    rules: str, message: str | None
+) -> None:
+    """As both back ends refuse them: tests/kernel/test_loading.py."""
+    found = [item.message for item in lint(read(f"-N X\n{rules}").ruleset)
+             if item.id == "wrong-hook"]  # fmt: skip
+    assert [one.partition(": ")[2] for one in found] == ([message] if message else [])
 
 
 @pytest.mark.requirement("C3")

@@ -11,6 +11,7 @@ from network import POD_IP, Arrival, Backend, interface_to
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import (
+    Dropped,
     Handed,
     May,
     Packet,
@@ -98,6 +99,8 @@ def arrival(packet: Packet, verdict: Decided) -> Arrival:
             address = verdict.address or packet.destination
             where = "pod" if interface_to(address) == "lo" else "world"
             return Arrival(where=where, address=address, port=verdict.port or packet.port)
+        case Dropped():
+            raise AssertionError(f"{packet}: iptables lets no rule drop in table nat")
         case Handed():
             raise AssertionError(f"{packet}: what {verdict.to} does is not known")
         case _:

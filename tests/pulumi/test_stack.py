@@ -214,7 +214,8 @@ def test_two_stacks_in_one_program_have_resources_of_their_own() -> None:
 
     def program() -> None:
         for name in ("one", "two"):
-            FsmStack(name, settings(), asset=ASSET)
+            opts = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider(name))
+            FsmStack(f"in-{name}", settings(), asset=ASSET, opts=opts)
 
     names = run(program).names()
 

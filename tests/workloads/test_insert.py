@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
+from fsm_stack.errors import InputError
+from fsm_stack.systems import FSM
 from fsm_stack.workloads import edit
 from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.edit import annotated
+from fsm_stack.workloads.edit import annotated, corrected
 from fsm_stack.workloads.objects import Workload, workloads
 
+PORTS = "flomesh.io/outbound-port-exclusion-list"
 WANTED = {
-    "flomesh.io/outbound-port-exclusion-list": "81",
+    PORTS: "81",
     "flomesh.io/sidecar-injection": "enabled",
 }
 HEAD = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n"
@@ -105,3 +108,60 @@ def test_what_comes_out_means_what_was_meant(before: str, end: str) -> None:
     new = annotated(text, found(text), WANTED)
     assert yaml.safe_load(io.StringIO(new)) == meant(text)
     assert new.endswith("\n") == bool(end)
+
+
+SHARED = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: a, namespace: shop}
+  spec:
+    template: &pod
+      metadata: {labels: {app: a}}
+      spec: {containers: [{name: c, image: i}]}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: b, namespace: shop}
+  spec:
+    template: *pod
+"""
+OWN_TOO = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, annotations: &own {a: b}}
+spec:
+  template:
+    metadata: {annotations: *own}
+    spec: {containers: [{name: c, image: i}]}
+"""
+
+
+def test_a_template_that_two_objects_share_is_written_for_both_or_not_at_all() -> None:
+    both = found(SHARED)
+    written = yaml.safe_load(annotated(SHARED, both, WANTED))
+    templates = [item["spec"]["template"]["metadata"] for item in written["items"]]
+    assert templates == [{"labels": {"app": "a"}, "annotations": WANTED}] * 2
+    with pytest.raises(InputError, match="an alias shares these annotations with another place"):
+        annotated(SHARED, both[:1], WANTED)
+
+
+def test_annotations_that_the_object_shares_with_its_pods_are_left_as_they_are() -> None:
+    """Else they would stand on the object, too, where nobody reads them."""
+    with pytest.raises(InputError, match="expected them written out in each place"):
+        annotated(OWN_TOO, found(OWN_TOO), WANTED)
+
+
+def test_an_annotation_is_not_moved_into_a_template_that_others_share() -> None:
+    misplaced = f'{{name: a, namespace: shop, annotations: {{{PORTS}: "81"}}}}'
+    text = SHARED.replace("{name: a, namespace: shop}", misplaced)
+    with pytest.raises(InputError, match="an alias shares"):
+        corrected(text, found(text), FSM)
+
+
+def test_an_alias_elsewhere_does_not_hinder() -> None:
+    labels = OWN_TOO.replace("annotations", "labels")
+    written = yaml.safe_load(annotated(labels, found(labels), WANTED))
+    assert written["spec"]["template"]["metadata"] == {"labels": {"a": "b"}, "annotations": WANTED}
+    assert written["metadata"] == {"name": "web", "labels": {"a": "b"}}

@@ -200,6 +200,12 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "container web: the readiness probe asks port 15901, rewritten liveness probes",
     ),
     (
+        "refused-name",
+        pod(serviceAccountName="\U0001f600"),
+        "spec.serviceAccountName: expected at most 253 lower-case letters, digits, '-' and '.', with "
+        "a letter or digit at both ends, got '\U0001f600'",
+    ),
+    (
         "field-lost",
         pod(newField={}),
         "FSM's injector drops spec.newField",
@@ -442,3 +448,12 @@ def test_only_containers_that_the_injector_added_may_have_its_names(
     )
     given["metadata"]["labels"] = labels
     assert set(found(given)) == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"), [("web-1", True), ("w" * 63, True), ("w" * 64, False), ("Web_1", False),
+                           ("-web", False), ("$NAME", True)]
+)  # fmt: skip
+def test_containers_have_the_names_that_kubernetes_takes(name: str, accepted: bool) -> None:  # noqa: FBT001
+    """A placeholder is no name yet: another finding says so."""
+    assert ("refused-name" not in found(pod(containers=[container(name=name)]))) is accepted

@@ -209,20 +209,31 @@ def stack_file(result: Converted) -> str:
     return stack_text(result.settings, result.lines, head)
 
 
+def require_stack_name(stack: str) -> None:
+    """Refuse a name that no stack file can have.
+
+    Raises:
+        InputError: with the name.
+    """
+    import re
+
+    from fsm_stack.errors import InputError
+
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
+        raise InputError(f"{stack!r}: expected a stack's name of letters, digits, '_', '.', '-'")
+
+
 def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str:
     """Write ``Pulumi.<stack>.yaml`` of the project; what messages call it.
 
     Raises:
         InputError: it is there, or the name is none.
     """
-    import re
-
     from fsm_stack.errors import InputError
     from fsm_stack.project.files import write_file
     from fsm_stack.project.project import find_project
 
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
-        raise InputError(f"{stack!r}: expected a stack's name of letters, digits, '_', '.', '-'")
+    require_stack_name(stack)
     project = find_project(project_dir)
     path = project.directory / f"Pulumi.{stack}.yaml"
     shown = project.shown(path)

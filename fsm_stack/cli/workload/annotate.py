@@ -251,7 +251,9 @@ class _Patch:
         looked = {item.path for item in found}
         passed = in_document(document, value, looked=looked) if value else unread(document)
         self._summary.add(found, len(looked), passed)
-        chosen = tuple(item for item in found if self._meant(item))
+        raw = tuple(item for item in found if self._is_raw(item))
+        self._summary.unsure += len({item.path for item in raw})
+        chosen = tuple(item for item in found if item not in raw and self._meant(item))
         if not self._overwrite:
             conflicts += self._conflicts(document, chosen)
         self._written += len(chosen)
@@ -263,6 +265,22 @@ class _Patch:
         except InputError as error:
             raise InputError(f"{document.file}:{document.line}: {error}") from None
         return document.lead + text
+
+    def _is_raw(self, item: Workload) -> bool:
+        """Whether a placeholder stands where it decides about the injection; it is told."""
+        from fsm_stack.findings.finding import Severity
+        from fsm_stack.workloads.passed import placeholders
+
+        system = self._context.mesh.system
+        raw = next(
+            (one for one in placeholders(item.manifest, (item.template,), system)
+             if one.severity is Severity.ERROR),
+            None,
+        )  # fmt: skip
+        if raw is None or self._choice.takes(item, self._context.default_namespace) is None:
+            return False
+        self._notes.append(f"left alone, {item.title}: {raw.message}")
+        return True
 
     def _meant(self, item: Workload) -> bool:
         from fsm_stack.workloads.choose import left_alone

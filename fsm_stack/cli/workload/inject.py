@@ -161,6 +161,16 @@ def _explanation(outcome: Outcome, _: Context) -> Iterator[str]:
 def _plain(seen: Seen) -> dict[str, Any]:
     preview, workload = seen.preview, seen.workload
     decision, found = preview.decision, preview.interception
+    if seen.unrendered:
+        return {
+            "kind": workload.kind,
+            "namespace": workload.namespace or None,
+            "name": workload.name,
+            "outcome": "unknown",
+            "why": "; ".join(item.message for item in seen.unrendered),
+            "findings": [item.as_json() for item in (*seen.unrendered, *seen.findings)],
+            "manifest": workload.manifest,
+        }
     return {
         "kind": workload.kind,
         "namespace": workload.namespace or None,
@@ -182,9 +192,14 @@ def _lines(seen: Seen) -> Iterator[str]:
     preview = seen.preview
     decision, count = preview.decision, preview.expected_ready
     yield click.style(seen.workload.title, bold=True)
+    if seen.unrendered:
+        yield "  -> unknown: render it first"
+        yield from (f"  {line}" for line in finding_lines((*seen.unrendered, *seen.findings)))
+        yield ""
+        return
     yield from (f"  {step}" for step in decision.steps)
     yield f"  -> {decision.outcome}: {decision.why}"
-    if decision.outcome != "refuse":
+    if decision.outcome != "refuse" and count:  # a virtual machine has no containers
         yield f"  READY when all is well: {count}/{count}"
     if preview.interception is not None and preview.mutation is not None:
         yield "  rules, in the order of the script:"

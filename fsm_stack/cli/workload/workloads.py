@@ -221,7 +221,7 @@ class Summary:
             return "the input is empty: expected Kubernetes objects, YAML or JSON"
         if self.looked > self.unsure or any(item.reason.understood for item in self.passed):
             return ""
-        return "nothing could be looked at"
+        return "nothing could be looked at" + ("; render it first" if self.unsure else "")
 
     def unchecked(self) -> str:
         """Why a verb that checks has checked nothing; "" where it has, or need not."""
@@ -240,6 +240,9 @@ class Summary:
             click.echo(f"note: {line}", err=True)
         if not self.workloads:
             click.echo("note: no workload in the input", err=True)
+        if self.unsure and findings is None:
+            what = _many(self.unsure, "object")
+            click.echo(f"note: {what} not rendered where it decides: render it first", err=True)
         counts = [_many(self.looked + len(self.passed), "object")]
         if findings is None:
             counts.append(_many(self.workloads, "workload"))

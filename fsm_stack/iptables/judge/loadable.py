@@ -15,10 +15,13 @@ from fsm_stack.iptables.rule import (
     BUILT_IN_CHAINS,
     OUTPUT,
     PREROUTING,
+    SOURCE_HOOKS,
     STANDARD_TARGETS,
     Destination,
     DestinationPort,
+    Dnat,
     ForeignMatch,
+    ForeignTarget,
     InInterface,
     Insert,
     Jump,
@@ -122,6 +125,19 @@ CHAIN_NAME_MAX: Final = 28
 # Source: Linux nf_tables.h, NFT_JUMP_STACK_SIZE is 16 with the hook; the other back end has no
 # limit.
 JUMP_DEPTH_MAX: Final = 15
+# Targets that table nat does not have, and whose they are.
+_OTHER_TABLES: Final = (
+    dict.fromkeys(("CT", "NOTRACK"), "raw")
+    | dict.fromkeys(("CHECKSUM", "CONNSECMARK", "DSCP", "ECN", "TCPOPTSTRIP", "TOS", "TPROXY",
+                     "TTL"), "mangle")
+    | dict.fromkeys(("REJECT", "SYNPROXY"), "filter")
+)  # fmt: skip
+# The only hooks from which nat's own targets may be reached.
+_HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "DNAT": (PREROUTING, OUTPUT),
+    "SNAT": SOURCE_HOOKS,
+    "MASQUERADE": ("POSTROUTING",),
+}
 # 4294967295 is refused: it stands for "no user".
 UID_MAX: Final = (1 << 32) - 2
 SHELL_SYNTAX: Final = frozenset("$`\\\"'|&;<>(){}*?[]~#! \t\n\r\v\f")
@@ -186,6 +202,7 @@ def refusals(ruleset: Ruleset) -> Iterator[Refusal]:
             for finding_id, message, value in match_refusals(match):
                 yield _of(step, finding_id, message, value)
     yield from _hook_refusals(ruleset, beyond(jumps, {PREROUTING, "INPUT"}))
+    yield from _target_refusals(ruleset, {hook: beyond(jumps, {hook}) for hook in BUILT_IN_CHAINS})
 
 
 def _of(step: Step, finding_id: str, message: str, value: str = "") -> Refusal:
@@ -232,7 +249,7 @@ def _jump_refusals(ruleset: Ruleset, jumps: Jumps) -> Iterator[Refusal]:
     inside = beyond(jumps, BUILT_IN_CHAINS)  # only what packets can enter is looked at
     looping, depth = loops_and_depth({name: jumps[name] for name in jumps if name in inside})
     if depth > JUMP_DEPTH_MAX:
-        most = f"the nft back end takes at most {JUMP_DEPTH_MAX}"
+        most = f"the nft back end takes at most {JUMP_DEPTH_MAX}, the legacy one any number"
         message = f"jumps are nested {depth} deep: {most}"
         yield Refusal(id="jump-depth", message=message)
     for chain in looping:
@@ -257,6 +274,34 @@ def _hook_refusals(ruleset: Ruleset, inbound: set[str]) -> Iterator[Refusal]:
             else:
                 continue
             yield _of(step, "wrong-hook", f"chain {step.chain}: {what}")
+
+
+def _target_refusals(ruleset: Ruleset, below: Mapping[str, set[str]]) -> Iterator[Refusal]:
+    """Targets of other tables, and of this one below a hook that has no place for them.
+
+    DROP is none: what nft itself wrote may drop in this table, and a dump then says so.
+    """
+    for step in ruleset.steps:
+        target = step.rule.target
+        if isinstance(target, Redirect | Dnat):
+            name, hooks = type(target).__name__.upper(), _HOOKS["DNAT"]
+        elif isinstance(target, ForeignTarget):
+            name = target.name
+            hooks = _HOOKS.get(name, BUILT_IN_CHAINS)
+        else:
+            continue
+        wrong = [
+            hook for hook in BUILT_IN_CHAINS if hook not in hooks and step.chain in below[hook]
+        ]
+        if name in _OTHER_TABLES:
+            message = f"-j {name}: it is of table {_OTHER_TABLES[name]}, and table nat has no such"
+        elif wrong:
+            message = f"-j {name}: reached from {wrong[0]}, expected {' or '.join(hooks)} only"
+        elif name == "QUEUE":
+            message = "-j QUEUE: the nft back end has no such target, the legacy one has"
+        else:
+            continue
+        yield _of(step, "wrong-hook", f"chain {step.chain}: {message}", name)
 
 
 def match_refusals(match: Match) -> Iterator[tuple[str, str, str]]:

@@ -9,26 +9,23 @@ place; what decides no redirection is passed over, and said.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.findings.finding import finding
 from fsm_stack.iptables.judge.explain import explained, generation
-from fsm_stack.iptables.judge.loadable import beyond, jumps_of
+from fsm_stack.iptables.read.beside import of_rules, of_shell
 from fsm_stack.iptables.read.commands import CommandReader
 from fsm_stack.iptables.read.table import TableReader
-from fsm_stack.iptables.read.tokens import Line, Problem, RuleSyntaxError, lines_of
-from fsm_stack.iptables.rule import OUTPUT, PREROUTING, SOURCE_HOOKS, ForeignTarget
-from fsm_stack.iptables.write import rule_text, target_text
+from fsm_stack.iptables.read.tokens import Line, RuleSyntaxError, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.iptables.judge.explain import Generation
-    from fsm_stack.iptables.rule import Rule, Ruleset
+    from fsm_stack.iptables.read.tokens import Problem
+    from fsm_stack.iptables.rule import Ruleset
 
 
 def script_in_description(text: str, container: str) -> str:
@@ -81,8 +78,11 @@ def _indent(line: Line) -> int:
 
 Dialect = Literal["restore", "save", "listing", "commands"]
 _COMMANDS = ("iptables", "iptables-legacy", "iptables-nft")
-# What other commands' output begins with.
-_LISTINGS = {"Chain": "the output of iptables -L", "table": "the output of nft list"}
+# What other commands' output begins with, and why it is no use.
+_LISTINGS = {
+    "Chain": "the output of iptables -L, which does not show the rules in full",
+    "table": "the output of nft list, which writes the rules in nft's own language",
+}
 _BYTE_ORDER_MARK = "\ufeff"
 _RESTORES = tuple(f"{name}-restore" for name in _COMMANDS)
 _EXPECTED: Final = "expected iptables-restore --noflush <<EOF"
@@ -99,8 +99,8 @@ _FLAGS: Final = re.compile(
     r"(?:[ \t]+(?:-n|--noflush|-c|--counters|-v|--verbose|(?:-w|--wait)(?:[ \t]+\d+)?|-T[ \t]+nat"
     r"|--table=nat))*[ \t]*"
 )
-# So many of the rules that nobody here decides are told one by one.
-_TOLD: Final = 20
+# What a kernel printed, so that it has loaded.
+_LOADED: Final = frozenset({"save", "listing"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +146,8 @@ def read(text: str) -> Reading:
         return _reading("listing", CommandReader(lines, programs=()).read())
     if head in _LISTINGS:
         raise first.error(
-            f"this is {_LISTINGS[head]}, which does not have the rules in full: run iptables-save "
-            "-t nat, or iptables -t nat -S, in the pod's network namespace, and give its output"
+            f"this is {_LISTINGS[head]}: run iptables-save -t nat, or iptables -t nat -S, in the "
+            "pod's network namespace, and give its output"
         )
     if any(map(_called, lines)):
         # A dump out of a terminal has them, too; there they mean nothing.
@@ -231,7 +231,7 @@ def _reading(
 ) -> Reading:
     ruleset, problems = read_back
     family = generation(ruleset)
-    problems = [*problems, *_around(around or []), *_beside_redirection(ruleset)]
+    problems = [*problems, *of_shell(around or []), *of_rules(ruleset, loaded=dialect in _LOADED)]
     findings = tuple(
         finding(problem.id, problem.message, fix=problem.fix).at(
             line=problem.line, column=problem.column
@@ -245,68 +245,6 @@ def _reading(
         findings=findings,
         loads=not any(problem.id == "shell-syntax" for problem in problems),
     )
-
-
-def _around(lines: list[Line]) -> Iterator[Problem]:
-    """Commands beside the rules."""
-    if lines:
-        first = min(lines, key=lambda line: line.number)
-        message = (
-            f"{_counted(len(lines), 'line')} of shell around the rules: passed over, what they do "
-            f"is not followed: {first.content}"
-        )
-        yield Problem(id="passed-over", message=message, fix="", line=first.number, column=1)
-
-
-def _beside_redirection(ruleset: Ruleset) -> Iterator[Problem]:
-    """Rules that decide no redirection, and rules of which nobody here knows what they decide."""
-    rules = [(step.chain, step.rule) for step in ruleset.steps]
-    if not any(chain in SOURCE_HOOKS or _is_foreign(rule) for chain, rule in rules):
-        return
-    jumps = jumps_of(rules)
-    deciding = beyond(jumps, {PREROUTING, OUTPUT})
-    beside = beyond(jumps, SOURCE_HOOKS) - deciding
-    passed = [(chain, rule) for chain, rule in rules if chain in beside]
-    if passed:
-        hooks = " and ".join(name for name in SOURCE_HOOKS if any(name == c for c, _ in passed))
-        message = (
-            f"{_counted(len(passed), 'rule')} of {hooks} and below: passed over, they translate "
-            "the source of connections, and redirect none"
-        )
-        yield _at("passed-over", message, passed[0][1])
-    undecided: Counter[str] = Counter()
-    first: dict[str, Rule] = {}
-    for chain, rule in rules:
-        if chain in deciding and (text := _undecided_text(rule)):
-            undecided[text] += 1
-            first.setdefault(text, rule)
-    for text, count in islice(undecided.items(), _TOLD):
-        more = f"; {count} rules have it" if count > 1 else ""
-        yield _at("undecided-rule", f"{text}: {rule_text(first[text])}{more}", first[text])
-    if left := sum(islice(undecided.values(), _TOLD, None)):
-        message = f"{_counted(left, 'more rule')} that nobody here decides"
-        yield _at("undecided-rule", message, first[[*undecided][_TOLD]])
-
-
-def _is_foreign(rule: Rule) -> bool:
-    return rule.foreign is not None or isinstance(rule.target, ForeignTarget)
-
-
-def _undecided_text(rule: Rule) -> str:
-    """What of a rule is not decided; empty: all of it is."""
-    target = rule.target
-    if isinstance(target, ForeignTarget):
-        return "" if target.goes_on else f"what {target_text(target)} does is not known"
-    return f"{rule.foreign.text} may match" if rule.foreign else ""
-
-
-def _at(kind: str, message: str, rule: Rule) -> Problem:
-    line, column = rule.line or 1, rule.column or 1
-    return Problem(id=kind, message=message, fix="", line=line, column=column)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 __all__ = ["Dialect", "Reading", "RuleSyntaxError", "read"]

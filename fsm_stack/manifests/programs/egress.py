@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.manifest import RELEASE, Manifest, Part, Wave, common_labels
+from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels
 from fsm_stack.manifests.mesh import release_text
 from fsm_stack.manifests.pods import (
     image,
@@ -82,7 +82,7 @@ def _egress_deployment(settings: StackSettings) -> dict[str, Any]:
     }
     secrets = pull_secrets(settings)
     pod = {
-        "serviceAccountName": RELEASE,
+        "serviceAccountName": settings.mesh.release_name,
         "containers": [container],
         "volumes": [{"name": _EGRESS_SCRIPT, "configMap": {"name": _EGRESS_SCRIPT}}],
         **({"imagePullSecrets": secrets} if secrets else {}),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.manifest import (
     CONTROLLER,
-    RELEASE,
     Manifest,
     Part,
     Wave,
@@ -104,7 +103,7 @@ def _ingress_deployment(settings: StackSettings, program: IngressProgram) -> dic
     affinity = default_affinity(_INGRESS, **{NAMESPACED: "false"})
     pod = {
         "priorityClassName": "system-node-critical",
-        "serviceAccountName": RELEASE,
+        "serviceAccountName": settings.mesh.release_name,
         "terminationGracePeriodSeconds": 60,
         **({"securityContext": deepcopy(pod_context)} if pod_context else {}),
         "initContainers": [wait | deepcopy(secured)],

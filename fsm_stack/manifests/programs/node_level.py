@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.certificates import flag
 from fsm_stack.manifests.manifest import (
-    RELEASE,
     Manifest,
     Part,
     Wave,
@@ -179,7 +178,7 @@ def xnetwork(settings: StackSettings) -> tuple[Manifest, ...]:
         "dnsPolicy": "ClusterFirstWithHostNet",
         "priorityClassName": "system-node-critical",
         "restartPolicy": "Always",
-        "serviceAccountName": RELEASE,
+        "serviceAccountName": settings.mesh.release_name,
         "initContainers": [wait_for_bootstrap(settings, "fsm-init", wanted.init_resources)],
         "containers": [_manager(settings), _engine(settings)],
         "volumes": [{"name": name, "hostPath": {"path": path}} for name, path in volumes.items()],

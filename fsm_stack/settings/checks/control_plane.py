@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.components import OTHER_IMAGES, UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.components import (
+    OTHER_IMAGES,
+    UNRELEASED,
+    Images,
+    Verify,
+    image_tag,
+)
 from fsm_stack.settings.models.control_plane import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.mesh import not_in_system
+from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.units import nanoseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from fsm_stack.settings.checks.lists import Found
@@ -24,6 +32,7 @@ _FSM_ONLY: Final = {
     "certificate_provider": "certificateProvider",
     "enrolled_namespaces": "enrolledNamespaces",
     "release_assets": "releaseAssets",
+    "verify": "verify",
 }
 
 
@@ -113,6 +122,11 @@ def moving_tags(settings: StackSettings, _today: date) -> Found:
         if keys == ["xnet"]:
             message += ": upstream gives the engine of NodeLevel no version"
         yield at(path, "mutable-image", message)
+    image = settings.verify.image or ""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    if image and "@" not in image and tag in {"", "latest"}:
+        message = "fsm-stack's own image is named by the moving tag latest"
+        yield at(("verify", "image"), "mutable-image", message, value=image)
 
 
 def bounds(settings: StackSettings, _today: date) -> Found:
@@ -144,39 +158,38 @@ _BUDGET_SINCE: Final = 21
 
 def kubernetes_version(settings: StackSettings, _today: date) -> Found:
     """A cluster too old for what FSM's programs, or an object of the stack, ask of it."""
-    if not settings.profile.declares_control_plane:
-        return
     cluster = settings.cluster
-    needed: list[tuple[Path, int, str]] = [
-        (("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run")
-    ]
-    for key in ("controller", "injector"):
-        component = getattr(settings.components, key)
-        path: Path = ("components", key)
-        if component.autoscaling.enabled:
-            enabled = (*path, "autoscaling", "enabled")
-            needed.append((enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"))
-        if component.pod_disruption_budget:
-            budget = (*path, "podDisruptionBudget")
-            needed.append((budget, _BUDGET_SINCE, "policy/v1 is not served"))
-    flags = settings.feature_flags
-    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
-        flags.use_endpoint_slices_for_gateway
-    ):
-        needed.append(
-            (
-                ("featureFlags", "useEndpointSlicesForGateway"),
-                ENDPOINT_SLICES_SINCE,
-                "discovery.k8s.io/v1 is not served",
-            )
-        )
-    for path, since, why in needed:
+    for path, since, why in _needed(settings):
         if cluster.kubernetes_minor < since:
             message = (
                 f"expected Kubernetes 1.{since} or newer, cluster.kubernetesVersion is "
                 f"{cluster.kubernetes_version}: {why}"
             )
             yield at(path, "kubernetes-too-old", message)
+
+
+def _needed(settings: StackSettings) -> Iterator[tuple[Path, int, str]]:
+    """Settings with the first 1.N that serves what they declare, and what is not there before."""
+    for key, action in settings.guard.actions().items():
+        if action != "off":
+            yield ("guard", key), POLICIES_SINCE, "ValidatingAdmissionPolicy v1 is not served"
+    if not settings.profile.declares_control_plane:
+        return
+    yield ("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run"
+    for key in ("controller", "injector"):
+        component = getattr(settings.components, key)
+        path: Path = ("components", key)
+        if component.autoscaling.enabled:
+            enabled = (*path, "autoscaling", "enabled")
+            yield enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"
+        if component.pod_disruption_budget:
+            yield (*path, "podDisruptionBudget"), _BUDGET_SINCE, "policy/v1 is not served"
+    flags = settings.feature_flags
+    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
+        flags.use_endpoint_slices_for_gateway
+    ):
+        path = ("featureFlags", "useEndpointSlicesForGateway")
+        yield path, ENDPOINT_SLICES_SINCE, "discovery.k8s.io/v1 is not served"
 
 
 def assets(settings: StackSettings, _today: date) -> Found:
@@ -289,6 +302,18 @@ def image_parts(settings: StackSettings, _today: date) -> Found:
                 yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
 
 
+def verify_job(settings: StackSettings, _today: date) -> Found:
+    """A CronJob without an image, or what only says how one would run."""
+    job = settings.verify
+    if job.schedule is not None and job.image is None:
+        message = "expected verify.image, the image of fsm-stack, beside a schedule; got nothing"
+        yield at(("verify", "image"), "missing-key", message)
+    elif job.schedule is None and job != Verify.model_construct():
+        message = "nothing runs without verify.schedule"
+        fix = "Set verify.schedule, or take the section out."
+        yield at(("verify", "schedule"), "no-effect", message, fix=fix)
+
+
 CHECKS: Final = (
     adopting,
     other_system,
@@ -303,4 +328,5 @@ CHECKS: Final = (
     tls_versions,
     certificate_life,
     image_parts,
+    verify_job,
 )

@@ -21,6 +21,7 @@ from fsm_stack.settings.models.base import (
     section,
     setting,
 )
+from fsm_stack.settings.models.values import Port
 
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
@@ -170,7 +171,14 @@ LabelKey = Annotated[
 ]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
-LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]
+LabelValue = Annotated[
+    str,
+    base.matching(
+        LABEL_VALUE,
+        "a label's value: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at "
+        "both ends",
+    ),
+]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -267,3 +275,25 @@ class Injector(Component):
     webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = setting(
         20, "How long the API server waits for the webhook, 1 to 30 seconds."
     )
+
+
+Schedule = Annotated[str, StringConstraints(pattern=base.SCHEDULE, max_length=120)]
+ImageReference = Annotated[str, StringConstraints(pattern=base.IMAGE_REFERENCE, max_length=500)]
+
+
+class Verify(Model):
+    """``fsm-stack verify`` as a CronJob beside the control plane; it only reads."""
+
+    schedule: Schedule | None = setting(
+        None, 'When it runs, as cron writes it ("*/15 * * * *"); there is none if absent.'
+    )
+    image: ImageReference | None = setting(
+        None, "The image of fsm-stack, whole: registry, name, and a tag or a digest."
+    )
+    fail_on: Literal["error", "warning", "info"] = setting(
+        "error", "Findings of this severity and above make the Job fail."
+    )
+    metrics_port: Port | None = setting(
+        None, "Each Job waits here until its metrics were scraped once."
+    )
+    resources: Resources = usual_resources("the container", "1", "512Mi", "100m", "128Mi")

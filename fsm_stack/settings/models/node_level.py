@@ -13,10 +13,18 @@ from fsm_stack.settings.models import base
 from fsm_stack.settings.models.base import Count, DnsLabel, Model, Positive, section, setting
 from fsm_stack.settings.models.components import Placed, Resources, usual_resources
 
-Magic = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]+$", max_length=16)]
-Filter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9,_-]+$", max_length=253)]
+Magic = Annotated[str, base.matching(r"^[0-9A-Fa-f]+$", "hexadecimal digits", max_length=16)]
+Filter = Annotated[
+    str,
+    base.matching(r"^[A-Za-z0-9,_-]+$", "names of filters, separated by commas", max_length=253),
+]
 Folder = Annotated[str, StringConstraints(pattern=base.FOLDER, max_length=1024)]
-Crontab = Annotated[str, StringConstraints(pattern=r"^[0-9*/, -]+$", max_length=64)]
+Crontab = Annotated[
+    str,
+    base.matching(
+        r"^[0-9*/, -]+$", "five fields as cron writes them, such as */10 * * * *", max_length=64
+    ),
+]
 
 
 class Magics(Model):
@@ -129,8 +137,19 @@ class Distributions(Model):
     k3s: K3sPaths = section(K3sPaths, "Folders of k3s.", alias="k3s")
 
 
-Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,15}$")]
-Mac = Annotated[str, StringConstraints(pattern=r"^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})?$")]
+Interface = Annotated[
+    str,
+    base.matching(
+        r"^[A-Za-z0-9._-]{1,15}$",
+        "an interface's name: at most 15 letters, digits, '-', '_' and '.'",
+    ),
+]
+Mac = Annotated[
+    str,
+    base.matching(
+        r"^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})?$", "a hardware address such as ee:ee:ee:ee:ee:ee"
+    ),
+]
 _ANY_MAC: Final = "Its hardware address; empty: the engine looks it up."
 # Calico gives every node's interface this one.
 _CALICO_MAC: Final = "ee:ee:ee:ee:ee:ee"

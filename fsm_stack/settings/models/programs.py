@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from fsm_stack.settings.models.base import (
     DnsLabel,
     DnsName,
     Model,
     Positive,
+    matching,
     section,
     setting,
 )
@@ -40,9 +41,13 @@ Annotations = dict[LabelKey, str]
 class EnvironmentVariable(Model):
     """One variable of a container."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[-._A-Za-z][-._A-Za-z0-9]*$")] = Field(
-        description="The variable's name."
-    )
+    name: Annotated[
+        str,
+        matching(
+            r"^[-._A-Za-z][-._A-Za-z0-9]*$",
+            "a variable's name: letters, digits, '-', '_' and '.', with no digit first",
+        ),
+    ] = Field(description="The variable's name.")
     value: str | None = setting(None, "Its value.")
     value_from: dict[str, Any] | None = setting(
         None, "Where Kubernetes takes the value from, such as secretKeyRef."
@@ -96,7 +101,12 @@ class Prometheus(Placed):
     enabled: bool = setting(False, "Run Prometheus beside the control plane.")
     port: Port = setting(7070, "Its port.")
     retention: Annotated[
-        str, StringConstraints(pattern=r"^([0-9]+(ms|[smhdwy]))+$", max_length=64)
+        str,
+        matching(
+            r"^([0-9]+(ms|[smhdwy]))+$",
+            "a time as Prometheus writes it, such as 15d",
+            max_length=64,
+        ),
     ] = setting("15d", "How long it keeps samples.")
     resources: Resources = usual_resources("its container", "1", "2G", "0.5", "512M")
 
@@ -121,9 +131,9 @@ class Jaeger(Placed):
 class Azure(Model):
     """Azure Monitor, to which Fluent Bit sends."""
 
-    workspace_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")] = Field(
-        description="The workspace."
-    )
+    workspace_id: Annotated[
+        str, matching(r"^[A-Za-z0-9-]+$", "an id of letters, digits and '-'")
+    ] = Field(description="The workspace.")
     key_secret: SecretKeyReference = Field(
         description="Where the workspace's key is; the key itself is never a setting."
     )
@@ -135,9 +145,9 @@ class FluentBit(Model):
     enabled: bool = setting(False, "Run Fluent Bit beside the controller.")
     name: DnsLabel = setting("fluentbit-logger", "Name of its container.")
     pull_policy: PullPolicy = setting("IfNotPresent", "imagePullPolicy of its image.")
-    output_plugin: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")] = setting(
-        "stdout", "Fluent Bit's output plugin, such as stdout or azure."
-    )
+    output_plugin: Annotated[
+        str, matching(r"^[A-Za-z0-9_]+$", "a plugin's name of letters, digits and '_'")
+    ] = setting("stdout", "Fluent Bit's output plugin, such as stdout or azure.")
     azure: Azure | None = setting(None, "Required when outputPlugin is azure.")
     proxy_secret: DnsName | None = setting(
         None,
@@ -158,22 +168,3 @@ class Components(Model):
     grafana: Grafana = section(Grafana, "Grafana.")
     jaeger: Jaeger = section(Jaeger, "Jaeger.")
     fluent_bit: FluentBit = section(FluentBit, "Fluent Bit.")
-
-
-# Off unless asked for: what a stack does not set of them is no part of its digest.
-OPTIONAL: Final = (
-    "components.ingress",
-    "components.egressGateway",
-    "components.xnetwork",
-    "components.prometheus",
-    "components.grafana",
-    "components.jaeger",
-    "components.fluentBit",
-    "images.xnet",
-    "images.prometheus",
-    "images.grafana",
-    "images.grafanaRenderer",
-    "images.jaeger",
-    "images.fluentBit",
-    "certificateProvider.meshRootCertificate",
-)

@@ -8,9 +8,11 @@ from fsm_stack.workloads.lint import around, containers, foreign, keys, lists, p
 from fsm_stack.workloads.lint.subject import ClusterRanges, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fsm_stack.findings.finding import Finding
+
+    Check = Callable[[Subject], Iterator[Finding]]
 
 __all__ = ["ALWAYS", "CHECKS", "ClusterRanges", "Subject", "lint"]
 
@@ -30,7 +32,10 @@ def lint(subject: Subject) -> Iterator[Finding]:
     """Every finding of a pod, check by check.
 
     Of a pod that is left alone nothing is redirected, and nothing collides: only what its author
-    wrote wrong is said.
+    wrote wrong is said. A virtual machine gets a label, so that only what is in vain is said.
     """
-    for check in ALWAYS if subject.left_alone else (*ALWAYS, *CHECKS):
+    further: tuple[Check, ...] = () if subject.left_alone else CHECKS
+    if subject.machine:
+        further = (lists.ignored,)
+    for check in (*ALWAYS, *further):
         yield from check(subject)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
+from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, EXPECTED, LABEL_MAX, NAME_MAX
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
+from fsm_stack.workloads.passed import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +53,26 @@ def reserved_ports(subject: Subject) -> Iterator[Finding]:
                     path=f"{path}.ports[{index}].containerPort",
                     value=number,
                 )
+
+
+def names(subject: Subject) -> Iterator[Finding]:
+    """Names that the API server refuses, some of which the injector writes into its command."""
+    given = [
+        ("metadata.name", subject.metadata.get("name"), DNS_NAME, NAME_MAX),
+        ("spec.serviceAccountName", subject.spec.get("serviceAccountName"), DNS_NAME, NAME_MAX),
+        *((f"{path}.name", one.get("name"), DNS_LABEL, LABEL_MAX)
+          for path, one in _users(subject)),
+    ]  # fmt: skip
+    for path, name, form, most in given:
+        if not isinstance(name, str) or not name or PLACEHOLDER.search(name):
+            continue  # absent, of a wrong type, or not rendered: said elsewhere
+        if not re.fullmatch(form, name) or len(name) > most:
+            yield finding(
+                "refused-name",
+                f"{path}: expected at most {most} {EXPECTED[form]}, got {name!r}",
+                path=path,
+                value=name,
+            )
 
 
 def reserved_user(subject: Subject) -> Iterator[Finding]:
@@ -207,6 +230,7 @@ CHECKS: Final = (
     reserved_ports,
     reserved_user,
     reserved_names,
+    names,
     init_containers,
     already_injected,
     assumed_namespace,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fsm_stack.injector.annotations import keys_of
+from fsm_stack.injector.decision import is_virtual_machine
 from fsm_stack.injector.go_values import atoi, is_cidr, trim
 from fsm_stack.lists import POD_LISTS
 
@@ -15,24 +16,27 @@ if TYPE_CHECKING:
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.injector.pod import Mutation
-    from fsm_stack.lists import Holds, ListName
+    from fsm_stack.lists import Holds, ListName, Lists
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterRanges:
-    """Addresses whose traffic is the mesh's own.
+    """Addresses whose traffic is the mesh's own, and what pods may take out of it.
 
     Attributes:
         pods: IPv4 CIDRs.
         services: IPv4 CIDRs.
         api_server: its address as a CIDR; excluding it is fine.
+        registered: the entries that pods may carry, by namespace, under "" those of all; None:
+            the stack does not guard them.
     """
 
     pods: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     api_server: str = ""
+    registered: Mapping[str, Lists] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,11 @@ class Subject:
             left_alone=left_alone,
             ranges=ranges or ClusterRanges(),
         )
+
+    @property
+    def machine(self) -> bool:
+        """Whether it is a virtual machine, which gets a label and nothing else."""
+        return is_virtual_machine(self.pod)
 
     @property
     def injected(self) -> bool:
