@@ -266,26 +266,31 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
-        elif template is not None and _of_canary(pod, key, template, context):
-            continue
-        elif template is not None and key not in template:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} is on the pod and not in its owner's template: the restart "
-                "that would make it count removes it",
-                place=place(pod),
-                evidence=value,
-            )
-        elif template is not None and template[key] != value:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} has another value in its owner's template: the restart that "
-                "would make this one count changes it",
-                place=place(pod),
-                evidence=f"{value}; of the template {template[key]}",
-            )
+        elif template is not None and not _of_canary(pod, key, template, context):
+            yield from _lost(pod, key, template)
         elif template is None and unread and pod.owner is not None:
             raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")
+
+
+def _lost(pod: Pod, key: str, template: Mapping[str, str]) -> Iterator[Finding]:
+    """An annotation that the next pod does not have, or has with another value."""
+    value = pod.annotations[key]
+    if key not in template:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} is on the pod and not in its owner's template: the restart that "
+            "would make it count removes it",
+            place=place(pod),
+            evidence=value,
+        )
+    elif template[key] != value:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} has another value in its owner's template: the restart that would "
+            "make this one count changes it",
+            place=place(pod),
+            evidence=f"{value}; of the template {template[key]}",
+        )
 
 
 def _of_canary(pod: Pod, key: str, template: Mapping[str, str], context: Context) -> bool:
