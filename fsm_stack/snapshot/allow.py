@@ -127,7 +127,7 @@ _OWNER: Final[Shape] = {
         "paused": True,
         "updateStrategy": {"type": True},
         "template": {
-            "metadata": {"annotations": ours},
+            "metadata": {"annotations": ours, "labels": ours},
             "spec": {
                 "hostNetwork": True,
                 "initContainers": [{"resources": _RESOURCES}],
@@ -367,10 +367,31 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
 }
 
 
+_CORE: Final = frozenset(
+    {"Pod", "Namespace", "ConfigMap", "Service", "ServiceAccount", "ResourceQuota", "LimitRange"}
+)
+_OF_MESH_CONFIG: Final = frozenset(known.mesh_config_group for known in SYSTEMS.values())
+
+
+def _is_known(kind: str, group: str, version: str) -> bool:
+    """Whether a kind is the one that is meant: Knative has a Service of its own.
+
+    A list's items need not say their version, and a description says none.
+    """
+    if not version or version == "None":
+        return True
+    if kind in _CORE:
+        return not group
+    if kind == "MeshConfig":
+        return group in _OF_MESH_CONFIG
+    return not group or group in {"apps", "batch", "extensions"} or group.endswith(".k8s.io")
+
+
 def keep(item: Mapping[str, Any]) -> Json | None:
     """What checks read of an object; None for one that none reads."""
-    shape = _SHAPES.get(str(item.get("kind")))
-    if shape is None:
+    kind, version = str(item.get("kind")), str(item.get("apiVersion") or "")
+    shape = _SHAPES.get(kind)
+    if shape is None or not _is_known(kind, version.rpartition("/")[0], version):
         return None
     kept = pruned(item, shape)
     if kept is None:
