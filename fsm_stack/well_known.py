@@ -74,4 +74,4 @@ CANARY_BEFORE: Final = "fsm-stack.flomesh.io/canary-before"
 
 # The controller takes a Secret for FLB's only with this label, and stops without one.
 # Source: flomesh-io/fsm pkg/controllers/flb/settings.go, defaultGlobalSetting.
-FLB_SECRET_LABEL: Final = "flb.flomesh.io/config=true"
+FLB_LABEL: Final = "flb.flomesh.io/config=true"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.well_known import FLB_SECRET_LABEL
+from fsm_stack.well_known import FLB_LABEL
 
 if TYPE_CHECKING:
     from datetime import date
@@ -83,7 +83,7 @@ def flb(settings: StackSettings, _today: date) -> Found:
     if wanted.enabled and settings.profile.declares_control_plane:
         message = (
             f"fsm-controller stops at its start unless Secret {wanted.secret_name} is in "
-            f"{settings.namespace} with the label {FLB_SECRET_LABEL}: no stack declares it"
+            f"{settings.namespace} with the label {FLB_LABEL}: no stack declares it"
         )
         yield at(("flb", "enabled"), "secret-needed", message, value="true")
 
