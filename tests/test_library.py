@@ -55,7 +55,7 @@ def _properties(value: Any) -> list[str]:
             continue
         if isinstance(one, property):
             returned = inspect.signature(one.fget).return_annotation  # type: ignore[arg-type]
-            found.append(f"    {key}: {returned}, read")
+            found.append(f"    {key}: {getattr(returned, '__name__', returned)}, read")
         elif inspect.isfunction(one):
             found.append(f"    def {key}{_signature(one)}")
     return found

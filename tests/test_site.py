@@ -46,12 +46,15 @@ class _Asked(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.links: list[str] = []
         self.policy = ""
         self.ids: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
         self.found += [value or "" for name, value in attrs if (tag, name) in FETCHED]
+        if tag == "a":
+            self.links.append(known.get("href") or "")
         if name := known.get("id"):
             self.ids.add(name)
         if known.get("http-equiv") == "Content-Security-Policy":
@@ -75,6 +78,18 @@ def test_no_page_fetches_anything_from_elsewhere(site: Path) -> None:
     for sheet in site.rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
         assert re.findall(r"url\(['\"]?(?:https?:)?//[^)]*\)|@import", text) == [], sheet
+
+
+def test_every_link_leads_to_a_file_of_the_site(site: Path) -> None:
+    """MkDocs does not look at links to folders."""
+    for page in site.rglob("*.html"):
+        if page.name != "404.html":  # whose links are the server's
+            for link in read(page).links:
+                name = link.partition("#")[0].partition("?")[0]
+                if name and not re.match(r"[a-z]+:", name):
+                    target = page.parent / name
+                    target = target / "index.html" if target.is_dir() else target
+                    assert target.is_file(), f"{page}: {link}"
 
 
 def test_every_page_of_docs_is_a_page_of_the_site(site: Path) -> None:

@@ -115,11 +115,9 @@ def objects(namespace: str, adds: Mapping[str, str], *, api_version: str) -> tup
                     "object.metadata.annotations : {}",
                 }
             ],
+            # Not an ApplyConfiguration: it fails on pods whose lists hold a name twice.
             "mutations": [
-                {
-                    "patchType": "ApplyConfiguration",
-                    "applyConfiguration": {"expression": _expression(adds)},
-                }
+                {"patchType": "JSONPatch", "jsonPatch": {"expression": _expression(adds)}}
             ],
         },
     }
@@ -134,15 +132,22 @@ def objects(namespace: str, adds: Mapping[str, str], *, api_version: str) -> tup
 
 def _expression(adds: Mapping[str, str]) -> str:
     """The same as :func:`tried`, in CEL; a test compares the two on an API server."""
-    values = ",\n    ".join(
-        f"{json.dumps(key)}: {_merged(json.dumps(key), entries)}" for key, entries in adds.items()
-    )
-    label = f"{json.dumps(CANARY_LABEL)}: {json.dumps(digest(adds))}"
-    return (
-        "Object{metadata: Object.metadata{\n"
-        f"  labels: {{{label}}},\n"
-        f"  annotations: {{\n    {values}}}}}}}"
-    )
+    made = [_added("labels", CANARY_LABEL, json.dumps(digest(adds)))]
+    made += [
+        _added("annotations", key, _merged(json.dumps(key), entries))
+        for key, entries in adds.items()
+    ]
+    parts = [
+        f"(has(object.metadata.{part}) ? [] : "
+        f'[JSONPatch{{op: "add", path: "/metadata/{part}", value: {{}}}}])'
+        for part in ("labels", "annotations")
+    ]
+    return " +\n".join((*parts, "[\n  {}\n]".format(",\n  ".join(made))))
+
+
+def _added(part: str, key: str, value: str) -> str:
+    path = json.dumps(f"/metadata/{part}/{key.replace('~', '~0').replace('/', '~1')}")
+    return f'JSONPatch{{op: "add", path: {path}, value: {value}}}'
 
 
 def _merged(key: str, entries: str) -> str:

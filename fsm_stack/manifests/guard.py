@@ -9,6 +9,7 @@ because a guard that is wrong must not keep applications from starting.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity
@@ -160,7 +161,7 @@ def _both(
                 "apiVersion": _API,
                 "kind": kind,
                 "metadata": metadata(settings, name, namespaced=False),
-                "spec": body,
+                "spec": deepcopy(body),
             },
             part=Part.GUARD,
             wave=Wave.FOUNDATION,

@@ -86,16 +86,15 @@ def pod_rules(system: System) -> Iterator[Validation]:
     for listed in LISTS:
         yield from _of_script(listed)
     yield from _users(system)
-    there, value = _annotation(system.annotation(INJECTION))
+    key = system.annotation(INJECTION)
+    there, value = _annotation(key)
     words = listing(sorted(YES | NO))
-    says = (
-        f"{text(f'annotation {system.annotation(INJECTION)}: expected enabled or disabled, got ')}"
-    )
+    expected = text(f"annotation {key}: expected enabled or disabled, got ")
     yield of_whole(
         "injection-value",
         f"{there} && !({value}.lowerAscii() in {words})",
-        f"metadata.annotations.{system.annotation(INJECTION)}",
-        f"{says} + {shown(value)}",
+        f"metadata.annotations.{key}",
+        f"{expected} + {shown(value)}",
     )
 
 

@@ -18,11 +18,11 @@ from fsm_stack.lists import LISTS, POD_IP_MODE, Lists
 from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE, STABLE_SINCE, patch, tried
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.settings.effective import profile_lists
-from fsm_stack.verify.canary import before_of, template_of
+from fsm_stack.verify.canary import before_of, other_fate, template_of
 from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.owners import decided
 from fsm_stack.verify.restarting.mend import restart_of
-from fsm_stack.verify.restarting.next_pod import other_fate, why_not
+from fsm_stack.verify.restarting.next_pod import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsm_stack.findings.finding import ObjectName
 from fsm_stack.injector.annotations import keys_of
+from fsm_stack.iptables.judge.loadable import NotLoadableError
+from fsm_stack.iptables.read.text import RuleSyntaxError, read
+from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.diagram import TooComplexError
+from fsm_stack.iptables.sets.difference import shifts
+from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.manifests.canary import BINDING, CANARY_NAMESPACE, POLICY, name_of
 from fsm_stack.snapshot.shape import mapping, text, texts
@@ -16,6 +23,7 @@ from fsm_stack.well_known import CANARY_BEFORE, CANARY_LABEL
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fsm_stack.iptables.sets.coverage import Coverage
     from fsm_stack.lists import Lists
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
@@ -189,3 +197,25 @@ def lasts(
         for one in mesh.entries(name)
     }
     return set(_beside(pod.annotations[key], template.get(key, ""))) <= known
+
+
+def other_fate(one: str, other: str) -> str:
+    """The first connections to which two scripts give another fate; empty: there are none."""
+    if one == other:
+        return ""
+    first, second = _fates(one), _fates(other)
+    if isinstance(first, str) or isinstance(second, str):
+        return first if isinstance(first, str) else str(second)
+    try:
+        found = shifts(first, second)
+    except TooComplexError as error:
+        return str(error)
+    return f"another fate has {region_text(found[0].said)}" if found else ""
+
+
+@lru_cache(maxsize=512)
+def _fates(script: str) -> Coverage | str:
+    try:
+        return coverage(read(script).ruleset)
+    except (NotLoadableError, RuleSyntaxError, TooComplexError) as error:
+        return str(error)

@@ -26,15 +26,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
-from fsm_stack.injector.decision import namespace_view
-from fsm_stack.injector.mutate import admit
+from fsm_stack.injector.decision import admit, namespace_view
 from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.canary import BETA, STABLE, tried
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
+from fsm_stack.verify.canary import other_fate
 from fsm_stack.verify.redirecting import redirecting_mesh
-from fsm_stack.verify.restarting.next_pod import other_fate
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 
 from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, NotInstalledError, serve
@@ -62,6 +61,8 @@ CLUSTERS = {
 }
 OLD, NEW = "[6379, 7070]", "[6379, 7070, 443, 9443]"
 OLD_RANGES, NEW_RANGES = "[1.1.1.1/32, 2.2.2.0/24]", "[1.1.1.1/32, 2.2.2.0/24, 203.0.113.0/24]"
+# Kubernetes takes it; a structured merge of such a pod fails.
+TWICE = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
 UUID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -132,7 +133,7 @@ class Mesh:
                     "labels": labels,
                     "ownerReferences": [controller],
                 },
-                "spec": {"containers": [{"name": "app", "image": "web:1"}]},
+                "spec": {"containers": [{"name": "app", "image": "web:1", "env": TWICE}]},
             },
             dry_run=dry,
         )

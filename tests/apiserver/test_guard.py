@@ -559,3 +559,47 @@ def test_applying_the_policies_again_changes_nothing(guarded: Api) -> None:
         after = guarded.apply(dict(manifest.object))["metadata"]["resourceVersion"]
         assert after == before, manifest.name
     assert {manifest.kind for manifest in guard(DENIES)} == {POLICY, BINDING}
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples/guard"
+
+
+def test_the_example_for_policy_tools_says_what_the_api_server_says(guarded: Api) -> None:
+    """The same file that a tool which evaluates policies without a cluster reads."""
+    test = yaml.safe_load((EXAMPLE / "kyverno-test.yaml").read_text(encoding="utf-8"))
+    (values,) = yaml.safe_load_all((EXAMPLE / test["variables"]).read_text(encoding="utf-8"))
+    for one in values["namespaceSelector"]:
+        about = {"name": one["name"], "labels": one["labels"]}
+        guarded.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": about})
+    known = {
+        (item["kind"], item["metadata"]["name"]): item
+        for name in test["resources"]
+        for item in yaml.safe_load_all((EXAMPLE / name).read_text(encoding="utf-8"))
+    }
+    policies = [
+        item
+        for name in test["policies"]
+        for item in yaml.safe_load_all((EXAMPLE / name).read_text(encoding="utf-8"))
+    ]
+    for item in policies:
+        if item["kind"] == BINDING:  # each policy is asked, not only the first that refuses
+            item["spec"]["validationActions"] = ["Warn"]
+        guarded.apply(item)
+    expected = {
+        (one["policy"], (one["kind"], name)): one["result"]
+        for one in test["results"]
+        for name in one["resources"]
+    }
+    failing = {key for key, result in expected.items() if result == "fail"}
+
+    def answers() -> set[tuple[str, tuple[str, str]]]:
+        return {
+            (policy, key)
+            for key, item in known.items()
+            for policy, _ in said(guarded, copy.deepcopy(item))
+        }
+
+    eventually("the example's policies are in force", lambda: len(answers()) >= 4, seconds=60)
+    asked = {policy for policy, _ in expected}
+    assert {pair for pair in answers() if pair[0] in asked} == failing
+    assert set(known) == {key for _, key in expected}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "canary.md").read_text(encoding="utf-8")
 MESH = str(ROOT / "docs" / "examples" / "mesh.jsonl")
 
 
@@ -45,19 +42,6 @@ def run(*words: str) -> Result:
     result = CliRunner(env={"NO_COLOR": "1"}).invoke(cli, arguments, prog_name="fsm-stack")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
-
-
-@pytest.mark.usefixtures("project")
-def test_the_page_shows_what_is_printed() -> None:
-    (found,) = re.findall(
-        r"```console\n\$ (fsm-stack canary dev [^\n]+)\n(.*?)```", PAGE, re.DOTALL
-    )
-    command, shown = found
-    result = CliRunner(env={"NO_COLOR": "1"}).invoke(cli, shlex.split(command)[1:])
-    assert result.exit_code == 0, result.output
-    head, *objects = result.stdout.split("---\n")
-    assert head == shown
-    assert len(objects) == 2
 
 
 @pytest.mark.usefixtures("project")

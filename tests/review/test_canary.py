@@ -18,7 +18,7 @@ from fsm_stack.manifests.canary import BETA, STABLE, tried
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.review.canary import Carrier, change, proof, way
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.restarting.next_pod import other_fate
+from fsm_stack.verify.canary import other_fate
 from tests.given import mesh
 from tests.property.strategies import cidrs, interfaces, ports
 

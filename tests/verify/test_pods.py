@@ -477,7 +477,11 @@ def test_rules_of_other_programs_in_the_kernel_are_told_and_are_no_error() -> No
             "connections, and redirect none",
             None,
         ),
-        ("info", "-m mark --mark 1 may match: -m mark --mark 1 -j ACCEPT", None),
+        (
+            "info",
+            "-m mark --mark 1 may match; an answer that depends on it names it: -m mark --mark 1 -j ACCEPT",
+            None,
+        ),
         (
             "warning",
             "the kernel has a rule in OUTPUT that the script has not",

@@ -137,7 +137,8 @@ def fixed(*fixes: str) -> Report:
          ["kubectl --context test rollout resume d/w && kubectl --context test rollout restart "
           "d/w"]),
         ("Correct it: kubectl edit d/w, then: kubectl rollout restart d/w",
-         ["kubectl --context test edit d/w", "kubectl --context test rollout restart d/w"]),
+         ["# Correct it", "kubectl --context test edit d/w",
+          "kubectl --context test rollout restart d/w"]),
         ("Put the annotation there, then: kubectl rollout restart d/w",
          ["# Put the annotation there", "kubectl --context test rollout restart d/w"]),
         ("Run `pulumi up --refresh` for the stack with x: true: a conflict",
@@ -168,3 +169,36 @@ def test_warnings_alone_are_called_so() -> None:
     outcome = Outcome(check=known.outcomes[0].check, status=Status.WARNED, findings=(item,))
     warned = Report(context=known.context, outcomes=(outcome,))
     assert verdict(warned, problems(warned)).startswith("1 warning: ")
+
+
+def test_what_no_command_does_stands_in_the_order_too_with_whom_it_helps() -> None:
+    """Else who runs the list from the top never mends what no command mends."""
+    modules, restart = "Load xt_owner on the node.", "kubectl rollout restart d/w"
+    known = fixed(modules, modules, restart)
+    assert list(commands(known, problems(known))) == [
+        f"# pod shop/p0 and 1 more: {modules}",
+        "kubectl --context test rollout restart d/w",
+    ]
+    alone = fixed(modules)
+    assert list(commands(alone, problems(alone))) == []
+
+
+def test_an_edit_says_what_to_write() -> None:
+    edit = "kubectl edit meshconfig m"
+    known = fixed(f"spec.a: Write 1: {edit}", f"spec.b: Write 2: {edit}", "kubectl delete pod a")
+    assert list(commands(known, problems(known))) == [
+        "# spec.a: Write 1",
+        "# spec.b: Write 2",
+        "kubectl --context test edit meshconfig m",
+        "kubectl --context test delete pod a",
+    ]
+
+
+def test_pods_of_a_namespace_that_is_wrong_are_not_fine() -> None:
+    mesh = world()
+    assert "1 of 1 pod fine" in verdict(report(mesh), problems(report(mesh)))
+    mesh.the("Namespace", "shop")["metadata"]["annotations"] = {
+        "openservicemesh.io/sidecar-injection": "enabled"
+    }
+    known = report(mesh)
+    assert verdict(known, problems(known)).endswith("; 0 of 1 pod fine")

@@ -3,8 +3,6 @@
 Source: flomesh-io/fsm charts/fsm/values.yaml and values.schema.json at 1.6.0, fsm.fsmXnetwork.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints

@@ -13,11 +13,7 @@ from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
 from fsm_stack.iptables.judge.lint import nothing_intercepted
-from fsm_stack.iptables.judge.loadable import NotLoadableError, refusals
-from fsm_stack.iptables.sets.coverage import coverage
-from fsm_stack.iptables.sets.diagram import TooComplexError
-from fsm_stack.iptables.sets.difference import shifts
-from fsm_stack.iptables.sets.reach import region_text
+from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.verify.checks.each import reading_of
 from fsm_stack.verify.checks.owners import template_annotations
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fsm_stack.injector.mesh import MeshView
-    from fsm_stack.iptables.sets.coverage import Coverage
     from fsm_stack.lists import InterceptLists
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
@@ -115,31 +110,6 @@ def in_vain(pod: Pod, context: Context) -> str:
         return f"{STOPS}: {why}"
     meant = context.expected.declared and redirects_nothing(annotations, context.expected.mesh)
     return _OPEN if redirects_nothing(annotations, mesh) and not meant else ""
-
-
-def other_fate(one: str, other: str) -> str:
-    """The first connections to which two scripts give another fate; empty: there are none."""
-    if one == other:
-        return ""
-    first, second = _fates(one), _fates(other)
-    if isinstance(first, str) or isinstance(second, str):
-        return first if isinstance(first, str) else str(second)
-    try:
-        found = shifts(first, second)
-    except TooComplexError as error:
-        return str(error)
-    return f"another fate has {region_text(found[0].said)}" if found else ""
-
-
-@lru_cache(maxsize=512)
-def _fates(script: str) -> Coverage | str:
-    reading = reading_of(script)
-    if isinstance(reading, str):
-        return f"a script cannot be read: {reading}"
-    try:
-        return coverage(reading.ruleset)
-    except (NotLoadableError, TooComplexError) as error:
-        return str(error)
 
 
 def together(annotations: Mapping[str, str], mesh: MeshView) -> str:

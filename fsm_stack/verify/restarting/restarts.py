@@ -15,6 +15,7 @@ from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.programs.program import THEN
 from fsm_stack.verify.restarting.mend import (
     before_restart,
     mend_first,
@@ -167,11 +168,19 @@ def restarts(context: Context) -> RestartList:
             )
             for (namespace, owner), stale in sorted(vain.items())
         ),
-        stopped=(why, mend_mesh(context)) if (why := stopped(context)) else (),
+        stopped=_stopped(context),
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
         broken=_broken(context) if owners else (),
         unknown=tuple(unknown),
     )
+
+
+def _stopped(context: Context) -> tuple[str, ...]:
+    reasons = [message for message, _ in stopped(context)]
+    if not reasons:
+        return ()
+    more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return (f"{reasons[0]}{more}", mend_mesh(context))
 
 
 def _broken(context: Context) -> tuple[str, ...]:
@@ -242,6 +251,12 @@ def _wait(pod: Pod, context: str) -> str:
     )
 
 
+def _first(steps: str) -> Iterator[str]:
+    """What has to be mended, a step a line."""
+    for number, step in enumerate(steps.split(THEN)):
+        yield f"# {'then' if number else 'first'}: {harmless(step, limit=1000)}"
+
+
 def _refused(refused: tuple[Refused, ...], said: tuple[str, ...]) -> Iterator[str]:
     """Owners that are left out, below what has to be mended first for them."""
     by_first: dict[str, list[Refused]] = {}
@@ -252,7 +267,7 @@ def _refused(refused: tuple[Refused, ...], said: tuple[str, ...]) -> Iterator[st
         for one in owners:
             yield f"#   {harmless(one.owner)} -n {harmless(one.namespace)}: {harmless(one.why)}"
         if first not in said:
-            yield f"# first: {harmless(first, limit=1000)}"
+            yield from _first(first)
 
 
 def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]:
@@ -263,7 +278,7 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     if listed.stopped:
         why, first = listed.stopped
         yield f"# {harmless(why)}"
-        yield f"# first: {harmless(first, limit=1000)}"
+        yield from _first(first)
     for first in listed.later:
         yield f"# first: {harmless(first)}, a restart alone does not give the declared rules"
     for reason in listed.broken:
