@@ -63,6 +63,13 @@ RULES: Final = (
         why="Rendered manifests are committed and stack outputs are read by others: no setting takes a secret, plain or encrypted.",
         fix="Create a Kubernetes Secret out of band and name it in the setting that takes a reference.",
     ),
+    info(
+        id="secret-needed",
+        title="a program stops without a Secret that no stack declares",
+        why="Credentials are in no stack: FSM's chart makes the Secret, with admin as user and password, and its controller panics where it is absent.",
+        fix="Create the Secret before pulumi up; docs/install.md has the command.",
+        source="flomesh-io/fsm pkg/controllers/flb/settings.go",
+    ),
     fatal(
         id="name-taken",
         title="two objects or labels of the stack would have one name",
