@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from fsm_stack.findings.finding import Finding
 
@@ -54,3 +55,35 @@ class NotProvidedError(FsmStackError):
 
 class CouldNotCheckError(FsmStackError):
     """The check itself did not run (no cluster, no permission, a time-out): exit code 3."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """A library that only one of this package's extras installs is not there."""
+
+
+# An extra of pyproject.toml to the libraries that it brings, as programs import them.
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "pulumi": ("pulumi", "pulumi_kubernetes"),
+    "cluster": ("kubernetes",),
+    "arrow": ("pyarrow",),
+}
+
+
+def require_extra(extra: str) -> None:
+    """Say which extra to install, before an import of what it brings fails.
+
+    Args:
+        extra: one of :data:`EXTRAS`.
+
+    Raises:
+        MissingExtraError: one of its libraries is not installed.
+    """
+    for library in EXTRAS[extra]:
+        try:
+            found = find_spec(library)
+        except (ImportError, ValueError):  # somebody keeps it from being imported
+            found = None
+        if found is None:
+            raise MissingExtraError(
+                f"{library} is not installed; expected it: pip install 'fsm-stack[{extra}]'"
+            )

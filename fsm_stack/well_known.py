@@ -58,3 +58,20 @@ GATEWAY_VALIDATING_WEBHOOK: Final = "flomesh-validating-webhook-configuration"
 # is this package's own. Source: flomesh-io/fsm charts/fsm/templates/preset-mesh-config.yaml.
 PRESET_CONFIG_MAP: Final = "preset-mesh-config"
 REDIRECTION_CONFIG_MAP: Final = "fsm-redirection"
+
+# The annotation that decides about injection, and what it says, in any case of letters.
+# Source: flomesh-io/fsm pkg/injector/webhook.go, isAnnotatedForInjection.
+INJECTION: Final = "sidecar-injection"
+YES: Final = frozenset({"enabled", "yes", "true"})
+NO: Final = frozenset({"disabled", "no", "false"})
+
+# What a canary is made of where a policy gives pods what it tries. Source: Kubernetes' API.
+CANARY_KINDS: Final = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
+# On everything that a canary makes, the pods that it changes among it: which change is tried.
+CANARY_LABEL: Final = "fsm-stack.flomesh.io/canary"
+# On an owner whose pod template a canary changed: what stood there before, as JSON.
+CANARY_BEFORE: Final = "fsm-stack.flomesh.io/canary-before"
+
+# The controller takes a Secret for FLB's only with this label, and stops without one.
+# Source: flomesh-io/fsm pkg/controllers/flb/settings.go, defaultGlobalSetting.
+FLB_LABEL: Final = "flb.flomesh.io/config=true"

@@ -21,10 +21,31 @@ if TYPE_CHECKING:
 
 SCRIPTS = b"the scripts of a release"
 CHART = b"apiVersion: v2\nname: fsm\nversion: 1.5.1\nappVersion: v1.5.1\n"
+# A template of the chart's form: a script for each mode, with places that the chart fills.
+EGRESS_TEMPLATE = b"""{{- if .Values.fsm.egressGateway.enabled }}
+kind: ConfigMap
+data:
+  egress-gateway.js: |
+{{- if eq .Values.fsm.egressGateway.mode "sock5" }}
+    pipy().listen({{ .Values.fsm.egressGateway.port }})
+      .acceptSOCKS()
+{{- end }}
+{{- if eq .Values.fsm.egressGateway.mode "http2tunnel" }}
+    pipy().listen({{ .Values.fsm.egressGateway.port }})
+
+      .metrics('127.0.0.1:{{ .Values.fsm.egressGateway.adminPort }}')
+{{- end }}
+{{- end }}
+"""
 GOOD = {
     "fsm/Chart.yaml": CHART,
     "fsm/values.yaml": b"fsm: {}\n",
     "fsm/components/scripts.tar.gz": SCRIPTS,
+}
+# What the chart has beside the scripts of sidecars.
+MORE = {
+    "fsm/templates/egress-gateway-configmap.yaml": EGRESS_TEMPLATE,
+    "fsm/grafana/pipy/dashboards/fsm-control-plane.json": b'{"of": "${DS_PROMETHEUS}"}\n',
 }
 
 

@@ -1,48 +1,45 @@
-"""README's commands do what README says."""
+"""README says what is so; `test_pages` runs its commands."""
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.archives import index, pack, served
+from tests.pages import PROGRAMS, ROOT, blocks, environment, make_project, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROGRAM = Path(sys.executable).parent / "fsm-stack"
-INPUTS = ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml")
+README = text_of("README.md")
 
 
-def blocks(language: str) -> list[str]:
+def shown(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
 def commands() -> list[str]:
     """What README types at a shell prompt, without comments."""
-    lines = [line for block in blocks("console") for line in block.splitlines()]
-    typed = [line[2:] for line in lines if line.startswith("$ ")]
+    typed = [one.typed for block in blocks("README.md") for one in block.commands]
     return [command.partition("#")[0].strip() for command in typed]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme") / "project"
+    make_project(folder)
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(made: Path, tmp_path: Path) -> Path:
     """A checkout with the committed environments and what is rendered of them."""
-    for name in INPUTS:
-        shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("rendered", "examples", "docs/examples"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    return tmp_path
+    return Path(shutil.copytree(made, tmp_path / "project", symlinks=True))
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +51,20 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(command)
-    words[0] = str(PROGRAM)
-    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+        ["bash", "-c", command], cwd=folder, env=environment(folder), capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_first_screen_is_a_sentence_a_command_an_answer_and_a_picture() -> None:
+    """Before the first heading below the title, within what a screen shows."""
+    first = README.partition("\n## ")[0]
+    assert [one.commands[0].typed for one in blocks("README.md", first)] == [
+        ".venv/bin/fsm-stack diff dev --against HEAD"
+    ]
+    assert first.count("](docs/pictures/") == 1
+    assert len(first.splitlines()) < 25
 
 
 def test_the_two_commands_are_targets_of_make() -> None:
@@ -77,56 +82,20 @@ def test_render_prints_what_readme_shows(project: Path) -> None:
     """The committed rendering of dev is fresh, so every file is unchanged."""
     done = run("fsm-stack render dev", project)
     assert done.returncode == 0, done.stderr
-    shown = blocks("text")[0].strip().splitlines()
-    assert done.stdout.splitlines()[: len(shown)] == shown
-
-
-def test_the_wrong_port_is_refused_as_readme_shows(project: Path) -> None:
-    file = project / "Pulumi.dev.yaml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("[6379, 7070]", "[6379, 70000]"), encoding="utf-8")
-    done = run("fsm-stack validate dev", project)
-    assert done.returncode == 1
-    (shown,) = [line for line in README.splitlines() if line.startswith("Pulumi.dev.yaml:")]
-    assert shown in done.stdout + done.stderr
-
-
-def test_the_port_bypasses_the_mesh_as_readme_shows(project: Path) -> None:
-    (command,) = [c for c in commands() if "fsm-stack trace" in c]
-    done = run(command, project)
-    shown = blocks("text")[1].strip().splitlines()
-    assert done.stdout.splitlines()[: len(shown)] == shown
+    (text,) = [one for one in shown("text") if one.startswith("dev: rendered/dev")]
+    lines = text.strip().splitlines()
+    assert done.stdout.splitlines()[: len(lines)] == lines
 
 
 def test_the_misplaced_annotation_is_found_as_readme_says(project: Path) -> None:
     (command,) = [c for c in commands() if "fsm-stack lint" in c]
     done = run(command, project)
-    assert done.returncode == 1
     assert "stands on the Deployment, where nobody reads it" in done.stdout
     assert '+        flomesh.io/outbound-port-exclusion-list: "9092"' in done.stdout
 
 
-def test_the_saved_mesh_of_readme_has_findings(project: Path) -> None:
-    (command,) = [c for c in commands() if "fsm-stack verify" in c and "--from" in c]
-    done = run(command, project)
-    assert done.returncode == 1, done.stderr
-    assert "the init container has not loaded the rules [pod-init]" in done.stdout
-
-
-# verify needs a cluster, or finds what is there to find, as lint does; diff needs a repository.
-RUN = [
-    c for c in commands() if "fsm-stack" in c and not re.search(r"fsm-stack (verify|lint|diff)", c)
-]
-
-
-@pytest.mark.parametrize("command", RUN)
-def test_every_other_command_of_readme_runs(project: Path, command: str) -> None:
-    done = run(command, project)
-    assert done.returncode == 0, done.stderr
-
-
-def test_dev_becomes_a_stack_that_can_be_brought_up_as_readme_says(project: Path) -> None:
-    """Two settings out, the archive vendored: no finding is left, and the scripts are there."""
+def test_dev_becomes_a_stack_that_can_be_brought_up(project: Path) -> None:
+    """As docs/install.md says. Two settings out, the archive vendored: no finding is left."""
     file = project / "Pulumi.dev.yaml"
     text = file.read_text(encoding="utf-8")
     for taken_out in ("deployment: {lookOnly: true}", "releaseAssets: {source: omit}"):
@@ -142,13 +111,13 @@ def test_dev_becomes_a_stack_that_can_be_brought_up_as_readme_says(project: Path
     assert said.endswith("dev: 1 info\n"), said
     assert "[excludes-mesh-port]" in said
     assert run("fsm-stack render dev", project).returncode == 0
-    scripts = "rendered/dev/3-foundation/configmap-fsm-init-repo-scripts.yaml"
+    scripts = "rendered/dev/objects/3-foundation/configmap-fsm-init-repo-scripts.yaml"
     assert "scripts.tar.gz: " in (project / scripts).read_text(encoding="utf-8")
 
 
 def test_every_verb_of_the_table_exists(project: Path) -> None:
     for verb in re.findall(r"^\| `fsm-stack ([a-z-]+)", README, flags=re.MULTILINE):
-        assert run(f"fsm-stack {verb} --help", project).returncode == 0, verb
+        assert run(f"{PROGRAMS}/fsm-stack {verb} --help", project).returncode == 0, verb
 
 
 def test_every_link_of_readme_leads_somewhere() -> None:

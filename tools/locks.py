@@ -1,6 +1,8 @@
-"""Resolve the two lock files from pyproject.toml, or say whether they are current.
+"""Resolve the lock files from pyproject.toml, or say whether they are current.
 
-uv resolves; both files carry hashes, name no index, and hold for every platform.
+uv resolves; all of them carry hashes, name no index, and hold for every platform. One library has
+one version in all of them but the policy pack's, which has a lock of its own: its SDK wants an
+older protobuf.
 """
 
 from __future__ import annotations
@@ -22,14 +24,25 @@ OPTIONS = (
     "--no-header",
     "--quiet",
 )
+EXTRAS = ("--extra", "pulumi", "--extra", "cluster")
 LOCKS = {
-    "requirements.txt": ("--group", "build"),
-    "requirements-dev.txt": ("--group", "build", "--group", "dev", "-c", "requirements.txt"),
+    # What the Pulumi engine runs the program with, and what asks a cluster.
+    "requirements.txt": (*EXTRAS, "--group", "build"),
+    # The command line alone.
+    "requirements-base.txt": ("--group", "build", "-c", "requirements.txt"),
+    # The image's command: it asks clusters, and runs no engine.
+    "requirements-image.txt": ("--extra", "cluster", "--group", "build", "-c", "requirements.txt"),
+    "requirements-dev.txt": (
+        *EXTRAS,
+        *("--group", "build", "--group", "dev", "-c", "requirements.txt"),
+    ),
+    "policy/requirements.txt": ("--extra", "pulumi", "policy/requirements.in"),
 }
+SOURCES = ("pyproject.toml", "policy/requirements.in")
 
 
 def resolve(folder: Path, *, upgrade: bool) -> None:
-    """Write both locks into a folder; pins that are there already are kept unless upgraded."""
+    """Write all locks into a folder; pins that are there already are kept unless upgraded."""
     for name, groups in LOCKS.items():
         command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *groups]
         command += ["--upgrade"] if upgrade else []
@@ -47,7 +60,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in ("pyproject.toml", *LOCKS):
+        for name in (*SOURCES, *LOCKS):
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         resolve(folder, upgrade=False)
         stale = False

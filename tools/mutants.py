@@ -20,13 +20,16 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 GOAL: Final = 0.9
-# The room's own tests: what only another room's tests notice counts as a survivor.
+# The room's own tests: what only another room's tests notice counts as a survivor. The injector
+# is a port, whose tests are the recordings of the programs that it is a port of.
 ROOMS: Final = {
     "iptables": ("iptables", "redirection"),
-    "injector": ("injector", "workloads"),
+    "injector": ("injector", "workloads", "parity"),
     "manifests": ("manifests", "gitops"),
     "settings": ("settings",),
 }
+# Recordings beside the checkout, which tests/parity compares with.
+RECORDINGS: Final = {"FSM_STACK_CORPUS": "corpus", "FSM_STACK_CHART_CORPUS": "chart"}
 # mutmut's exit codes of a mutant that the tests (or their time limit) noticed, and of one that no
 # test calls; everything else survived. Source: mutmut, utils/format_utils.py.
 KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24, -9})
@@ -68,7 +71,7 @@ def prepare(folder: Path, room: str) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     tests = [f"tests/{one}" for one in ROOMS[room]]
-    heavy = "not kernel and not cluster and not engine and not node"
+    heavy = "not kernel and not cluster and not engine and not gitops and not node"
     copied = sorted(one.name for one in folder.iterdir() if one.name != "fsm_stack")
     with (folder / "pyproject.toml").open("a") as file:
         file.write(
@@ -83,11 +86,13 @@ def prepare(folder: Path, room: str) -> None:
 
 def python(folder: Path, *words: str) -> str:
     """What a Python program prints that works in the copy; it must succeed."""
+    beside = {name: ROOT.parent / "shared" / one for name, one in RECORDINGS.items()}
+    recordings = {name: str(one) for name, one in beside.items() if one.is_dir()}
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     ran = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**recordings, **os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,7 @@ The annotations are built where the mesh is declared and checked. When they chan
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from fsm_stack.pulumi.transform import annotate_pods, profile_annotations
+from fsm_stack import annotate_pods, profile_annotations
 
 config = pulumi.Config()
 mesh = pulumi.StackReference(config.require("meshStack"))

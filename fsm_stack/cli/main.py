@@ -42,6 +42,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("validate", "validate", "Check stack files; report every problem with its place."),
         Entry("explain", "explain", "Say what a finding means and how to mend it."),
         Entry("diff", "change.diff", "Say what a change does to traffic, rule by rule."),
+        Entry("canary", "change.canary", "Try a change of the lists on one namespace first."),
         Entry("contracts", "change.contracts", "Prove traffic contracts for every connection."),
         Entry("fleet", "change.fleet", "Show every stack: release, findings, bypasses, owners."),
         Entry("bypasses", "lists", "List what bypasses the mesh: why, whose, until when."),

@@ -77,7 +77,8 @@ def plain(done: Outcome) -> dict[str, Any]:
         "stack": done.stack.name,
         "directory": done.directory,
         **said,
-        "leftOut": done.made.left_out,
+        "others": list(done.made.others),
+        "leftOut": list(done.made.left_out),
         "redirected": list(done.made.redirected),
         "findings": [item.as_json() for item in done.stack.findings],
         "accepted": [item.as_json() for item in done.stack.accepted],
@@ -106,18 +107,23 @@ def _body(done: Outcome) -> list[str]:
     said = _stale(done.stale) if done.written is None else list(done.made.redirected)
     said += finding_lines(done.stack.findings)
     said += [f"accepted: {line}" for line in finding_lines(done.stack.accepted)]
+    if done.written is not None and done.made.others:
+        said.append(f"not applied: {', '.join(done.made.others)}; for the owners to merge")
     if done.made.left_out:
         said.append(_left_out(done))
     return [f"  {line}" for line in said]
 
 
 def _left_out(done: Outcome) -> str:
-    path, settings = done.made.left_out, done.stack.settings
+    made, settings = done.made, done.stack.settings
     version = settings.fsm_version if settings else ""
-    if done.made.listed:
-        return f"not compared: {path}, the Pipy scripts of FSM {version}"
+    if made.listed:
+        one = len(made.listed) == 1
+        what = f"{'the Pipy scripts' if one else 'files'} of FSM {version}"
+        return f"not compared: {', '.join(made.listed)}, {what}"
     return (
-        f"left out: {path}; this tree is for review, the controller does not start with it alone. "
+        f"left out: {', '.join(made.left_out)}; this tree is for review, the "
+        "controller does not start with it alone. "
         f"Mend: fsm-stack vendor --version {version}"
     )
 
@@ -270,6 +276,5 @@ def _do(project: Project, stack: Stack, made: Rendering, root: Path, *, check: b
         return Outcome(stack=stack, made=made, directory=shown, written=written)
     from fsm_stack.gitops.rendering import check as compare
 
-    unknown = (made.left_out,) if made.left_out and made.listed else ()
-    stale = compare(target, made.files, shown=shown, unknown=unknown)
+    stale = compare(target, made.files, shown=shown, unknown=made.listed)
     return Outcome(stack=stack, made=made, directory=shown, stale=stale)

@@ -171,6 +171,11 @@ def schema(*, write: bool, check: bool, project_dir: Path) -> None:
     leave(failed=state == "stale")
 
 
+def schema_file() -> tuple[str, str]:
+    """The path of a project's schema for editors, and its text."""
+    return _FILE.as_posix(), _text()
+
+
 def _text() -> str:
     from fsm_stack.settings.stack_file import stack_schema
 

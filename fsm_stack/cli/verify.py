@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from fsm_stack.cli.metrics import metrics_options, tell_prometheus
 from fsm_stack.cli.verb import (
     COULD_NOT_CHECK,
     OUTPUT,
@@ -105,11 +106,13 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     callback=_output,
     help="For people, programs or code scanning.",
 )
+@metrics_options
 @fail_on_option
 @project_option
 def verify(
     words: tuple[str, ...], *, why: str | None, redirected: bool, only: tuple[str, ...],
-    wait: float, every: bool, output: str, fail_on: str, **options: Any,  # noqa: ANN401  # the shared options, for the request
+    wait: float, every: bool, output: str, fail_on: str, metrics_file: Path | None,
+    listen: tuple[str, int] | None, **options: Any,  # noqa: ANN401  # the shared options, for the request
 ) -> None:  # fmt: skip
     """Make every check of the troubleshooting guides; say which step fails, why, and what to do.
 
@@ -122,6 +125,8 @@ def verify(
     """
     request = request_of(words, options)
     if why is not None:
+        if metrics_file or listen:
+            raise click.UsageError("--why: expected it without --metrics and --listen")
         _explain(request, why, redirected=redirected)
     if redirected:
         raise click.UsageError("--redirected: expected --why IP:PORT with it")
@@ -129,7 +134,9 @@ def verify(
 
     start = monotonic()
     report = _report(request, _chosen(only), wait, fail_on)
-    _emit(report, output, took=monotonic() - start, every=every)
+    took = monotonic() - start
+    _emit(report, output, took=took, every=every)
+    tell_prometheus(report, took=took, metrics_file=metrics_file, listen=listen)
     finish(report, fail_on)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from fsm_stack.cluster.api import Answer, Cluster, secrets
 from fsm_stack.cluster.kubeconfig import default_files, read_kubeconfig
 from fsm_stack.credentials import without_credentials, without_user
-from fsm_stack.errors import CouldNotCheckError, InputError
+from fsm_stack.errors import CouldNotCheckError, InputError, require_extra
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Cl
         context: of the file; else its current one.
 
     Raises:
-        InputError: no such file or context.
+        InputError: no such file or context, or the library is not installed.
         CouldNotCheckError: there is nothing that names a cluster.
     """
+    require_extra("cluster")
     from kubernetes import config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
     from kubernetes.client import Configuration  # noqa: PLC0415  # the same
 

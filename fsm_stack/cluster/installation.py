@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.cluster.api import Refused
+from fsm_stack.cluster.read import OWNER_KINDS, policy_version
 from fsm_stack.convert.initial import Facts, collapsed
 from fsm_stack.convert.remains import (
     WEBHOOKS,
@@ -21,9 +22,12 @@ from fsm_stack.convert.remains import (
 )
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.manifests.canary import plural_of
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mappings, texts
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
@@ -106,10 +110,13 @@ _PLURALS: Final = {
     "Role": "roles",
     "RoleBinding": "rolebindings",
     "ConfigMap": "configmaps",
+    "IngressClass": "ingressclasses",
     "Service": "services",
     "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    **POLICY_KINDS,
     "Deployment": "deployments",
+    "DaemonSet": "daemonsets",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
     "PodDisruptionBudget": "poddisruptionbudgets",
 }
@@ -265,6 +272,9 @@ def read_leftovers(cluster: Cluster) -> Remains:
         found.secrets += _about(cluster, "/api/v1/secrets", "Secret", name)
         for kind in ("ClusterRole", "ClusterRoleBinding"):
             found.roles += _about(cluster, f"{_RBAC}/{kind.lower()}s", kind, name)
+        for kind, plural in POLICY_KINDS.items():
+            found.policies += _about(cluster, f"{_ADMISSION}/{plural}", kind, name)
+    found.canaries = [*_canaries(cluster)]
     found.namespaces = _about(cluster, "/api/v1/namespaces", "Namespace", "")
     places = {system.default_namespace for system in SYSTEMS.values()}
     places |= {place for place, _ in (*found.meshes, *_leading(found))}
@@ -281,6 +291,19 @@ def read_leftovers(cluster: Cluster) -> Remains:
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     found.definitions = _about(cluster, path, "CustomResourceDefinition", "")
     return found
+
+
+def _canaries(cluster: Cluster) -> Iterator[Json]:
+    """What canaries made, their metadata alone."""
+    try:
+        version = policy_version(cluster)
+    except Refused as refused:
+        raise CouldNotCheckError(f"policies of canaries: not read: {refused}") from None
+    if version:
+        for kind in CANARY_KINDS:
+            yield from _about(cluster, f"/apis/{version}/{plural_of(kind)}", kind, CANARY_LABEL)
+    for kind, plural in OWNER_KINDS.items():
+        yield from _about(cluster, f"/apis/apps/v1/{plural}", kind, CANARY_LABEL)
 
 
 def _about(cluster: Cluster, path: str, kind: str, label: str) -> list[Json]:

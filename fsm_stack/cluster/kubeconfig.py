@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.errors import InputError, did_you_mean, require_extra
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def read_kubeconfig(file: str | None) -> Kubeconfig:
         OSError, ValueError, TypeError, KeyError, AttributeError: it is damaged.
         ConfigException: the library's, the same.
     """
+    require_extra("cluster")
     from kubernetes.config import kube_config  # noqa: PLC0415  # 0.5 s, for those who ask a cluster
     from yaml import MarkedYAMLError  # noqa: PLC0415  # the library's own reader
 

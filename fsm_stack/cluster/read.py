@@ -17,13 +17,16 @@ from fsm_stack.cluster.programs import (
     warnings,
 )
 from fsm_stack.errors import InputError
+from fsm_stack.manifests.canary import BETA, POLICY, STABLE, plural_of
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.objects import owner_of
-from fsm_stack.snapshot.shape import mapping, text, texts
+from fsm_stack.snapshot.programs import POLICY_KINDS
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.drift import unexplained
+from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +44,26 @@ OWNER_KINDS: Final = {
     "StatefulSet": "statefulsets",
     "DaemonSet": "daemonsets",
 }
+
+
+def policy_version(cluster: Cluster) -> str:
+    """In which version a cluster serves policies that change what is created; empty: in none.
+
+    Every account may ask that: a cluster without them asks for no right to read them.
+
+    Raises:
+        Refused: the server gave no answer that can be used.
+    """
+    for version in (STABLE, BETA):
+        try:
+            known = cluster.read(f"/apis/{version}")
+        except Refused as refused:
+            if not (refused.absent or refused.forbidden):
+                raise
+            continue
+        if any(one.get("kind") == POLICY for one in mappings(known.get("resources"))):
+            return version
+    return ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +125,9 @@ class Reader:
                   "MutatingWebhookConfiguration")  # fmt: skip
         self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
                   "ValidatingWebhookConfiguration")  # fmt: skip
+        for kind, plural in POLICY_KINDS.items():
+            self._all(Part.POLICIES, f"{_ADMISSION}/{plural}", kind)
+        self._canaries()
         if asked is None:
             self._namespaces(known, declared)
         else:
@@ -113,6 +139,20 @@ class Reader:
             context=self.cluster.context, server=self.cluster.server, uid=uid, taken=taken
         )
         return self._assembly.snapshot(source, read=self._read, not_read=self._not_read)
+
+    def _canaries(self) -> None:
+        """The policies of canaries; a cluster that serves none has no canary of this kind."""
+        try:
+            version = policy_version(self.cluster)
+        except Refused as refused:
+            self._note(Part.CANARIES, refused)
+            return
+        if not version:
+            self._read.add(Part.CANARIES)
+            return
+        for kind in CANARY_KINDS:
+            path = f"/apis/{version}/{plural_of(kind)}"
+            self._all(Part.CANARIES, path, kind, api_version=version, labelSelector=CANARY_LABEL)
 
     def _mesh_configs(self, systems: tuple[System, ...]) -> list[Json]:
         versions = dict.fromkeys(system.mesh_config_api_version for system in systems)

@@ -21,6 +21,7 @@ from fsm_stack.cluster.subject import (
 )
 from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
 from fsm_stack.iptables.read.text import read
+from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.project.files import read_file, read_tree
 from fsm_stack.project.project import find_project
 from fsm_stack.snapshot.guess import guessed_system
@@ -142,7 +143,7 @@ def _manifests(file: str, content: bytes) -> Iterator[dict[str, Any]]:
             what = f"expected {expected} as {path_text(path)}"
             raise InputError(f"{file}:{line}: {what}, got {harmless(str(found)[:40])}")
         if item.get("kind"):
-            yield item
+            yield without_sync_annotations(item)
 
 
 def _misfits(item: dict[str, Any]) -> Iterator[tuple[Steps, str, object]]:

@@ -14,6 +14,7 @@ from fsm_stack.findings.finding import finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.systems import FSM, OSM
+from fsm_stack.well_known import INJECTION
 from fsm_stack.workloads.lint.foreign import MESHES
 from fsm_stack.workloads.objects import object_at
 from fsm_stack.workloads.rekey import KeyChange
@@ -54,7 +55,7 @@ _WHY: Final = {
 }
 _YES: Final = frozenset({"enabled", "true", "yes", "1", "ingress", "inject"})
 _NO: Final = frozenset({"disabled", "false", "no", "0"})
-_SWITCHES: Final = frozenset({keys.INJECTION, keys.METRICS, keys.HOLD, keys.GRACEFUL_EXIT})
+_SWITCHES: Final = frozenset({INJECTION, keys.METRICS, keys.HOLD, keys.GRACEFUL_EXIT})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,7 +141,7 @@ def _translated(one: Key, known: str, result: Moved) -> None:
             _lost(one, message, result, rule="injection-value")
             return
         value = "enabled" if asked in _YES else "disabled"
-        if known == keys.INJECTION:
+        if known == INJECTION:
             _injection(one, value, result)
         else:
             _to(one, "annotations", FSM.annotation(known), value, result)
@@ -157,7 +158,7 @@ def _text(value: Any) -> str:
 
 def _injection(one: Key, value: str, result: Moved) -> None:
     """The injection annotation; a namespace joins by a label, too, where it did in one step."""
-    _to(one, "annotations", FSM.annotation(keys.INJECTION), value, result)
+    _to(one, "annotations", FSM.annotation(INJECTION), value, result)
     joins = one.namespace and one.mesh != "OSM" and value == "enabled"
     label = FSM.monitored_by_label
     if joins and label not in object_at(one.holder, ("metadata", "labels")):

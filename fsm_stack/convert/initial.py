@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError, collapse_addresses
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.__about__ import __version__
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
+from fsm_stack.settings.models.policy import POLICIES_SINCE
+from fsm_stack.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _CURRENT: Final = "1.34"
+# What a project's name has not. Source: pulumi sdk/go/common/tokens, ValidateProjectName.
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_NAME_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,20 @@ def first_stack(
     ]
     if there or more:
         draft.settings["enrolledNamespaces"] = [*there, *more]
+    if _minor(str(values["kubernetesVersion"])) >= POLICIES_SINCE:
+        for name, action in _GUARD.items():
+            draft.set(f"guard.{name}", action)
     return replace(draft.done(base.title))
+
+
+def _minor(version: str) -> int:
+    """The N of Kubernetes 1.N; 0 of anything else, which validation refuses."""
+    parts = version.split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
+
+
+# What a new stack has: a MeshConfig that breaks pods is refused, a pod is only warned of.
+_GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 
 
 _ABOUT: Final = (
@@ -100,6 +120,9 @@ _TRAFFIC: Final = """\
   # fsm-stack:traffic:
   #   outboundPortExclusionList:
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
+"""
+_GUARDED: Final = """\
+  # The checks of the lists, in the cluster too, whoever writes there: docs/guard.md.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.
@@ -115,6 +138,8 @@ def first_text(result: Converted, facts: Facts) -> str:
         head.append(f"The mesh that is there: {result.title}.")
     head += [f"Not known: {reason}" for reason in facts.unknown]
     text = stack_text(result.settings, result.lines, head)
+    if at(result.settings, "guard") is not None:
+        text = text.replace("  fsm-stack:guard:\n", f"{_GUARDED}  fsm-stack:guard:\n")
     if at(result.settings, "traffic") is None:
         text += _TRAFFIC
     if at(result.settings, "enrolledNamespaces") is None:
@@ -131,3 +156,30 @@ def collapsed(ranges: Iterable[object]) -> tuple[str, ...]:
         except (AddressValueError, NetmaskValueError, ValueError):
             continue
     return tuple(str(one) for one in collapse_addresses(networks))
+
+
+# A new project's files, and their templates below ``project/``.
+_PROJECT_FILES: Final = {
+    "Pulumi.yaml": "Pulumi.yaml.j2",
+    "__main__.py": "__main__.py.j2",
+    "requirements.txt": "requirements.txt.j2",
+    ".gitignore": "gitignore.j2",
+    ".github/workflows/mesh.yaml": "github.yaml.j2",
+    ".gitlab-ci.yml": "gitlab.yml.j2",
+}
+
+
+def project_files(folder: str) -> dict[str, str]:
+    """A new project around its first stack file: the program, what it needs, and what CI runs.
+
+    Args:
+        folder: the folder's name, which the project gets as far as the engine takes it.
+
+    Returns:
+        Each file's path and text.
+    """
+    name = _NO_NAME.sub("-", folder).strip("-.")[:_NAME_MAX] or "mesh"
+    return {
+        path: render(f"project/{template}", project=name, version=__version__)
+        for path, template in _PROJECT_FILES.items()
+    }

@@ -8,6 +8,7 @@ pkg/certificate; the chart's labels; the same of OSM and osm-edge.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +23,13 @@ from fsm_stack.convert.remains import (
 )
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.injector import annotations as keys
+from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
+from fsm_stack.well_known import CANARY_KINDS, INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,18 +48,20 @@ class Step(IntEnum):
     BLOCKING = 1
     ENROLMENT = 2
     RESTART = 3
-    WEBHOOK = 4
-    RELEASE = 5
-    SECRET = 6
-    ROLE = 7
-    DEFINITION = 8
+    CANARY = 4
+    WEBHOOK = 5
+    RELEASE = 6
+    SECRET = 7
+    ROLE = 8
+    DEFINITION = 9
 
 
 TITLES: Final = {
     Step.BLOCKING: "webhooks that nobody answers for: they refuse pods now",
     Step.ENROLMENT: "namespaces that a next mesh would take in again",
     Step.RESTART: "workloads whose pods still have a sidecar: restart them",
-    Step.WEBHOOK: "webhook configurations",
+    Step.CANARY: "what canaries made: without a mesh it has no effect",
+    Step.WEBHOOK: "webhook configurations, and policies of the guard",
     Step.RELEASE: "records of Helm",
     Step.SECRET: "Secrets that FSM's programs made",
     Step.ROLE: "roles of the control plane, and who has them",
@@ -83,8 +90,10 @@ def leftovers(remains: Remains) -> tuple[Leftover, ...]:
     """Everything that is left, in the safe order."""
     found = [
         *_webhooks(remains),
+        *_policies(remains.policies),
         *_namespaces(remains.namespaces),
         *_workloads(remains.pods),
+        *_canaries(remains.canaries),
         *_secrets(remains.secrets),
         *_roles(remains.roles),
         *_definitions(remains.definitions),
@@ -124,6 +133,19 @@ def _webhooks(remains: Remains) -> Iterator[Leftover]:
         )
 
 
+def _policies(items: Iterable[Json]) -> Iterator[Leftover]:
+    for item in items:
+        about = mapping(item.get("metadata"))
+        kind, name = text(item.get("kind")), text(about.get("name"))
+        if kind in POLICY_KINDS and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
+            yield Leftover(
+                step=Step.WEBHOOK,
+                name=ObjectName(kind, "", name),
+                why="a stack's guard of its MeshConfig and pods",
+                command=command("kubectl", "delete", kind.lower(), name),
+            )
+
+
 def _failing(configuration: Json) -> list[Json]:
     """The webhooks whose silence is a refusal; Kubernetes' default policy is Fail."""
     hooks = mappings(configuration.get("webhooks"))
@@ -160,7 +182,7 @@ def _namespaces(items: Iterable[Json]) -> Iterator[Leftover]:
                 for key in (system.monitored_by_label, system.ignore_label)
                 if key in labels
             ]
-            names = (system.annotation(keys.INJECTION), system.annotation(keys.METRICS))
+            names = (system.annotation(INJECTION), system.annotation(keys.METRICS))
             lost = [f"{key}-" for key in names if key in notes]
             for verb, words in (("label", gone), ("annotate", lost)):
                 if words:
@@ -191,6 +213,29 @@ def _workloads(pods: Iterable[Json]) -> Iterator[Leftover]:
             kind, title = "Pod", name
         yield Leftover(
             step=Step.RESTART, name=ObjectName(kind, place, title), why=why, command=restart
+        )
+
+
+def _canaries(items: Iterable[Json]) -> Iterator[Leftover]:
+    for item in items:
+        about = mapping(item.get("metadata"))
+        kind, place, name = (
+            text(one) for one in (item.get("kind"), about.get("namespace"), about.get("name"))
+        )
+        if kind in CANARY_KINDS:
+            removal = command("kubectl", "delete", kind.lower(), name)
+        elif before := before_of(item):
+            change = json.dumps(unpatch(before), separators=(",", ":"))
+            removal = command(
+                "kubectl", "patch", kind.lower(), name, "-n", place, "--type=merge", "-p", change
+            )
+        else:
+            continue
+        yield Leftover(
+            step=Step.CANARY,
+            name=ObjectName(kind, place, name),
+            why="a change of the mesh's lists was tried on a namespace",
+            command=removal,
         )
 
 

@@ -92,7 +92,7 @@ def _release(spec: Json, given: str | None, name: str) -> str:
 
 def _sections(spec: Json, draft: Draft, today: date) -> None:
     """The sections that a stack file has, too; an absent one is told."""
-    take_sections(_kept(spec, draft), draft, today=today)
+    take_sections(kept_sections(spec, draft), draft, today=today)
     for section in SECTIONS:
         if section not in spec:
             message = f"no section {section}: the chart's defaults are taken"
@@ -146,7 +146,7 @@ def defaults() -> Json:
     return usual
 
 
-def _kept(spec: Json, draft: Draft) -> Json:
+def kept_sections(spec: Json, draft: Draft) -> Json:
     """What may become a setting; an empty field that Go left out is said."""
     kept: Json = {}
     usual = defaults()
@@ -172,7 +172,8 @@ def _kept(spec: Json, draft: Draft) -> Json:
             put(kept, path, _zero(at(usual, path)) if value is None else _amount(path, value))
     for path in sorted(OMITTED_WHEN_EMPTY):
         section, usually = path.partition(".")[0], at(usual, path)
-        if section in spec and at(spec, path) is None and usually not in (None, {}):
+        there = isinstance(spec.get(section), dict)
+        if there and at(spec, path) is None and usually not in (None, {}):
             put(kept, path, _zero(usually))
     if logs:
         level = at(spec, _LOGGING_LEVEL)

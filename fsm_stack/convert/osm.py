@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.convert.chart.control_plane import control_plane_values
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.chart.mesh import MESH_VALUES
-from fsm_stack.convert.chart.other import NOT_PROVIDED, OPEN_KEYS, SECRETS, TOGETHER
+from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER
+from fsm_stack.convert.chart.programs import PROGRAM_VALUES, TOGETHER_WITH_OTHERS
 from fsm_stack.convert.mesh_config import take_sections
 from fsm_stack.convert.result import Converted, Draft, Json, Line, at, leaves, put
 from fsm_stack.errors import FindingsError, InputError
@@ -301,7 +302,14 @@ def _value_leaves(tree: Json, prefix: str = "") -> list[tuple[str, Any]]:
 
 def _known() -> frozenset[str]:
     """The paths of FSM's chart below ``fsm``."""
-    every = (control_plane_values(DEFAULT_VERSION), MESH_VALUES, NOT_PROVIDED, SECRETS, TOGETHER)
+    every = (
+        control_plane_values(DEFAULT_VERSION),
+        MESH_VALUES,
+        PROGRAM_VALUES,
+        SECRETS,
+        TOGETHER,
+        TOGETHER_WITH_OTHERS,
+    )
     return frozenset(
         path.removeprefix("fsm.") for part in every for path in part if path.startswith("fsm.")
     )

@@ -105,6 +105,14 @@ RULES: Final = (
         hazard=("H11",),
         source="flomesh-io/fsm pkg/injector, patch creation",
     ),
+    error(
+        id="trusts-any-address",
+        title="an AccessControl of the nodes' engine names a Service without an IPv4 address",
+        why="The controller cannot read the address of a headless Service, of a load balancer known by its name, or of IPv6, ignores the error, and writes 0.0.0.0 as trusted. What the engine lets through then is not documented.",
+        fix="Name a Service with an IPv4 address, or ask for what it has: withClusterIPs: false, withEndpointIPs: true.",
+        hazard=("H25",),
+        source="flomesh-io/fsm pkg/sidecar/v2/acl.go",
+    ),
     warning(
         id="duplicate-entry",
         title="a list names the same value twice",

@@ -58,6 +58,30 @@ RULES: Final = (
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
     ),
     fatal(
+        id="canary-refused",
+        title="a change of the lists cannot be tried on one namespace",
+        why=(
+            "A canary's pods carry the new entries as annotations, which the injector adds to the "
+            "mesh's lists: nothing is taken away so, interfaces have no annotation, and a mode is the "
+            "mesh's alone."
+        ),
+        fix="Try the added entries by themselves, as a change of their own; review the rest with "
+        "`fsm-stack diff`, and bring it up in an environment first.",
+    ),
+    fatal(
+        id="canary-stops",
+        title="a canary's pods, and those after promotion, would not start",
+        why="The mesh's entries, the pod's own and the new ones stand in one rule: fifteen ports at most.",
+        fix="Take entries out of the pods' annotations that the mesh's list makes superfluous, or add fewer.",
+        hazard=("H1",),
+    ),
+    fatal(
+        id="canary-differs",
+        title="a canary's pods have other rules than promotion gives",
+        why="What is tried is not what comes: those pods would have to restart once more.",
+        fix="Begin the canary again with the lists as the stack has them now, and restart its pods.",
+    ),
+    fatal(
         id="environment-differs",
         title="two environments differ in what is not listed",
         why="What is tried in one environment then is not what runs in the other.",

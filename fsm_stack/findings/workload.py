@@ -205,6 +205,12 @@ RULES: Final = (
         hazard=("H13",),
         source="the guide, ports reserved for traffic redirection; code for 6060",
     ),
+    warning(
+        id="bypass-unregistered",
+        title="a pod carries an entry that neither a profile nor the namespace's list names",
+        why="Whoever may create a pod could take its traffic out of the mesh with an annotation. The stack's guard lets pods carry only what is registered: the entries of annotationProfiles, and those of guard.allow for their namespace.",
+        fix="Use a profile's annotations, or add the entry to guard.allow with its reason.",
+    ),
     error(
         id="reserved-uid",
         title="a container runs as the sidecar's user 1500",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, require_extra
 from fsm_stack.flows.counting import Counted
 from fsm_stack.flows.formats.named_columns import COLUMNS, WAYS, places_of
 from fsm_stack.flows.judge import NO_ENTRY
@@ -102,12 +102,9 @@ def verdicts(batches: Iterable[Batch], judge: Judge) -> Iterator[Any]:
     Raises:
         InputError: a column that is needed is not there, or pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # optional
-    except ModuleNotFoundError:
-        raise InputError(
-            "pyarrow is not installed; expected it: pip install 'fsm-stack[arrow]'"
-        ) from None
+    require_extra("arrow")
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # optional
+
     keys = _Keys()
     for batch in batches:
         given = batch.to_pydict()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.gitops.directory import compare, named, tree
-from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.bundle import bundle, wanted_texts
 from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
-from fsm_stack.project.files import read_tree
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.files import OTHERS, read_tree
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.redirection.scopes import redirection
 
 if TYPE_CHECKING:
@@ -28,15 +28,20 @@ class Rendering:
     Attributes:
         files: content by path relative to the stack's directory.
         redirected: what goes through the sidecar and what does not, in lines for people.
-        left_out: the file of the release asset where it was left out on request: the controller
-            does not start with such a tree alone.
-        listed: whether the compared tree holds that file; its content is then not compared.
+        left_out: the files of the release asset where they were left out on request: the
+            controller does not start with such a tree alone.
+        listed: those of them that the compared tree holds; their content is then not compared.
     """
 
     files: Mapping[str, bytes]
     redirected: tuple[str, ...]
-    left_out: str | None = None
-    listed: bool = False
+    left_out: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The files that the owners of namespaces merge into them."""
+        return tuple(path for path in self.files if path.startswith(f"{OTHERS}/"))
 
 
 def rendering(
@@ -60,19 +65,50 @@ def rendering(
         FsmStackError: when the vendored scripts cannot be used.
     """
     redirected = redirection(settings)
+    whole = settings.deployment.render_foreign_namespaces
     if not (without_release_assets and wants_asset(settings)):
-        asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
-        files = tree(bundle(settings, redirected, asset=asset), redirected.files())
+        asset = asset_of(project, settings)
+        objects = named(bundle(settings, redirected, asset=asset), whole=whole)
+        files = tree(objects, redirected.files(), note=_note(settings))
         return Rendering(files=files, redirected=redirected.summary)
-    stub = ReleaseAsset(version=settings.fsm_version, sha256=_UNKNOWN, scripts=b"")
-    objects = named(bundle(settings, redirected, asset=stub))
-    key = ("ConfigMap", settings.namespace, settings.release_assets.config_map_name)
-    left_out = next(path for path, manifest in objects.items() if manifest.key == key)
-    listed = beside is not None and (beside / left_out).is_file()
-    if not listed:
-        del objects[left_out]
-    files = tree(objects.values(), redirected.files(), unknown=(left_out,) if listed else ())
+    stub = ReleaseAsset(
+        version=settings.fsm_version,
+        sha256=_UNKNOWN,
+        scripts=b"",
+        texts=dict.fromkeys(wanted_texts(settings), ""),
+    )
+    objects = named(bundle(settings, redirected, asset=stub), whole=whole)
+    # Without them a stack is what it is with scripts that others declare.
+    omitted = settings.release_assets.model_copy(update={"source": "omit"})
+    rest = settings.model_copy(update={"release_assets": omitted})
+    others = {manifest.key for manifest in bundle(rest, redirected)}
+    left_out = tuple(path for path, manifest in objects.items() if manifest.key not in others)
+    listed = tuple(path for path in left_out if beside and (beside / path).is_file())
+    for path in set(left_out) - set(listed):
+        del objects[path]
+    files = tree(
+        objects,
+        redirected.files(),
+        note=_note(settings, scripts=listed == left_out),
+        unknown=listed,
+    )
     return Rendering(files=files, redirected=redirected.summary, left_out=left_out, listed=listed)
+
+
+def _note(settings: StackSettings, *, scripts: bool = True) -> str:
+    """Why what is rendered cannot run, for whoever is about to apply it; empty: it can."""
+    reasons = []
+    if settings.deployment.look_only:
+        reasons.append(
+            "# deployment.lookOnly: the stack leaves out what the control plane needs to run.\n"
+        )
+    if not scripts:
+        reasons.append(
+            f"# The Pipy scripts of FSM {settings.fsm_version} are left out, without which the "
+            "controller does not start.\n"
+            f"# Mend: fsm-stack vendor --version {settings.fsm_version}, and render again.\n"
+        )
+    return "# To look at, not to apply.\n" + "".join(reasons) if reasons else ""
 
 
 DIFF_LINES: Final = 20

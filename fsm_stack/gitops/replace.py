@@ -186,7 +186,10 @@ def _exchange(first: Path, second: Path) -> bool:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold a lock on a directory; it ends with the process."""
+    """Hold a lock on a directory; it ends with the process. Windows has none for directories."""
+    if sys.platform == "win32":
+        yield
+        return
     import fcntl  # noqa: PLC0415  # POSIX only, and only for writing
 
     descriptor = os.open(directory, os.O_RDONLY)

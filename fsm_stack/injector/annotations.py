@@ -14,6 +14,7 @@ from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.write import script, step_line
 from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import INJECTION, NO, YES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,16 +23,12 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName
     from fsm_stack.systems import System
 
-INJECTION: Final = "sidecar-injection"
 METRICS: Final = "metrics"
 SIDECAR_IMAGE: Final = "sidecar-image"
 HOLD: Final = "hold-application-until-proxy-starts"
 GRACEFUL_EXIT: Final = "graceful-exit-until-downstream-ends"
 RESOURCE_NAMES: Final = ("cpu", "memory", "storage", "ephemeral-storage")
 RESOURCE_KINDS: Final = ("limits", "requests")
-
-_YES: Final = frozenset({"enabled", "yes", "true"})
-_NO: Final = frozenset({"disabled", "no", "false"})
 
 
 class Keys(NamedTuple):
@@ -156,9 +153,9 @@ def pod_lists(annotations: Mapping[str, str], system: System) -> Lists:
 def yes_or_no(text: str) -> bool | None:
     """The three yes and three no of the injector, in any case; None for anything else."""
     word = lower(text)
-    if word in _YES:
+    if word in YES:
         return True
-    return False if word in _NO else None
+    return False if word in NO else None
 
 
 class Interception(NamedTuple):

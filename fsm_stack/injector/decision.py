@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, yes_or_no
 from fsm_stack.injector.mutate import label_only, mutate
 from fsm_stack.injector.pod import Pod, mapping, texts
 from fsm_stack.injector.profile import Refusal
+from fsm_stack.well_known import INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def assumed_namespace(name: str, mesh: MeshView) -> NamespaceView:
             mesh.system.monitored_by_label: mesh.name,
             "kubernetes.io/metadata.name": name,
         },
-        annotations={mesh.system.annotation(keys.INJECTION): "enabled"},
+        annotations={mesh.system.annotation(INJECTION): "enabled"},
         assumed=True,
     )
 

@@ -10,6 +10,7 @@ from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.manifests.deployments import injector
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.systems import OSM, OSM_EDGE
+from fsm_stack.well_known import INJECTION
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
@@ -66,7 +67,7 @@ def mesh_of(settings: StackSettings, *, controller_ip: str | None = None) -> Mes
 
 def enrolled(settings: StackSettings, mesh: MeshView) -> dict[str, NamespaceView]:
     """The namespaces that the stack itself enrols, as it declares them."""
-    key, metrics = mesh.system.annotation(keys.INJECTION), mesh.system.annotation(keys.METRICS)
+    key, metrics = mesh.system.annotation(INJECTION), mesh.system.annotation(keys.METRICS)
     found = {}
     for item in settings.enrolled_namespaces:
         view = assumed_namespace(item.name, mesh)

@@ -141,6 +141,15 @@ def _parts(
     )
 
 
+def entry_lines(system: System) -> tuple[tuple[ListName, str, str], ...]:
+    """Each list with what stands before and after its entries in a line of the script.
+
+    The ports of a list share one line; an interface has one for each direction.
+    """
+    parts = _parts(system, (True,) * len(LISTS), pod_ip=False, dns_proxy=False)
+    return tuple((name, before, after) for before, name, after in parts if name is not None)
+
+
 def _part(step: Step) -> _Part:
     line, name = step_line(step), step.rule.why.entries_of
     if name is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
+from fsm_stack.manifests.guard.policies import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -16,8 +18,15 @@ from fsm_stack.manifests.mesh import (
     preset_config_map,
     redirection_config_map,
 )
+from fsm_stack.manifests.programs.egress import egress_gateway, egress_script_file
+from fsm_stack.manifests.programs.grafana import DASHBOARDS, grafana
+from fsm_stack.manifests.programs.ingress import ingress
+from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_config, jaeger
+from fsm_stack.manifests.programs.node_level import xnetwork
+from fsm_stack.manifests.programs.prometheus import prometheus
 from fsm_stack.manifests.rbac import rbac
 from fsm_stack.manifests.services import availability, services, webhooks
+from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest
@@ -35,10 +44,15 @@ KIND_ORDER: Final = (
     "ClusterRoleBinding",
     "Role",
     "ConfigMap",
+    "IngressClass",
     "Service",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "Deployment",
+    "CronJob",
+    "DaemonSet",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
 )
@@ -57,14 +71,33 @@ def _fsm(
         mesh_config(settings),
         *rbac(settings),
         preset_config_map(settings),
+        *preset_root_certificate(settings),
         *pipy_scripts(settings, asset),
         redirection_config_map(settings, redirected),
         *services(settings),
         *webhooks(settings),
         *deployments(settings),
         *availability(settings),
+        *verify_job(settings),
+        *ingress(settings),
+        *egress_gateway(settings, asset),
+        *xnetwork(settings),
+        *prometheus(settings),
+        *grafana(settings, asset),
+        *jaeger(settings),
+        *fluent_bit_config(settings),
         *enrolled_namespaces(settings),
     )
+
+
+def wanted_texts(settings: StackSettings) -> tuple[str, ...]:
+    """The release's files that a stack puts into ConfigMaps, beside the Pipy scripts."""
+    wanted: list[str] = []
+    if settings.components.grafana.enabled:
+        wanted += (file for files in DASHBOARDS.values() for file in files.values())
+    if settings.egress_gateway.enabled:
+        wanted.append(egress_script_file(settings.egress_gateway.mode))
+    return tuple(wanted)
 
 
 def bundle(
@@ -79,8 +112,8 @@ def bundle(
 
     Returns:
         Objects by wave, then kind, then name: equal settings give equal bundles. A stack of
-        osm-edge or OSM is its MeshConfig and its redirection; its control plane is installed by
-        their own tools.
+        osm-edge or OSM is its MeshConfig, its redirection and its guard; its control plane is
+        installed by their own tools.
 
     Raises:
         FindingsError: ``assets-missing``.
@@ -90,6 +123,7 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
+    manifests = (*manifests, *guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

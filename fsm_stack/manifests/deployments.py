@@ -1,13 +1,14 @@
 """The programs of the control plane: bootstrap, controller, injector.
 
 Source: flomesh-io/fsm charts/fsm/templates fsm-bootstrap-deployment.yaml, fsm-deployment.yaml,
-fsm-injector-deployment.yaml.
+fsm-injector-deployment.yaml; cmd/fsm-*/ (the flags).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.manifests.certificates import certificate_arguments, flag
 from fsm_stack.manifests.manifest import (
     ADMIN_PORT,
     BOOTSTRAP,
@@ -20,15 +21,13 @@ from fsm_stack.manifests.manifest import (
     Manifest,
     Part,
     Wave,
+    version_label,
 )
 from fsm_stack.manifests.mesh import SCRIPTS_KEY
 from fsm_stack.manifests.pods import (
-    bootstrap_arguments,
-    controller_arguments,
     deployment,
     health_probes,
     image,
-    injector_arguments,
     pod_name,
     port,
     probes,
@@ -36,6 +35,7 @@ from fsm_stack.manifests.pods import (
     startup_probe,
     wait_for_bootstrap,
 )
+from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_containers, fluent_bit_volumes
 from fsm_stack.manifests.services import webhook_writers
 from fsm_stack.settings.models.components import image_reference
 
@@ -46,6 +46,45 @@ if TYPE_CHECKING:
 _SCRIPTS_VOLUME: Final = "fsm-init-repo-scripts"
 _REPOSITORY_VOLUME: Final = "shared-repo"
 _REPOSITORY_MOUNT: Final = {"mountPath": "/repo", "name": _REPOSITORY_VOLUME}
+
+
+def _common(settings: StackSettings) -> list[str]:
+    return [
+        *("--verbosity", settings.observability.fsm_log_level),
+        *("--fsm-namespace", settings.namespace),
+        *("--fsm-version", version_label(settings)),
+    ]
+
+
+def bootstrap_arguments(settings: StackSettings) -> list[str]:
+    """The arguments of fsm-bootstrap."""
+    return [*_common(settings), *certificate_arguments(settings)]
+
+
+def controller_arguments(settings: StackSettings) -> list[str]:
+    """The arguments of fsm-controller."""
+    return [
+        *_common(settings),
+        *("--fsm-service-account", settings.mesh.release_name),
+        *("--mesh-name", settings.mesh_name),
+        *("--validator-webhook-config", settings.validating_webhook_name),
+        *certificate_arguments(settings),
+        flag("enable-multi-clusters", on=settings.mesh.enable_multi_clusters),
+        flag("validate-traffic-target", on=settings.mesh.validate_traffic_target),
+    ]
+
+
+def injector_arguments(settings: StackSettings) -> list[str]:
+    """The arguments of fsm-injector."""
+    timeout = settings.components.injector.webhook_timeout_seconds
+    return [
+        *_common(settings),
+        *("--mesh-name", settings.mesh_name),
+        *("--webhook-config-name", settings.mutating_webhook_name),
+        *("--webhook-timeout", str(timeout)),
+        *certificate_arguments(settings),
+        f"--fsm-container-pull-policy={settings.images.pull_policy}",
+    ]
 
 
 def _replicas(component: Controller | Injector) -> int | None:
@@ -134,13 +173,14 @@ def controller(settings: StackSettings) -> dict[str, Any]:
             wait_for_bootstrap(settings, "init-fsm-controller", component.init_resources),
             _unpack_scripts(settings, component),
         ],
-        containers=[*repository, program],
+        containers=[*repository, program, *fluent_bit_containers(settings)],
         volumes=[
             {
                 "name": _SCRIPTS_VOLUME,
                 "configMap": {"name": settings.release_assets.config_map_name},
             },
             {"name": _REPOSITORY_VOLUME, "emptyDir": {}},
+            *fluent_bit_volumes(settings),
         ],
         own_labels=single,
         selector={"codebase": settings.repo_server.codebase},

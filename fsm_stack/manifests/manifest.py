@@ -37,6 +37,8 @@ class Part(StrEnum):
     CONTROL_PLANE = "control-plane"
     MESH_CONFIG = "mesh-config"
     INJECTOR_WEBHOOK = "injector-webhook"
+    GUARD = "guard"
+    OBSERVABILITY = "observability"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,20 @@ class Manifest:
         return f"{self.kind.lower()}-{self.name}"
 
 
-# The chart names its account and cluster role after the Helm release; `fsm` is the release name of
-# `fsm install` for the default mesh, and of every document. Source: charts/fsm fsm-rbac.yaml.
-RELEASE: Final = "fsm"
+# Annotations that tell Argo CD and Flux how to treat an object: rendered files have them.
+_SYNC_ANNOTATIONS: Final = ("argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/")
+
+
+def without_sync_annotations(item: dict[str, Any]) -> dict[str, Any]:
+    """An object of a rendered file as the stack declares it."""
+    about = item["metadata"]
+    notes = about.get("annotations")
+    if not isinstance(notes, dict):
+        return item
+    kept = {key: value for key, value in notes.items() if not key.startswith(_SYNC_ANNOTATIONS)}
+    plain = {key: value for key, value in about.items() if key != "annotations"}
+    return {**item, "metadata": {**plain, "annotations": kept} if kept else plain}
+
 
 BOOTSTRAP: Final = "fsm-bootstrap"
 CONTROLLER: Final = "fsm-controller"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import FindingsError, InputError
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
 
+# The key in the ConfigMap, and the file that the controller's init container unpacks.
+SCRIPTS_KEY: Final = "scripts.tar.gz"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseAsset:
     """``scripts.tar.gz`` of one release.
@@ -40,11 +44,13 @@ class ReleaseAsset:
         version: the FSM release, for example ``1.5.1``.
         sha256: of ``scripts``, 64 hex digits.
         scripts: the archive's bytes, as they go into the ConfigMap.
+        texts: the release's other files that a stack may want, dashboards and scripts, by name.
     """
 
     version: str
     sha256: str
     scripts: bytes
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def wants_asset(settings: StackSettings) -> bool:
@@ -53,13 +59,14 @@ def wants_asset(settings: StackSettings) -> bool:
     return vendored and settings.profile.declares_control_plane
 
 
-def assets_missing(settings: StackSettings) -> Finding:
-    """The finding for scripts that are not vendored, with the command that mends it."""
+def assets_missing(settings: StackSettings, name: str = SCRIPTS_KEY) -> Finding:
+    """The finding for a file that is not vendored, with the command that mends it."""
     version = settings.fsm_version
+    what = "the Pipy scripts of FSM" if name == SCRIPTS_KEY else f"{name} of FSM"
     return finding(
         "assets-missing",
-        f"the Pipy scripts of FSM {version} are not vendored in this checkout; "
-        f"expected releases/{version}/scripts.tar.gz",
+        f"{what} {version} {'are' if name == SCRIPTS_KEY else 'is'} not vendored in this "
+        f"checkout; expected releases/{version}/{name}",
         path="releaseAssets.source",
         value=settings.release_assets.source,
         fix=f"fsm-stack vendor --version {version}; for a review without them: "
@@ -67,8 +74,16 @@ def assets_missing(settings: StackSettings) -> Finding:
     )
 
 
-# The key in the ConfigMap, and the file that the controller's init container unpacks.
-SCRIPTS_KEY: Final = "scripts.tar.gz"
+def release_text(settings: StackSettings, asset: ReleaseAsset | None, name: str) -> str:
+    """A file of the release that is no Pipy script of the sidecars.
+
+    Raises:
+        FindingsError: ``assets-missing``.
+    """
+    text = None if asset is None else asset.texts.get(name)
+    if text is None:
+        raise FindingsError((assets_missing(settings, name),))
+    return text
 
 
 def _config_map(

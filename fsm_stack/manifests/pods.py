@@ -1,6 +1,6 @@
-"""What the pods of bootstrap, controller and injector have in common, and their arguments.
+"""What the pods of FSM's programs have in common.
 
-Source: flomesh-io/fsm charts/fsm/templates *-deployment.yaml, cmd/fsm-*/ (the flags).
+Source: flomesh-io/fsm charts/fsm/templates *-deployment.yaml.
 """
 
 from __future__ import annotations
@@ -8,19 +8,17 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
 from fsm_stack.manifests.manifest import (
+    BOOTSTRAP,
     HEALTH_PORT,
-    RELEASE,
     common_labels,
     metadata,
-    version_label,
 )
 from fsm_stack.settings.models.components import image_reference
 from fsm_stack.units import canonical_quantity
 
 if TYPE_CHECKING:
-    from fsm_stack.settings.models.components import Component, Resources
+    from fsm_stack.settings.models.components import Component, Placed, Resources
     from fsm_stack.settings.models.stack import StackSettings
 
 # The programs run as no one in particular. Source: the chart's restricted.securityContext.
@@ -30,6 +28,11 @@ _SECURITY_CONTEXT: Final[dict[str, Any]] = {
     "fsGroup": 2000,
     "supplementalGroups": [5555],
 }
+
+
+def as_no_one() -> dict[str, Any]:
+    """The security context of pods that need no rights."""
+    return deepcopy(_SECURITY_CONTEXT)
 
 
 def image(settings: StackSettings, field: str) -> dict[str, str]:
@@ -88,21 +91,37 @@ def startup_probe() -> dict[str, Any]:
     }
 
 
+def from_pod(variable: str, field: str) -> dict[str, Any]:
+    """An environment variable with a field of the pod."""
+    return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": field}}}
+
+
 def pod_name(variable: str) -> dict[str, Any]:
     """An environment variable with the pod's own name; the programs register events with it."""
-    return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    return from_pod(variable, "metadata.name")
 
 
-def wait_for_bootstrap(settings: StackSettings, name: str, wanted: Resources) -> dict[str, Any]:
-    """The init container that waits until fsm-bootstrap has installed the CRDs."""
+def waiting(
+    settings: StackSettings, name: str, wanted: Resources, *, path: str, retries: int = 50
+) -> dict[str, Any]:
+    """The init container that waits until a program answers, for example ``fsm-bootstrap``.
+
+    Args:
+        settings: the stack.
+        name: the container's name.
+        wanted: its resources.
+        path: ``program`` and path: ``fsm-bootstrap`` answers at ``/healthz``.
+        retries: every five seconds.
+    """
+    program, slash, rest = path.partition("/")
     return {
         "name": name,
         **image(settings, "curl"),
         "command": [
             "curl",
-            f"http://fsm-bootstrap.{settings.namespace}:{HEALTH_PORT}/healthz",
+            f"http://{program}.{settings.namespace}:{HEALTH_PORT}{slash}{rest}",
             *("--connect-timeout", "2"),
-            *("--retry", "50"),
+            *("--retry", str(retries)),
             "--retry-connrefused",
             *("--retry-delay", "5"),
         ],
@@ -110,48 +129,80 @@ def wait_for_bootstrap(settings: StackSettings, name: str, wanted: Resources) ->
     }
 
 
+def wait_for_bootstrap(settings: StackSettings, name: str, wanted: Resources) -> dict[str, Any]:
+    """The init container that waits until fsm-bootstrap has installed the CRDs."""
+    return waiting(settings, name, wanted, path=f"{BOOTSTRAP}/healthz")
+
+
 def _expression(key: str, *values: str) -> dict[str, Any]:
     return {"key": key, "operator": "In", "values": list(values)}
 
 
-def default_affinity(app: str) -> dict[str, Any]:
-    """Linux on amd64 or arm64, pods of one program preferably on different nodes.
+# Nodes on which FSM's images run. Source: flomesh-io/fsm charts/fsm/values.yaml, affinity.
+_FSM_PLATFORMS: Final = ("amd64", "arm64")
 
-    Source: flomesh-io/fsm charts/fsm/values.yaml, affinity of each component.
-    """
+
+def platform_affinity(*architectures: str) -> dict[str, Any]:
+    """Linux on these architectures."""
     platform = [
         _expression("kubernetes.io/os", "linux"),
-        _expression("kubernetes.io/arch", "amd64", "arm64"),
+        _expression("kubernetes.io/arch", *architectures),
     ]
-    apart = {
-        "podAffinityTerm": {
-            "labelSelector": {"matchExpressions": [_expression("app", app)]},
-            "topologyKey": "kubernetes.io/hostname",
-        },
-        "weight": 100,
-    }
     return {
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
                 "nodeSelectorTerms": [{"matchExpressions": platform}]
             }
+        }
+    }
+
+
+def default_affinity(app: str, **labels: str) -> dict[str, Any]:
+    """Linux on amd64 or arm64, pods of one program preferably on different nodes.
+
+    ``labels`` tell the program's pods, beside their label ``app``.
+    Source: flomesh-io/fsm charts/fsm/values.yaml, affinity of each component.
+    """
+    own = [_expression("app", app), *(_expression(key, one) for key, one in labels.items())]
+    apart = {
+        "podAffinityTerm": {
+            "labelSelector": {"matchExpressions": own},
+            "topologyKey": "kubernetes.io/hostname",
         },
+        "weight": 100,
+    }
+    return {
+        **platform_affinity(*_FSM_PLATFORMS),
         "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [apart]},
     }
 
 
-def _scheduling(settings: StackSettings, component: Component, app: str) -> dict[str, Any]:
-    affinity = component.affinity
-    scheduling: dict[str, Any] = {
-        "affinity": default_affinity(app) if affinity is None else deepcopy(affinity),
-        "imagePullSecrets": [{"name": secret.name} for secret in settings.images.pull_secrets],
-        "nodeSelector": dict(component.node_selector),
+def pull_secrets(settings: StackSettings) -> list[dict[str, str]]:
+    """The Secrets that pull the control plane's images."""
+    return [{"name": secret.name} for secret in settings.images.pull_secrets]
+
+
+def scheduling(
+    placed: Placed, usual: dict[str, Any], secrets: list[dict[str, str]]
+) -> dict[str, Any]:
+    """Where pods run, and how their images are pulled; without empty parts.
+
+    Args:
+        placed: the settings.
+        usual: the affinity where none is set.
+        secrets: from :func:`pull_secrets`, or none.
+    """
+    affinity = placed.affinity
+    parts: dict[str, Any] = {
+        "affinity": usual if affinity is None else deepcopy(affinity),
+        "imagePullSecrets": secrets,
+        "nodeSelector": dict(placed.node_selector),
         "tolerations": [
             toleration.model_dump(by_alias=True, exclude_none=True)
-            for toleration in component.tolerations
+            for toleration in placed.tolerations
         ],
     }
-    return {key: value for key, value in scheduling.items() if value}
+    return {key: value for key, value in parts.items() if value}
 
 
 def deployment(
@@ -184,12 +235,12 @@ def deployment(
     match = {"app": app, **(selector or {})}
     pod_spec = {
         "priorityClassName": component.priority_class_name,
-        "serviceAccountName": RELEASE,
-        "securityContext": deepcopy(_SECURITY_CONTEXT),
+        "serviceAccountName": settings.mesh.release_name,
+        "securityContext": as_no_one(),
         **({"initContainers": init_containers} if init_containers else {}),
         "containers": containers,
         **({"volumes": volumes} if volumes else {}),
-        **_scheduling(settings, component, app),
+        **scheduling(component, default_affinity(app), pull_secrets(settings)),
     }
     template = {
         "metadata": {
@@ -211,81 +262,3 @@ def deployment(
             "template": template,
         },
     }
-
-
-def _flag(name: str, *, on: bool) -> str:
-    return f"--{name}={'true' if on else 'false'}"
-
-
-def _vault(settings: StackSettings) -> list[str]:
-    """Where Vault is, and which Secret holds its token; the token itself is never an argument."""
-    provider = settings.certificate_provider
-    if provider.kind != "vault":
-        return []
-    if provider.vault is None:
-        raise InputError("certificateProvider.vault: expected Vault's host and tokenSecret")
-    vault = provider.vault
-    return [
-        *("--vault-host", vault.host),
-        *("--vault-port", str(vault.port)),
-        *("--vault-protocol", vault.protocol),
-        *("--vault-role", vault.role),
-        *("--vault-token-secret-name", vault.token_secret.name),
-        *("--vault-token-secret-key", vault.token_secret.key),
-    ]
-
-
-def _certificates(settings: StackSettings) -> list[str]:
-    """What every program is told about the issuer of certificates."""
-    provider = settings.certificate_provider
-    issuer = provider.cert_manager
-    return [
-        *("--ca-bundle-secret-name", provider.ca_bundle_secret_name),
-        *("--certificate-manager", provider.kind),
-        *("--trust-domain", settings.mesh.trust_domain),
-        _flag("enable-mesh-root-certificate", on=False),
-        *_vault(settings),
-        *("--cert-manager-issuer-name", issuer.issuer_name),
-        *("--cert-manager-issuer-kind", issuer.issuer_kind),
-        *("--cert-manager-issuer-group", issuer.issuer_group),
-        _flag("enable-reconciler", on=settings.mesh.enable_reconciler),
-    ]
-
-
-def _common(settings: StackSettings) -> list[str]:
-    return [
-        *("--verbosity", settings.observability.fsm_log_level),
-        *("--fsm-namespace", settings.namespace),
-        *("--fsm-version", version_label(settings)),
-    ]
-
-
-def bootstrap_arguments(settings: StackSettings) -> list[str]:
-    """The arguments of fsm-bootstrap."""
-    return [*_common(settings), *_certificates(settings)]
-
-
-def controller_arguments(settings: StackSettings) -> list[str]:
-    """The arguments of fsm-controller."""
-    return [
-        *_common(settings),
-        *("--fsm-service-account", RELEASE),
-        *("--mesh-name", settings.mesh_name),
-        *("--validator-webhook-config", settings.validating_webhook_name),
-        *_certificates(settings),
-        _flag("enable-multi-clusters", on=settings.mesh.enable_multi_clusters),
-        _flag("validate-traffic-target", on=settings.mesh.validate_traffic_target),
-    ]
-
-
-def injector_arguments(settings: StackSettings) -> list[str]:
-    """The arguments of fsm-injector."""
-    timeout = settings.components.injector.webhook_timeout_seconds
-    return [
-        *_common(settings),
-        *("--mesh-name", settings.mesh_name),
-        *("--webhook-config-name", settings.mutating_webhook_name),
-        *("--webhook-timeout", str(timeout)),
-        *_certificates(settings),
-        f"--fsm-container-pull-policy={settings.images.pull_policy}",
-    ]

@@ -10,13 +10,14 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.manifests.manifest import RELEASE, Manifest, Part, Wave, metadata
+from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
-_READ: Final = ("get", "list", "watch")
-_ALL: Final = (*_READ, "create", "update", "patch", "delete")
+# What a reader may do.
+READ: Final = ("get", "list", "watch")
+_ALL: Final = (*READ, "create", "update", "patch", "delete")
 _STATUS: Final = ("get", "patch", "update")
 
 Rule = dict[str, Any]
@@ -26,7 +27,7 @@ def _rule(groups: tuple[str, ...], resources: tuple[str, ...], verbs: tuple[str,
     return {"apiGroups": list(groups), "resources": list(resources), "verbs": list(verbs)}
 
 
-def _on(group: str, resources: str, verbs: tuple[str, ...]) -> Rule:
+def on(group: str, resources: str, verbs: tuple[str, ...]) -> Rule:
     """One rule on one API group; the resources are separated by blanks."""
     return _rule((group,), tuple(resources.split()), verbs)
 
@@ -35,81 +36,81 @@ def _managed(group: str, resources: str) -> tuple[Rule, ...]:
     """A controller's rights on its own kinds: everything, their finalizers and their status."""
     names = resources.split()
     return (
-        _on(group, resources, _ALL),
-        _on(group, " ".join(f"{name}/finalizers" for name in names), ("update",)),
-        _on(group, " ".join(f"{name}/status" for name in names), _STATUS),
+        on(group, resources, _ALL),
+        on(group, " ".join(f"{name}/finalizers" for name in names), ("update",)),
+        on(group, " ".join(f"{name}/status" for name in names), _STATUS),
     )
 
 
 # Kubernetes' own kinds.
 _KUBERNETES: Final = (
-    _on("apps", "daemonsets deployments replicasets statefulsets", _ALL),
-    _on("networking.k8s.io", "ingressclasses", _READ),
-    _on("networking.k8s.io", "ingresses", _ALL),
-    _on("batch", "jobs", _READ),
-    _on("", "namespaces", _ALL),
-    _on("", "endpoints pods services secrets configmaps volumes serviceaccounts", _ALL),
-    _on("", "services/status", (*_READ, "create", "update", "patch")),
-    _on("", "nodes", _READ),
-    _on("policy", "poddisruptionbudgets", _ALL),
-    _on("autoscaling", "horizontalpodautoscalers", _ALL),
-    _on("", "pods pods/log pods/portforward", ("get", "list", "create")),
-    _on("", "services endpoints", ("create", "update", "delete")),
-    _on("", "events", (*_READ, "create", "patch", "update")),
-    _on("", "secrets", ("create", "update", "delete", "patch")),
-    _on("", "configmaps", ("create", "update")),
-    _on(
+    on("apps", "daemonsets deployments replicasets statefulsets", _ALL),
+    on("networking.k8s.io", "ingressclasses", READ),
+    on("networking.k8s.io", "ingresses", _ALL),
+    on("batch", "jobs", READ),
+    on("", "namespaces", _ALL),
+    on("", "endpoints pods services secrets configmaps volumes serviceaccounts", _ALL),
+    on("", "services/status", (*READ, "create", "update", "patch")),
+    on("", "nodes", READ),
+    on("policy", "poddisruptionbudgets", _ALL),
+    on("autoscaling", "horizontalpodautoscalers", _ALL),
+    on("", "pods pods/log pods/portforward", ("get", "list", "create")),
+    on("", "services endpoints", ("create", "update", "delete")),
+    on("", "events", (*READ, "create", "patch", "update")),
+    on("", "secrets", ("create", "update", "delete", "patch")),
+    on("", "configmaps", ("create", "update")),
+    on(
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations validatingwebhookconfigurations",
         _ALL,
     ),
-    _on("apiextensions.k8s.io", "customresourcedefinitions", _ALL),
-    _on("rbac.authorization.k8s.io", "roles rolebindings clusterroles clusterrolebindings", _ALL),
-    _on("cert-manager.io", "certificaterequests", (*_READ, "create", "delete")),
+    on("apiextensions.k8s.io", "customresourcedefinitions", _ALL),
+    on("rbac.authorization.k8s.io", "roles rolebindings clusterroles clusterrolebindings", _ALL),
+    on("cert-manager.io", "certificaterequests", (*READ, "create", "delete")),
 )
 
 # FSM's own kinds, and those of the Service Mesh Interface.
 _MESH: Final = (
-    _on("config.flomesh.io", "meshconfigs meshrootcertificates", _ALL),
-    _on("config.flomesh.io", "meshrootcertificates/status", ("update",)),
-    _on("split.smi-spec.io", "trafficsplits", _READ),
-    _on("access.smi-spec.io", "traffictargets", _READ),
-    _on("specs.smi-spec.io", "httproutegroups tcproutes", _READ),
-    _on(
+    on("config.flomesh.io", "meshconfigs meshrootcertificates", _ALL),
+    on("config.flomesh.io", "meshrootcertificates/status", ("update",)),
+    on("split.smi-spec.io", "trafficsplits", READ),
+    on("access.smi-spec.io", "traffictargets", READ),
+    on("specs.smi-spec.io", "httproutegroups tcproutes", READ),
+    on(
         "policy.flomesh.io",
         "egresses egressgateways ingressbackends accesscontrols accesscerts isolations retries "
         "upstreamtrafficsettings trafficwarmups",
-        _READ,
+        READ,
     ),
-    _on(
+    on(
         "policy.flomesh.io",
         # `trafficwarmup` is upstream's spelling here; the kind's plural is trafficwarmups.
         "ingressbackends/status accesscontrols/status accesscerts/status "
         "upstreamtrafficsettings/status trafficwarmup/status",
         ("update",),
     ),
-    _on("plugin.flomesh.io", "plugins pluginchains pluginconfigs", _READ),
-    _on(
+    on("plugin.flomesh.io", "plugins pluginchains pluginconfigs", READ),
+    on(
         "plugin.flomesh.io",
         "plugins/status pluginchains/status pluginconfigs/status",
         ("update",),
     ),
-    _on("machine.flomesh.io", "virtualmachines", (*_READ, "update")),
-    _on("machine.flomesh.io", "virtualmachines/status", ("update",)),
-    _on(
+    on("machine.flomesh.io", "virtualmachines", (*READ, "update")),
+    on("machine.flomesh.io", "virtualmachines/status", ("update",)),
+    on(
         "connector.flomesh.io",
         "consulconnectors eurekaconnectors nacosconnectors zookeeperconnectors machineconnectors "
         "gatewayconnectors",
-        (*_READ, "update"),
+        (*READ, "update"),
     ),
-    _on(
+    on(
         "connector.flomesh.io",
         "consulconnectors/status eurekaconnectors/status nacosconnectors/status "
         "zookeeperconnectors/status machineconnectors/status gatewayconnectors/status",
         _STATUS,
     ),
-    _on("xnetwork.flomesh.io", "accesscontrols eipadvertisements", _READ),
-    _on("xnetwork.flomesh.io", "eipadvertisements/status", _STATUS),
+    on("xnetwork.flomesh.io", "accesscontrols eipadvertisements", READ),
+    on("xnetwork.flomesh.io", "eipadvertisements/status", _STATUS),
     *_managed(
         "multicluster.flomesh.io", "clusters serviceimports serviceexports globaltrafficpolicies"
     ),
@@ -137,8 +138,8 @@ _GATEWAY: Final = (
 
 # Without it neither controller nor injector becomes ready where the API server serves them:
 # their informers wait for EndpointSlices before anything else.
-_ENDPOINT_SLICES: Final = _on(
-    "discovery.k8s.io", "endpointslices", (*_READ, "create", "update", "patch")
+_ENDPOINT_SLICES: Final = on(
+    "discovery.k8s.io", "endpointslices", (*READ, "create", "update", "patch")
 )
 
 
@@ -155,33 +156,53 @@ def control_plane_rules(*, endpoint_slices: bool) -> tuple[Rule, ...]:
 
 LEADER_ELECTION_RULES: Final = (
     _rule(("", "coordination.k8s.io"), ("configmaps", "leases"), _ALL),
-    _on("", "events", ("create", "patch")),
+    on("", "events", ("create", "patch")),
 )
 
-MESH_CONFIG_RULES: Final = (_on("config.flomesh.io", "meshconfigs meshrootcertificates", _READ),)
+MESH_CONFIG_RULES: Final = (on("config.flomesh.io", "meshconfigs meshrootcertificates", READ),)
 
 
 _API: Final = "rbac.authorization.k8s.io"
 
 
-def _role(
-    settings: StackSettings, kind: str, name: str, rules: tuple[Rule, ...]
-) -> dict[str, Any]:
+def wide_name(settings: StackSettings, name: str) -> str:
+    """What the chart calls a cluster-wide object, or a name of a second mesh's own."""
+    if not settings.beside_another:
+        return name
+    return f"{settings.mesh.release_name}-{name.removeprefix('fsm-')}"
+
+
+def account(settings: StackSettings, name: str) -> dict[str, Any]:
+    """A ServiceAccount of the control plane's namespace."""
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(settings, name)}
+
+
+def role(settings: StackSettings, kind: str, name: str, rules: tuple[Rule, ...]) -> dict[str, Any]:
+    """A Role or ClusterRole; without rules it allows nothing."""
     return {
         "apiVersion": f"{_API}/v1",
         "kind": kind,
         "metadata": metadata(settings, name, namespaced=kind == "Role"),
-        "rules": deepcopy(list(rules)),
+        **({"rules": deepcopy(list(rules))} if rules else {}),
     }
 
 
-def _cluster_binding(settings: StackSettings, name: str, role: str) -> dict[str, Any]:
+def cluster_binding(
+    settings: StackSettings, name: str, role: str, *, account_name: str = ""
+) -> dict[str, Any]:
+    """What binds a cluster role to an account of the control plane's namespace."""
     return {
         "apiVersion": f"{_API}/v1",
         "kind": "ClusterRoleBinding",
         "metadata": metadata(settings, name, namespaced=False),
         "roleRef": {"apiGroup": _API, "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": RELEASE, "namespace": settings.namespace}],
+        "subjects": [
+            {
+                "kind": "ServiceAccount",
+                "name": account_name or settings.mesh.release_name,
+                "namespace": settings.namespace,
+            }
+        ],
     }
 
 
@@ -195,17 +216,15 @@ def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     fsm-mesh-config-role.yaml.
     """
     rules = control_plane_rules(endpoint_slices=settings.cluster.serves_endpoint_slices)
+    release = settings.mesh.release_name
+    election = f"{release}-leader-election-role"  # the chart has its own release's name in it
     objects: tuple[dict[str, Any], ...] = (
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata(settings, RELEASE),
-        },
-        _role(settings, "ClusterRole", RELEASE, rules),
-        _cluster_binding(settings, RELEASE, RELEASE),
-        _role(settings, "ClusterRole", "fsm-leader-election-role", LEADER_ELECTION_RULES),
-        _cluster_binding(settings, "fsm-leader-election-rolebinding", "fsm-leader-election-role"),
-        _role(settings, "Role", "fsm-mesh-config-role", MESH_CONFIG_RULES),
+        account(settings, release),
+        role(settings, "ClusterRole", release, rules),
+        cluster_binding(settings, release, release),
+        role(settings, "ClusterRole", election, LEADER_ELECTION_RULES),
+        cluster_binding(settings, f"{election}binding", election),
+        role(settings, "Role", "fsm-mesh-config-role", MESH_CONFIG_RULES),
     )
     return tuple(
         Manifest(object=item, part=Part.CONTROL_PLANE, wave=Wave.FOUNDATION) for item in objects

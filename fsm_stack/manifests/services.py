@@ -242,27 +242,36 @@ def webhook_writers(settings: StackSettings) -> dict[str, tuple[Key, ...]]:
         INJECTOR: ((mutating, "", settings.mutating_webhook_name),),
         CONTROLLER: (
             (validating, "", settings.validating_webhook_name),
-            (mutating, "", GATEWAY_MUTATING_WEBHOOK),
-            (validating, "", GATEWAY_VALIDATING_WEBHOOK),
+            *(
+                ()
+                if settings.beside_another
+                else (
+                    (mutating, "", GATEWAY_MUTATING_WEBHOOK),
+                    (validating, "", GATEWAY_VALIDATING_WEBHOOK),
+                )
+            ),
         ),
     }
 
 
 def webhooks(settings: StackSettings) -> tuple[Manifest, ...]:
-    """The four webhook configurations of a control plane.
+    """The webhook configurations of a control plane.
 
     The two ``flomesh-*`` ones start empty; the controller fills them with the webhooks of the
-    features that are on. Declaring them means that destroying the stack removes them too.
+    features that are on. Declaring them means that destroying the stack removes them too. Their
+    names are fixed in FSM's programs, so a second mesh leaves them to the first.
     Source: flomesh-io/fsm charts/fsm/templates *-webhook-configuration.yaml,
     pkg/manager/reconciler/registers.go.
     """
-    controllers = (
-        validator_webhook(settings),
-        _configuration(settings, "MutatingWebhookConfiguration", GATEWAY_MUTATING_WEBHOOK, None),
-        _configuration(
-            settings, "ValidatingWebhookConfiguration", GATEWAY_VALIDATING_WEBHOOK, None
-        ),
-    )
+    controllers = [validator_webhook(settings)]
+    if not settings.beside_another:
+        controllers += [
+            _configuration(settings, f"{kind}WebhookConfiguration", name, None)
+            for kind, name in (
+                ("Mutating", GATEWAY_MUTATING_WEBHOOK),
+                ("Validating", GATEWAY_VALIDATING_WEBHOOK),
+            )
+        ]
     return (
         Manifest(object=injector_webhook(settings), part=Part.INJECTOR_WEBHOOK, wave=Wave.WEBHOOK),
         *(

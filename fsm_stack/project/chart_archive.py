@@ -8,11 +8,17 @@ archive's folder makes the whole archive unusable, wherever it stands.
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import zlib
+from dataclasses import dataclass
+from textwrap import dedent
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
+from fsm_stack.manifests.programs.egress import egress_script_file
+from fsm_stack.well_known import CONFIG_MAP_MAX
+from fsm_stack.yaml.decode import DecodeError, decode_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,3 +118,108 @@ def _kind(member: tarfile.TarInfo) -> str:
         tarfile.GNUTYPE_SPARSE: "a sparse file",
     }
     return kinds.get(member.type, f"a member of type {member.type!r}")
+
+
+CHART_NAME: Final = "fsm"
+CHART_FILE: Final = "fsm/Chart.yaml"
+SCRIPTS_MEMBER: Final = "fsm/components/scripts.tar.gz"
+DASHBOARDS_MEMBERS: Final = "fsm/grafana/pipy/dashboards/"
+DASHBOARDS_FOLDER: Final = "grafana"
+EGRESS_MEMBER: Final = "fsm/templates/egress-gateway-configmap.yaml"
+CHART_FILE_MAX: Final = 64 * 1024
+TEXT_MAX: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """What stacks take out of a chart archive.
+
+    Attributes:
+        version: the chart's, which is the release's.
+        scripts: ``scripts.tar.gz``.
+        texts: dashboards and the egress gateway's scripts, by their names in ``releases/``.
+    """
+
+    version: str
+    scripts: bytes
+    texts: dict[str, str]
+
+
+def chart_contents(content: bytes, shown: str) -> Chart:
+    """What stacks take out of a chart archive.
+
+    An archive without those is a release that has no such programs: what is wanted and absent is
+    said of the stack that wants it.
+
+    Raises:
+        InputError: it is not FSM's chart, or damaged.
+    """
+    files = members(content, shown=shown)
+    version = _version(_member(files, CHART_FILE, CHART_FILE_MAX, shown), shown)
+    texts = {
+        f"{DASHBOARDS_FOLDER}/{name.rpartition('/')[2]}": _text(content, name, shown)
+        for name, content in files.items()
+        if name.startswith(DASHBOARDS_MEMBERS) and name.endswith(".json")
+    }
+    template = files.get(EGRESS_MEMBER)
+    if template is not None:
+        texts |= _egress_scripts(_text(template, EGRESS_MEMBER, shown), shown)
+    scripts = _member(files, SCRIPTS_MEMBER, CONFIG_MAP_MAX, shown)
+    return Chart(version=version, scripts=scripts, texts=texts)
+
+
+def _text(content: bytes, name: str, shown: str) -> str:
+    if len(content) > TEXT_MAX:
+        raise InputError(
+            f"{shown}: {name}: expected at most {TEXT_MAX} bytes, found {len(content)}"
+        )
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: {name}: not UTF-8: {error}") from error
+
+
+# Inside the egress gateway's template: the text of its ConfigMap's one key, by mode.
+_MODE: Final = re.compile(
+    r'^\{\{-? if eq \.Values\.fsm\.egressGateway\.mode "(?P<mode>[a-z0-9]+)" \}\}\n'
+    r"(?P<script>.*?)^\{\{-? end \}\}$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def _egress_scripts(template: str, shown: str) -> dict[str, str]:
+    """The egress gateway's script of each mode, out of the template that holds them."""
+    scripts = {
+        egress_script_file(match["mode"]): f"{dedent(match['script']).rstrip()}\n"
+        for match in _MODE.finditer(template)
+    }
+    if not scripts:
+        raise InputError(f"{shown}: {EGRESS_MEMBER}: expected a script for each mode, found none")
+    return scripts
+
+
+def _member(files: dict[str, bytes], name: str, limit: int, shown: str) -> bytes:
+    content = files.get(name)
+    if content is None:
+        raise InputError(f"{shown}: expected a file {name} in it, found none")
+    if not 0 < len(content) <= limit:
+        raise InputError(f"{shown}: {name}: expected 1 to {limit} bytes, found {len(content)}")
+    return content
+
+
+def _version(chart: bytes, shown: str) -> str:
+    try:
+        document = decode_yaml(chart.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: Chart.yaml: not YAML: {error}") from error
+    except DecodeError as error:
+        place = f"Chart.yaml:{error.line + 1}"
+        raise InputError(f"{shown}: {place}: not YAML: {error.problem}") from error
+    chart_is = document if isinstance(document, dict) else {}
+    if chart_is.get("name") != CHART_NAME:
+        found = chart_is.get("name")
+        raise InputError(f"{shown}: Chart.yaml: expected name {CHART_NAME}, found {found!r}")
+    version = chart_is.get("version")
+    if not isinstance(version, str):
+        raise InputError(f"{shown}: Chart.yaml: expected a version, found {version!r}")
+    return version

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import FsmStackError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+# The folders of a rendered stack: its objects, what the owners of others merge into them, and the
+# scripts and annotations that pods get.
+OBJECTS: Final = "objects"
+OTHERS: Final = "others"
+REDIRECTION: Final = "redirection"
 
 
 class FileError(FsmStackError):
@@ -146,7 +153,7 @@ def write_file(path: Path, content: bytes, *, shown: str | None = None) -> None:
             with suppress(FileNotFoundError):
                 draft.unlink()
             with draft.open("xb") as stream:
-                if old is not None:
+                if old is not None and sys.platform != "win32":  # which has neither call
                     with suppress(OSError):
                         os.fchown(stream.fileno(), old.st_uid, old.st_gid)
                     os.fchmod(stream.fileno(), stat.S_IMODE(old.st_mode))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, did_you_mean
-from fsm_stack.project.files import decoded, read_file, require_inside, told
+from fsm_stack.project.files import decoded, read_file, require_inside, told, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
@@ -129,6 +130,52 @@ def _stack(path: Path, name: str, *, project: Path, shown: str, today: date | No
         findings=loaded.findings,
         accepted=loaded.accepted,
     )
+
+
+def load_stack(
+    source: Path | str | Mapping[str, Any], *, today: date | None = None
+) -> StackSettings:
+    """The settings of one environment, checked as ``fsm-stack validate`` checks them.
+
+    Args:
+        source: a file of the form of ``Pulumi.<stack>.yaml``, wherever it is and whatever its
+            name; or its settings, as in ``{"traffic": {"outboundPortExclusionList": [6379]}}``.
+        today: for dates such as ``until``; the current day in UTC if absent.
+
+    Raises:
+        FindingsError: a value is wrong; its findings say which, where and what was expected.
+        InputError: the file is missing, too large, not UTF-8 or not YAML.
+        FileError: it cannot be read.
+    """
+    from fsm_stack.settings.stack_file import load_mapping, load_text  # noqa: PLC0415  # 60 ms
+
+    today = today or datetime.now(UTC).date()
+    if isinstance(source, Mapping):
+        return load_mapping(source, name="settings", today=today).require()
+    text = read_text(Path(source), project=None, shown=str(source))
+    return load_text(text, file=str(source), today=today).require()
+
+
+def write_project(directory: Path, files: Mapping[str, str], *, force: bool) -> None:
+    """Write a new project's files.
+
+    Args:
+        directory: the project's; made if absent.
+        files: paths below it, and texts.
+        force: over files that are there.
+
+    Raises:
+        InputError: some are there already; nothing is written then.
+        FileError: one cannot be written.
+    """
+    taken = [name for name in files if (directory / name).exists()]
+    if taken and not force:
+        raise InputError(
+            f"{directory}: {', '.join(taken)} {'is' if len(taken) == 1 else 'are'} there already; "
+            "expected a new project's folder, or --force"
+        )
+    for name, text in files.items():
+        write_file(directory / name, text.encode(), shown=str(directory / name))
 
 
 def stack_files(paths: Iterable[Path]) -> Iterator[tuple[Stack, Path | None]]:

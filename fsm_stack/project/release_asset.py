@@ -1,8 +1,10 @@
-"""The release asset: the Pipy scripts of an FSM release, taken from its chart archive by digest.
+"""The release asset: scripts and dashboards of an FSM release, from its chart archive by digest.
 
 ``releases/<version>/`` holds ``scripts.tar.gz``, to the letter the chart's
-``components/scripts.tar.gz``, and ``asset.json`` with the digests of both. The first archive of a
-version is recorded there; another one with the same version is refused ever after.
+``components/scripts.tar.gz``; ``grafana/`` with its dashboards; ``egress-gateway/`` with the
+script of each mode, which the chart keeps inside a template; and ``asset.json`` with the digests
+of all. The first archive of a version is recorded there; another one with the same version is
+refused ever after.
 """
 
 from __future__ import annotations
@@ -10,29 +12,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.mesh import ReleaseAsset, assets_missing, wants_asset
+from fsm_stack.manifests.bundle import wanted_texts
+from fsm_stack.manifests.mesh import SCRIPTS_KEY, ReleaseAsset, assets_missing, wants_asset
 from fsm_stack.project.files import read_file, require_inside, write_file
 from fsm_stack.settings.models.components import PIPY_VERSIONS
+from fsm_stack.well_known import CONFIG_MAP_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
 
-CHART_NAME: Final = "fsm"
-CHART_FILE: Final = "fsm/Chart.yaml"
-SCRIPTS_MEMBER: Final = "fsm/components/scripts.tar.gz"
-SCRIPTS_FILE: Final = "scripts.tar.gz"
+SCRIPTS_FILE: Final = SCRIPTS_KEY
 RECORD_FILE: Final = "asset.json"
 
-# The scripts go into a ConfigMap. Source: k8s.io/api core/v1, MaxSecretSize, used for both.
-SCRIPTS_MAX: Final = 1024 * 1024
-CHART_FILE_MAX: Final = 64 * 1024
 RECORD_MAX: Final = 64 * 1024
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _FILE_NAME: Final = re.compile(r"fsm-(\d+\.\d+\.\d+)\.tgz")
@@ -48,6 +47,7 @@ class Record:
         chart_size: of the chart archive, in bytes.
         scripts_sha256: of ``scripts.tar.gz``.
         scripts_size: of ``scripts.tar.gz``, in bytes.
+        texts: SHA-256 of each other file, by its name.
     """
 
     version: str
@@ -55,6 +55,7 @@ class Record:
     chart_size: int
     scripts_sha256: str
     scripts_size: int
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The file's content."""
@@ -64,6 +65,7 @@ class Record:
             "chartSize": self.chart_size,
             "scriptsSha256": self.scripts_sha256,
             "scriptsSize": self.scripts_size,
+            "files": dict(sorted(self.texts.items())),
         }
 
 
@@ -126,7 +128,11 @@ def vendor_content(
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None:
         _compare_digest(digest, _digest(sha256), f"{shown}: --sha256")
-    named, scripts = _chart(content, shown)
+    # tarfile takes 10 ms, and loading what is vendored needs none.
+    from fsm_stack.project.chart_archive import chart_contents  # noqa: PLC0415
+
+    chart = chart_contents(content, shown)
+    named, scripts, texts = chart.version, chart.scripts, chart.texts
     match = _FILE_NAME.fullmatch(shown.rpartition("/")[2])
     expected = version or (match.group(1) if match else named)
     if named != expected:
@@ -145,12 +151,15 @@ def vendor_content(
         chart_size=len(content),
         scripts_sha256=hashlib.sha256(scripts).hexdigest(),
         scripts_size=len(scripts),
+        texts={name: _sha256(text) for name, text in texts.items()},
     )
     # The record first: alone it means "not vendored"; scripts alone would be of unknown origin.
     text = f"{json.dumps(record.as_json(), indent=2)}\n"
     folder = f"releases/{named}"
     write_file(directory / RECORD_FILE, text.encode(), shown=f"{folder}/{RECORD_FILE}")
     write_file(directory / SCRIPTS_FILE, scripts, shown=f"{folder}/{SCRIPTS_FILE}")
+    for name, text in texts.items():
+        write_file(directory / name, text.encode(), shown=f"{folder}/{name}")
     return Vendored(
         record=record,
         directory=folder,
@@ -159,8 +168,22 @@ def vendor_content(
     )
 
 
-def load_asset(project: Path, version: str) -> ReleaseAsset | None:
+def asset_of(project: Path, settings: StackSettings) -> ReleaseAsset | None:
+    """What a stack takes from its release; None where it takes nothing, or nothing is vendored.
+
+    Raises:
+        InputError: when what is vendored has no record, or not the recorded digest.
+        FileError: when it cannot be read.
+    """
+    if not wants_asset(settings):
+        return None
+    return load_asset(project, settings.fsm_version, texts=wanted_texts(settings))
+
+
+def load_asset(project: Path, version: str, *, texts: Iterable[str] = ()) -> ReleaseAsset | None:
     """The vendored scripts of a release, their digest verified; None when they are not vendored.
+
+    Of ``texts``, names of other files, those that are vendored come with them.
 
     Raises:
         InputError: when the scripts have no record, or not the recorded digest.
@@ -168,9 +191,10 @@ def load_asset(project: Path, version: str) -> ReleaseAsset | None:
     """
     directory = project / "releases" / version
     shown = f"releases/{version}/{SCRIPTS_FILE}"
-    for name in (SCRIPTS_FILE, RECORD_FILE):
+    wanted = tuple(texts)
+    for name in (SCRIPTS_FILE, RECORD_FILE, *wanted):
         require_inside(directory / name, project, shown=f"releases/{version}/{name}")
-    scripts = read_file(directory / SCRIPTS_FILE, limit=SCRIPTS_MAX, shown=shown)
+    scripts = read_file(directory / SCRIPTS_FILE, limit=CONFIG_MAP_MAX, shown=shown)
     if scripts is None:
         return None
     record = _record(directory)
@@ -178,63 +202,44 @@ def load_asset(project: Path, version: str) -> ReleaseAsset | None:
     if record is None:
         raise InputError(f"{shown}: expected {RECORD_FILE} beside it, found none; {mend}")
     digest = hashlib.sha256(scripts).hexdigest()
-    if digest != record.scripts_sha256:
+    _as_recorded(digest, record.scripts_sha256, shown, mend)
+    found: dict[str, str] = {}
+    for name in wanted:
+        where = f"releases/{version}/{name}"
+        content = read_file(directory / name, limit=CONFIG_MAP_MAX, shown=where)
+        if content is not None:
+            own = hashlib.sha256(content).hexdigest()
+            _as_recorded(own, record.texts.get(name, "none"), where, mend)
+            found[name] = content.decode()
+    return ReleaseAsset(version=version, sha256=digest, scripts=scripts, texts=found)
+
+
+def _as_recorded(found: str, recorded: str, shown: str, mend: str) -> None:
+    if found != recorded:
         raise InputError(
-            f"{shown}: expected SHA-256 {record.scripts_sha256}, as {RECORD_FILE} records, "
-            f"found {digest}; {mend}"
+            f"{shown}: expected SHA-256 {recorded}, as {RECORD_FILE} records, "
+            f"found {found}; {mend}"
         )
-    return ReleaseAsset(version=version, sha256=digest, scripts=scripts)
 
 
 def missing_assets(project: Path, settings: StackSettings) -> tuple[Finding, ...]:
-    """``assets-missing`` where a stack wants vendored scripts that are not here, else nothing.
+    """``assets-missing`` where a stack wants vendored files that are not here, else nothing.
 
     Raises:
         InputError: when there are scripts that cannot be used.
         FileError: when they cannot be read.
     """
-    if not wants_asset(settings) or load_asset(project, settings.fsm_version) is not None:
+    if not wants_asset(settings):
         return ()
-    return (assets_missing(settings),)
+    asset = asset_of(project, settings)
+    if asset is None:
+        return (assets_missing(settings),)
+    missing = (name for name in wanted_texts(settings) if name not in asset.texts)
+    return tuple(assets_missing(settings, name) for name in missing)
 
 
-def _chart(content: bytes, shown: str) -> tuple[str, bytes]:
-    """The chart's version and its scripts."""
-    from fsm_stack.project.chart_archive import members  # noqa: PLC0415  # tarfile: 10 ms
-
-    files = members(content, shown=shown)
-    version = _version(_member(files, CHART_FILE, CHART_FILE_MAX, shown), shown)
-    return version, _member(files, SCRIPTS_MEMBER, SCRIPTS_MAX, shown)
-
-
-def _member(files: dict[str, bytes], name: str, limit: int, shown: str) -> bytes:
-    content = files.get(name)
-    if content is None:
-        raise InputError(f"{shown}: expected a file {name} in it, found none")
-    if not 0 < len(content) <= limit:
-        raise InputError(f"{shown}: {name}: expected 1 to {limit} bytes, found {len(content)}")
-    return content
-
-
-def _version(chart: bytes, shown: str) -> str:
-    # Loading a vendored asset needs none.
-    from fsm_stack.yaml.decode import DecodeError, decode_yaml  # noqa: PLC0415
-
-    try:
-        document = decode_yaml(chart.decode())
-    except UnicodeDecodeError as error:
-        raise InputError(f"{shown}: Chart.yaml: not YAML: {error}") from error
-    except DecodeError as error:
-        place = f"Chart.yaml:{error.line + 1}"
-        raise InputError(f"{shown}: {place}: not YAML: {error.problem}") from error
-    chart_is = document if isinstance(document, dict) else {}
-    if chart_is.get("name") != CHART_NAME:
-        found = chart_is.get("name")
-        raise InputError(f"{shown}: Chart.yaml: expected name {CHART_NAME}, found {found!r}")
-    version = chart_is.get("version")
-    if not isinstance(version, str):
-        raise InputError(f"{shown}: Chart.yaml: expected a version, found {version!r}")
-    return version
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(text: str) -> str:
@@ -262,8 +267,9 @@ def _record(directory: Path) -> Record | None:
             chart_size=plain["chartSize"],
             scripts_sha256=plain["scriptsSha256"],
             scripts_size=plain["scriptsSize"],
+            texts=dict(plain.get("files", {})),
         )
-        digests = (record.chart_sha256, record.scripts_sha256)
+        digests = (record.chart_sha256, record.scripts_sha256, *record.texts.values())
         if record.version != directory.name or not all(map(_SHA256.fullmatch, digests)):
             raise ValueError("another version, or no digest")  # noqa: TRY301  # one message below
     except (ValueError, KeyError, TypeError, RecursionError) as error:

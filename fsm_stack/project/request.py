@@ -119,7 +119,7 @@ def _compared(
         note = sides.behind(name, word, commit)
         return Part(stack=name, review=both.review(notes=(note,) if note else ()), both=both)
     except (InputError, FindingsError) as error:
-        return Part(stack=name, said=f"cannot be compared: {error}", stops=True)
+        return Part(stack=name, said=f"cannot be compared: {error}", stops=True, bad=True)
 
 
 def _new(sides: Sides, name: str, shared: Sequence[Placed]) -> Part:
@@ -128,7 +128,7 @@ def _new(sides: Sides, name: str, shared: Sequence[Placed]) -> Part:
         side = sides.stack(name)
         broken = prover_of(side).broken(contracts_of(side, shared))
     except (InputError, FindingsError) as error:
-        return Part(stack=name, said=f"is new: {error}", stops=True)
+        return Part(stack=name, said=f"is new: {error}", stops=True, bad=True)
     if broken:
         said = f"is new, and breaks the contract {broken[0].contract}: {broken[0].said}"
         return Part(stack=name, said=said, stops=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import KEYS
+from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.manifests.mesh_config import mesh_config_schema
-from fsm_stack.project.files import decoded, read_tree
+from fsm_stack.project.files import OBJECTS, OTHERS, REDIRECTION, decoded, read_tree
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
@@ -228,15 +229,15 @@ class Sides:
         tree = read_tree(directory, shown=shown)
         scripts = {}
         for path, content in tree.files.items():
-            if path.startswith("redirection/") and path.endswith(".sh"):
-                name = path.removeprefix("redirection/").removesuffix(".sh")
+            if path.startswith(f"{REDIRECTION}/") and path.endswith(".sh"):
+                name = path.removeprefix(f"{REDIRECTION}/").removesuffix(".sh")
                 scripts[name.removeprefix("profiles/")] = decoded(content, f"{shown}/{path}")
         if MESH not in scripts:
             raise InputError(f"{shown}: expected a tree that fsm-stack render wrote")
         objects = [
-            item
+            without_sync_annotations(item)
             for path, content in tree.files.items()
-            if path[:1].isdigit() and path.endswith(".yaml")
+            if path.startswith((f"{OBJECTS}/", f"{OTHERS}/")) and path.endswith(".yaml")
             for item in _objects(decoded(content, f"{shown}/{path}"), f"{shown}/{path}")
         ]
         system = like.system if like is not None and like.system is not None else SYSTEMS["fsm"]

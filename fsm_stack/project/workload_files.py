@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.injector.of_settings import enrolled, mesh_of
+from fsm_stack.settings.effective import register
 from fsm_stack.workloads.documents import NotRenderedError, split
 from fsm_stack.workloads.lint import ClusterRanges
 from fsm_stack.workloads.lint.beside import BOUNDS
@@ -60,6 +61,7 @@ def context_of(
             pods=cluster.pod_ranges,
             services=cluster.service_ranges,
             api_server=f"{cluster.api_server.address}/32" if cluster.api_server else "",
+            registered=register(settings),
         ),
         check=check,
         write=write,
@@ -131,7 +133,7 @@ def learn_from(path: Path, context: Context) -> None:
     """
     if str(path) != STDIN:
         for document in documents(path):
-            if _LEARNED.search(document.text):
+            if _LEARNED.search(document.text) or context.learns(document):
                 try:
                     learn_namespaces(document.load(), context)
                 except NotRenderedError:

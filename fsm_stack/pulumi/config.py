@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
@@ -20,17 +19,17 @@ from pulumi.runtime import config as sdk
 
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
-from fsm_stack.manifests.mesh import wants_asset
 from fsm_stack.project.project import read_text
-from fsm_stack.project.release_asset import load_asset
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
-from fsm_stack.pulumi.stack import FsmStack
+from fsm_stack.pulumi.stack import FsmStack, program_directory
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import PROJECT, from_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from fsm_stack.settings.reader import Loaded
 
@@ -96,7 +95,7 @@ def declare(project: Path | None = None) -> None:
             each at its place: what raises this one is shown twice by the Automation API.
     """
     try:
-        _declare(project or Path(pulumi.runtime.get_root_directory() or "."))
+        _declare(project or program_directory())
     except FindingsError as error:
         report(error.findings)
         raise _stopped(error.findings) from None
@@ -111,12 +110,12 @@ def _declare(project: Path) -> None:
     if loaded.settings is None or loaded.worst() is Severity.ERROR:
         raise _stopped(loaded.findings)
     settings = loaded.settings
-    asset = load_asset(project, settings.fsm_version) if wants_asset(settings) else None
+    asset = asset_of(project, settings)
     stack = FsmStack(
         COMPONENT,
         settings,
         asset=asset,
-        opts=pulumi.ResourceOptions(provider=provider(settings, config)),
+        opts=pulumi.ResourceOptions(provider=cluster_provider(settings, config=config)),
     )
     for key, value in stack.values.items():
         pulumi.export(key, value)
@@ -151,24 +150,32 @@ def _stopped(findings: tuple[Finding, ...]) -> pulumi.RunError:
     return pulumi.RunError(f"{problems} in the settings; nothing was changed")
 
 
-def provider(settings: StackSettings, config: EngineConfig) -> pulumi.ProviderResource:
-    """The Kubernetes provider of the stack: as configured, for the cluster of the settings.
+def cluster_provider(
+    settings: StackSettings, *, name: str = PROVIDER, config: EngineConfig | None = None
+) -> pulumi.ProviderResource:
+    """The Kubernetes provider of a stack: as configured, for the cluster of its settings.
+
+    Args:
+        settings: the stack's: their ``cluster.context`` and ``cluster.uid`` count.
+        name: the provider's, in a program with several.
+        config: the keys ``kubernetes:…``; those of the running stack if absent.
 
     Raises:
         InputError: the provider has no such setting, or another context is configured.
     """
+    config = config or engine_config()
     from pulumi_kubernetes import (  # noqa: PLC0415  # only a stack without errors needs it
         Provider,
         ProviderArgs,
     )
 
     taken = {python_name(key): key for key in _configured(config)}
-    for name in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
-        key = f"{PROVIDER_PROJECT}:{taken[name]}"
+    for argument in sorted(taken.keys() - signature(ProviderArgs).parameters.keys()):
+        key = f"{PROVIDER_PROJECT}:{taken[argument]}"
         raise InputError(
             f"{key}: the Kubernetes provider {version('pulumi_kubernetes')} has no such setting"
         )
-    return Provider(PROVIDER, **provider_arguments(config, settings))
+    return Provider(name, **provider_arguments(config, settings))
 
 
 def _configured(config: EngineConfig) -> dict[str, str]:

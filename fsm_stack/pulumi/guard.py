@@ -40,8 +40,8 @@ OTHER_REMEDIES: Final = (
 )
 OTHER_STACK: Final = (
     "Another stack has made this object: the annotation in the API server's error names it, and "
-    "its object was left alone. A cluster holds one FSM mesh, since names of its cluster-wide "
-    "objects are FSM's own. Destroy one of the two stacks, this one first where it was never up."
+    "its object was left alone. Destroy one of the two stacks, this one first where it was never "
+    "up, or give this mesh a mesh.releaseName, mesh.name and mesh.namespace of its own."
 )
 
 # What ends a program is shown twice by the Automation API.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import pulumi
 
@@ -19,7 +20,13 @@ from fsm_stack.manifests.manifest import Manifest, Wave
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from fsm_stack.manifests.manifest import Key
     from fsm_stack.settings.models.stack import Deployment
+
+
+class ObjectTakenError(InputError, pulumi.RunError):
+    """Two meshes of one program declare one object; the engine shows it without a traceback."""
+
 
 # API group to module of pulumi_kubernetes; an object of any other group is a custom resource.
 GROUPS: Final = {
@@ -205,6 +212,40 @@ def require_adoptable(manifests: Iterable[Manifest], deployment: Deployment) -> 
                 f"deployment.adopt[{index}]: expected an object of this stack, got {name}; "
                 "fsm-stack adopt lists them"
             )
+
+
+# What each run of a program declares, in each provider's cluster: the object, and whose it is. An
+# engine, or what stands in for one, has a monitor of its own in each run.
+_DECLARED: Final[WeakKeyDictionary[Any, dict[tuple[str, Key], str]]] = WeakKeyDictionary()
+
+
+def require_own(
+    name: str, manifests: Iterable[Manifest], provider: pulumi.ProviderResource | None
+) -> None:
+    """Refuse a second component of one program that declares an object of the first.
+
+    The API server would take both for one owner's, and the object would have the second one's
+    values until either of them is destroyed. An object that outlives its stack may be shared.
+
+    Args:
+        name: the component's.
+        manifests: its objects.
+        provider: of its resources; None: the default one. Two providers are two clusters.
+
+    Raises:
+        ObjectTakenError: with the objects.
+    """
+    known = _DECLARED.setdefault(pulumi.runtime.settings.get_monitor(), {})
+    cluster = provider.pulumi_resource_name if provider else ""
+    own = {(cluster, manifest.key): manifest for manifest in manifests if not manifest.retain}
+    for key, manifest in own.items():
+        if key in known:
+            raise ObjectTakenError(
+                f"{name}: {reference(manifest)} is an object of {known[key]}, in the same "
+                "cluster; expected a mesh.releaseName, mesh.name and mesh.namespace of its own, "
+                "and other namespaces in enrolledNamespaces, or another cluster's provider in opts"
+            )
+    known.update(dict.fromkeys(own, name))
 
 
 def logical_names(manifests: Iterable[Manifest], namespace: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import pulumi
@@ -11,6 +12,7 @@ from fsm_stack import __version__
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
+from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import (
     CONFLICT_REMEDIES,
     OTHER_REMEDIES,
@@ -19,7 +21,7 @@ from fsm_stack.pulumi.guard import (
     remembered,
     the_cluster,
 )
-from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable
+from fsm_stack.pulumi.kinds import declared, logical_names, require_adoptable, require_own
 from fsm_stack.redirection.scopes import SCHEMA_VERSION, redirection
 
 if TYPE_CHECKING:
@@ -82,31 +84,38 @@ def outputs_of(reference: pulumi.StackReference) -> pulumi.Output[StackOutputs]:
             raise MeshOutputsError(
                 f"stack outputs: expected schemaVersion {SCHEMA_VERSION}, got {version!r}"
             )
-        known = {key: _whole(found.get(key)) for key in StackOutputs.__annotations__}
+        known = {key: whole(found.get(key)) for key in StackOutputs.__annotations__}
         return cast("StackOutputs", known)
 
     return reference.outputs.apply(known)
 
 
-def _whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
+def whole(value: Any) -> Any:  # noqa: ANN401  # decoded JSON
     """The value with whole numbers as integers: the engine hands every number over as a float."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _whole(item) for key, item in value.items()}
+            return {key: whole(item) for key, item in value.items()}
         case list():
-            return [_whole(item) for item in value]
+            return [whole(item) for item in value]
         case _:
             return value
 
 
-# The type of each part's component, under which the state knows it.
+# The types of the stack's component and of each part's, under which the state knows them.
+STACK_TYPE: Final = "fsm-stack:index:FsmStack"
 PARTS: Final = {
     Part.CONTROL_PLANE: "fsm-stack:index:ControlPlane",
     Part.MESH_CONFIG: "fsm-stack:index:MeshConfig",
     Part.INJECTOR_WEBHOOK: "fsm-stack:index:InjectorWebhook",
+    Part.GUARD: "fsm-stack:index:Guard",
+    Part.OBSERVABILITY: "fsm-stack:index:Observability",
 }
+
+
+# Any member of the provider's package: a component has one provider for the package.
+_KUBERNETES: Final = "kubernetes:core/v1:Namespace"
 
 
 class FsmStack(pulumi.ComponentResource):
@@ -124,11 +133,13 @@ class FsmStack(pulumi.ComponentResource):
     Args:
         name: the component's name, the prefix of every resource's.
         settings: the stack's settings.
-        asset: the release's Pipy scripts; needed when ``releaseAssets.source`` is ``vendored``.
+        asset: the release's Pipy scripts, where ``releaseAssets.source`` is ``vendored``; those
+            below ``releases/`` in the program's directory if absent.
         opts: Pulumi's options.
 
     Raises:
-        FsmStackError: the bundle cannot be made from these settings.
+        FsmStackError: the bundle cannot be made from these settings, or another component of the
+            program declares one of its objects.
     """
 
     resources: Mapping[str, pulumi.CustomResource]
@@ -142,21 +153,58 @@ class FsmStack(pulumi.ComponentResource):
         asset: ReleaseAsset | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        redirected = redirection(settings)
-        manifests = bundle(settings, redirected, asset=asset)
-        require_adoptable(manifests, settings.deployment)
-        self.values = values = stack_outputs(settings, redirected)
-        super().__init__("fsm-stack:index:FsmStack", name, {}, opts)
-        self.resources = _declare(self, name, manifests, settings)
+        self.values, manifests = contents(settings, asset)
+        values = self.values
+        super().__init__(STACK_TYPE, name, {}, opts)
+        self.resources = declare_in(self, name, manifests, settings)
         urns = [resource.urn for resource in self.resources.values()]
         self.outputs = pulumi.Output.all(*urns).apply(lambda _: values)
         self.register_outputs(dict(values))
 
 
-def _declare(
-    stack: FsmStack, name: str, manifests: Sequence[Manifest], settings: StackSettings
+def program_directory() -> Path:
+    """The directory of the running program; the current one where nobody says it.
+
+    The SDK's mocks name a directory that is not there.
+    """
+    named = Path(pulumi.runtime.get_root_directory() or ".")
+    return named if named.is_dir() else Path()
+
+
+def contents(
+    settings: StackSettings, asset: ReleaseAsset | None
+) -> tuple[StackOutputs, Sequence[Manifest]]:
+    """A stack's outputs and its objects, before anything is declared.
+
+    Args:
+        settings: the stack's.
+        asset: the release's Pipy scripts; None: those in the program's directory, if wanted.
+
+    Raises:
+        FsmStackError: the bundle cannot be made from these settings.
+    """
+    redirected = redirection(settings)
+    asset = asset or asset_of(program_directory(), settings)
+    manifests = bundle(settings, redirected, asset=asset)
+    require_adoptable(manifests, settings.deployment)
+    return stack_outputs(settings, redirected), manifests
+
+
+def declare_in(
+    stack: pulumi.ComponentResource,
+    name: str,
+    manifests: Sequence[Manifest],
+    settings: StackSettings,
 ) -> dict[str, pulumi.CustomResource]:
-    """All objects, wave by wave."""
+    """All objects as resources of a component, wave by wave.
+
+    Args:
+        stack: the component.
+        name: its name, the prefix of every resource's.
+        manifests: what :func:`contents` gave.
+        settings: the stack's settings.
+    """
+    require_own(name, manifests, stack.get_provider(_KUBERNETES))
     used = {manifest.part for manifest in manifests}
     inside = pulumi.ResourceOptions(parent=stack)
     parts = {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
 _SHOWN = 4
+_ON_NODES: Final = ("NodeLevel: fsm-xnetwork redirects on the nodes, and reads no list",)
 
 
 def listed(values: Sequence[object]) -> str:
@@ -195,25 +196,33 @@ def redirection(settings: StackSettings) -> Redirection:
         settings_digest=settings_digest(settings),
         mesh=mesh,
         profiles=tuple(profiles),
-        summary=summary_lines(mesh_intercept, {s.name: s.annotations for s in profiles}),
+        summary=(
+            _ON_NODES
+            if settings.node_level
+            else summary_lines(mesh_intercept, {s.name: s.annotations for s in profiles})
+        ),
     )
 
 
 def settings_digest(settings: StackSettings) -> str:
-    """``sha256:…`` over all settings, defaults included: equal digests are equal meshes.
+    """``sha256:…`` over what a stack sets: in one release of this tool, equal is equal.
 
-    Reasons, owners, ends, their policy, contracts and accepted findings are for people, and how
-    ``pulumi up`` treats objects changes none of them: these do not count.
+    Defaults do not count: a release that offers one more setting changes no digest. Nor do
+    reasons, owners, ends, their policy, contracts and accepted findings, which are for people, the
+    guard, which refuses and changes nothing, and how ``pulumi up`` treats objects.
     """
     notes = {"reason", "owner", "until"}
-    for_people = {"accept", "bypass_policy", "contracts", "deployment"}
-    plain = settings.model_dump(mode="json", by_alias=True, exclude=for_people)
+    for_people = {"accept", "bypass_policy", "contracts", "deployment", "guard"}
+    plain = settings.model_dump(
+        mode="json", by_alias=True, exclude=for_people, exclude_defaults=True
+    )
+    plain["fsmVersion"] = settings.fsm_version
     return _digest(json.dumps(_without(plain, notes), sort_keys=True, separators=(",", ":")))
 
 
 def _without(value: Any, keys: set[str]) -> Any:  # noqa: ANN401  # decoded JSON
     if isinstance(value, dict):
-        if "value" in value and keys & set(value):
+        if "value" in value and value.keys() <= {"value", *keys}:
             return value["value"]
         return {key: _without(item, keys) for key, item in value.items()}
     if isinstance(value, list):

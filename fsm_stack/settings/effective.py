@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import did_you_mean
 from fsm_stack.findings.catalogue import all_rules
@@ -22,7 +22,7 @@ from fsm_stack.settings.models.values import CidrEntry, PortEntry
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from fsm_stack.lists import ListName
@@ -114,6 +114,50 @@ def profile_lists(settings: StackSettings, name: str) -> Lists:
         return unique(entry.value for entry in (*entries, *getattr(profile, listed.setting)))
 
     return Lists(**{listed.field: values(listed) for listed in POD_LISTS})
+
+
+EVERYWHERE: Final = ""
+
+
+def register(settings: StackSettings) -> dict[str, Lists] | None:
+    """What pods may carry in their annotations; None: the stack does not guard it.
+
+    By namespace: what ``guard.allow`` names; under :data:`EVERYWHERE` the profiles' entries, and
+    the mesh's own, which change nothing.
+    """
+    if settings.guard.bypasses == "off":
+        return None
+    known = effective(settings)
+    found = {EVERYWHERE: _union((known.mesh, *known.own.values()))}
+    for allowed in settings.guard.allow:
+        entries = {
+            listed.field: tuple(entry.value for entry in getattr(allowed, listed.setting))
+            for listed in POD_LISTS
+        }
+        before = found.get(allowed.namespace, Lists())
+        found[allowed.namespace] = _union((before, Lists(**entries)))
+    return found
+
+
+def _union(parts: Iterable[Lists]) -> Lists:
+    every = tuple(parts)
+    return Lists(
+        **{
+            listed.field: unique(value for lists in every for value in lists.entries(listed))
+            for listed in POD_LISTS
+        }
+    )
+
+
+def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
+    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
+    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
+    if settings is not None:
+        cluster = settings.cluster
+        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
+        if cluster.api_server is not None:
+            found["api-server"] = (f"{cluster.api_server.address}/32",)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ An allow-list, not a list of secrets: what nobody thought of stays out, and neve
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.credentials import without_credentials
@@ -13,9 +14,10 @@ from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.objects import program_of
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
+from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, POLICY_KINDS, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 from fsm_stack.workloads.quota import COMPUTE
 
 if TYPE_CHECKING:
@@ -203,6 +205,37 @@ def _configuration(value: Json) -> Json:
     return {"metadata": pruned(value.get("metadata"), shape), "webhooks": webhooks}
 
 
+_POLICY: Final[Shape] = {
+    "metadata": {**_MANAGED, "generation": True},
+    "spec": True,
+    "status": {
+        "observedGeneration": True,
+        "typeChecking": {"expressionWarnings": [{"fieldRef": str, "warning": str}]},
+    },
+}
+_GUARD: Final = re.compile(r".+-guard-(mesh-config|mesh-config-warnings|pods|bypasses)")
+
+
+def _policy(value: Json) -> Json | None:
+    """A policy or binding of the guard; what others refuse is nobody's business."""
+    if not _GUARD.fullmatch(str(_at(value, "metadata", "name"))):
+        return None
+    kept: Json = pruned(value, _POLICY)
+    return kept
+
+
+def _canary(value: Json) -> Json | None:
+    """Of all policies that change what is created only a canary's, and of it what it tries."""
+    about = _at(value, "metadata", "labels")
+    return pruned(value, _CANARY) if isinstance(about, dict) and CANARY_LABEL in about else None
+
+
+_CANARY: Final[Shape] = {
+    "metadata": META,
+    "spec": {"policyName": True, "matchConstraints": {"namespaceSelector": _SELECTOR}},
+}
+
+
 def _redirection(value: Json) -> Json | None:
     """Of all ConfigMaps only the one that this package writes, and of it the lists."""
     kept: Json = pruned(value, {"metadata": META})
@@ -286,6 +319,8 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _configuration,
     "ValidatingWebhookConfiguration": _configuration,
+    **dict.fromkeys(POLICY_KINDS, _policy),
+    **dict.fromkeys(CANARY_KINDS, _canary),
     "Service": {
         "metadata": _MANAGED,
         "spec": {

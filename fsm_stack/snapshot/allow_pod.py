@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.snapshot.programs import telling
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_BEFORE, CANARY_LABEL
 
 if TYPE_CHECKING:
     from fsm_stack.yaml import Json
@@ -33,6 +34,8 @@ _LABELS: Final = frozenset(
         "app.kubernetes.io/version",  # of a webhook configuration, and of who writes it
         "pod-template-hash",  # tells a Deployment's ReplicaSet from one of its own
         "rollouts-pod-template-hash",
+        CANARY_LABEL,
+        CANARY_BEFORE,
     }
 )
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.allow_pod import MESH_CONTAINERS
-from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import CANARY_BEFORE, CANARY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,8 +37,8 @@ _PUBLIC: Final = (
 _OF_MESH: Final = frozenset(
     {"MeshConfig", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 )
-# Free text; roles and accounts, which nothing is compared with where no stack is named.
-_LEFT_OUT: Final = frozenset({"PodLog", "Event"}) | RIGHTS_KINDS
+# Free text; roles, accounts and policies, which nothing is compared with where no stack is named.
+_LEFT_OUT: Final = frozenset({"PodLog", "Event", *POLICY_KINDS}) | RIGHTS_KINDS
 _NAME_LABELS: Final = frozenset(
     {
         "name",
@@ -50,7 +51,7 @@ _NAME_LABELS: Final = frozenset(
 # Values that are switches, ports, ranges and images; others may say anything.
 _KNOWN_ANNOTATIONS: Final = frozenset(
     key for known in SYSTEMS.values() for key in (*pod_keys(known), *namespace_keys(known))
-)
+) | {CANARY_BEFORE}
 # What decides the rules of pods; other settings hold addresses.
 _MESH_CONFIG: Final = {
     "apiVersion": True,
@@ -85,7 +86,10 @@ def anonymous(objects: Iterable[Json], *, salt: str) -> Iterator[Json]:
         names, kind = _Names(salt), item.get("kind")
         if kind in _LEFT_OUT:
             continue
-        yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
+        if kind in CANARY_KINDS:
+            yield names.renamed(item) | {"spec": names.canary(item.get("spec") or {})}
+        else:
+            yield names.moved(item) if kind in _OF_MESH else names.renamed(item)
 
 
 def anonymous_source(snapshot: Snapshot) -> Snapshot:
@@ -198,6 +202,13 @@ class _Names:
                         for one in holder[part]
                     ]
         return {**item, "metadata": metadata, "spec": spec, "status": status}
+
+    def canary(self, spec: Json) -> Json:
+        """Of a canary's policy the namespace, of its binding the policy."""
+        if "policyName" in spec:
+            return {"policyName": self._word(spec["policyName"])}
+        selector = (spec.get("matchConstraints") or {}).get("namespaceSelector") or {}
+        return {"matchConstraints": {"namespaceSelector": self._selector(selector)}}
 
     def _owner(self, kind: str, name: str) -> str:
         """A ReplicaSet's name keeps its Deployment's in front."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
-from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import mapping, text
+from fsm_stack.well_known import CANARY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ class Part(StrEnum):
     QUOTAS = "resource quotas and limit ranges"
     MUTATING = "mutating webhook configurations"
     VALIDATING = "validating webhook configurations"
+    POLICIES = "admission policies of the guard"
     SERVICES = "services of the control plane"
     ENDPOINTS = "endpoint slices of the control plane"
     CONTROL_PLANE = "deployments of the control plane"
@@ -47,6 +49,7 @@ class Part(StrEnum):
     PROGRAM_LOGS = "logs of the control plane"
     EVENTS = "events"
     RIGHTS = "roles of the control plane"
+    CANARIES = "policies of canaries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class Snapshot:
             of files also ReplicaSets, Jobs and CronJobs.
         mutating: webhook configurations.
         validating: webhook configurations.
+        policies: the guard's admission policies and bindings, by kind and name.
         services: by namespace and name.
         endpoints: EndpointSlices.
         programs: the control plane's Deployments, by namespace and name.
@@ -96,6 +100,7 @@ class Snapshot:
         events: warnings about what does not run.
         rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
         quotas: ResourceQuotas and LimitRanges, by kind, namespace and name.
+        canaries: the policies of canaries, and their bindings.
         texts: logs and errors that were pasted, each with the name of its file.
         passed_over: what was given and no check reads, each with the reason.
     """
@@ -110,6 +115,7 @@ class Snapshot:
     owners: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     mutating: tuple[Json, ...] = ()
     validating: tuple[Json, ...] = ()
+    policies: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     services: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     endpoints: tuple[Json, ...] = ()
     programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
@@ -119,6 +125,7 @@ class Snapshot:
     events: tuple[Json, ...] = ()
     rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     quotas: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
+    canaries: tuple[Json, ...] = ()
     texts: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[str, ...] = ()
 
@@ -149,8 +156,10 @@ _LISTED = (
     "MeshConfig",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
+    *POLICY_KINDS,
     "EndpointSlice",
     "Event",
+    *CANARY_KINDS,
 )
 _PART_OF_KIND = {
     "Pod": Part.PODS,
@@ -162,7 +171,9 @@ _PART_OF_KIND = {
     "EndpointSlice": Part.ENDPOINTS,
     "Event": Part.EVENTS,
     **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
+    **dict.fromkeys(POLICY_KINDS, Part.POLICIES),
     **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
+    **dict.fromkeys(CANARY_KINDS, Part.CANARIES),
 }
 _OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 # Of these a file may hold one that somebody pasted; they do not say that all owners were read.
@@ -265,6 +276,11 @@ class Assembly:
             owners=self._owners,
             mutating=tuple(self._lists["MutatingWebhookConfiguration"].values()),
             validating=tuple(self._lists["ValidatingWebhookConfiguration"].values()),
+            policies={
+                (kind, name): item
+                for kind in POLICY_KINDS
+                for (_, name), item in self._lists[kind].items()
+            },
             services=self._services,
             endpoints=tuple(self._lists["EndpointSlice"].values()),
             programs=self._programs,
@@ -274,6 +290,7 @@ class Assembly:
             events=tuple(self._lists["Event"].values()),
             rights=self._rights,
             quotas=self._quotas,
+            canaries=tuple(one for kind in CANARY_KINDS for one in self._lists[kind].values()),
         )
 
 

@@ -308,6 +308,9 @@ _OF_PODS: Final = (
              "webhook {it} does not answer, and without it no pod is made",
              "Let the server of webhook {it} run",
              answers=False),
+    _refusal(r"ValidatingAdmissionPolicy '([^']+)' with binding '[^']+' denied request",
+             "admission policy {it} refuses its pods",
+             "Change what admission policy {it} names"),
     _refusal(r'admission webhook "([^"]+)" denied.*(?:GKE Warden|autogke)',
              "GKE Autopilot refuses what the init container needs: webhook {it}",
              "Let the cluster admit NET_ADMIN: gcloud container clusters update CLUSTER "

@@ -137,9 +137,9 @@ class Context:
         """Whether a pod or an owner was asked about, not the mesh or a namespace."""
         return bool(self.asked) and not self.asked.startswith("namespace/")
 
-    @property
+    @cached_property
     def system(self) -> System:
-        """Whose injector."""
+        """Whose injector; asked thirty times of every pod."""
         return self.expected.system
 
 

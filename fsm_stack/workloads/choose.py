@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.injector.annotations import INJECTION, yes_or_no
+from fsm_stack.injector.annotations import yes_or_no
 from fsm_stack.injector.decision import (
     assumed_namespace,
     decide,
     is_virtual_machine,
     webhook_skips,
 )
+from fsm_stack.well_known import INJECTION
 from fsm_stack.workloads.objects import name_of, object_at
 
 if TYPE_CHECKING:

@@ -18,7 +18,15 @@ from fsm_stack.injector.decision import (
 )
 from fsm_stack.workloads.documents import NotRenderedError, json_text
 from fsm_stack.workloads.lint import keys
-from fsm_stack.workloads.lint.beside import BOUNDS, bounded, kind_of, service_ports
+from fsm_stack.workloads.lint.beside import (
+    ACCESS_CONTROL,
+    BOUNDS,
+    SERVICE,
+    access_control,
+    bounded,
+    kind_of,
+    service_ports,
+)
 from fsm_stack.workloads.misplaced import Owner, lost, misplaced, of_moved, template_values
 from fsm_stack.workloads.objects import (
     Workload,
@@ -63,6 +71,7 @@ class Context:
         namespaces: those that are known; a stream adds its own as they come.
         enrols: those that the stack enrols; empty where others do that.
         bounds: ResourceQuotas and LimitRanges by namespace, in the same way.
+        services: Services by namespace and name, in the same way, where an AccessControl counts.
         templates: owners of pods, and their templates' annotations; a stream adds its own.
         default_namespace: of manifests that name none.
         ranges: the cluster's.
@@ -77,12 +86,22 @@ class Context:
     namespaces: dict[str, NamespaceView] = field(default_factory=dict)
     enrols: frozenset[str] = frozenset()
     bounds: dict[str, list[Json]] = field(default_factory=dict)
+    services: dict[tuple[str, str], Json] = field(default_factory=dict)
     templates: dict[Owner, Mapping[str, Any]] = field(default_factory=dict)
     default_namespace: str = "default"
     ranges: ClusterRanges | None = None
     check: bool = True
     keep_going: bool = False
     write: bool = True
+
+    @property
+    def node_level(self) -> bool:
+        """Whether the nodes' engine redirects, which obeys AccessControls."""
+        return self.check and not self.mesh.system.intercepts(self.mesh.interception_mode)
+
+    def learns(self, document: Document) -> bool:
+        """Whether a document can hold a Service or an AccessControl that counts here."""
+        return self.node_level and (document.may_be_service() or ACCESS_CONTROL in document.text)
 
     def doubt(self, namespace: str) -> str:
         """What speaks against taking a namespace that nobody has shown as enrolled."""
@@ -159,7 +178,8 @@ def outcome(document: Document, context: Context) -> Outcome:
     """
     # Services matter where their ports can be excluded for all: most inputs have many.
     with_services = context.check and bool(context.mesh.lists.outbound_ports)
-    if not document.of_interest() and not (with_services and document.may_be_service()):
+    asked = (with_services and document.may_be_service()) or context.learns(document)
+    if not document.of_interest() and not asked:
         return Outcome(document=document, text=document.source, passed=tuple(unread(document)))
     try:
         value = document.load()
@@ -210,8 +230,11 @@ def _outcome(document: Document, value: Any, context: Context) -> Outcome:  # no
             others += raw
         if context.check and is_namespace(manifest):
             others += below(path, name, keys.namespace(manifest, context.mesh))
-        if beside == "Service" and _enrolled(name.namespace, context):
+        if beside == SERVICE and _enrolled(name.namespace, context):
             others += below(path, name, service_ports(manifest, context.mesh))
+        if beside == ACCESS_CONTROL:
+            own = access_control(manifest, context.services, name.namespace)
+            others += below(path, name, own)
     seen = tuple(
         _not_known(item, placed(document, undecided[item.workload.path]))
         if item.workload.path in undecided
@@ -252,7 +275,9 @@ def _others(value: object, context: Context) -> Iterator[tuple[Path, Json]]:
     for path, manifest in objects(value):
         beside = kind_of(manifest)
         bound = context.check and beside in BOUNDS
-        if is_namespace(manifest) or bound or (services and beside == "Service"):
+        controls = context.node_level and beside == ACCESS_CONTROL
+        asked = bound or controls or (services and beside == SERVICE)
+        if is_namespace(manifest) or asked:
             yield path, manifest
 
 
@@ -274,6 +299,8 @@ def _taken(item: Workload, context: Context) -> bool:
 def learn_namespaces(value: object, context: Context) -> bool:
     """Take the Namespace objects of a decoded document into the context, and what bounds them.
 
+    Services are taken, too, where an AccessControl may name them; alone they do not count.
+
     Returns:
         Whether there is any.
     """
@@ -288,6 +315,9 @@ def learn_namespaces(value: object, context: Context) -> bool:
             if manifest not in known:  # files are read twice: for this, and for workloads
                 known.append(manifest)
             told = True
+        elif context.node_level and kind_of(manifest) == SERVICE:
+            name = _name(manifest, context)
+            context.services[name.namespace, name.name] = manifest
     return told
 
 

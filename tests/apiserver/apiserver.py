@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from .client import Api, ApiError, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -46,7 +46,10 @@ def _required(folder: str, module: str) -> str:
 KUBERNETES_VERSION = os.environ.get("FSM_STACK_KUBE_VERSION") or _required(
     "kube", "k8s.io/kubernetes"
 )
+# The newest one that is known to build: what is served from a later version on is tried there.
+NEWEST_VERSION = "v1.37.2"
 PULUMI_VERSION = _required("pulumi", "github.com/pulumi/pulumi/pkg/v3")
+FLUX_VERSION = _required("flux", "github.com/fluxcd/kustomize-controller")
 
 
 class NotInstalledError(Exception):
@@ -57,29 +60,38 @@ class ServerError(Exception):
     """A program ended or did not become ready; the message ends with its log's last lines."""
 
 
-def find(program: str, *, target: str = "test-cluster") -> Path:
+def find(program: str, *, target: str = "test-cluster", version: str = KUBERNETES_VERSION) -> Path:
     """Where a program is, by envtest's convention: KUBEBUILDER_ASSETS, PATH, then our own build.
 
     Args:
         program: its name.
         target: the suite that builds it, for the message.
+        version: of Kubernetes; another one than the usual is taken from our own build only.
 
     Raises:
         NotInstalledError: it is in none of them.
     """
-    places = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH"), *map(str, built()))
-    for place in filter(None, places):
+    usual = version == KUBERNETES_VERSION
+    others = (os.environ.get("KUBEBUILDER_ASSETS"), os.environ.get("PATH")) if usual else ()
+    for place in filter(None, (*others, *map(str, built(version)))):
         if found := shutil.which(program, path=place):
             return Path(found)
-    raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
+    if usual:
+        raise NotInstalledError(f"{program} is not on this machine: `make {target}` builds it")
+    raise NotInstalledError(
+        f"{program} {version} is not on this machine: `FSM_STACK_KUBE_VERSION={version} "
+        "tools/build cluster` builds it"
+    )
 
 
-def built() -> tuple[Path, Path]:
-    """Where `tools/build` leaves Kubernetes' programs, and the engine's."""
+def built(version: str = KUBERNETES_VERSION) -> tuple[Path, Path, Path]:
+    """Where `tools/build` leaves the programs of Kubernetes, of the engine, of GitOps."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
-    kube = os.environ.get("FSM_STACK_KUBE_ASSETS") or cache / "kube" / KUBERNETES_VERSION
+    asked = os.environ.get("FSM_STACK_KUBE_ASSETS") if version == KUBERNETES_VERSION else None
+    kube = asked or cache / "kube" / version
     pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
-    return Path(kube), Path(pulumi)
+    gitops = os.environ.get("FSM_STACK_GITOPS_ASSETS") or cache / "gitops" / FLUX_VERSION
+    return Path(kube), Path(pulumi), Path(gitops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +112,14 @@ class Host:
 
 
 @contextmanager
-def serve(home: Path, *, controllers: bool = False, host: Host | None = None) -> Iterator[Api]:
+def serve(
+    home: Path,
+    *,
+    controllers: bool = False,
+    host: Host | None = None,
+    version: str = KUBERNETES_VERSION,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Api]:
     """Run the server until the block ends, with all its files below `home`.
 
     Args:
@@ -108,13 +127,15 @@ def serve(home: Path, *, controllers: bool = False, host: Host | None = None) ->
         controllers: run kube-controller-manager, too: namespaces end, owners' dependents go,
             Deployments make pods, each namespace gets its ServiceAccount.
         host: the machine on which they run; this one if absent, on its loopback interface.
+        version: of Kubernetes.
+        more: flags of the API server beside the usual ones, underscores for hyphens.
 
     Raises:
         NotInstalledError: a program is missing; nothing was started.
         ServerError: a program ended, or was not ready in time.
     """
-    etcd, apiserver = find("etcd"), find("kube-apiserver")
-    controller_manager = find("kube-controller-manager") if controllers else None
+    etcd, apiserver = find("etcd", version=version), find("kube-apiserver", version=version)
+    controller_manager = find("kube-controller-manager", version=version) if controllers else None
     etcd_port, port = _free_ports(2)
     if host is not None:
         port = API_SERVER_PORT
@@ -132,7 +153,8 @@ def serve(home: Path, *, controllers: bool = False, host: Host | None = None) ->
 
         programs = [run(etcd, **_etcd_flags(home, etcd_port))]
         flags = _apiserver_flags(home, etcd_port, port, signing_key)
-        programs.append(run(apiserver, **flags | ({} if host is None else _host_flags(host))))
+        flags |= {} if host is None else _host_flags(host)
+        programs.append(run(apiserver, **flags | dict(more or {})))
         _wait(programs, "the API server's certificate is written", ca_file.exists)
         if host is None:
             own = LOOPBACK, port

@@ -23,15 +23,24 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
+def or_skip() -> Iterator[None]:
+    """A suite whose programs are missing is skipped; in CI it fails."""
+    try:
+        yield
+    except NotInstalledError as error:
+        if os.environ.get("CI") == "true":  # where a skip would read as a pass
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@contextmanager
 def _served(*, controllers: bool) -> Iterator[Api]:
-    with tempfile.TemporaryDirectory(prefix="fsm-stack-") as home:
-        try:
-            with serve(Path(home), controllers=controllers) as api:
-                yield api
-        except NotInstalledError as error:
-            if os.environ.get("CI") == "true":  # where a skip would read as a pass
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+    with (
+        tempfile.TemporaryDirectory(prefix="fsm-stack-") as home,
+        or_skip(),
+        serve(Path(home), controllers=controllers) as api,
+    ):
+        yield api
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""The three environments, object by object, against a real API server."""
+"""The three environments, and one with every program, object by object, on a real API server."""
 
 from __future__ import annotations
 
 import copy
+import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.units import amount
+from tests.manifests.stacks import EVERYTHING, bundle_of
 
 from .client import ApiError, eventually
 
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parent.parent.parent
-STACKS = ("dev", "staging", "prod")
+STACKS = ("dev", "staging", "prod", "everything")
 SCRIPTS = ReleaseAsset(version="1.5.1", sha256="0" * 64, scripts=b"stands for the release's own")
 
 
 def objects(stack: str) -> tuple[Manifest, ...]:
+    if stack == "everything":
+        return bundle_of(EVERYTHING)
     file = ROOT / f"Pulumi.{stack}.yaml"
     text = file.read_text(encoding="utf-8")
     settings = load_text(text, file=file.name, today=date(2026, 7, 1)).require()
@@ -194,3 +198,23 @@ def added(sent: Any, stored: Any, path: str = "") -> list[str]:
             p for key in sent for p in added(sent[key], stored.get(key), f"{path}.{key}")
         ]
     return []
+
+
+def test_the_operator_s_example_fits_its_crd(api: Api) -> None:
+    """A field that the CRD does not have is dropped, and a setting without effect."""
+    file = os.environ.get("FSM_STACK_PKO_CRD")
+    if not file:
+        pytest.skip("FSM_STACK_PKO_CRD names no file: pulumi.com_stacks.yaml of the operator")
+    crd = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    api.apply(crd)
+    text = (ROOT / "docs/gitops/pulumi-operator/stack.yaml").read_text(encoding="utf-8")
+    *others, stack = yaml.safe_load_all(text)
+    namespace = {"name": stack["metadata"]["namespace"]}
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+    for item in others:
+        api.apply(item, dry_run=True)
+    stored = api.apply(stack, dry_run=True)
+    assert missing(stack["spec"], stored["spec"]) == []
+    with pytest.raises(ApiError, match="field not declared in schema"):
+        api.apply({**stack, "spec": {**stack["spec"], "repoDirectory": "."}}, dry_run=True)
+    api.delete(crd)

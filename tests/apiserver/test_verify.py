@@ -20,6 +20,7 @@ from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.expected import of_stack
+from fsm_stack.well_known import CANARY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,6 +170,10 @@ def traffic(api: Api, **lists: Any) -> None:
 
 def annotate(api: Api, which: Json, **annotations: Any) -> None:
     api.patch(which, {"metadata": {"annotations": annotations}})
+
+
+def of_a_canary(api: Api, which: str | None) -> None:
+    api.patch(THE_POD, {"metadata": {"labels": {CANARY_LABEL: which}}})
 
 
 def stray(api: Api) -> None:
@@ -326,6 +331,10 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
     "pod-annotation-effect": (
         lambda a: annotate(a, THE_POD, **{"flomesh.io/outbound-port": "1"}),
         lambda a: annotate(a, THE_POD, **{"flomesh.io/outbound-port": None}),
+    ),
+    "canary-pods": (
+        lambda a: (of_a_canary(a, "x"), annotate(a, THE_POD, **{PORTS: "8080"})),
+        lambda a: (of_a_canary(a, None), annotate(a, THE_POD, **{PORTS: None})),
     ),
     "owner-pods": (lambda a: replicas(a, 0), lambda a: replicas(a, 1)),
     "owner-annotations": (

@@ -57,15 +57,15 @@ def test_the_stack_file_is_written_into_the_project(run: Run, project: Path) -> 
     assert run("convert", str(file), "--to", "../x", "-C", str(project)).exit_code == 2
 
 
-def test_what_a_stack_cannot_declare_is_told_and_the_rest_written(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_secret_is_told_and_the_rest_written(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
-    file.write_text("fsm: {deployPrometheus: true, meshName: blue}\n")
+    file.write_text("fsm: {deployPrometheus: true, flb: {password: s3cret}, meshName: blue}\n")
     result = run("convert", str(file))
     assert result.exit_code == 1
     assert "    name: blue  # fsm.meshName\n" in result.stdout
-    assert "not provided yet: fsm.deployPrometheus=True [not-provided-yet]" in result.stderr
+    assert "prometheus:\n      enabled: true  # fsm.deployPrometheus\n" in result.stdout
+    assert "expected no value: no setting takes a secret [secret-value]" in result.stderr
+    assert "s3cret" not in result.stdout + result.stderr
 
 
 def test_a_value_that_is_not_known_is_an_error_that_names_it(run: Run, tmp_path: Path) -> None:

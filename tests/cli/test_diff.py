@@ -93,7 +93,7 @@ def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
     work.git("add", "-A")
     work.git("commit", "-qm", "Much")
     done = work.diff("--against", "HEAD~1", "-o", "json")
-    assert done.exit_code == 1
+    assert done.exit_code == 2, "a stack that does not validate is bad input, as it is alone"
     found = document(done)
     assert {
         one["stack"]: (one["stops"], one["said"].split(":")[0]) for one in found["stacks"]
@@ -281,7 +281,7 @@ def test_a_patch_that_takes_policy_away_stops_as_the_setting_does(work: Reviewed
 
 
 def test_a_saved_mesh_config_is_what_was_before(work: Reviewed, tmp_path: Path) -> None:
-    saved = work.directory / "rendered/dev/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
+    saved = work.directory / "rendered/dev/objects/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
     shutil.copy(saved, work.directory / "saved.yaml")
     work.exclude_443()
     for option in ("--against", "--from"):

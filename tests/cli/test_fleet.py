@@ -71,11 +71,11 @@ def test_every_stack_is_told_with_what_it_owes(fleet: Project) -> None:
     assert told[3] == "  differs:    is the reference"
     assert told[4].startswith("  scripts:    mesh ")
     assert (
-        "    mesh outboundIPRangeExclusionList 203.0.113.0/24: card processor, pinned certificates; "
+        '    mesh outboundIPRangeExclusionList 203.0.113.0/24: "card processor, pinned certificates"; '
         "payments-team; until 2027-06-30"
     ) in told
     assert (
-        "    operator outboundIPRangeExclusionList 172.30.0.1/32: the Kubernetes API server"
+        '    operator outboundIPRangeExclusionList 172.30.0.1/32: "the Kubernetes API server"; a preset'
         in told
     )
 
@@ -131,7 +131,7 @@ def test_an_entry_past_its_day_stops_where_warnings_do(fleet: Project) -> None:
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert "  bypasses:   7 entries, 5 without an owner, 1 past the last day" in lines
-    assert f"    mesh outboundPortExclusionList 7070: x; y; was until {day}" in lines
+    assert f'    mesh outboundPortExclusionList 7070: "x"; y; until {day} (past)' in lines
 
 
 def test_a_stack_that_does_not_validate_hides_no_other(fleet: Project) -> None:

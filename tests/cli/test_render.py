@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .conftest import Run
 
-ASSET = "3-foundation/configmap-fsm-init-repo-scripts.yaml"
+ASSET = "objects/3-foundation/configmap-fsm-init-repo-scripts.yaml"
 
 
 def test_render_says_what_it_wrote_what_is_redirected_and_what_is_next(
@@ -52,7 +52,7 @@ def test_a_changed_port_is_one_line_of_the_script(run: Run, project: Path) -> No
 
 def test_render_reports_what_it_did_as_json(run: Run) -> None:
     (stack,) = document(run("render", "dev", "-o", "json"))["stacks"]
-    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", None)
+    assert (stack["stack"], stack["directory"], stack["leftOut"]) == ("dev", "rendered/dev", [])
     assert "kustomization.yaml" in stack["created"]
     assert stack["redirected"][0].startswith("outbound: all TCP except to port 6379")
     assert (stack["changed"], stack["removed"]) == ([], [])
@@ -161,14 +161,14 @@ def test_check_names_what_is_stale_and_writes_nothing(run: Run, project: Path) -
     run("render", "dev")
     script = project / "rendered/dev/redirection/mesh.sh"
     script.write_text(script.read_text().replace("--dports 6379", "--dports 80"))
-    (project / "rendered/dev/0-namespace/namespace-fsm-system.yaml").unlink()
+    (project / "rendered/dev/objects/0-namespace/namespace-fsm-system.yaml").unlink()
     (project / "rendered/dev/more.yaml").write_text("mine")
     result = run("render", "dev", "--check")
     assert result.exit_code == 1
     assert shown(result).splitlines() == [
         "dev: rendered/dev is stale",
-        "  missing: 0-namespace/namespace-fsm-system.yaml",
         "  extra:   more.yaml",
+        "  missing: objects/0-namespace/namespace-fsm-system.yaml",
         "  changed: redirection/mesh.sh",
         *(f"    {line}" for line in _diff_lines(result.stdout)),
         "Next: fsm-stack render dev",
@@ -179,7 +179,7 @@ def test_check_names_what_is_stale_and_writes_nothing(run: Run, project: Path) -
     assert "--dports 80" in script.read_text()
     (stack,) = document(run("render", "dev", "--check", "-o", "json"))["stacks"]
     assert stack["current"] is False
-    assert [item["state"] for item in stack["stale"]] == ["missing", "extra", "changed"]
+    assert [item["state"] for item in stack["stale"]] == ["extra", "missing", "changed"]
 
 
 def _diff_lines(text: str) -> list[str]:
@@ -201,8 +201,10 @@ def test_another_output_directory_counts_from_where_the_user_is(run: Run, projec
 
 def test_an_object_that_left_the_stack_leaves_the_tree(run: Run, project: Path) -> None:
     run("render", "staging", "--without-release-assets")
-    namespace = project / "rendered/staging/6-enrolment/namespace-shop.yaml"
+    namespace = project / "rendered/staging/others/namespace-shop.yaml"
     assert namespace.is_file()
+    said = run("render", "staging", "--without-release-assets").stdout
+    assert "  not applied: others/namespace-shop.yaml; for the owners to merge\n" in said
     (project / "Pulumi.staging.yaml").write_text(STAGING.partition("  fsm-stack:enrolled")[0])
     assert "1 removed" in run("render", "staging", "--without-release-assets").stdout
     assert not namespace.parent.exists()

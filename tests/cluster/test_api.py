@@ -479,3 +479,43 @@ def test_a_connection_has_its_contexts_server_and_namespace(tmp_path: Path) -> N
     file.write_text(CONFIG % "token: x")
     made = connect(kubeconfig=file)
     assert (made.context, made.server, made.namespace) == ("x", "https://127.0.0.1:1", "shop")
+
+
+KIND = {"resources": [{"name": "mutatingadmissionpolicies", "kind": "MutatingAdmissionPolicy"}]}
+POLICIES = "/apis/admissionregistration.k8s.io/{}/mutatingadmissionpolic"
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", ""])
+def test_canaries_are_read_in_the_version_that_is_served(version: str) -> None:
+    """A cluster that serves none is asked for none: no right is needed there."""
+
+    def answer(path: str) -> Scripted:
+        if version and path == f"/apis/admissionregistration.k8s.io/{version}":
+            return 200, KIND
+        if path == "/apis/admissionregistration.k8s.io/v1beta1":
+            return 404, {"message": "not found"}
+        if version and path.startswith(f"{POLICIES.format(version)}ies?"):
+            labels = {"fsm-stack.flomesh.io/canary": "x"}
+            return 200, {"items": [{"metadata": {"name": "mine", "labels": labels}}]}
+        return mesh(path)
+
+    server = Server(answer)
+    found = Reader(cluster=server.cluster()).snapshot(systems=[FSM], namespace="m")
+    assert Part.CANARIES in found.read
+    asked = [path for path in server.asked if "/mutatingadmissionpolic" in path]
+    assert len(asked) == (2 if version else 0)
+    assert all("labelSelector=fsm-stack.flomesh.io%2Fcanary" in path for path in asked)
+    assert [(one["kind"], one["apiVersion"]) for one in found.canaries] == (
+        [("MutatingAdmissionPolicy", f"admissionregistration.k8s.io/{version}")] if version else []
+    )
+
+
+def test_canaries_that_may_not_be_read_are_said_not_to_be() -> None:
+    def answer(path: str) -> Scripted:
+        if path == "/apis/admissionregistration.k8s.io/v1":
+            return 200, KIND
+        forbidden = 403, {"message": "mutatingadmissionpolicies is forbidden"}
+        return forbidden if path.startswith(POLICIES.format("v1")) else mesh(path)
+
+    found = Reader(cluster=Server(answer).cluster()).snapshot(systems=[FSM], namespace="m")
+    assert found.not_read == {Part.CANARIES: "not read: mutatingadmissionpolicies is forbidden"}

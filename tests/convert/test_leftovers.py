@@ -6,6 +6,7 @@ from typing import Any
 
 from fsm_stack.convert.leftovers import findings, leftovers
 from fsm_stack.convert.remains import Remains, of_objects
+from fsm_stack.manifests.canary import STABLE, objects, patch
 from fsm_stack.manifests.services import injector_webhook
 from tests.settings.loading import settings
 
@@ -67,6 +68,22 @@ def test_a_webhook_that_lets_pods_pass_blocks_none() -> None:
     assert ids(Remains(webhooks=[item])) == ["leftover-found"]
 
 
+def test_policies_of_a_guard_are_left_and_others_are_not() -> None:
+    """They refuse nothing of a mesh that is gone; a next one would meet them."""
+    ours = {"app.kubernetes.io/name": "flomesh.io"}
+    remains = of_objects(
+        [
+            named("ValidatingAdmissionPolicy", "fsm-guard-pods", labels=ours),
+            named("ValidatingAdmissionPolicyBinding", "fsm-guard-pods", labels=ours),
+            named("ValidatingAdmissionPolicy", "no-latest-tag"),
+        ]
+    )
+    assert [(one.step.name, one.command) for one in leftovers(remains)] == [
+        ("WEBHOOK", "kubectl delete validatingadmissionpolicy fsm-guard-pods"),
+        ("WEBHOOK", "kubectl delete validatingadmissionpolicybinding fsm-guard-pods"),
+    ]
+
+
 def test_a_mesh_that_lives_is_no_leftover() -> None:
     remains = Remains(webhooks=[hook()], services={("fsm-system", "fsm-injector")},
                       served={("fsm-system", "fsm-injector")},
@@ -126,3 +143,21 @@ def test_a_name_that_a_shell_would_read_is_quoted() -> None:
     """Names come from the cluster, commands go to a shell."""
     remains = Remains(definitions=[named("CustomResourceDefinition", "a;rm -rf x.flomesh.io")])
     assert leftovers(remains)[0].command == "kubectl delete crd 'a;rm -rf x.flomesh.io'"
+
+
+def test_what_a_canary_made_is_taken_away() -> None:
+    """Its policy, its binding, and what it wrote into pod templates."""
+    adds = {"flomesh.io/outbound-port-exclusion-list": "443"}
+    owner = named("Deployment", "web", "shop") | patch({}, adds, earlier={})
+    owner["metadata"] |= named("Deployment", "web", "shop")["metadata"]
+    found = leftovers(of_objects([*objects("shop", adds, api_version=STABLE), owner]))
+    assert [one.command for one in found] == [
+        "kubectl patch deployment web -n shop --type=merge -p "
+        '\'{"metadata":{"labels":{"fsm-stack.flomesh.io/canary":null},"annotations":'
+        '{"fsm-stack.flomesh.io/canary-before":null}},"spec":{"template":{"metadata":{"labels":'
+        '{"fsm-stack.flomesh.io/canary":null},"annotations":'
+        '{"flomesh.io/outbound-port-exclusion-list":null}}}}}\'',
+        "kubectl delete mutatingadmissionpolicy fsm-stack-canary-shop",
+        "kubectl delete mutatingadmissionpolicybinding fsm-stack-canary-shop",
+    ]
+    assert {one.step.name for one in found} == {"CANARY"}

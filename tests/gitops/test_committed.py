@@ -18,5 +18,4 @@ def test_a_committed_tree_is_current(name: str) -> None:
     stack = find_project(ROOT).load(name)
     target = ROOT / "rendered" / name
     made = rendering(stack.settings, ROOT, without_release_assets=True, beside=target)
-    unknown = (made.left_out,) if made.left_out else ()
-    assert check(target, made.files, shown=f"rendered/{name}", unknown=unknown) == ()
+    assert check(target, made.files, shown=f"rendered/{name}", unknown=made.left_out) == ()

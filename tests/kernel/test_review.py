@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,18 @@ from hypothesis import strategies as st
 from network import BACKENDS, TCP_PORTS, Backend, Network
 from test_agreement import lists, packets
 
+from fsm_stack.injector.annotations import interception
+from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.packet import Packet, protocol_number
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import script
+from fsm_stack.lists import LISTS, Lists, merged
+from fsm_stack.manifests.canary import tried
+from fsm_stack.redirection.origins import pod_annotations
+from fsm_stack.review.canary import change
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.fates import traffic_of
 from fsm_stack.review.model import SideName
@@ -27,6 +34,7 @@ from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM
 
 if TYPE_CHECKING:
+    from fsm_stack.injector.mesh import MeshView
     from fsm_stack.lists import InterceptLists
 
 pytestmark = pytest.mark.kernel
@@ -129,3 +137,74 @@ def test_the_witness_of_a_broken_contract_is_confirmed(
         assert pod.load(side.scripts["mesh"], backend).returncode == 0
         arrivals += pod.connect((packet,))
     assert [one.where for one in arrivals] == ["world", "pod"]
+
+
+def _shorter(given_lists: InterceptLists) -> InterceptLists:
+    """Three of them fit into one rule; a bare address is none that an annotation may have."""
+    return replace(
+        given_lists,
+        outbound_ports=given_lists.outbound_ports[:4],
+        inbound_ports=given_lists.inbound_ports[:4],
+        excluded_ranges=tuple(map(_range, given_lists.excluded_ranges)),
+        included_ranges=tuple(map(_range, given_lists.included_ranges)),
+    )
+
+
+def _range(text: str) -> str:
+    return text if "/" in text else f"{text}/32"
+
+
+@st.composite
+def canaries(draw: st.DrawFn) -> tuple[MeshView, MeshView, dict[str, str], list[Packet]]:
+    """A mesh, the same with more entries, a pod's own annotations, and connections."""
+    base, more, own = (_shorter(draw(lists)) for _ in range(3))
+    sidecar = {"localProxyMode": base.local_proxy_mode}
+    plain = mesh_view(FSM, {"sidecar": sidecar, "traffic": {}}, environment={})
+    known = Lists(**{name.field: base.entries(name) for name in LISTS})
+    added = replace(more, interfaces=())
+    before, after = replace(plain, lists=known), replace(plain, lists=merged(known, added))
+    tries = draw(st.lists(packets(more), min_size=CONNECTIONS, max_size=CONNECTIONS))
+    return before, after, pod_annotations(own, FSM), tries
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_canary_sends_connections_as_the_promoted_mesh_does(
+    pod: Network, backend: Backend
+) -> None:
+    """The entries as annotations, and in the mesh's lists: the kernel makes no difference."""
+
+    @settings(
+        max_examples=max(1, PAIRS // len(BACKENDS)),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(canaries())
+    def agree(drawn: tuple[MeshView, MeshView, dict[str, str], list[Packet]]) -> None:
+        before, after, own, tries = drawn
+        added, refused = change(before, after)
+        assert refused == ()
+        texts = (
+            interception(own, before).script,
+            interception(tried(own, pod_annotations(added, FSM)), before).script,
+            interception(own, after).script,
+        )
+        arrivals = []
+        for text in texts:
+            pod.flush()
+            assert pod.load(text, backend).returncode == 0, text
+            arrivals.append(pod.connect(tuple(tries)))
+        was, canary, promoted = arrivals
+        assert canary == promoted, (before, after, own)
+        done["moved by a canary"] += was != canary
+
+    agree()
+
+
+def test_canaries_moved_connections() -> None:
+    """Else the two would be the same for want of a change."""
+    if not done:
+        pytest.skip("the kernel tests did not run")
+    assert done["moved by a canary"] >= 1

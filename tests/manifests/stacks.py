@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.bundle import bundle, wanted_texts
 from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
@@ -38,6 +38,34 @@ FULL: dict[str, Any] = {
         {"name": "quiet", "sidecarInjection": False},
     ],
     "annotationProfiles": {"redis-client": {"outboundPortExclusionList": [6379]}},
+    "guard": {
+        "meshConfig": "deny",
+        "pods": "deny",
+        "bypasses": "warn",
+        "allow": [{"namespace": "shop", "outboundPortExclusionList": [5432]}],
+    },
+}
+
+# The same with every program that a stack may run beside its control plane.
+EVERYTHING: dict[str, Any] = FULL | {
+    "traffic": {"interceptionMode": "NodeLevel"},
+    "certificateProvider": FULL["certificateProvider"] | {"meshRootCertificate": True},
+    "ingress": {"enabled": True, "type": "NodePort", "tls": {"enabled": True}},
+    "egressGateway": {"enabled": True},
+    "serviceLB": {"enabled": True},
+    "flb": {"enabled": True},
+    "components": FULL["components"]
+    | {
+        "prometheus": {"enabled": True},
+        "grafana": {"enabled": True, "remoteRendering": True},
+        "jaeger": {"enabled": True},
+        "fluentBit": {
+            "enabled": True,
+            "outputPlugin": "azure",
+            "azure": {"workspaceId": "w", "keySecret": {"name": "azure", "key": "key"}},
+            "proxySecret": "proxy",
+        },
+    },
 }
 
 
@@ -47,8 +75,11 @@ def settings_of(data: dict[str, Any]) -> StackSettings:
 
 
 def asset_for(settings: StackSettings) -> ReleaseAsset:
-    """Some bytes in place of the release's Pipy scripts."""
-    return ReleaseAsset(version=settings.fsm_version, sha256="0" * 64, scripts=b"pipy")
+    """Some bytes in place of the release's Pipy scripts, and texts in place of its others."""
+    texts = {name: f'{{"of": "{name}"}}\n' for name in wanted_texts(settings)}
+    return ReleaseAsset(
+        version=settings.fsm_version, sha256="0" * 64, scripts=b"pipy", texts=texts
+    )
 
 
 def bundle_of(data: dict[str, Any]) -> tuple[Manifest, ...]:

@@ -14,7 +14,7 @@ from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
 from fsm_stack.manifests.mesh import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
-from tests.manifests.stacks import FULL, asset_for, bundle_of, named, settings_of
+from tests.manifests.stacks import EVERYTHING, FULL, asset_for, bundle_of, named, settings_of
 from tests.property.strategies import stacks
 
 if TYPE_CHECKING:
@@ -88,6 +88,48 @@ def test_what_settings_add() -> None:
         ("Namespace", "shop"),
         ("Namespace", "bank"),
         ("Namespace", "quiet"),
+        *(
+            (kind, f"fsm-guard-{what}")
+            for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            for what in ("mesh-config", "mesh-config-warnings", "pods", "bypasses")
+        ),
+    }
+
+
+def test_what_the_programs_beside_the_control_plane_add() -> None:
+    """Nothing of it is there unless a stack asks; FLB and the load balancer are switches only."""
+    added = {(item.kind, item.name) for item in bundle_of(EVERYTHING)}
+    assert added - {(item.kind, item.name) for item in bundle_of(FULL)} == {
+        ("ConfigMap", "preset-mesh-root-certificate"),
+        ("IngressClass", "pipy"),
+        ("Service", "fsm-ingress"),
+        ("Deployment", "fsm-ingress"),
+        ("ConfigMap", "fsm-egress-gateway-pjs"),
+        ("Service", "fsm-egress-gateway"),
+        ("Deployment", "fsm-egress-gateway"),
+        ("DaemonSet", "fsm-xnetwork"),
+        ("ServiceAccount", "fsm-prometheus"),
+        ("ClusterRole", "fsm-prometheus"),
+        ("ClusterRoleBinding", "fsm-prometheus"),
+        ("ConfigMap", "fsm-prometheus-server-conf"),
+        ("Service", "fsm-prometheus"),
+        ("Deployment", "fsm-prometheus"),
+        ("ServiceAccount", "fsm-grafana"),
+        ("ClusterRole", "fsm-grafana"),
+        ("ClusterRoleBinding", "fsm-grafana"),
+        ("ConfigMap", "fsm-grafana-config"),
+        ("ConfigMap", "fsm-grafana-datasources"),
+        ("ConfigMap", "fsm-grafana-dashboards"),
+        ("ConfigMap", "fsm-grafana-dashboard-definition-dataplane"),
+        ("ConfigMap", "fsm-grafana-dashboard-definition-controlplane"),
+        ("Service", "fsm-grafana"),
+        ("Deployment", "fsm-grafana"),
+        ("ServiceAccount", "jaeger"),
+        ("ClusterRole", "fsm-jaeger"),
+        ("ClusterRoleBinding", "fsm-jaeger"),
+        ("Service", "jaeger"),
+        ("Deployment", "fsm-jaeger"),
+        ("ConfigMap", "fluentbit-configmap"),
     }
 
 
@@ -104,7 +146,7 @@ def _laws(manifests: tuple[Manifest, ...]) -> None:
         assert "creationTimestamp" not in item.object["metadata"], item.slug
 
 
-@pytest.mark.parametrize("data", [{}, FULL, {"system": "osm"}, {"system": "osm-edge"}])
+@pytest.mark.parametrize("data", [{}, FULL, EVERYTHING, {"system": "osm"}, {"system": "osm-edge"}])
 def test_the_laws_of_a_bundle(data: dict[str, Any]) -> None:
     """Unique, ordered, JSON types only, nothing that the API server writes."""
     _laws(bundle_of(data))
@@ -129,21 +171,24 @@ def test_cluster_wide_objects_have_no_namespace() -> None:
         "ClusterRole",
         "ClusterRoleBinding",
         "CustomResourceDefinition",
+        "IngressClass",
         "MutatingWebhookConfiguration",
         "Namespace",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
         "ValidatingWebhookConfiguration",
     }
-    for item in bundle_of(FULL):
+    for item in bundle_of(EVERYTHING):
         assert (item.namespace is None) is (item.kind in cluster_wide), item.slug
 
 
 def test_objects_do_not_share_parts() -> None:
     """Whoever changes one object, for example in a transform, changes no other one."""
-    first = bundle_of(FULL)
-    before = json.dumps([item.object for item in bundle_of(FULL)])
+    first = bundle_of(EVERYTHING)
+    before = json.dumps([item.object for item in bundle_of(EVERYTHING)])
     for item in first:
         _spoil(item.object)
-    assert json.dumps([item.object for item in bundle_of(FULL)]) == before
+    assert json.dumps([item.object for item in bundle_of(EVERYTHING)]) == before
 
 
 def _spoil(value: Any) -> None:
@@ -155,7 +200,7 @@ def _spoil(value: Any) -> None:
 
 def test_no_secret_is_in_a_bundle() -> None:
     """Rendered manifests are committed: a token is a reference, and no Secret is declared."""
-    manifests = bundle_of(FULL)
+    manifests = bundle_of(EVERYTHING)
     assert {item.kind for item in manifests} & {"Secret"} == set()
     arguments = json.dumps([item.object for item in manifests if item.kind == "Deployment"])
     assert '"--vault-token-secret-name", "vault"' in arguments

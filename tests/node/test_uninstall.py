@@ -7,15 +7,14 @@ may run at any place among the others.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.apiserver.client import ApiError
+from tests.pages import blocks
 
-from .image import ROOT
 from .stack import STACK
 from .workloads import container, deployment, gone, pod, wait_deployment
 
@@ -65,16 +64,13 @@ THEIR_OBJECTS: list[dict[str, Any]] = [
 ]
 
 
-def blocks() -> list[list[str]]:
-    """The commands of each console block of the page's section."""
-    page = (ROOT / "docs/uninstall.md").read_text(encoding="utf-8")
-    section = page.partition("\n## Removing a stack\n")[2].partition("\n## ")[0]
-    found = []
-    for block in re.findall(r"```console\n(.*?)```", section, re.DOTALL):
-        commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
-        assert len(commands) == len(block.splitlines()), f"one command a line: {block}"
-        found.append(commands)
-    return found
+def commands_of_the_page() -> list[list[str]]:
+    """The commands of each console block that is marked as run here."""
+    return [
+        [one.typed for one in block.commands]
+        for block in blocks("docs/uninstall.md")
+        if block.mark("run by:")
+    ]
 
 
 @pytest.fixture
@@ -136,7 +132,7 @@ def test_the_page_removes_the_stack_and_nothing_else(removable: Stack) -> None:
     labelled = stack.api.list(*CRD, labels=LABEL)
     assert set(THEIR_CRDS) < {one["metadata"]["name"] for one in labelled}
     un_enrol(stack)
-    for commands in blocks():
+    for commands in commands_of_the_page():
         for command in commands:
             carry_out(stack, command)
             stack.api.create(pod(NAMESPACE, "next"), dry_run=True)

@@ -7,10 +7,13 @@ from typing import Any
 
 import yaml
 
+from fsm_stack.convert.chart.programs import STAND_INS
 from fsm_stack.units import canonical_duration, canonical_quantity
 
 _DURATIONS = (".configResyncInterval", ".serviceCertValidityDuration", ".warmup.duration")
 _PRESET = "preset-mesh-config.json"
+_ROOT_CERTIFICATE = "preset-mesh-root-certificate.json"
+_YAML = ("prometheus.yml", "prometheus.yaml", "dashboards.yaml")
 
 
 def objects_of(text: str) -> dict[str, dict[str, Any]]:
@@ -45,14 +48,38 @@ def _read(item: dict[str, Any]) -> dict[str, Any]:
         item["rules"] = sorted(
             json.dumps(_unordered(rule), sort_keys=True) for rule in item["rules"]
         )
-    data = item.get("data", {})
-    if _PRESET in data:
-        item["data"] = {**data, _PRESET: json.loads(data[_PRESET])}
+    if "data" in item:
+        item["data"] = {key: _text(key, text) for key, text in item["data"].items()}
     if "binaryData" in item:
         item["binaryData"] = {
             key: "".join(text.split()) for key, text in item["binaryData"].items()
         }
     return item
+
+
+def _text(key: str, text: str) -> Any:
+    """What a file of a ConfigMap says to its reader; a file of another kind is its text."""
+    if key in (_PRESET, _ROOT_CERTIFICATE):
+        return json.loads(text)
+    if key in _YAML:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    if key.endswith((".ini", ".conf")):
+        return _sections(text, "=" if key.endswith(".ini") else None)
+    return text
+
+
+def _sections(text: str, between: str | None) -> dict[str, dict[str, str]]:
+    """Sections of keys and values, whatever the blanks, without comments."""
+    sections: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            assert line not in sections, f"{line} twice"
+            current = sections.setdefault(line, {})
+        elif line and not line.startswith("#"):
+            key, value = line.split(between, maxsplit=1)
+            current[key.strip()] = value.strip()
+    return sections
 
 
 def _unordered(rule: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -101,12 +128,22 @@ def _entries(path: str, value: list[Any]) -> list[tuple[str, Any]]:
 
 
 def _flags(arguments: list[str]) -> dict[str, str]:
-    """Flags by name, in any order: ``--a b`` and ``--a=b`` are the same."""
+    """Flags by name, in any order: ``--a b`` and ``--a=b`` are the same.
+
+    A flag that stands twice has all its values; what is no flag stands in its own place.
+    """
     flags: dict[str, str] = {}
     words = iter(arguments)
-    for word in words:
+    for place, word in enumerate(words):
         name, equals, text = word.partition("=")
-        assert name.startswith("--"), f"expected a flag, got {word!r}"
-        assert name not in flags, f"{name} twice"
-        flags[name] = text if equals else next(words)
+        if not name.startswith("--"):
+            flags[f"argument {place}"] = word
+            continue
+        value = text if equals else next(words)
+        flags[name] = f"{flags[name]}, {value}" if name in flags else value
+    if flags.get("--vault-token"):
+        # Here it is in a Secret of a usual name, to which the arguments refer.
+        del flags["--vault-token"]
+        _, name, key = STAND_INS["fsm.vault.token"]
+        flags |= {"--vault-token-secret-name": name, "--vault-token-secret-key": key}
     return flags

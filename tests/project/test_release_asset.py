@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from fsm_stack.errors import FsmStackError, InputError
 from fsm_stack.project import chart_archive, release_asset
 from fsm_stack.project.chart_archive import members
-from fsm_stack.project.release_asset import load_asset, vendor
-from tests.archives import CHART, GOOD, SCRIPTS, member, pack, written_archive
+from fsm_stack.project.release_asset import load_asset, missing_assets, vendor
+from tests.archives import CHART, GOOD, MORE, SCRIPTS, member, pack, written_archive
+from tests.manifests.stacks import settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,7 @@ def test_the_scripts_are_taken_with_their_digests(tmp_path: Path, archive: Path)
         "chartSize": len(archive.read_bytes()),
         "scriptsSha256": hashlib.sha256(SCRIPTS).hexdigest(),
         "scriptsSize": 24,
+        "files": {},
     }
     asset = load_asset(tmp_path, "1.5.1")
     assert asset is not None
@@ -387,3 +389,79 @@ def test_an_archive_that_is_too_large_is_not_even_unpacked() -> None:
     with pytest.raises(InputError) as caught:
         members(b"\0" * (chart_archive.ARCHIVE_MAX + 1), shown="x")
     assert str(caught.value) == "x: expected an archive of at most 16777216 bytes"
+
+
+def test_dashboards_and_the_egress_gateways_scripts_are_taken_as_they_are(tmp_path: Path) -> None:
+    """The script of a mode stands inside a template: its places stay, for the stack's ports."""
+    path = tmp_path / "fsm-1.5.1.tgz"
+    path.write_bytes(pack(files=GOOD | MORE))
+    done = vendor(tmp_path, path)
+    names = ("grafana/fsm-control-plane.json", "egress-gateway/sock5.js")
+    asset = load_asset(tmp_path, "1.5.1", texts=(*names, "grafana/absent.json"))
+    assert asset is not None
+    assert dict(asset.texts) == {
+        "grafana/fsm-control-plane.json": '{"of": "${DS_PROMETHEUS}"}\n',
+        "egress-gateway/sock5.js": (
+            "pipy().listen({{ .Values.fsm.egressGateway.port }})\n  .acceptSOCKS()\n"
+        ),
+    }
+    folder = tmp_path / "releases" / "1.5.1"
+    assert (folder / "egress-gateway" / "http2tunnel.js").read_text() == (
+        "pipy().listen({{ .Values.fsm.egressGateway.port }})\n\n"
+        "  .metrics('127.0.0.1:{{ .Values.fsm.egressGateway.adminPort }}')\n"
+    )
+    assert sorted(done.record.texts) == [
+        "egress-gateway/http2tunnel.js",
+        "egress-gateway/sock5.js",
+        "grafana/fsm-control-plane.json",
+    ]
+
+
+def test_a_dashboard_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fsm-1.5.1.tgz"
+    path.write_bytes(pack(files=GOOD | MORE))
+    record = vendor(tmp_path, path).record
+    name = "grafana/fsm-control-plane.json"
+    (tmp_path / "releases" / "1.5.1" / name).write_text("{}")
+    assert load_asset(tmp_path, "1.5.1") is not None
+    with pytest.raises(InputError) as caught:
+        load_asset(tmp_path, "1.5.1", texts=(name,))
+    assert str(caught.value) == (
+        f"releases/1.5.1/{name}: expected SHA-256 {record.texts[name]}, as asset.json records, "
+        f"found {hashlib.sha256(b'{}').hexdigest()}; restore it from Git, or run: "
+        "fsm-stack vendor --version 1.5.1"
+    )
+
+
+def test_a_template_of_another_form_is_refused(tmp_path: Path) -> None:
+    """Else a stack with an egress gateway would lack its script, and nobody would know why."""
+    template = {"fsm/templates/egress-gateway-configmap.yaml": b"kind: ConfigMap\n"}
+    assert refusal(tmp_path, pack(files=GOOD | template)) == (
+        "fsm-1.5.1.tgz: fsm/templates/egress-gateway-configmap.yaml: expected a script for each "
+        "mode, found none"
+    )
+
+
+def test_a_dashboard_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    dashboard = {"fsm/grafana/pipy/dashboards/a.json": b"\xff"}
+    message = refusal(tmp_path, pack(files=GOOD | dashboard))
+    assert message.startswith("fsm-1.5.1.tgz: fsm/grafana/pipy/dashboards/a.json: not UTF-8: ")
+    dashboard = {"fsm/grafana/pipy/dashboards/a.json": b" " * (256 * 1024 + 1)}
+    assert refusal(tmp_path, pack(files=GOOD | dashboard)) == (
+        "fsm-1.5.1.tgz: fsm/grafana/pipy/dashboards/a.json: expected at most 262144 bytes, found "
+        "262145"
+    )
+
+
+def test_what_is_wanted_and_not_vendored_is_named(tmp_path: Path) -> None:
+    """Scripts that were vendored before a stack wanted more; vendoring again mends it."""
+    path = written_archive(tmp_path)
+    vendor(tmp_path, path)
+    wanting = settings_of({"egressGateway": {"enabled": True}})
+    [found] = missing_assets(tmp_path, wanting)
+    assert (found.id, found.message) == (
+        "assets-missing",
+        "egress-gateway/http2tunnel.js of FSM 1.5.1 is not vendored in this checkout; expected "
+        "releases/1.5.1/egress-gateway/http2tunnel.js",
+    )
+    assert missing_assets(tmp_path, settings_of({})) == ()

@@ -29,6 +29,12 @@ def manifest(api_version: str, kind: str, *, name: str = "x", **rest: Any) -> Ma
     [
         ("v1", "ConfigMap", "pulumi_kubernetes.core.v1.ConfigMap"),
         ("apps/v1", "Deployment", "pulumi_kubernetes.apps.v1.Deployment"),
+        ("apps/v1", "DaemonSet", "pulumi_kubernetes.apps.v1.DaemonSet"),
+        (
+            "networking.k8s.io/v1",
+            "IngressClass",
+            "pulumi_kubernetes.networking.v1.IngressClass",
+        ),
         (
             "autoscaling/v2",
             "HorizontalPodAutoscaler",

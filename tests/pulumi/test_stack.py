@@ -13,6 +13,7 @@ from fsm_stack.pulumi.guard import WrongClusterError
 from fsm_stack.pulumi.kinds import FOLLOWED, OWNER
 from fsm_stack.pulumi.stack import FsmStack
 from fsm_stack.redirection.scopes import redirection
+from tests.manifests.stacks import EVERYTHING, asset_for, settings_of
 
 from .recorder import CLUSTER_UID, Recorder, run
 from .samples import ASSET, CRD, INJECTOR_WEBHOOK, resource, settings, up
@@ -38,6 +39,27 @@ def test_the_engine_is_asked_for_exactly_the_objects_of_the_bundle(*, preview: b
         if manifest.restarts_with:
             del inputs["spec"]["template"]["metadata"]["annotations"][FOLLOWED]
         assert inputs == manifest.object, manifest.slug
+
+
+def test_every_program_beside_the_control_plane_is_a_resource() -> None:
+    """Numbers come back as floats, which are equal all the same."""
+    stack = settings_of(EVERYTHING)
+
+    def program() -> None:
+        FsmStack("fsm", stack, asset=asset_for(stack))
+
+    recorder = run(program)
+
+    manifests = bundle(stack, redirection(stack), asset=asset_for(stack))
+    assert sorted(recorder.names()) == sorted(f"fsm-{manifest.slug}" for manifest in manifests)
+    types = {one.name: one.type for one in recorder.registrations}
+    assert types["fsm-observability"] == "fsm-stack:index:Observability"
+    assert types["fsm-daemonset-fsm-xnetwork"] == "kubernetes:apps/v1:DaemonSet"
+    assert types["fsm-ingressclass-pipy"] == "kubernetes:networking.k8s.io/v1:IngressClass"
+    for manifest in manifests:
+        if "ingress" in manifest.name or manifest.kind == "DaemonSet":
+            inputs = resource(recorder, manifest).inputs
+            assert inputs.get("spec") == manifest.object["spec"], manifest.slug
 
 
 def test_pods_that_complete_a_webhook_follow_its_identity() -> None:
@@ -192,7 +214,8 @@ def test_two_stacks_in_one_program_have_resources_of_their_own() -> None:
 
     def program() -> None:
         for name in ("one", "two"):
-            FsmStack(name, settings(), asset=ASSET)
+            opts = pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider(name))
+            FsmStack(f"in-{name}", settings(), asset=ASSET, opts=opts)
 
     names = run(program).names()
 

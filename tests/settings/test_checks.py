@@ -290,7 +290,7 @@ def test_lists_in_node_level_mode_are_an_error_each() -> None:
     }
     assert ids == {
         ("lists-ignored", "traffic.outboundPortExclusionList"),
-        ("not-provided-yet", "traffic.interceptionMode"),
+        ("mutable-image", "images.xnet.tag"),
     }
 
 
@@ -314,11 +314,9 @@ def test_a_bypass_past_its_date_is_told_with_its_owner() -> None:
     assert found(traffic(outboundPortExclusionList=[{**entry, "until": "2026-07-01"}])) == []
 
 
-@pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "flb", "egressGateway"])
-def test_a_switch_without_its_component_is_not_provided_yet(key: str) -> None:
-    """Half a component is worse than none."""
-    (item,) = found({key: {"enabled": True}})
-    assert item[:2] == ("not-provided-yet", f"{key}.enabled")
+@pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "egressGateway"])
+def test_a_switch_of_a_program_is_no_finding(key: str) -> None:
+    assert found({key: {"enabled": True}}) == []
 
 
 def test_vault_needs_to_be_found() -> None:
@@ -635,3 +633,158 @@ def test_a_policy_makes_an_incomplete_bypass_an_error() -> None:
     data["traffic"]["networkInterfaceExclusionList"] = [{"value": "net1", "owner": "net"}]
     data["annotationProfiles"] = {}
     assert told(data, "bypass-incomplete") == []
+
+
+AZURE = {"workspaceId": "w", "keySecret": {"name": "azure", "key": "key"}}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (
+            {"ingress": {"enabled": True}, "gatewayAPI": {"enabled": True}},
+            (
+                "invalid-value",
+                "gatewayAPI.enabled",
+                "expected ingress or gatewayAPI, got both: FSM serves one of the two",
+            ),
+        ),
+        (
+            {"ingress": {"enabled": True, "http": {"enabled": False}}},
+            (
+                "invalid-value",
+                "ingress.enabled",
+                "expected http or tls to be enabled, got neither: the ingress serves nothing",
+            ),
+        ),
+        (
+            {"ingress": {"enabled": True, "tls": {"enabled": True, "listen": 8000}}},
+            (
+                "invalid-value",
+                "ingress.tls.listen",
+                "expected another listen than that of http, got 8000 for both",
+            ),
+        ),
+        (
+            {"egressGateway": {"enabled": True, "adminPort": 1080}},
+            (
+                "invalid-value",
+                "egressGateway.adminPort",
+                "expected a port other than that of its traffic, got 1080 for both",
+            ),
+        ),
+        (
+            {
+                "egressGateway": {"enabled": True},
+                "components": {"egressGateway": {"name": "fsm-injector"}},
+            },
+            (
+                "name-taken",
+                "components.egressGateway.name",
+                "Deployment fsm-injector is a program of the control plane, or may stand beside "
+                "it",
+            ),
+        ),
+        (
+            {
+                "ingress": {"enabled": True},
+                "components": {"ingress": {"serviceName": "fsm-validator"}},
+            },
+            (
+                "name-taken",
+                "components.ingress.serviceName",
+                "Service fsm-validator is another one of the control plane's namespace",
+            ),
+        ),
+        (
+            {"components": {"fluentBit": {"enabled": True, "outputPlugin": "azure"}}},
+            (
+                "missing-key",
+                "components.fluentBit.azure",
+                "expected components.fluentBit.azure with workspaceId and keySecret, got nothing",
+            ),
+        ),
+        (
+            {"flb": {"enabled": True, "secretName": "flb"}},
+            (
+                "secret-needed",
+                "flb.enabled",
+                "fsm-controller stops at its start unless Secret flb is in fsm-system with the "
+                "label flb.flomesh.io/config=true: no stack declares it",
+            ),
+        ),
+        (
+            {"components": {"fluentBit": {"azure": AZURE}}},
+            (
+                "no-effect",
+                "components.fluentBit.azure",
+                "nothing reads it: outputPlugin is stdout",
+            ),
+        ),
+        (
+            {"components": {"fluentBit": {"enabled": True, "name": "fsm-controller"}}},
+            (
+                "name-taken",
+                "components.fluentBit.name",
+                "fsm-controller is another container of the controller's pod",
+            ),
+        ),
+        (
+            {"components": {"grafana": {"enabled": True}}},
+            (
+                "no-destination",
+                "components.grafana.enabled",
+                "Grafana reads fsm-prometheus of the control plane's namespace, and this stack "
+                "does not run it",
+            ),
+        ),
+        (
+            {"traffic": {"interceptionMode": "NodeLevel"}},
+            (
+                "mutable-image",
+                "images.xnet.tag",
+                "xnet is named by the moving tag latest: upstream gives the engine of NodeLevel "
+                "no version",
+            ),
+        ),
+        (
+            {"components": {"jaeger": {"enabled": True}}},
+            (
+                "mutable-image",
+                "images.jaeger.tag",
+                "jaeger is named by the moving tag latest",
+            ),
+        ),
+    ],
+)
+def test_a_program_that_cannot_work_as_it_is_set(
+    data: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    assert found(data) == [expected]
+
+
+AT = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"ingress": {"enabled": True, "tls": {"enabled": True}}},
+        {"ingress": {"enabled": True, "namespaced": True, "http": {"enabled": False}}},
+        {"ingress": {"enabled": True}, "images": {"ingress": {"tag": "1.2"}}},
+        {
+            "traffic": {"interceptionMode": "NodeLevel"},
+            "images": {"xnet": {"digest": AT}, "xnetmgmt": {"tag": "1.2"}},
+        },
+        {
+            "components": {
+                "prometheus": {"enabled": True},
+                "grafana": {"enabled": True},
+                "fluentBit": {"enabled": True, "outputPlugin": "Azure", "azure": AZURE},
+            }
+        },
+        {"components": {"jaeger": {"enabled": True}}, "images": {"jaeger": {"tag": "1.57"}}},
+    ],
+)
+def test_a_program_that_works_is_no_finding(data: dict[str, Any]) -> None:
+    assert found(data) == []

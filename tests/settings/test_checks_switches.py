@@ -87,3 +87,114 @@ def test_the_repositorys_folder_is_a_label_of_the_controller() -> None:
     (item,) = found({"repoServer": {"codebase": "a/b"}})
     assert item[:2] == ("invalid-value", "repoServer.codebase")
     assert found({"repoServer": {"codebase": "team-a"}}) == []
+
+
+IMAGE = "registry.example.com:5000/mesh/fsm-stack:0.1.0"
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize("schedule", ["*/15 * * * *", "@hourly", "0 6 * * MON-FRI"])
+@pytest.mark.parametrize(
+    "image", [IMAGE, f"{IMAGE}@{DIGEST}", f"fsm-stack@{DIGEST}", "mesh/fsm-stack:0.1.0"]
+)
+def test_a_scheduled_verify_with_a_pinned_image_is_fine(schedule: str, image: str) -> None:
+    assert found({"verify": {"schedule": schedule, "image": image, "metricsPort": 9090}}) == []
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [
+        (
+            {"schedule": "@hourly"},
+            (
+                "missing-key",
+                "verify.image",
+                "expected verify.image, the image of fsm-stack, beside a schedule; got nothing",
+            ),
+        ),
+        (
+            {"image": IMAGE},
+            ("no-effect", "verify.schedule", "nothing runs without verify.schedule"),
+        ),
+        (
+            {"schedule": "@hourly", "image": "mesh/fsm-stack:latest"},
+            (
+                "mutable-image",
+                "verify.image",
+                "fsm-stack's own image is named by the moving tag latest",
+            ),
+        ),
+        (
+            {"schedule": "@hourly", "image": "registry.example.com:5000/fsm-stack"},
+            (
+                "mutable-image",
+                "verify.image",
+                "fsm-stack's own image is named by the moving tag latest",
+            ),
+        ),
+        (
+            {"schedule": "every hour", "image": IMAGE},
+            (
+                "invalid-value",
+                "verify.schedule",
+                "expected a schedule as cron writes it, such as */15 * * * * or @hourly, got "
+                "'every hour'",
+            ),
+        ),
+        (
+            {"schedule": "@hourly", "image": "https://registry.example.com/fsm-stack"},
+            (
+                "invalid-value",
+                "verify.image",
+                "expected an image as in registry.example.com/team/fsm-stack:0.1.0, without "
+                "https://, got 'https://registry.example.com/fsm-stack'",
+            ),
+        ),
+    ],
+    ids=[
+        "no image",
+        "no schedule",
+        "latest",
+        "no tag",
+        "no schedule of cron's",
+        "no image's name",
+    ],
+)
+def test_a_scheduled_verify_that_would_not_run_is_told(
+    verify: dict[str, str], expected: tuple[str, str, str]
+) -> None:
+    assert found({"verify": verify}) == [expected]
+
+
+def test_other_systems_have_no_control_plane_to_run_it_beside() -> None:
+    data = {"system": "osm", "verify": {"schedule": "@hourly", "image": IMAGE}}
+
+    assert ("not-in-system", "verify") in [item[:2] for item in found(data)]
+
+
+SHARED = [
+    ("ingress", "enabled", "the ingress class"),
+    ("gatewayAPI", "enabled", "the gateway's webhooks"),
+    ("serviceLB", "enabled", "every Service's load balancer"),
+    ("mesh", "enableMultiClusters", "the cluster's place among others"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "what"), SHARED)
+def test_a_second_mesh_leaves_what_is_the_clusters_to_the_first(
+    section: str, key: str, what: str
+) -> None:
+    def said(release: str) -> list[tuple[str, str, str]]:
+        mesh = {"mesh": {"releaseName": release}}
+        data = mesh | {section: {**mesh.get(section, {}), key: True}}
+        return [item for item in found(data) if item[0] == "one-mesh-only"]
+
+    assert said("fsm") == []
+    assert said("blue") == [
+        (
+            "one-mesh-only",
+            f"{section}.{key}",
+            "expected false beside another mesh, which mesh.releaseName blue says: "
+            f"{what} can be of one mesh only",
+        )
+    ]

@@ -1,17 +1,21 @@
-"""What stands beside workloads in the input: quotas, limit ranges, Services."""
+"""What stands beside workloads in the input: quotas, limit ranges, Services, AccessControls."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fsm_stack.project.workload_files import documents, learn_from
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.peers import Peers
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
 from tests.given import ID, container, mesh, namespace, pod
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUOTA = {
     "apiVersion": "v1",
@@ -62,7 +66,7 @@ def linted(*objects: dict[str, Any], **spec: Any) -> tuple[list[tuple[str, str]]
         (item.id, item.message)
         for one in outcomes
         for item in one.findings()
-        if item.id in {"quota-refuses", "excludes-mesh-port"}
+        if item.id in {"quota-refuses", "excludes-mesh-port", "trusts-any-address"}
     ]
     return found, sum(one.looked for one in outcomes), sum(len(one.passed) for one in outcomes)
 
@@ -226,3 +230,87 @@ def test_a_port_that_only_the_called_excludes_is_told() -> None:
     assert one_way(web, api, traffic={"outboundPortExclusionList": [9091]}) == []
     assert one_way(api) == []
     assert one_way(web, named("api", {IN: "9091,x"}, 9091)) == []
+
+
+NODE_LEVEL = {"interceptionMode": "NodeLevel"}
+
+
+def control(**asked: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "xnetwork.flomesh.io/v1alpha1",
+        "kind": "AccessControl",
+        "metadata": {"name": "trusted", "namespace": "shop"},
+        "spec": {"services": [{"name": "redis", **asked}]},
+    }
+
+
+def service(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    return {**SERVICE, "spec": {**SERVICE["spec"], **spec}, "status": status or {}}
+
+
+def trusted(*objects: dict[str, Any], **traffic: Any) -> list[str]:
+    found, _, _ = linted(*objects, traffic=traffic or NODE_LEVEL)
+    assert {rule for rule, _ in found} <= {"trusts-any-address"}
+    return [message for _, message in found]
+
+
+BY_NAME = {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}
+BY_ADDRESS = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "why"),
+    [
+        (service(clusterIP="None"), {}, "headless, it has no address of its own"),
+        (service(type="ExternalName"), {}, "of type ExternalName, it has no address of its own"),
+        (service(clusterIP="fd00::1"), {}, "it has an IPv6 address"),
+        (service(ipFamilies=["IPv4", "IPv6"]), {}, "it has an IPv6 address"),
+        (
+            service(status=BY_NAME),
+            {"withExternalIPs": True},
+            "its load balancer is known by the name lb.example.com, and by no address",
+        ),
+    ],
+)
+def test_an_access_control_of_a_service_without_an_address_trusts_every_one(
+    known: dict[str, Any], asked: dict[str, Any], why: str
+) -> None:
+    """H25: the controller ignores that it cannot read the address, and writes 0.0.0.0."""
+    message = f"Service shop/redis: {why}: FSM writes 0.0.0.0 as a trusted address"
+    assert trusted(known, control(**asked)) == [message]
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        (service(clusterIP="10.96.0.7"), {}),
+        (service(clusterIP="None"), {"withClusterIPs": False, "withEndpointIPs": True}),
+        (service(status=BY_NAME), {}),
+        (service(status=BY_ADDRESS), {"withExternalIPs": True}),
+        ({**SERVICE, "metadata": {"name": "other", "namespace": "shop"}}, {}),
+    ],
+)
+def test_an_access_control_of_a_service_with_its_address_is_good(
+    known: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    assert trusted(known, control(**asked)) == []
+
+
+def test_an_access_control_counts_where_nodes_redirect_only() -> None:
+    """In PodLevel nobody writes its addresses anywhere."""
+    headless = service(clusterIP="None")
+    assert trusted(headless, control(), interceptionMode="PodLevel") == []
+    policy = {**control(), "apiVersion": "policy.flomesh.io/v1alpha1"}
+    assert trusted(headless, policy) == []
+
+
+def test_a_service_that_comes_after_its_access_control_is_known(tmp_path: Path) -> None:
+    """Files are read for Services before their AccessControls are looked at."""
+    file = tmp_path / "trusted.yaml"
+    headless = service(clusterIP="None")
+    file.write_text(f"{dump(control())}---\n{dump(headless)}", encoding="utf-8")
+    known = mesh(traffic=NODE_LEVEL)
+    context = Context(mesh=known, proxy_id=lambda *_: ID, dump=dump)
+    learn_from(file, context)
+    outcomes = run(documents(file), context)
+    assert [item.id for one in outcomes for item in one.findings()] == ["trusts-any-address"]

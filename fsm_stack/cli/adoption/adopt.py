@@ -82,11 +82,11 @@ def adopt(
 def _asset(project_dir: Path, settings: StackSettings) -> Any:  # noqa: ANN401  # imported when used
     from fsm_stack.manifests.mesh import wants_asset
     from fsm_stack.project.project import find_project
-    from fsm_stack.project.release_asset import load_asset
+    from fsm_stack.project.release_asset import asset_of
 
     if not wants_asset(settings):
         return None
-    return load_asset(find_project(project_dir).directory, settings.fsm_version)
+    return asset_of(find_project(project_dir).directory, settings)
 
 
 @dataclass(slots=True)

@@ -209,20 +209,31 @@ def stack_file(result: Converted) -> str:
     return stack_text(result.settings, result.lines, head)
 
 
+def require_stack_name(stack: str) -> None:
+    """Refuse a name that no stack file can have.
+
+    Raises:
+        InputError: with the name.
+    """
+    import re
+
+    from fsm_stack.errors import InputError
+
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
+        raise InputError(f"{stack!r}: expected a stack's name of letters, digits, '_', '.', '-'")
+
+
 def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str:
     """Write ``Pulumi.<stack>.yaml`` of the project; what messages call it.
 
     Raises:
         InputError: it is there, or the name is none.
     """
-    import re
-
     from fsm_stack.errors import InputError
     from fsm_stack.project.files import write_file
     from fsm_stack.project.project import find_project
 
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack):
-        raise InputError(f"{stack!r}: expected a stack's name of letters, digits, '_', '.', '-'")
+    require_stack_name(stack)
     project = find_project(project_dir)
     path = project.directory / f"Pulumi.{stack}.yaml"
     shown = project.shown(path)
@@ -232,8 +243,15 @@ def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str
     return shown
 
 
-def finish(result: Converted, text: str, written: str) -> None:
-    """Print the file and the report, and exit."""
+def finish(result: Converted, text: str, written: str, *, before: str = "") -> None:
+    """Print the file and the report, and exit.
+
+    Args:
+        result: what was converted.
+        text: the stack file's.
+        written: the file as messages name it; empty: it is printed.
+        before: a command that comes before the stack is validated.
+    """
     loaded = _loaded(text, written or "the stack file")
     findings = (*result.findings, *loaded.findings)
     failed = stops(findings, "error")
@@ -257,7 +275,8 @@ def finish(result: Converted, text: str, written: str) -> None:
     for line in (*_report(result), *finding_lines(findings)):
         click.echo(line, err=not written)
     if written:
-        click.echo(f"{written}: written; next: fsm-stack validate {_stack(written)}")
+        then = "; then: " if before else ""
+        click.echo(f"{written}: written; next: {before}{then}fsm-stack validate {_stack(written)}")
     leave(failed=failed)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.adoption.convert import finish, read_into, write_stack
-from fsm_stack.cli.verb import Verb, output_option, project_option
+from fsm_stack.cli.adoption.convert import finish, read_into, require_stack_name, write_stack
+from fsm_stack.cli.verb import Verb, emit, output_option, project_option, wants_json
 from fsm_stack.cli.verify import cluster_options
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb, short_help="Write a first stack file.")
-@click.argument("stack", metavar="STACK")
+@click.argument("stack", metavar="[STACK]", required=False)
+@click.option("--project", "new", is_flag=True,
+              help="A whole project: program, libraries, CI; STACK is dev if absent.")  # fmt: skip
 @click.option("--from-cluster", "live", is_flag=True,
               help="Of a cluster: ranges, context, UID, and its mesh.")  # fmt: skip
 @click.option("--from", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
@@ -40,10 +42,10 @@ if TYPE_CHECKING:
 @output_option
 @project_option
 def init(
-    stack: str, *, live: bool, files: tuple[Path, ...], empty: bool, enrolled: tuple[str, ...],
-    create: bool, force: bool, project_dir: Path, **options: Any,  # noqa: ANN401  # see below
+    stack: str | None, *, new: bool, live: bool, files: tuple[Path, ...], empty: bool,
+    enrolled: tuple[str, ...], create: bool, force: bool, project_dir: Path, **options: Any,  # noqa: ANN401  # see below
 ) -> None:  # fmt: skip
-    """Write Pulumi.STACK.yaml: small, commented and valid.
+    """Write Pulumi.STACK.yaml: small, commented and valid; with --project, all around it.
 
     From a cluster, from a MeshConfig, Helm values or a release, or from what is asked for on a
     terminal. Options take the place of questions. A cluster is only read.
@@ -51,14 +53,34 @@ def init(
     from fsm_stack.convert.initial import first_stack, first_text
 
     asked = any(options[name] for name in ("pods", "services", "api_server", "kubernetes"))
-    if not (live or files or empty or asked or enrolled):
+    if stack is None and not new:
+        raise click.UsageError("Missing argument 'STACK'.")
+    stack = stack or "dev"
+    if not (live or files or empty or asked or enrolled or new):
         if not on_terminal():
             raise click.UsageError("expected --from-cluster, --from FILE, --empty or options")
         options, enrolled, create = _questions(options)
     facts, found = _given(files, live=live, options=options)
     result = first_stack(facts, found=found, enrolled=enrolled, create=create)
     text = first_text(result, facts)
+    if new:
+        _start(project_dir, stack, text, force=force)
+        scripts = f"fsm-stack vendor --version {result.settings['fsmVersion']}"
+        finish(result, text, str(project_dir / f"Pulumi.{stack}.yaml"), before=scripts)
     finish(result, text, write_stack(project_dir, stack, text, force=force))
+
+
+def _start(directory: Path, stack: str, text: str, *, force: bool) -> None:
+    """A project around the stack file, and what to do with it."""
+    from fsm_stack.cli.validate import schema_file
+    from fsm_stack.convert.initial import project_files
+    from fsm_stack.project.project import write_project
+
+    require_stack_name(stack)
+    files = project_files(directory.resolve().name) | dict((schema_file(),))
+    write_project(directory, {f"Pulumi.{stack}.yaml": text, **files}, force=force)
+    if not wants_json():
+        emit(None, (f"{directory / name}: written" for name in files))
 
 
 def on_terminal() -> bool:

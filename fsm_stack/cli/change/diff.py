@@ -9,6 +9,7 @@ import click
 
 from fsm_stack.cli.options import svg_option
 from fsm_stack.cli.verb import (
+    BAD_INPUT,
     StackName,
     Verb,
     leave,
@@ -185,6 +186,8 @@ def _together(
     else:
         told = "".join(f"{line}\n" for line in found.text_lines())
     stream([told])
+    if found.bad:
+        click.get_current_context().exit(BAD_INPUT)
     leave(failed=found.stops(fail_on))
 
 

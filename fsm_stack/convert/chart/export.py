@@ -14,6 +14,7 @@ from fsm_stack.convert.chart.commands import merge_patch
 from fsm_stack.convert.chart.control_plane import control_plane_values
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.programs import PROGRAM_VALUES, program_values
 from fsm_stack.convert.chart.set_syntax import parse_set
 from fsm_stack.convert.compared import SECTIONS
 from fsm_stack.convert.mesh_config import convert_mesh_config
@@ -60,7 +61,7 @@ def helm_values(settings: StackSettings) -> Json:
     require_fsm(settings)
     ours = _plain(settings)
     values: Json = {}
-    table = control_plane_values(settings.fsm_version) | MESH_VALUES
+    table = control_plane_values(settings.fsm_version) | MESH_VALUES | PROGRAM_VALUES
     for path, known in table.items():
         value = at(ours, known.target)
         if value is None or path in _NAMED or known.target.startswith("images."):
@@ -171,6 +172,7 @@ def _image_values(ours: Json, version: str) -> Iterator[tuple[str, Any, Any]]:
     yield "fsm.serviceLB.image.registry", registry, "flomesh"
     yield "fsm.serviceLB.image.name", name, "mirrored-klipper-lb"
     yield "fsm.serviceLB.image.tag", tag, "v0.4.7"
+    yield from program_values(ours)
 
 
 def lost_in_values(settings: StackSettings, values: Json, *, today: date) -> tuple[Finding, ...]:
@@ -187,10 +189,11 @@ def _lost(settings: StackSettings, again: StackSettings, why: str) -> Iterator[F
     one, other = _plain(settings), _plain(again)
     one["mesh"]["name"], other["mesh"]["name"] = settings.mesh_name, again.mesh_name
     one["mesh"]["namespace"], other["mesh"]["namespace"] = settings.namespace, again.namespace
+    known = dict(leaves(other))
     for path, value in leaves(one):
         if path.startswith(OF_THE_STACK) or path.endswith(_NOTES):
             continue
-        back = at(other, path)
+        back = known.get(path, at(other, path))  # a label's key has dots of its own
         if value != back and not (value in (None, [], {}) and back in (None, [], {})):
             yield finding("setting-not-exported", f"{why}: {value!r}", path=path, value=value)
 

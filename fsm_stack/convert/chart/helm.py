@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 from fsm_stack.convert.chart.coercion import as_list, merged, same
 from fsm_stack.convert.chart.control_plane import control_plane_values
 from fsm_stack.convert.chart.mesh import MESH_VALUES
-from fsm_stack.convert.chart.other import (
-    NOT_PROVIDED,
-    OPEN_KEYS,
-    SECRETS,
-    TOGETHER,
-    WITHOUT_EFFECT,
+from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER, WITHOUT_EFFECT
+from fsm_stack.convert.chart.programs import (
+    PROGRAM_VALUES,
+    TOGETHER_WITH_OTHERS,
+    take_programs,
 )
 from fsm_stack.convert.result import Converted, Draft, Line
 from fsm_stack.errors import FindingsError, InputError
@@ -78,13 +77,15 @@ class _Conversion:
 
     def __init__(self, fsm_version: str) -> None:
         self._version = fsm_version
-        self._becoming: dict[str, Value] = control_plane_values(fsm_version) | MESH_VALUES
+        self._becoming: dict[str, Value] = (
+            control_plane_values(fsm_version) | MESH_VALUES | PROGRAM_VALUES
+        )
         self._defaults: dict[str, Any] = {
             **{path: value.default for path, value in self._becoming.items()},
             **{path: default for path, (default, _) in WITHOUT_EFFECT.items()},
             **{path: default for path, (default, _) in SECRETS.items()},
-            **NOT_PROVIDED,
             **TOGETHER,
+            **TOGETHER_WITH_OTHERS,
         }
         self._changed: dict[str, Any] = {}
         self.errors: list[Finding] = []
@@ -180,12 +181,11 @@ class _Conversion:
                 self._without_effect(path, value, WITHOUT_EFFECT[path][1])
             elif path in SECRETS:
                 self._secret(path)
-            elif path in NOT_PROVIDED:
-                self._not_provided(path, value)
             elif path in self._becoming:
                 self._become(path, value)
         self._interception_mode()
         self._registries()
+        take_programs(draft, self._value, self._changed, self._ignored)
         self._vault()
         return draft.done()
 
@@ -196,17 +196,11 @@ class _Conversion:
             "secret-value", message, path=path, fix=f"{where[0].upper()}{where[1:]}."
         ))  # fmt: skip
 
-    def _not_provided(self, path: str, value: Any) -> None:
-        self._draft.drop(path, "not declared by a stack", finding(
-            "not-provided-yet",
-            f"not provided yet: {path}={value!r}",
-            path=path,
-            value=value,
-            fix="What runs of it stays as it is: a stack neither declares nor removes it.",
-        ))  # fmt: skip
-
     def _value(self, path: str) -> Any:  # decoded YAML
         return self._changed.get(path, self._defaults[path])
+
+    def _ignored(self, path: str, reason: str) -> None:
+        self._without_effect(path, self._changed[path], reason)
 
     def _without_effect(self, path: str, value: Any, reason: str) -> None:
         self._draft.drop(
@@ -218,7 +212,10 @@ class _Conversion:
     def _become(self, path: str, value: Any) -> None:
         known, draft = self._becoming[path], self._draft
         where_on = known.how in ("where_on", "where_on_optional")
-        if where_on and not self._value(f"{path.rpartition('.')[0]}.enable"):
+        off = where_on and not self._value(f"{path.rpartition('.')[0]}.enable")
+        if off and path == "fsm.tracing.port" and self._value("fsm.deployJaeger"):
+            draft.set("components.jaeger.port", value, path)
+        elif off:
             self._without_effect(path, value, "the section is not enabled")
         elif known.how == "tag" and "@" in str(value):
             # So the chart's users pin Pipy's images, for which it has no digest.
@@ -261,18 +258,8 @@ class _Conversion:
     def _interception_mode(self) -> None:
         path = "fsm.trafficInterceptionMode"
         mode = self._changed.get(path)
-        if mode is None:
-            return
-        self._draft.set("traffic.interceptionMode", mode, path)
-        if mode == "NodeLevel":
-            self._draft.findings.append(
-                finding(
-                    "not-provided-yet",
-                    f"not provided yet: {path}={mode!r}",
-                    path=path,
-                    value=mode,
-                )
-            )
+        if mode is not None:
+            self._draft.set("traffic.interceptionMode", mode, path)
 
     def _registries(self) -> None:
         """Pipy's images have a registry of their own; an empty one is the control plane's."""

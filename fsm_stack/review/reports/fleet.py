@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity, harmless
+from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.model import SCHEMA_VERSION, plain
 from fsm_stack.review.reports.report import broken_finding
 from fsm_stack.templating import render, source_hash, text
@@ -306,10 +307,9 @@ def _entry(item: Bypass) -> str:
 
 
 def _about(item: Bypass) -> str:
-    late = f"{'was until' if item.expired else 'until'} {item.until}" if item.until else ""
-    owner = item.owner or ("" if _is_preset(item) else "no owner")
-    notes = (item.reason or "no reason", owner, late)
-    return "; ".join(note for note in notes if note)
+    owner = item.owner or ("a preset" if _is_preset(item) else "")
+    past = " (past)" if item.expired else ""
+    return f"{notes_text(item.reason, owner, item.until)}{past}"
 
 
 def _shown(told: str) -> str:

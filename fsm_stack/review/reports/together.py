@@ -31,6 +31,7 @@ class Part:
         both: the two sides of the review.
         said: what there is to say without a review: it is new, gone, unchanged, or invalid.
         stops: whether that alone is not to be merged without a person.
+        bad: a side of it cannot be read, or does not validate.
     """
 
     stack: str
@@ -38,6 +39,7 @@ class Part:
     both: Comparison | None = None
     said: str = ""
     stops: bool = False
+    bad: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class Together:
         """Whether the change is not to be merged as it is."""
         gone = bool(self.gone) and Level.MEDIUM.rank >= fail_on.rank
         return gone or any(_stops(part, fail_on) for part in self.parts)
+
+    @property
+    def bad(self) -> bool:
+        """Whether a stack is bad input."""
+        return any(part.bad for part in self.parts)
 
     def as_json(self, fail_on: Level) -> dict[str, Any]:
         """Plain values for ``--output json``."""

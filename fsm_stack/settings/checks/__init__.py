@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES
-from fsm_stack.settings.checks import control_plane, lists, names, ranges, workloads
+from fsm_stack.settings.checks import control_plane, lists, names, programs, ranges, workloads
 from fsm_stack.settings.effective import effective
 from fsm_stack.well_known import CONFIG_MAP_MAX
 
@@ -29,6 +29,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *ranges.CHECKS,
     *control_plane.CHECKS,
     *names.CHECKS,
+    *programs.CHECKS,
     *workloads.CHECKS,
 )
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.components import UNRELEASED, Images, image_tag
+from fsm_stack.settings.models.components import (
+    OTHER_IMAGES,
+    UNRELEASED,
+    Images,
+    Verify,
+    image_tag,
+)
 from fsm_stack.settings.models.control_plane import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.mesh import not_in_system
+from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.units import nanoseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from fsm_stack.settings.checks.lists import Found
@@ -24,31 +32,8 @@ _FSM_ONLY: Final = {
     "certificate_provider": "certificateProvider",
     "enrolled_namespaces": "enrolledNamespaces",
     "release_assets": "releaseAssets",
+    "verify": "verify",
 }
-
-
-def not_provided(settings: StackSettings, _today: date) -> Found:
-    """A switch of MeshConfig whose component no manifest declares yet."""
-    for field, path, component in (
-        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress Deployment"),
-        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's components"),
-        (settings.service_lb.enabled, ("serviceLB", "enabled"), "the service load balancer"),
-        (settings.flb.enabled, ("flb", "enabled"), "the FLB controller and its Secret"),
-        (settings.egress_gateway.enabled, ("egressGateway", "enabled"), "the egress Deployment"),
-    ):
-        if field:
-            message = f"not provided yet: {component}, which this switch needs"
-            yield at(path, "not-provided-yet", message, value="true", fix="Write false.")
-    node_level = settings.traffic.interception_mode == "NodeLevel"
-    if node_level and settings.profile.declares_control_plane:
-        message = "not provided yet: the XNetwork DaemonSet, which NodeLevel interception needs"
-        yield at(
-            ("traffic", "interceptionMode"),
-            "not-provided-yet",
-            message,
-            value="NodeLevel",
-            fix="Write PodLevel.",
-        )
 
 
 def other_system(settings: StackSettings, _today: date) -> Found:
@@ -71,6 +56,29 @@ def other_system(settings: StackSettings, _today: date) -> Found:
         "its control plane is installed by its own tools"
     )
     yield at(("system",), "partial-system", message, value=settings.system)
+
+
+def beside_another(settings: StackSettings, _today: date) -> Found:
+    """A second mesh with a feature whose objects have one name in a cluster."""
+    if not settings.beside_another:
+        return
+    for on, path, what in (
+        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress class"),
+        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's webhooks"),
+        (settings.service_lb.enabled, ("serviceLB", "enabled"), "every Service's load balancer"),
+        (settings.flb.enabled, ("flb", "enabled"), "every Service's load balancer"),
+        (
+            settings.mesh.enable_multi_clusters,
+            ("mesh", "enableMultiClusters"),
+            "the cluster's place among others",
+        ),
+    ):
+        if on:
+            message = (
+                f"expected false beside another mesh, which mesh.releaseName "
+                f"{settings.mesh.release_name} says: {what} can be of one mesh only"
+            )
+            yield at(path, "one-mesh-only", message, value="true")
 
 
 def certificates(settings: StackSettings, _today: date) -> Found:
@@ -103,21 +111,45 @@ def presets(settings: StackSettings, _today: date) -> Found:
             )
 
 
+def _unused(settings: StackSettings) -> frozenset[str]:
+    """Images of programs that the stack does not run."""
+    components = settings.components
+    grafana = components.grafana
+    runs = {
+        "xnet": settings.node_level,
+        "prometheus": components.prometheus.enabled,
+        "grafana": grafana.enabled,
+        "grafana_renderer": grafana.enabled and grafana.remote_rendering,
+        "jaeger": components.jaeger.enabled,
+        "fluent_bit": components.fluent_bit.enabled,
+    }
+    return frozenset(field for field, on in runs.items() if not on)
+
+
 def moving_tags(settings: StackSettings, _today: date) -> Found:
     """Images that another push of the same tag changes: one finding for each tag."""
     named: dict[Path, list[str]] = {}
+    unused = _unused(settings)
     for field, info in Images.model_fields.items():
         image = getattr(settings.images, field)
-        if not hasattr(image, "digest") or image.digest:
+        if field in unused or not hasattr(image, "digest") or image.digest:
             continue
         if image_tag(settings.images, settings.fsm_version, field) == "latest":
             key = info.alias or field
-            path: Path = ("images", key, "tag") if image.tag else ("images", "tag")
+            own = image.tag or field in OTHER_IMAGES
+            path: Path = ("images", key, "tag") if own else ("images", "tag")
             named.setdefault(path, []).append(key)
     for path, keys in named.items():
         verb = "is" if len(keys) == 1 else "are"
         message = f"{', '.join(keys)} {verb} named by the moving tag latest"
+        if keys == ["xnet"]:
+            message += ": upstream gives the engine of NodeLevel no version"
         yield at(path, "mutable-image", message)
+    image = settings.verify.image or ""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    if image and "@" not in image and tag in {"", "latest"}:
+        message = "fsm-stack's own image is named by the moving tag latest"
+        yield at(("verify", "image"), "mutable-image", message, value=image)
 
 
 def bounds(settings: StackSettings, _today: date) -> Found:
@@ -149,39 +181,38 @@ _BUDGET_SINCE: Final = 21
 
 def kubernetes_version(settings: StackSettings, _today: date) -> Found:
     """A cluster too old for what FSM's programs, or an object of the stack, ask of it."""
-    if not settings.profile.declares_control_plane:
-        return
     cluster = settings.cluster
-    needed: list[tuple[Path, int, str]] = [
-        (("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run")
-    ]
-    for key in ("controller", "injector"):
-        component = getattr(settings.components, key)
-        path: Path = ("components", key)
-        if component.autoscaling.enabled:
-            enabled = (*path, "autoscaling", "enabled")
-            needed.append((enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"))
-        if component.pod_disruption_budget:
-            budget = (*path, "podDisruptionBudget")
-            needed.append((budget, _BUDGET_SINCE, "policy/v1 is not served"))
-    flags = settings.feature_flags
-    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
-        flags.use_endpoint_slices_for_gateway
-    ):
-        needed.append(
-            (
-                ("featureFlags", "useEndpointSlicesForGateway"),
-                ENDPOINT_SLICES_SINCE,
-                "discovery.k8s.io/v1 is not served",
-            )
-        )
-    for path, since, why in needed:
+    for path, since, why in _needed(settings):
         if cluster.kubernetes_minor < since:
             message = (
                 f"expected Kubernetes 1.{since} or newer, cluster.kubernetesVersion is "
                 f"{cluster.kubernetes_version}: {why}"
             )
             yield at(path, "kubernetes-too-old", message)
+
+
+def _needed(settings: StackSettings) -> Iterator[tuple[Path, int, str]]:
+    """Settings with the first 1.N that serves what they declare, and what is not there before."""
+    for key, action in settings.guard.actions().items():
+        if action != "off":
+            yield ("guard", key), POLICIES_SINCE, "ValidatingAdmissionPolicy v1 is not served"
+    if not settings.profile.declares_control_plane:
+        return
+    yield ("cluster", "kubernetesVersion"), _FSM_SINCE, "FSM's programs do not run"
+    for key in ("controller", "injector"):
+        component = getattr(settings.components, key)
+        path: Path = ("components", key)
+        if component.autoscaling.enabled:
+            enabled = (*path, "autoscaling", "enabled")
+            yield enabled, _AUTOSCALER_SINCE, "autoscaling/v2 is not served"
+        if component.pod_disruption_budget:
+            yield (*path, "podDisruptionBudget"), _BUDGET_SINCE, "policy/v1 is not served"
+    flags = settings.feature_flags
+    if "use_endpoint_slices_for_gateway" in flags.model_fields_set and (
+        flags.use_endpoint_slices_for_gateway
+    ):
+        path = ("featureFlags", "useEndpointSlicesForGateway")
+        yield path, ENDPOINT_SLICES_SINCE, "discovery.k8s.io/v1 is not served"
 
 
 def assets(settings: StackSettings, _today: date) -> Found:
@@ -275,7 +306,13 @@ def certificate_life(settings: StackSettings, _today: date) -> Found:
 
 def image_parts(settings: StackSettings, _today: date) -> Found:
     """A registry or tag of one image, where FSM has one for all."""
+    deployed = {
+        "ingress": settings.ingress.enabled and not settings.ingress.namespaced,
+        "xnetmgmt": settings.node_level,
+    }
     for key in _BY_MESH_CONFIG if settings.profile.declares_control_plane else ():
+        if deployed.get(key):
+            continue
         image = getattr(settings.images, key)
         for part in ("registry", "tag"):
             value = getattr(image, part)
@@ -288,10 +325,22 @@ def image_parts(settings: StackSettings, _today: date) -> Found:
                 yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
 
 
+def verify_job(settings: StackSettings, _today: date) -> Found:
+    """A CronJob without an image, or what only says how one would run."""
+    job = settings.verify
+    if job.schedule is not None and job.image is None:
+        message = "expected verify.image, the image of fsm-stack, beside a schedule; got nothing"
+        yield at(("verify", "image"), "missing-key", message)
+    elif job.schedule is None and job != Verify.model_construct():
+        message = "nothing runs without verify.schedule"
+        fix = "Set verify.schedule, or take the section out."
+        yield at(("verify", "schedule"), "no-effect", message, fix=fix)
+
+
 CHECKS: Final = (
     adopting,
-    not_provided,
     other_system,
+    beside_another,
     certificates,
     presets,
     moving_tags,
@@ -303,4 +352,5 @@ CHECKS: Final = (
     tls_versions,
     certificate_life,
     image_parts,
+    verify_job,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, OUTBOUND_PORTS, POD_LISTS
 from fsm_stack.settings.effective import list_paths
+from fsm_stack.settings.models.policy import GUARDED_ENTRIES_MAX
 from fsm_stack.settings.models.traffic import check_mode
 from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS, USUAL_SERVICE_PORTS
 from fsm_stack.yaml.places import path_text
@@ -102,7 +103,7 @@ def mesh_ports(settings: StackSettings, _today: date) -> Found:
             yield at(path, "excludes-mesh-port", message, value=entry.value)
         else:
             rest.append(str(entry.value))
-    if rest:
+    if rest := list(dict.fromkeys(rest)):
         which = f"port {rest[0]} is" if len(rest) == 1 else f"each of {', '.join(rest)} is"
         message = f"{which} excluded in every pod: {lost}"
         path = ("traffic", OUTBOUND_PORTS.key)
@@ -185,5 +186,27 @@ def ignored(settings: StackSettings, _today: date) -> Found:
             yield at(path, "lists-ignored", message)
 
 
+def guarded(settings: StackSettings, _today: date) -> Found:
+    """A list of the mesh that is too long for the guard to look at."""
+    if settings.guard.mesh_config == "off":
+        return
+    for path, _, entries in list_paths(settings):
+        if path[0] == "traffic" and len(entries) > GUARDED_ENTRIES_MAX:
+            message = (
+                f"expected at most {GUARDED_ENTRIES_MAX} entries where guard.meshConfig is on, "
+                f"got {len(entries)}"
+            )
+            yield at(path, "too-large", message)
+
+
 LIST_CHECKS: Final = (too_many_ports,)
-CHECKS: Final = (mesh_ports, duplicates, reserved_ports, expired, incomplete, mode, ignored)
+CHECKS: Final = (
+    mesh_ports,
+    duplicates,
+    reserved_ports,
+    expired,
+    incomplete,
+    mode,
+    ignored,
+    guarded,
+)

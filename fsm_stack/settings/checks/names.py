@@ -10,7 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
-from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, LABEL_MAX, NAME_MAX, is_label_key
+from fsm_stack.settings.models.base import (
+    DNS_LABEL,
+    DNS_NAME,
+    EXPECTED,
+    LABEL_MAX,
+    NAME_MAX,
+    is_label_key,
+)
 from fsm_stack.settings.models.components import LABEL_VALUE
 from fsm_stack.well_known import (
     GATEWAY_MUTATING_WEBHOOK,
@@ -234,10 +241,7 @@ def _key(text: str, path: Path) -> Found:
 
 def _value(text: str, path: Path) -> Found:
     if re.fullmatch(LABEL_VALUE, text) is None:
-        message = (
-            "expected a label's value: at most 63 letters, digits, '-', '_' and '.', with a "
-            f"letter or digit at both ends, got {text!r}"
-        )
+        message = f"expected {EXPECTED[LABEL_VALUE]}, got {text!r}"
         yield at(path, "invalid-value", message, value=text)
 
 

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 _LAST: Final = 2**32 - 1
 
 # The name that CNI plugins are asked for. Source: cri-o and containerd, default interface name.
-_POD_INTERFACE: Final = "eth0"
+POD_INTERFACE: Final = "eth0"
 
 # What kubeadm-style clusters use when nobody chose. Source: flannel's and kubeadm's documentation.
-_USUAL: Final = {"10.244.0.0/16": "pod", "10.96.0.0/12": "service", "10.96.0.0/16": "service"}
+USUAL_RANGES: Final = {
+    "10.244.0.0/16": "pod",
+    "10.96.0.0/12": "service",
+    "10.96.0.0/16": "service",
+}
 
 
 def spans(texts: Iterable[str]) -> tuple[Span, ...]:
@@ -84,9 +88,9 @@ def everything(settings: StackSettings, effective: Effective) -> Found:
         name = entry.value
         if name == "+":
             yield at(path, "excludes-everything", "'+' matches every interface", value="+")
-        elif name == _POD_INTERFACE or (name[-1] == "+" and _POD_INTERFACE.startswith(name[:-1])):
+        elif name == POD_INTERFACE or (name[-1] == "+" and POD_INTERFACE.startswith(name[:-1])):
             message = (
-                f"{name} matches {_POD_INTERFACE}, in most clusters the one interface that a pod "
+                f"{name} matches {POD_INTERFACE}, in most clusters the one interface that a pod "
                 "has besides lo: nothing is intercepted there"
             )
             severity = Severity.WARNING
@@ -195,7 +199,7 @@ def _against(text: str, path: Path, declared: list[tuple[str, str]]) -> Found:
         elif low <= first and last <= high and first < last:
             message = f"{text} is part of the cluster's {kind} range {known}"
             yield at(path, "excludes-mesh-traffic", message, value=text, severity=Severity.WARNING)
-    for known, kind in _USUAL.items():
+    for known, kind in USUAL_RANGES.items():
         low, high = cidr_bounds(known)
         if kind not in kinds and first <= low and high <= last:
             message = (

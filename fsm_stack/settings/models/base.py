@@ -2,9 +2,10 @@
 
 A digit is ``[0-9]`` everywhere: the shorthand for digits takes those of every script, and iptables
 does not.
-"""
 
-from __future__ import annotations
+No module of the models postpones annotations (``from __future__``): pydantic would compile the
+text of each of 340 fields again, in every process.
+"""
 
 import re
 from typing import Annotated, Any, Final, Literal
@@ -39,13 +40,23 @@ REGISTRY: Final = r"^[a-z0-9]+([._-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[
 IMAGE_NAME: Final = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 TAG: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DIGEST: Final = r"^sha256:[0-9a-f]{64}$"
+IMAGE_REFERENCE: Final = (
+    rf"^({REGISTRY.strip('^$')}/)?{IMAGE_NAME.strip('^$')}(:{TAG.strip('^$')})?"
+    rf"(@{DIGEST.strip('^$')})?$"
+)
+# Five fields, or a name. Source: k8s.io/api batch/v1, CronJobSpec.
+_CRON: Final = r"[0-9A-Za-z*/,?-]+"
+_CRON_NAMES: Final = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
+SCHEDULE: Final = rf"^({_CRON}( {_CRON}){{4}}|{_CRON_NAMES})$"
 # Whoever writes HOST:PORT has a setting of its own for the port; colons are IPv6's.
 HOST_NAME: Final = rf"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|{_IPV6})$"
 UID: Final = r"^[0-9a-f-]{36}$"
 HOST: Final = r"^[A-Za-z0-9.-]+$"
+FOLDER: Final = r"^/[A-Za-z0-9._/-]*$"
 KUBERNETES_VERSION: Final = r"^1\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]*))?$"
 
-EXPECTED: Final = {
+# What a message says of a text that does not match: by pattern; more come with `matching`.
+EXPECTED: Final[dict[str, str]] = {
     IPV4_ADDRESS: "an IPv4 address such as 10.96.0.1",
     DNS_LABEL: "lower-case letters, digits and '-', with a letter or digit at both ends",
     DNS_NAME: "lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
@@ -54,9 +65,12 @@ EXPECTED: Final = {
     IMAGE_NAME: "an image's name, without registry, tag and digest",
     TAG: "a tag of letters, digits, '_', '.' and '-'; a digest has a key of its own",
     DIGEST: "sha256: and 64 digits from 0 to f",
+    IMAGE_REFERENCE: "an image as in registry.example.com/team/fsm-stack:0.1.0, without https://",
+    SCHEDULE: "a schedule as cron writes it, such as */15 * * * * or @hourly",
     UID: "the 36 characters of a UID, as in 01234567-89ab-cdef-0123-456789abcdef",
     HOST_NAME: "a host name or address, without protocol and port",
     HOST: "a host name or address, without protocol and port",
+    FOLDER: "a folder's absolute path such as /opt/cni/bin",
     KUBERNETES_VERSION: 'a Kubernetes version such as "1.34", in quotes',
 }
 
@@ -81,6 +95,12 @@ class Model(BaseModel):
     )
 
 
+def matching(pattern: str, words: str, *, max_length: int | None = None) -> StringConstraints:
+    """A text's pattern, with the words that say in a message what is expected."""
+    EXPECTED[pattern] = words
+    return StringConstraints(pattern=pattern, max_length=max_length)
+
+
 # Characters of a DNS-1123 label and subdomain.
 LABEL_MAX: Final = 63
 NAME_MAX: Final = 253
@@ -90,7 +110,10 @@ DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL, min_length=1, max
 # A DNS-1123 subdomain: names of most Kubernetes objects.
 DnsName = Annotated[str, StringConstraints(pattern=DNS_NAME, min_length=1, max_length=NAME_MAX)]
 # A key in a Secret or ConfigMap.
-DataKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+DataKey = Annotated[
+    str,
+    matching(r"^[-._a-zA-Z0-9]+$", "a key of letters, digits, '-', '_' and '.'", max_length=253),
+]
 # Counts in Kubernetes objects are 32 signed bits.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
@@ -127,16 +150,36 @@ HostName = Annotated[str, StringConstraints(pattern=HOST_NAME, max_length=253)]
 # A path in a URL, with a query where a collector wants one.
 UrlPath = Annotated[
     str,
-    StringConstraints(pattern=r"^/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~/%=&+-]*)?$", max_length=1024),
+    matching(
+        r"^/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~/%=&+-]*)?$",
+        "a path of a URL, such as /api/v2/spans",
+        max_length=1024,
+    ),
 ]
 IPv4 = Annotated[str, StringConstraints(pattern=IPV4_ADDRESS)]
-IPv6 = Annotated[str, StringConstraints(pattern=rf"^{_IPV6}$", max_length=45)]
-IPAddress = Annotated[str, StringConstraints(pattern=rf"^({IPV4}|{_IPV6})$", max_length=45)]
+IPv6 = Annotated[
+    str, matching(rf"^{_IPV6}$", "an IPv6 address such as 2001:db8::1", max_length=45)
+]
+IPAddress = Annotated[
+    str,
+    matching(rf"^({IPV4}|{_IPV6})$", "an address such as 10.0.0.1 or 2001:db8::1", max_length=45),
+]
 # A share from 0 to 1, as text: upstream's type is a string.
-Fraction = Annotated[str, StringConstraints(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$")]
+Fraction = Annotated[
+    str,
+    matching(
+        r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$",
+        'a share from "0" to "1", such as "0.25", in quotes',
+    ),
+]
 # A name in a place of a multi-cluster: region, zone, group, cluster.
 PlaceName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)
+    str,
+    matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        "letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+        max_length=63,
+    ),
 ]
 
 

@@ -1,7 +1,5 @@
 """The programs of the control plane, and the images that it runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -21,6 +19,7 @@ from fsm_stack.settings.models.base import (
     section,
     setting,
 )
+from fsm_stack.settings.models.values import Port
 
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
@@ -53,7 +52,7 @@ class PullSecret(Model):
 class Images(Model):
     """The images of the control plane and of what it injects."""
 
-    registry: Registry = setting("flomesh", "Registry of every image not set below.")
+    registry: Registry = setting("flomesh", "Registry of FSM's and Pipy's images not set below.")
     tag: Tag | None = setting(None, "Tag of FSM's own images; the FSM version if absent.")
     pull_policy: PullPolicy = setting("IfNotPresent", "imagePullPolicy of every image.")
     pull_secrets: tuple[PullSecret, ...] = setting(
@@ -75,6 +74,12 @@ class Images(Model):
     xnetmgmt: Image = section(Image, "fsm-xnetmgmt.")
     pipy: Image = section(Image, "The Pipy sidecar.")
     pipy_repo: Image = section(Image, "The Pipy repository server.")
+    xnet: Image = section(Image, "NodeLevel's engine; upstream gives it no version.")
+    prometheus: Image = section(Image, "Prometheus.")
+    grafana: Image = section(Image, "Grafana.")
+    grafana_renderer: Image = section(Image, "Grafana's image renderer.")
+    jaeger: Image = section(Image, "Jaeger.")
+    fluent_bit: Image = section(Image, "Fluent Bit.")
 
 
 # Field of Images -> (key in MeshConfig's image section, the image's name).
@@ -94,11 +99,23 @@ FSM_IMAGES: Final = {
     "xnetmgmt": ("fsmXnetmgmt", "fsm-xnetmgmt"),
 }
 _PIPY_IMAGES: Final = {"pipy": "pipy", "pipy_repo": "pipy-repo"}
+# Images of others that the chart pins by itself: field -> registry, name, tag.
+# Source: flomesh-io/fsm charts/fsm/values.yaml.
+OTHER_IMAGES: Final = {
+    "xnet": ("flomesh", "xnet", "latest"),
+    "prometheus": ("prom", "prometheus", "v2.34.0"),
+    "grafana": ("grafana", "grafana", "8.2.2"),
+    "grafana_renderer": ("grafana", "grafana-image-renderer", "3.2.1"),
+    "jaeger": ("jaegertracing", "all-in-one", "latest"),
+    "fluent_bit": ("fluent", "fluent-bit", "1.6.4"),
+}
 
 
 def image_tag(images: Images, fsm_version: str, field: str) -> str:
     """The tag of one image: its own, then the stack's, then the release's."""
     own: Image = getattr(images, field)
+    if field in OTHER_IMAGES:
+        return own.tag or OTHER_IMAGES[field][2]
     if field in _PIPY_IMAGES:
         return own.tag or PIPY_VERSIONS[fsm_version]
     return own.tag or images.tag or fsm_version
@@ -107,7 +124,15 @@ def image_tag(images: Images, fsm_version: str, field: str) -> str:
 def image_name(images: Images, field: str) -> str:
     """The name of one image, without registry and tag."""
     own: Image = getattr(images, field)
+    if field in OTHER_IMAGES:
+        return own.name or OTHER_IMAGES[field][1]
     return own.name or (_PIPY_IMAGES.get(field) or FSM_IMAGES[field][1])
+
+
+def _image_registry(images: Images, field: str) -> str:
+    own: Image = getattr(images, field)
+    usual = OTHER_IMAGES[field][0] if field in OTHER_IMAGES else images.registry
+    return own.registry or usual
 
 
 def image_reference(images: Images, fsm_version: str, field: str) -> str:
@@ -124,7 +149,7 @@ def image_reference(images: Images, fsm_version: str, field: str) -> str:
     """
     own: Image = getattr(images, field)
     tag = image_tag(images, fsm_version, field)
-    reference = f"{own.registry or images.registry}/{image_name(images, field)}:{tag}"
+    reference = f"{_image_registry(images, field)}/{image_name(images, field)}:{tag}"
     return f"{reference}@{own.digest}" if own.digest else reference
 
 
@@ -144,7 +169,14 @@ LabelKey = Annotated[
 ]
 # Source: k8s.io/apimachinery pkg/util/validation, IsValidLabelValue.
 LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
-LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE)]
+LabelValue = Annotated[
+    str,
+    base.matching(
+        LABEL_VALUE,
+        "a label's value: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at "
+        "both ends",
+    ),
+]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -177,7 +209,7 @@ class Autoscaling(Model):
     memory_utilization: Percent = setting(80, "Average memory use to hold, in percent.")
 
 
-def _resources(
+def usual_resources(
     containers: str, cpu: str, memory: str, cpu_request: str, memory_request: str
 ) -> Any:  # noqa: ANN401  # as pydantic's Field
     """The resources of containers: their limits and requests where none are set."""
@@ -189,7 +221,19 @@ def _resources(
     return Field(default_factory=lambda: usual, description=described)
 
 
-class Component(Model):
+class Placed(Model):
+    """Where the pods of a program may run."""
+
+    node_selector: dict[LabelKey, LabelValue] = setting({}, "Labels a node must have.")
+    tolerations: tuple[Toleration, ...] = setting((), "Taints that its pods tolerate.")
+    affinity: dict[str, Any] | None = setting(
+        None,
+        "A Kubernetes affinity in place of the default: Linux on the architectures of the "
+        "program's image, pods of FSM's own programs spread over nodes.",
+    )
+
+
+class Component(Placed):
     """What bootstrap, controller and injector have in common."""
 
     replicas: Positive = setting(1, "Pods of the Deployment, unless it is autoscaled.")
@@ -197,28 +241,21 @@ class Component(Model):
         Resources, "Resources of the main container; they replace the default as a whole."
     )
     pod_labels: dict[LabelKey, LabelValue] = setting({}, "More labels for its pods.")
-    node_selector: dict[LabelKey, LabelValue] = setting({}, "Labels a node must have.")
-    tolerations: tuple[Toleration, ...] = setting((), "Taints that its pods tolerate.")
-    affinity: dict[str, Any] | None = setting(
-        None,
-        "A Kubernetes affinity in place of the default: Linux on amd64 or arm64, "
-        "pods spread over nodes.",
-    )
     priority_class_name: DnsName = setting("system-node-critical", "Priority class of its pods.")
 
 
 class Bootstrap(Component):
     """fsm-bootstrap: installs CRDs, converts them."""
 
-    resources: Resources = _resources("the main container", "0.5", "512M", "0.3", "128M")
+    resources: Resources = usual_resources("the main container", "0.5", "512M", "0.3", "128M")
 
 
 class Controller(Component):
     """fsm-controller and its Pipy repository."""
 
-    resources: Resources = _resources("the main container", "2", "2G", "0.5", "256M")
-    init_resources: Resources = _resources("init containers", "500m", "512M", "200m", "128M")
-    repo_resources: Resources = _resources("the Pipy repository", "2", "2G", "0.5", "256M")
+    resources: Resources = usual_resources("the main container", "2", "2G", "0.5", "256M")
+    init_resources: Resources = usual_resources("init containers", "500m", "512M", "200m", "128M")
+    repo_resources: Resources = usual_resources("the Pipy repository", "2", "2G", "0.5", "256M")
     standalone_repo_server: bool = setting(
         False, "The Pipy repository runs elsewhere, at repoServer.ipaddr: none in the pod."
     )
@@ -229,8 +266,8 @@ class Controller(Component):
 class Injector(Component):
     """fsm-injector, the server of the mutating webhook."""
 
-    resources: Resources = _resources("the main container", "1", "512M", "0.5", "128M")
-    init_resources: Resources = _resources("init containers", "500m", "512M", "200m", "128M")
+    resources: Resources = usual_resources("the main container", "1", "512M", "0.5", "128M")
+    init_resources: Resources = usual_resources("init containers", "500m", "512M", "200m", "128M")
     pod_disruption_budget: bool = setting(False, "Keep at least one pod in a drain.")
     autoscaling: Autoscaling = section(Autoscaling, "A HorizontalPodAutoscaler.")
     webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = setting(
@@ -238,9 +275,23 @@ class Injector(Component):
     )
 
 
-class Components(Model):
-    """The three Deployments of the control plane."""
+Schedule = Annotated[str, StringConstraints(pattern=base.SCHEDULE, max_length=120)]
+ImageReference = Annotated[str, StringConstraints(pattern=base.IMAGE_REFERENCE, max_length=500)]
 
-    bootstrap: Bootstrap = section(Bootstrap, "fsm-bootstrap.")
-    controller: Controller = section(Controller, "fsm-controller.")
-    injector: Injector = section(Injector, "fsm-injector.")
+
+class Verify(Model):
+    """``fsm-stack verify`` as a CronJob beside the control plane; it only reads."""
+
+    schedule: Schedule | None = setting(
+        None, 'When it runs, as cron writes it ("*/15 * * * *"); there is none if absent.'
+    )
+    image: ImageReference | None = setting(
+        None, "The image of fsm-stack, whole: registry, name, and a tag or a digest."
+    )
+    fail_on: Literal["error", "warning", "info"] = setting(
+        "error", "Findings of this severity and above make the Job fail."
+    )
+    metrics_port: Port | None = setting(
+        None, "Each Job waits here until its metrics were scraped once."
+    )
+    resources: Resources = usual_resources("the container", "1", "512Mi", "100m", "128Mi")

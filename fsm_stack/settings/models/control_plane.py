@@ -1,7 +1,5 @@
 """The cluster, its control plane, who joins its mesh, and who issues certificates."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
@@ -97,9 +95,9 @@ class Vault(Model):
     )
     port: Port = setting(8200, "Vault's port.")
     protocol: Literal["http", "https"] = setting("https", "How Vault is reached.")
-    role: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")] = setting(
-        "flomesh", "Vault's role for the mesh."
-    )
+    role: Annotated[
+        str, base.matching(r"^[A-Za-z0-9_.-]+$", "a name of letters, digits, '-', '_' and '.'")
+    ] = setting("flomesh", "Vault's role for the mesh.")
     token_secret: SecretKeyReference = Field(
         description="Where Vault's token is; the token itself is never a setting."
     )
@@ -109,9 +107,9 @@ class CertManager(Model):
     """cert-manager as the issuer."""
 
     issuer_name: DnsName = setting("fsm-ca", "The issuer's name.")
-    issuer_kind: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$")] = setting(
-        "Issuer", "The issuer's kind: Issuer, ClusterIssuer or an external one."
-    )
+    issuer_kind: Annotated[
+        str, base.matching(r"^[A-Za-z]+$", "a kind such as Issuer or ClusterIssuer")
+    ] = setting("Issuer", "The issuer's kind: Issuer, ClusterIssuer or an external one.")
     issuer_group: DnsName = setting("cert-manager.io", "The issuer's API group.")
 
 
@@ -124,16 +122,26 @@ class CertificateProvider(Model):
     ca_bundle_secret_name: DnsName = setting(
         "fsm-ca-bundle", "The Secret in which the control plane keeps its CA."
     )
+    mesh_root_certificate: bool = setting(
+        False, "Let a MeshRootCertificate name the issuer, so that it can be changed in service."
+    )
 
 
-Text = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=1024)]
-Identity = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$")]
+_PLAIN: Final = "one line of printable ASCII"
+Text = Annotated[str, base.matching(r"^[ -~]*$", _PLAIN, max_length=1024)]
+Identity = Annotated[
+    str,
+    base.matching(
+        r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$",
+        "at most 63 letters, digits and '-', with a letter or digit first",
+    ),
+]
 
 
 class ClusterProperty(Model):
     """A name and a value that describe the cluster."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[ -~]+$", max_length=253)] = Field(
+    name: Annotated[str, base.matching(r"^[ -~]+$", _PLAIN, max_length=253)] = Field(
         description="The property's name."
     )
     value: Text = Field(description="The property's value.")
@@ -161,9 +169,14 @@ class RepoServer(Model):
 
     ipaddr: HostName = setting("127.0.0.1", "Address of the repository.")
     port: SmallPort = setting(6060, "Port of the repository.")
-    codebase: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]*$", max_length=253)] = (
-        setting("", "Folder of the repository in which FSM keeps its scripts.")
-    )
+    codebase: Annotated[
+        str,
+        base.matching(
+            r"^[A-Za-z0-9._/-]*$",
+            "a path of letters, digits, '-', '_', '.' and '/'",
+            max_length=253,
+        ),
+    ] = setting("", "Folder of the repository in which FSM keeps its scripts.")
 
 
 class SecretName(Model):

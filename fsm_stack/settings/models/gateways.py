@@ -3,18 +3,27 @@
 Ranges and choices are those of upstream's v1alpha3 CRD, defaults those of its chart.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
-from fsm_stack.settings.models.base import Count, DnsName, LogLevel, Model, section, setting
+from fsm_stack.settings.models.base import (
+    Count,
+    DnsName,
+    LogLevel,
+    Model,
+    matching,
+    section,
+    setting,
+)
 from fsm_stack.settings.models.values import Port
 
 ImageReference = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]*$", max_length=255)
+    str,
+    matching(
+        r"^[a-z0-9][A-Za-z0-9._:/@-]*$", "an image such as example.com/team/lb:1.2", max_length=255
+    ),
 ]
 
 
@@ -111,7 +120,10 @@ class Plugin(Model):
     """One module of a chain."""
 
     plugin: Annotated[
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=253)
+        str,
+        matching(
+            r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a module's path such as demo/filter", max_length=253
+        ),
     ] = Field(description="The module's path in the repository, without .js.")
     priority: Annotated[
         float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), AfterValidator(single_precision)

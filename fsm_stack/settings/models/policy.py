@@ -1,32 +1,47 @@
-"""What is agreed on about traffic: contracts, and what may differ between environments.
+"""What is agreed on about traffic: contracts, the guard, what may differ between environments.
 
 Contracts stand in a stack file, or in ``fsm-stack.yaml`` for every stack of a project.
 """
-
-from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.sets.written import written
-from fsm_stack.settings.models.base import DNS_LABEL, Model, refusal
+from fsm_stack.settings.models.base import (
+    DNS_LABEL,
+    DnsLabel,
+    Model,
+    matching,
+    refusal,
+    setting,
+)
+from fsm_stack.settings.models.values import CidrEntry, PortEntry
 
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 ProfileName = Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
 # A path of settings; names of lists' entries stand in brackets.
 SettingPath = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$", max_length=200
+    matching(
+        r"^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9_-]+|\[[^\[\]]+\])*$",
+        "a setting's path such as traffic.enableEgress",
+        max_length=200,
     ),
 ]
-StackName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+StackName = Annotated[
+    str,
+    matching(
+        r"^[A-Za-z0-9_.-]{1,100}$",
+        "a stack's name: at most 100 letters, digits, '-', '_' and '.'",
+    ),
+]
 _EXAMPLES: Final = ["tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 8080"]
 
 
 def _traffic(value: object) -> str:
+    from fsm_stack.iptables.sets.written import written  # noqa: PLC0415  # few have contracts
+
     if not isinstance(value, str):
         raise refusal("invalid-value", "expected traffic such as 'tcp 5432 to 10.0.0.0/8'")
     try:
@@ -57,6 +72,58 @@ class Contract(Model):
     )
     reason: Sentence = Field(description="Why it was agreed on.")
     owner: Sentence = Field(description="Who answers for it, and can change it.")
+
+
+GuardAction = Literal["off", "warn", "deny"]
+# The first 1.N in which ValidatingAdmissionPolicy is v1.
+POLICIES_SINCE: Final = 30
+# Longer lists are refused before a policy looks at their entries: what it costs has a limit.
+GUARDED_ENTRIES_MAX: Final = 10_000
+
+
+class AllowedBypass(Model):
+    """Entries that pods of one namespace may carry, beside those of the profiles."""
+
+    namespace: DnsLabel = Field(description="The pods' namespace.")
+    outbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Outbound ports that its pods may exclude."
+    )
+    inbound_port_exclusion_list: tuple[PortEntry, ...] = setting(
+        (), "Inbound ports that its pods may exclude."
+    )
+    outbound_ip_range_exclusion_list: tuple[CidrEntry, ...] = setting(
+        (), "Outbound ranges that its pods may exclude.", alias="outboundIPRangeExclusionList"
+    )
+    outbound_ip_range_inclusion_list: tuple[CidrEntry, ...] = setting(
+        (), "Outbound ranges that its pods may include.", alias="outboundIPRangeInclusionList"
+    )
+
+
+class Guard(Model):
+    """Admission policies in the cluster: the checks of this stack for whoever writes there."""
+
+    mesh_config: GuardAction = setting(
+        "off",
+        "What happens to a MeshConfig whose lists break pods: warn or deny. What is a warning "
+        "here is one there in either case.",
+    )
+    pods: GuardAction = setting(
+        "off", "What happens to a pod whose rules would not load, or whose user is the sidecar's."
+    )
+    bypasses: GuardAction = setting(
+        "off", "What happens to a pod with an entry that neither a profile nor allow names."
+    )
+    allow: tuple[AllowedBypass, ...] = setting(
+        (), "Entries that pods of single namespaces may carry."
+    )
+
+    def actions(self) -> dict[str, GuardAction]:
+        """What is guarded, by the setting's name in files, and how."""
+        return {
+            "meshConfig": self.mesh_config,
+            "pods": self.pods,
+            "bypasses": self.bypasses,
+        }
 
 
 class MayDiffer(Model):

@@ -1,10 +1,8 @@
 """Section ``sidecar``: the proxy beside each application, its init container, the DNS proxies."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from fsm_stack.settings.models.base import (
     Count,
@@ -16,6 +14,7 @@ from fsm_stack.settings.models.base import (
     IPv4,
     IPv6,
     Model,
+    matching,
     section,
     setting,
 )
@@ -91,7 +90,9 @@ SidecarLogLevel = Literal["trace", "debug", "info", "warning", "warn", "error", 
 # Source: the comment of SidecarSpec.TLSMinProtocolVersion in FSM's v1alpha3 types.
 TlsVersion = Literal["TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"]
 # Names of ciphers and curves in OpenSSL's spelling; which exist depends on the sidecar's build.
-CryptoName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)]
+CryptoName = Annotated[
+    str, matching(r"^[A-Za-z0-9_-]+$", "a name of letters, digits, '-' and '_'", max_length=64)
+]
 
 
 class Sidecar(Model):

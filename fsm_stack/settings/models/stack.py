@@ -1,16 +1,15 @@
 """A stack: everything that one ``Pulumi.<stack>.yaml`` sets, annotation profiles among it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, section, setting
-from fsm_stack.settings.models.components import Components, Images
+from fsm_stack.settings.models.base import DnsLabel, DnsName, Model, matching, section, setting
+from fsm_stack.settings.models.components import Images, Verify
 from fsm_stack.settings.models.control_plane import CertificateProvider, Cluster, EnrolledNamespace
 from fsm_stack.settings.models.mesh import MeshSettings
-from fsm_stack.settings.models.policy import Contract, ProfileName, Sentence
+from fsm_stack.settings.models.policy import Contract, Guard, ProfileName, Sentence
+from fsm_stack.settings.models.programs import Components
 from fsm_stack.settings.models.values import CidrEntry, Day, PortEntry
 from fsm_stack.systems import System, system
 
@@ -76,6 +75,11 @@ class Accepted(Model):
     until: Day | None = setting(None, "The day after which the finding counts again.")
 
 
+# The chart names its account and cluster role after the Helm release; this is the release name of
+# `fsm install` for the default mesh, and of every document. Source: charts/fsm fsm-rbac.yaml.
+RELEASE: Final = "fsm"
+
+
 class Mesh(Model):
     """The mesh's names, and the switches of its control plane."""
 
@@ -99,6 +103,11 @@ class Mesh(Model):
     validator_webhook_name: DnsName | None = setting(
         None, "The validating webhook configuration; fsm-validator-mesh-<mesh name>."
     )
+    release_name: DnsLabel = setting(
+        RELEASE,
+        "The release's name, which the control plane's account and its cluster-wide roles have. A "
+        "second mesh of a cluster needs another one.",
+    )
 
 
 class ReleaseAssets(Model):
@@ -118,14 +127,16 @@ class ReleaseAssets(Model):
 # Kind/name, or Kind/namespace/name.
 ObjectReference = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$", max_length=400
+    matching(
+        r"^[A-Z][A-Za-z]+(/[a-z0-9]([-a-z0-9.]*[a-z0-9])?){1,2}$",
+        "Kind/name or Kind/namespace/name, as in Deployment/fsm-system/fsm-injector",
+        max_length=400,
     ),
 ]
 
 
 class Deployment(Model):
-    """How ``pulumi up`` treats the objects."""
+    """How ``pulumi up`` and ``fsm-stack render`` treat the objects."""
 
     look_only: bool = setting(
         False,
@@ -145,6 +156,11 @@ class Deployment(Model):
     )
     retain_crds: bool = setting(
         True, "Keep CRDs, and so all mesh policies, when the stack is destroyed."
+    )
+    render_foreign_namespaces: bool = setting(
+        False,
+        "Render what the stack adds to namespaces of others among its objects, so that Argo CD or "
+        "Flux merges it into them; else it lies beside the objects, for their owners.",
     )
 
     @property
@@ -173,7 +189,9 @@ class StackSettings(MeshSettings):
     mesh: Mesh = section(Mesh, "Names and switches of the mesh.")
     cluster: Cluster = section(Cluster, "The cluster that this stack is meant for.")
     images: Images = section(Images, "Image references.")
-    components: Components = section(Components, "The control plane's Deployments.")
+    components: Components = section(
+        Components, "The control plane's Deployments, and the programs beside them."
+    )
     certificate_provider: CertificateProvider = section(
         CertificateProvider, "Who issues the mesh's certificates."
     )
@@ -187,11 +205,15 @@ class StackSettings(MeshSettings):
         BypassPolicy, "What every entry of a redirection list has to say."
     )
     release_assets: ReleaseAssets = section(ReleaseAssets, "The Pipy scripts of the FSM release.")
-    deployment: Deployment = section(Deployment, "How pulumi up treats the objects.")
+    deployment: Deployment = section(
+        Deployment, "How pulumi up and fsm-stack render treat the objects."
+    )
+    verify: Verify = section(Verify, "fsm-stack verify as a CronJob; off unless scheduled.")
     accept: tuple[Accepted, ...] = setting((), "Findings taken on purpose.")
     contracts: tuple[Contract, ...] = setting(
         (), "Traffic that always, or never, goes through the sidecar."
     )
+    guard: Guard = section(Guard, "Admission policies that hold in the cluster what is held here.")
 
     @property
     def profile(self) -> System:
@@ -207,6 +229,18 @@ class StackSettings(MeshSettings):
     def namespace(self) -> str:
         """The control plane's namespace, the system's default if not set."""
         return self.mesh.namespace or self.profile.default_namespace
+
+    @property
+    def beside_another(self) -> bool:
+        """Whether the mesh leaves the cluster-wide objects of fixed names to another one."""
+        return self.mesh.release_name != RELEASE
+
+    @property
+    def node_level(self) -> bool:
+        """Whether programs on the nodes redirect, and no init container does."""
+        return self.traffic.interception_mode == "NodeLevel" and (
+            self.profile.declares_control_plane
+        )
 
     @property
     def mutating_webhook_name(self) -> str:

@@ -1,12 +1,18 @@
 """Sections ``traffic`` and ``warmup``: what is redirected, how, and how requests are routed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from fsm_stack.settings.models.base import Duration, HostName, Model, refusal, section, setting
+from fsm_stack.settings.models.base import (
+    Duration,
+    HostName,
+    Model,
+    matching,
+    refusal,
+    section,
+    setting,
+)
 from fsm_stack.settings.models.values import CidrEntry, InterfaceEntry, Port, PortEntry
 from fsm_stack.settings.problems import shown
 from fsm_stack.systems import system
@@ -146,7 +152,13 @@ class ExternalAuthorization(Model):
     address: HostName | None = setting(None, "Host of the authorization service.")
     port: Port | None = setting(None, "Port of the authorization service.")
     stat_prefix: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=253)] | None
+        Annotated[
+            str,
+            matching(
+                r"^[A-Za-z0-9_.-]+$", "a name of letters, digits, '-', '_' and '.'", max_length=253
+            ),
+        ]
+        | None
     ) = setting(None, "Prefix of the statistics about it.")
     timeout: Duration | None = setting(None, "How long an answer may take.")
     failure_mode_allow: bool = setting(False, "Let traffic in when the service does not answer.")

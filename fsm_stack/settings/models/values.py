@@ -3,8 +3,6 @@
 Each is parsed once, here. What passes holds no shell syntax, because its alphabet has none.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from datetime import date
@@ -20,7 +18,7 @@ from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX, PO
 
 CIDR_PATTERN: Final = rf"^{IPV4}/(3[0-2]|[12]?[0-9])$"
 _CIDR: Final = re.compile(rf"{IPV4}(?P<prefix>/(3[0-2]|[12]?[0-9]))?")
-_INTERFACE_CHARACTERS: Final = frozenset(
+INTERFACE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:@"
 )
 
@@ -157,11 +155,11 @@ def parse_interface(value: object) -> str:
             "invalid-interface",
             f"expected at most {INTERFACE_NAME_MAX} characters, got {len(value)}: {shown(value)}",
             f"A wildcard matches a prefix: {value[: INTERFACE_NAME_MAX - 1]}+"
-            if _INTERFACE_CHARACTERS.issuperset(value)
+            if INTERFACE_CHARACTERS.issuperset(value)
             else "",
         )
     name = value.removesuffix("+")
-    wrong = [character for character in name if character not in _INTERFACE_CHARACTERS]
+    wrong = [character for character in name if character not in INTERFACE_CHARACTERS]
     if wrong or value[0] == "-" or name in {".", ".."}:
         culprit = repr(wrong[0]) if wrong else f"{value!r}"
         raise refusal(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
-from fsm_stack.injector.annotations import INJECTION, yes_or_no
+from fsm_stack.injector.annotations import yes_or_no
 from fsm_stack.injector.decision import never_injected
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
@@ -16,6 +16,7 @@ from fsm_stack.verify.checks.webhooks import require, restart
 from fsm_stack.verify.commands import admit, annotate, apply, command, enrol, refusal
 from fsm_stack.verify.expected import selected_mesh
 from fsm_stack.verify.programs.program import then
+from fsm_stack.well_known import INJECTION
 from fsm_stack.workloads.lint.keys import namespace
 
 if TYPE_CHECKING:

@@ -6,14 +6,17 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.findings.finding import Severity
+from fsm_stack.injector.annotations import keys_of
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.canary import canaries, lasts
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.mesh import live, place
 from fsm_stack.verify.checks.namespaces import subjects
-from fsm_stack.verify.checks.owners import decided, owners_of_mesh
-from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.checks.owners import decided, owners_of_mesh, template_annotations
+from fsm_stack.verify.commands import counted, kubectl
 from fsm_stack.verify.redirecting import strays
 from fsm_stack.verify.restarting.mend import (
     admit_init,
@@ -22,9 +25,11 @@ from fsm_stack.verify.restarting.mend import (
     mend_list,
     mend_template,
     mesh_stops,
+    restart_of,
     stopped,
 )
 from fsm_stack.verify.restarting.next_pod import next_mesh, not_admitted, together, why_not
+from fsm_stack.well_known import CANARY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,12 +136,55 @@ def content(context: Context) -> Iterator[Finding]:
         )
 
 
+def tried(context: Context) -> Iterator[Finding]:
+    """Every pod that carries a canary's entries is one of a canary in progress, or promoted."""
+    known = canaries(context.snapshot, context.system)
+    for one in known:
+        pods = [pod for pod in context.pods if one.tries(pod)]
+        names = "; ".join(f"{key} {entries}" for key, entries in one.adds.items())
+        yield found(
+            "canary-pods",
+            f"a canary is in progress: new pods get {names}; {counted(len(pods), 'pod')} so far",
+            place=f"namespace {one.namespace}",
+            evidence=", ".join(map(str, one.made)),
+            severity=Severity.INFO if one.whole else None,
+        )
+    for pod in context.pods:
+        if pod.over or pod.deleted or CANARY_LABEL not in pod.labels:
+            continue
+        if any(one.tries(pod) for one in known):
+            continue
+        template = template_annotations(pod, context)
+        live = next_mesh(context).lists
+        if template is not None and not all(
+            lasts(pod, key, template, tried={}, mesh=live)
+            for key in keys_of(context.system).lists
+            if key in pod.annotations
+        ):
+            if unread := context.snapshot.unread(Part.CANARIES):
+                raise NotRun(f"whether the canary of pod {pod.key} is over: {unread}")
+            yield found(
+                "canary-pods",
+                "it has the entries of a canary that is over, and the mesh has them not: its next "
+                "pod has other rules",
+                place=f"pod {pod.key}",
+                fix=restart_of(pod, context),
+            )
+
+
 START_CHECKS: Final = (
     Check(
         id="next-pod",
         title="every pod that restarts now will start",
         needs=(Part.MESH_CONFIG,),
         run=start,
+        group="next pod",
+    ),
+    Check(
+        id="canary-pods",
+        title="no pod has the rules of a canary that is over",
+        needs=(Part.PODS,),
+        run=tried,
         group="next pod",
     ),
 )

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
-from fsm_stack.injector.annotations import pod_keys
+from fsm_stack.injector.annotations import keys_of, pod_keys
 from fsm_stack.injector.decision import decide, webhook_skips
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.allow_pod import PREFIXES
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.canary import canaries, lasts
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.each import (
@@ -27,7 +28,7 @@ from fsm_stack.verify.checks.webhooks import restart
 from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
-from fsm_stack.well_known import REPO_PORT, RESERVED_PORTS, SIDECAR_UID
+from fsm_stack.well_known import CANARY_LABEL, REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 from fsm_stack.workloads.lint.foreign import labels
 
 if TYPE_CHECKING:
@@ -265,24 +266,45 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
-        elif template is not None and key not in template:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} is on the pod and not in its owner's template: the restart "
-                "that would make it count removes it",
-                place=place(pod),
-                evidence=value,
-            )
-        elif template is not None and template[key] != value:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} has another value in its owner's template: the restart that "
-                "would make this one count changes it",
-                place=place(pod),
-                evidence=f"{value}; of the template {template[key]}",
-            )
+        elif template is not None and not _of_canary(pod, key, template, context):
+            yield from _lost(pod, key, template)
         elif template is None and unread and pod.owner is not None:
             raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")
+
+
+def _lost(pod: Pod, key: str, template: Mapping[str, str]) -> Iterator[Finding]:
+    """An annotation that the next pod does not have, or has with another value."""
+    value = pod.annotations[key]
+    if key not in template:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} is on the pod and not in its owner's template: the restart that "
+            "would make it count removes it",
+            place=place(pod),
+            evidence=value,
+        )
+    elif template[key] != value:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} has another value in its owner's template: the restart that would "
+            "make this one count changes it",
+            place=place(pod),
+            evidence=f"{value}; of the template {template[key]}",
+        )
+
+
+def _of_canary(pod: Pod, key: str, template: Mapping[str, str], context: Context) -> bool:
+    """Whether a canary, or the mesh since its promotion, gives the next pod the same."""
+    if CANARY_LABEL not in pod.labels or key not in keys_of(context.system).lists:
+        return False
+    tried = {
+        one: entries
+        for canary in canaries(context.snapshot, context.system)
+        if canary.namespace == pod.namespace and canary.whole
+        for one, entries in canary.adds.items()
+    }
+    mesh = (context.live_mesh or context.expected.mesh).lists
+    return lasts(pod, key, template, tried=tried, mesh=mesh)
 
 
 def _move(pod: Pod) -> str:

@@ -15,7 +15,7 @@ from fsm_stack.injector.go_values import port_number
 from fsm_stack.injector.mutate import METRICS_ANNOTATIONS
 from fsm_stack.injector.probes import KINDS
 from fsm_stack.lists import INBOUND_PORTS, INTERFACES, OUTBOUND_PORTS
-from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
+from fsm_stack.well_known import INJECTION, RESERVED_PORTS, SIDECAR_UID
 from fsm_stack.workloads.lint.subject import annotation_path
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def never_completes(subject: Subject) -> Iterator[Finding]:
 def ends_with_its_work(system: System) -> str:
     """What lets a pod that is to end do so: a step without the end of its sentence."""
     return (
-        f"Write {system.annotation(keys.INJECTION)}: disabled in the pod template, or let the "
+        f"Write {system.annotation(INJECTION)}: disabled in the pod template, or let the "
         "application end the sidecar's process when its work is done (shareProcessNamespace)"
     )
 

@@ -1,4 +1,4 @@
-"""Checks with what stands beside workloads in the input: quotas, limit ranges, Services."""
+"""Checks with what stands beside workloads: quotas, limit ranges, Services, AccessControls."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.workloads.lint.subject import Json
 
-_QUOTA, _RANGE, _SERVICE = "ResourceQuota", "LimitRange", "Service"
+_QUOTA, _RANGE, SERVICE = "ResourceQuota", "LimitRange", "Service"
 BOUNDS: Final = (_QUOTA, _RANGE)
+# Of the nodes' engine; the policy of the same name is another kind, of policy.flomesh.io.
+ACCESS_CONTROL: Final = "AccessControl"
+_ACCESS_CONTROL_API: Final = "xnetwork.flomesh.io/v1alpha1"
 
 
 def kind_of(manifest: Mapping[str, object]) -> str:
-    """``ResourceQuota``, ``LimitRange`` or ``Service``; "" for any other object."""
-    kind = manifest.get("kind")
-    known = manifest.get("apiVersion") == "v1" and kind in (*BOUNDS, _SERVICE)
-    return str(kind) if known else ""
+    """A kind that is looked at here; "" for any other object."""
+    kind, api = manifest.get("kind"), manifest.get("apiVersion")
+    known = api == "v1" and kind in (*BOUNDS, SERVICE)
+    controls = api == _ACCESS_CONTROL_API and kind == ACCESS_CONTROL
+    return str(kind) if known or controls else ""
 
 
 def bounded(mutation: Mutation, bounds: Iterable[Json]) -> Iterator[Finding]:
@@ -89,3 +93,53 @@ def service_ports(manifest: Json, mesh: MeshView) -> Iterator[Finding]:
                 path=f"spec.ports[{index}].port",
                 value=port,
             )
+
+
+def access_control(
+    manifest: Json, services: Mapping[tuple[str, str], Json], namespace: str
+) -> Iterator[Finding]:
+    """H25: addresses that the controller cannot read, and writes as 0.0.0.0, trusted.
+
+    Source: flomesh-io/fsm pkg/sidecar/v2/acl.go, which ignores the error of IPv4ToInt.
+
+    Args:
+        manifest: the AccessControl.
+        services: the Services that are known, by namespace and name.
+        namespace: the AccessControl's.
+    """
+    named = object_at(manifest, ("spec",)).get("services")
+    for index, one in enumerate(named if isinstance(named, list) else ()):
+        given = one if isinstance(one, dict) else {}
+        place, name = given.get("namespace") or namespace, given.get("name")
+        service = services.get((str(place), str(name)))
+        why = "" if service is None else "; ".join(_unreadable(service, given))
+        if why:
+            yield finding(
+                "trusts-any-address",
+                f"Service {place}/{name}: {why}: FSM writes 0.0.0.0 as a trusted address",
+                path=f"spec.services[{index}].name",
+                value=name,
+            )
+
+
+def _unreadable(service: Json, asked: Json) -> Iterator[str]:
+    """What of a Service an AccessControl asks for and is no IPv4 address."""
+    spec = object_at(service, ("spec",))
+    if asked.get("withClusterIPs", True):
+        given = spec.get("clusterIPs")
+        addresses = [spec.get("clusterIP"), *(given if isinstance(given, list) else ())]
+        families = spec.get("ipFamilies")
+        dual = isinstance(families, list) and "IPv6" in families
+        if spec.get("type") == "ExternalName":
+            yield "of type ExternalName, it has no address of its own"
+        elif "None" in addresses:
+            yield "headless, it has no address of its own"
+        elif dual or any(":" in str(one) for one in addresses):
+            yield "it has an IPv6 address"
+    if asked.get("withExternalIPs"):
+        ingress = object_at(service, ("status", "loadBalancer")).get("ingress")
+        listed = ingress if isinstance(ingress, list) else []
+        points = [one for one in listed if isinstance(one, dict)]
+        names = [one.get("hostname") for one in points if not one.get("ip")]
+        if names:
+            yield f"its load balancer is known by the name {names[0]}, and by no address"

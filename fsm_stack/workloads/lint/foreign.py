@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
+from fsm_stack.well_known import INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,15 +26,15 @@ _KEYS: Final = (
     ("Istio", "traffic.sidecar.istio.io/excludeInboundPorts", _PORTS_IN),
     ("Istio", "traffic.sidecar.istio.io/excludeOutboundIPRanges", _RANGES),
     ("Istio", "traffic.sidecar.istio.io/includeOutboundIPRanges", _INCLUDED),
-    ("Istio", "sidecar.istio.io/inject", keys.INJECTION),
-    ("Istio", "istio-injection", keys.INJECTION),
-    ("Istio", "istio.io/rev", keys.INJECTION),
+    ("Istio", "sidecar.istio.io/inject", INJECTION),
+    ("Istio", "istio-injection", INJECTION),
+    ("Istio", "istio.io/rev", INJECTION),
     ("Istio", "sidecar.istio.io/proxyImage", ""),  # Envoy's, where ours is Pipy's
     ("Istio", "sidecar.istio.io/proxyCPU", f"{_REQUESTS}-cpu"),
     ("Istio", "sidecar.istio.io/proxyMemory", f"{_REQUESTS}-memory"),
     ("Istio", "sidecar.istio.io/proxyCPULimit", f"{_LIMITS}-cpu"),
     ("Istio", "sidecar.istio.io/proxyMemoryLimit", f"{_LIMITS}-memory"),
-    ("Linkerd", "linkerd.io/inject", keys.INJECTION),
+    ("Linkerd", "linkerd.io/inject", INJECTION),
     ("Linkerd", "config.linkerd.io/skip-outbound-ports", _PORTS_OUT),
     ("Linkerd", "config.linkerd.io/skip-inbound-ports", _PORTS_IN),
     # Of inbound connections, by their source: linkerd2-proxy-init, addRulesForIgnoredSubnets.
@@ -43,11 +44,11 @@ _KEYS: Final = (
     ("Linkerd", "config.linkerd.io/proxy-memory-request", f"{_REQUESTS}-memory"),
     ("Linkerd", "config.linkerd.io/proxy-cpu-limit", f"{_LIMITS}-cpu"),
     ("Linkerd", "config.linkerd.io/proxy-memory-limit", f"{_LIMITS}-memory"),
-    ("Kuma", "kuma.io/sidecar-injection", keys.INJECTION),
+    ("Kuma", "kuma.io/sidecar-injection", INJECTION),
     ("Kuma", "traffic.kuma.io/exclude-outbound-ports", _PORTS_OUT),
     ("Kuma", "traffic.kuma.io/exclude-inbound-ports", _PORTS_IN),
     ("Kuma", "traffic.kuma.io/exclude-outbound-ips", _RANGES),
-    ("Consul", "consul.hashicorp.com/connect-inject", keys.INJECTION),
+    ("Consul", "consul.hashicorp.com/connect-inject", INJECTION),
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-outbound-ports", _PORTS_OUT),
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-inbound-ports", _PORTS_IN),
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-outbound-cidrs", _RANGES),

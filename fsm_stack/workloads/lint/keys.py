@@ -11,6 +11,7 @@ from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, namespace_keys, pod_keys, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
 from fsm_stack.systems import SYSTEMS
+from fsm_stack.well_known import INJECTION
 from fsm_stack.workloads.lint.foreign import of_namespace
 from fsm_stack.workloads.lint.subject import Subject, annotation_path
 
@@ -89,7 +90,7 @@ def watched(labels: Mapping[str, str], mesh: MeshView) -> bool:
 
 def injection_value(subject: Subject) -> Iterator[Finding]:
     """H16: a value of the injection annotation that refuses the pod."""
-    key = subject.mesh.system.annotation(keys.INJECTION)
+    key = subject.mesh.system.annotation(INJECTION)
     value = subject.annotations.get(key)
     if type(value) is str and yes_or_no(value) is None:
         yield finding(
@@ -210,7 +211,7 @@ def _other_mesh(key: str, system: System, *, fix: str) -> Finding:
 
 
 def _switches(system: System) -> tuple[str, str]:
-    return system.annotation(keys.INJECTION), system.annotation(keys.METRICS)
+    return system.annotation(INJECTION), system.annotation(keys.METRICS)
 
 
 CHECKS: Final = (not_text, unknown, injection_value, sidecar_values)

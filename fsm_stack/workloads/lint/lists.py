@@ -179,7 +179,33 @@ def ignored(subject: Subject) -> Iterator[Finding]:
         )
 
 
-CHECKS: Final = (not_ascii, refused, port_range, too_many, duplicates, reserved, ignored)
+def unregistered(subject: Subject) -> Iterator[Finding]:
+    """An entry that the stack's guard lets no pod of this namespace carry."""
+    register, namespace = subject.ranges.registered, subject.namespace.name
+    if register is None:
+        return
+    known = [register[place] for place in ("", namespace) if place in register]
+    for name, key in subject.lists():
+        for value in subject.own(name):
+            if not any(value in lists.entries(name) for lists in known):
+                yield finding(
+                    "bypass-unregistered",
+                    f"{key}: {value} is in no profile, and namespace {namespace} may not carry it",
+                    path=annotation_path(key),
+                    value=value,
+                )
+
+
+CHECKS: Final = (
+    not_ascii,
+    refused,
+    port_range,
+    too_many,
+    duplicates,
+    reserved,
+    ignored,
+    unregistered,
+)
 
 
 _LAST: Final = 2**32 - 1

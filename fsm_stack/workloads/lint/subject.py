@@ -16,24 +16,27 @@ if TYPE_CHECKING:
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.injector.pod import Mutation
-    from fsm_stack.lists import Holds, ListName
+    from fsm_stack.lists import Holds, ListName, Lists
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterRanges:
-    """Addresses whose traffic is the mesh's own.
+    """Addresses whose traffic is the mesh's own, and what pods may take out of it.
 
     Attributes:
         pods: IPv4 CIDRs.
         services: IPv4 CIDRs.
         api_server: its address as a CIDR; excluding it is fine.
+        registered: the entries that pods may carry, by namespace, under "" those of all; None:
+            the stack does not guard them.
     """
 
     pods: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     api_server: str = ""
+    registered: Mapping[str, Lists] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from fsm_stack.convert.chart.control_plane import control_plane_values
+from fsm_stack.convert.chart.export import helm_values, lost_in_values
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.convert.chart.mesh import MESH_VALUES
+from fsm_stack.convert.chart.programs import PROGRAM_VALUES
 from fsm_stack.convert.result import Converted
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.settings.models.stack import StackSettings
-from tests.manifests.stacks import settings_of
+from tests.manifests.stacks import EVERYTHING, settings_of
 
 
 def _settings(fsm: dict[str, Any], **roots: Any) -> dict[str, Any]:
@@ -234,33 +237,129 @@ def test_all_errors_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fsm", "path"),
+    ("fsm", "settings"),
     [
-        ({"deployPrometheus": True}, "fsm.deployPrometheus=True"),
-        ({"prometheus": {"port": 9999}}, "fsm.prometheus.port=9999"),
-        ({"deployGrafana": True}, "fsm.deployGrafana=True"),
-        ({"deployJaeger": True}, "fsm.deployJaeger=True"),
-        ({"enableFluentbit": True}, "fsm.enableFluentbit=True"),
-        ({"fluentBit": {"enableProxySupport": True}}, "fsm.fluentBit.enableProxySupport=True"),
-        ({"fsmIngress": {"enabled": True}}, "fsm.fsmIngress.enabled=True"),
-        ({"fsmGateway": {"enabled": True}}, "fsm.fsmGateway.enabled=True"),
-        ({"serviceLB": {"enabled": True}}, "fsm.serviceLB.enabled=True"),
-        ({"flb": {"enabled": True}}, "fsm.flb.enabled=True"),
-        ({"egressGateway": {"enabled": True}}, "fsm.egressGateway.enabled=True"),
-        ({"trafficInterceptionMode": "NodeLevel"}, "fsm.trafficInterceptionMode='NodeLevel'"),
+        ({"deployPrometheus": True}, {"components": {"prometheus": {"enabled": True}}}),
+        ({"prometheus": {"port": 9999}}, {"components": {"prometheus": {"port": 9999}}}),
+        (
+            {"prometheus": {"retention": {"time": "30d"}}},
+            {"components": {"prometheus": {"retention": "30d"}}},
+        ),
+        ({"deployGrafana": True}, {"components": {"grafana": {"enabled": True}}}),
+        (
+            {"grafana": {"rendererImage": {"tag": 4, "registry": "r.example.com"}}},
+            {"images": {"grafanaRenderer": {"tag": "4", "registry": "r.example.com"}}},
+        ),
+        ({"deployJaeger": True}, {"components": {"jaeger": {"enabled": True}}}),
+        ({"enableFluentbit": True}, {"components": {"fluentBit": {"enabled": True}}}),
+        (
+            {"fluentBit": {"enableProxySupport": True}},
+            {"components": {"fluentBit": {"proxySecret": "proxy-config"}}},
+        ),
+        ({"fsmIngress": {"enabled": True}}, {"ingress": {"enabled": True}}),
+        (
+            {"fsmIngress": {"service": {"name": "edge", "annotations": {"a": "b"}}}},
+            {"components": {"ingress": {"serviceName": "edge", "serviceAnnotations": {"a": "b"}}}},
+        ),
+        (
+            {"fsmIngress": {"podSecurityContext": None}},
+            {"components": {"ingress": {"podSecurityContext": {}}}},
+        ),
+        ({"fsmGateway": {"enabled": True}}, {"gatewayAPI": {"enabled": True}}),
+        ({"serviceLB": {"enabled": True}}, {"serviceLB": {"enabled": True}}),
+        ({"flb": {"enabled": True}}, {"flb": {"enabled": True}}),
+        (
+            {"egressGateway": {"enabled": True, "name": "out"}},
+            {
+                "egressGateway": {"enabled": True},
+                "components": {"egressGateway": {"name": "out"}},
+            },
+        ),
+        (
+            {"trafficInterceptionMode": "NodeLevel"},
+            {"traffic": {"interceptionMode": "NodeLevel"}},
+        ),
         (
             {"featureFlags": {"enableMeshRootCertificate": True}},
-            "fsm.featureFlags.enableMeshRootCertificate=True",
+            {"certificateProvider": {"meshRootCertificate": True}},
         ),
-        ({"fsmXnetwork": {"xnet": {"image": {"tag": "1"}}}}, "fsm.fsmXnetwork.xnet.image.tag='1'"),
-        ({"fsmIngress": {"resources": {"limits": {"cpu": "9"}}}}, "fsm.fsmIngress.resources="),
+        ({"fsmXnetwork": {"xnet": {"image": {"tag": "1"}}}}, {"images": {"xnet": {"tag": "1"}}}),
+        (
+            {"fsmXnetwork": {"xnet": {"features": {"mesh": {"magic": {"ipv4": 12}}}}}},
+            {
+                "components": {
+                    "xnetwork": {"xnet": {"features": {"mesh": {"magic": {"ipv4": "12"}}}}}
+                }
+            },
+        ),
     ],
 )
-def test_what_is_not_provided_is_named(fsm: dict[str, Any], path: str) -> None:
+def test_a_value_of_a_program_becomes_its_setting(
+    fsm: dict[str, Any], settings: dict[str, Any]
+) -> None:
     converted = convert_helm_values({"fsm": fsm})
-    [found] = converted.findings
-    assert (found.id, converted.complete) == ("not-provided-yet", False)
-    assert found.message.startswith(f"not provided yet: {path}")
+    assert (converted.settings, converted.findings) == ({"fsmVersion": "1.5.1"} | settings, ())
+    settings_of(converted.settings)
+
+
+def test_both_ingress_and_gateway_are_none_as_in_the_chart() -> None:
+    values = {"fsmIngress": {"enabled": True}, "fsmGateway": {"enabled": True}}
+    converted = convert_helm_values({"fsm": values})
+    assert converted.settings == {"fsmVersion": "1.5.1"}
+    assert [(found.id, found.place.path) for found in converted.findings] == [
+        ("helm-value-ignored", "fsm.fsmIngress.enabled"),
+        ("helm-value-ignored", "fsm.fsmGateway.enabled"),
+    ]
+
+
+def test_jaegers_port_without_tracing_is_its_own() -> None:
+    """The chart gives Jaeger the tracing port, whether sidecars trace or not."""
+    values = {"deployJaeger": True, "tracing": {"port": 9500}}
+    converted = convert_helm_values({"fsm": values})
+    assert converted.settings["components"] == {"jaeger": {"enabled": True, "port": 9500}}
+    assert converted.findings == ()
+
+
+def test_azure_is_named_and_its_key_is_a_secrets() -> None:
+    values = {"fluentBit": {"outputPlugin": "azure", "workspaceId": "w", "primaryKey": "k3y"}}
+    converted = convert_helm_values({"fsm": values})
+    assert converted.settings["components"]["fluentBit"] == {
+        "outputPlugin": "azure",
+        "azure": {"workspaceId": "w", "keySecret": {"name": "fsm-azure", "key": "key"}},
+    }
+    assert [(found.id, found.place.path) for found in converted.findings] == [
+        ("secret-value", "fsm.fluentBit.primaryKey")
+    ]
+    assert "k3y" not in repr(converted)
+
+
+def test_a_workspace_for_another_output_is_a_warning() -> None:
+    converted = convert_helm_values({"fsm": {"fluentBit": {"workspaceId": "w"}}})
+    assert converted.settings == {"fsmVersion": "1.5.1"}
+    assert [found.place.path for found in converted.findings] == ["fsm.fluentBit.workspaceId"]
+
+
+def test_what_flb_reads_from_its_secret_is_a_warning() -> None:
+    values = {"flb": {"enabled": True, "baseUrl": "http://flb.example.com"}}
+    converted = convert_helm_values({"fsm": values})
+    assert converted.settings == {"fsmVersion": "1.5.1", "flb": {"enabled": True}}
+    assert [(found.id, found.place.path) for found in converted.findings] == [
+        ("helm-value-ignored", "fsm.flb.baseUrl")
+    ]
+
+
+def test_a_token_of_vault_is_a_secret_of_a_usual_name() -> None:
+    values = {
+        "certificateProvider": {"kind": "vault"},
+        "vault": {"host": "vault.example.com", "token": "s.secret"},
+    }
+    converted = convert_helm_values({"fsm": values})
+    assert converted.settings["certificateProvider"]["vault"]["tokenSecret"] == {
+        "name": "fsm-vault-token",
+        "key": "token",
+    }
+    assert "s.secret" not in repr(converted)
+    settings_of(converted.settings)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +369,7 @@ def test_what_is_not_provided_is_named(fsm: dict[str, Any], path: str) -> None:
         {"remoteLogging": {"authorization": "s.secret"}},
         {"flb": {"password": "s.secret"}},
         {"flb": {"username": "s.secret"}},
+        {"fluentBit": {"httpsProxy": "http://u:s.secret@proxy"}},
     ],
 )
 def test_a_secret_is_refused_and_not_repeated(fsm: dict[str, Any]) -> None:
@@ -345,7 +445,7 @@ def test_true_is_not_one() -> None:
     assert _own({"enableEgress": 1}) == {"traffic": {"enableEgress": 1}}
 
 
-_ALL = control_plane_values("1.6.0") | MESH_VALUES
+_ALL = control_plane_values("1.6.0") | MESH_VALUES | PROGRAM_VALUES
 
 
 def _aliases(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
@@ -451,3 +551,49 @@ def test_a_section_that_the_chart_writes_whole_may_not_be_null() -> None:
     with pytest.raises(FindingsError) as caught:
         convert_helm_values({"fsm": {"pluginChains": None}})
     assert [one.id for one in caught.value.findings] == ["invalid-value"]
+
+
+def test_every_program_goes_through_the_charts_values_and_back() -> None:
+    """What has no value of the chart's is named: secrets that a stack refers to."""
+    programs = {
+        key: EVERYTHING[key]
+        for key in ("fsmVersion", "traffic", "egressGateway", "serviceLB", "flb")
+    }
+    components: dict[str, Any] = {
+        **EVERYTHING["components"],
+        "ingress": {
+            "replicas": 2,
+            "serviceAnnotations": {"example.com/a": "b"},
+            "nodeSelector": {"kubernetes.io/hostname": "edge"},
+            "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        },
+        "egressGateway": {"podLabels": {"example.com/team": "mesh"}},
+        "xnetwork": {"xnet": {"cnis": {"calicoVxlan": {"bridge6": {"enable": True}}}}},
+    }
+    images = {
+        "xnet": {"registry": "r.example.com", "tag": "1.2"},
+        "jaeger": {"tag": "1.57", "digest": "sha256:" + "a" * 64},
+    }
+    wanted = settings_of(
+        programs
+        | {
+            "components": components,
+            "images": images,
+            "gatewayAPI": {"enabled": True},
+            "certificateProvider": {"meshRootCertificate": True},
+        }
+    )
+    values = helm_values(wanted)
+    lost = [one.place.path for one in lost_in_values(wanted, values, today=date(2026, 7, 1))]
+    assert lost == [
+        "components.fluentBit.azure.keySecret.name",
+        "components.fluentBit.proxySecret",
+    ]
+    assert values["fsm"]["deployGrafana"] is True
+    assert values["fsm"]["tracing"] == {
+        "image": {"tag": "1.57@sha256:" + "a" * 64},
+    }
+    back = settings_of(convert_helm_values(values, fsm_version="1.6.0").settings)
+    fluent_bit = {"fluent_bit": wanted.components.fluent_bit}
+    assert back.components.model_copy(update=fluent_bit) == wanted.components
+    assert back.images == wanted.images

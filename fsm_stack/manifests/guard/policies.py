@@ -1,0 +1,165 @@
+"""The guard: the stack's checks as admission policies, for whoever writes in the cluster.
+
+Bootstrap replaces the CRD of MeshConfig by one without limits, and the injector merges what pods
+carry with the mesh's lists: a policy sees both as they will be, and no FSM program writes one.
+
+A MeshConfig that breaks pods is refused also where the API server cannot decide; a pod is not,
+because a guard that is wrong must not keep applications from starting.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
+
+from fsm_stack.findings.finding import Severity
+from fsm_stack.lists import Lists
+from fsm_stack.manifests.guard.cel import CIDR_SINCE, Dialect, text, validated
+from fsm_stack.manifests.guard.contracts import contract_rules
+from fsm_stack.manifests.guard.pods import bypass_rules, pod_rules, pod_variables
+from fsm_stack.manifests.guard.rules import mesh_config_rules, mesh_config_variables
+from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
+from fsm_stack.settings.effective import EVERYWHERE, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsm_stack.manifests.guard.cel import Validation
+    from fsm_stack.settings.models.policy import GuardAction
+    from fsm_stack.settings.models.stack import StackSettings
+
+_API: Final = "admissionregistration.k8s.io/v1"
+# Deny and Warn exclude each other; an audited refusal can be counted.
+ACTIONS: Final[dict[GuardAction, list[str]]] = {
+    "warn": ["Warn", "Audit"],
+    "deny": ["Deny", "Audit"],
+}
+POLICY: Final = "ValidatingAdmissionPolicy"
+BINDING: Final = "ValidatingAdmissionPolicyBinding"
+
+
+def policy_name(settings: StackSettings, what: str) -> str:
+    """The name of a policy and of its binding: ``fsm-guard-pods``."""
+    return f"{settings.mesh_name}-guard-{what}"
+
+
+def guard(settings: StackSettings) -> tuple[Manifest, ...]:
+    """The policies that are on, each with its binding."""
+    chosen = settings.guard
+    found: list[Manifest] = []
+    if chosen.mesh_config != "off":
+        found += _mesh_config(settings, chosen.mesh_config)
+    if chosen.pods != "off":
+        found += _pods(settings, chosen.pods)
+    if chosen.bypasses != "off":
+        found += _bypasses(settings, chosen.bypasses)
+    return tuple(found)
+
+
+def _mesh_config(settings: StackSettings, action: GuardAction) -> list[Manifest]:
+    """What is an error for ``validate`` has the chosen action; what is a warning only warns."""
+    dialect = Dialect(has_cidr=settings.cluster.kubernetes_minor >= CIDR_SINCE)
+    group, _, version = settings.profile.mesh_config_api_version.partition("/")
+    constraints = _constraints(group, version, "meshconfigs", ("CREATE", "UPDATE")) | {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}
+    }
+    rules = (*mesh_config_rules(settings, dialect), *contract_rules(settings, dialect))
+    # FSM's programs write other sections; a fault of yesterday must not stop them.
+    changes = "request.operation == 'CREATE' || object.?spec.?traffic != oldObject.?spec.?traffic"
+    name = settings.profile.mesh_config_name
+    common = {
+        "failurePolicy": "Fail",
+        "matchConstraints": constraints,
+        "matchConditions": [
+            {"name": "the-mesh", "expression": f"object.metadata.name == {text(name)}"},
+            {"name": "traffic-changes", "expression": changes},
+        ],
+        "variables": list(mesh_config_variables(dialect)),
+    }
+    errors = [one for one in rules if one.severity is Severity.ERROR]
+    warnings = [one for one in rules if one.severity is not Severity.ERROR]
+    return [
+        *_both(settings, "mesh-config", common, errors, action),
+        *_both(settings, "mesh-config-warnings", common, warnings, "warn"),
+    ]
+
+
+def _pods(settings: StackSettings, action: GuardAction) -> list[Manifest]:
+    spec = _of_pods(settings) | {"variables": list(pod_variables(settings.profile))}
+    return _both(settings, "pods", spec, pod_rules(settings.profile), action)
+
+
+def _bypasses(settings: StackSettings, action: GuardAction) -> list[Manifest]:
+    system = settings.profile
+    init = f"c.name == {text(system.init_container)}"
+    injected = f"has(object.spec.initContainers) && object.spec.initContainers.exists(c, {init})"
+    spec = _of_pods(settings) | {"matchConditions": [{"name": "injected", "expression": injected}]}
+    rules = bypass_rules(system, register(settings) or {EVERYWHERE: Lists()})
+    return _both(settings, "bypasses", spec, rules, action)
+
+
+def _of_pods(settings: StackSettings) -> dict[str, Any]:
+    """The pods that the injector's webhook takes."""
+    system = settings.profile
+    selector = {
+        "matchLabels": {system.monitored_by_label: settings.mesh_name},
+        "matchExpressions": [
+            {"key": system.ignore_label, "operator": "DoesNotExist"},
+            {"key": "control-plane", "operator": "DoesNotExist"},
+            {
+                "key": "kubernetes.io/metadata.name",
+                "operator": "NotIn",
+                "values": [settings.namespace],
+            },
+        ],
+    }
+    constraints = _constraints("", "v1", "pods", ("CREATE",)) | {"namespaceSelector": selector}
+    return {"failurePolicy": "Ignore", "matchConstraints": constraints}
+
+
+def _constraints(
+    group: str, version: str, resource: str, operations: Iterable[str]
+) -> dict[str, Any]:
+    """What a policy looks at; the API server converts other versions to this one."""
+    return {
+        "matchPolicy": "Equivalent",
+        "objectSelector": {},
+        "resourceRules": [
+            {
+                "apiGroups": [group],
+                "apiVersions": [version],
+                "operations": list(operations),
+                "resources": [resource],
+                "scope": "*",
+            }
+        ],
+    }
+
+
+def _both(
+    settings: StackSettings,
+    what: str,
+    spec: dict[str, Any],
+    rules: Iterable[Validation],
+    action: GuardAction,
+) -> list[Manifest]:
+    name = policy_name(settings, what)
+    made = validated(rules)
+    variables = [*spec.get("variables", ()), *made["variables"]]
+    bodies = {
+        POLICY: spec | {"variables": variables, "validations": made["validations"]},
+        BINDING: {"policyName": name, "validationActions": ACTIONS[action]},
+    }
+    return [
+        Manifest(
+            object={
+                "apiVersion": _API,
+                "kind": kind,
+                "metadata": metadata(settings, name, namespaced=False),
+                "spec": deepcopy(body),
+            },
+            part=Part.GUARD,
+            wave=Wave.FOUNDATION,
+        )
+        for kind, body in bodies.items()
+    ]

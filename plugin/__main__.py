@@ -1,0 +1,10 @@
+"""The component provider of this project; its code is the checkout's around this folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fsm_stack.pulumi.component import main
+
+main()
