@@ -156,8 +156,8 @@ _OF_PULLS: Final = (
 _OF_LOGS: Final = (
     *_OF_PULLS,
     _kind(r"probe failed: Get .*:1590[1-4]/",
-          "nothing answers the rewritten probes: the sidecar, or the health-check helper, does not "
-          "run",
+          "nothing answers the rewritten probes: the sidecar, or the health-check helper, does "
+          "not run",
           "Look at the sidecar first: its state and its log say why it does not run."),
     _kind(r"too many ports specified",
           "one list has more than 15 ports, mesh and pod together",
