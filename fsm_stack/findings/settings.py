@@ -76,6 +76,13 @@ RULES: Final = (
         why="One of the two would silently win, or the engine would refuse the stack.",
         fix="Choose another name.",
     ),
+    fatal(
+        id="one-mesh-only",
+        title="a second mesh of a cluster asks for what only one of them can have",
+        why="FSM's programs give the objects of this feature fixed names, or act on the whole cluster: both meshes would write over one another.",
+        fix="Leave the feature to the mesh whose mesh.releaseName is fsm.",
+        source="flomesh-io/fsm pkg/constants; charts/fsm/templates",
+    ),
     warning(
         id="no-effect",
         title="a setting that nothing reads",

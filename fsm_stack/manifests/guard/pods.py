@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.iptables.judge.loadable import SHELL_SYNTAX
 from fsm_stack.iptables.write import entry_lines
 from fsm_stack.lists import LISTS, POD_LISTS
-from fsm_stack.manifests.guard_rules import (
-    SCRIPT_MAX,
+from fsm_stack.manifests.guard.cel import (
     Validation,
     listing,
     named,
@@ -21,8 +20,8 @@ from fsm_stack.manifests.guard_rules import (
     pattern,
     shown,
     text,
-    variable,
 )
+from fsm_stack.manifests.guard.rules import variable
 from fsm_stack.settings.effective import EVERYWHERE
 from fsm_stack.settings.models.base import IPV4
 from fsm_stack.well_known import (
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName, Lists
     from fsm_stack.systems import System
 
+# Characters of an init script: rules for two lists of the longest.
+SCRIPT_MAX: Final = 1_500_000
 _LENGTH: Final = r"(3[0-2]|[12]?[0-9])"
 _NUMBER: Final = r"(0|[1-9][0-9]{0,9})"
 _WRITTEN_IPV6: Final = r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
