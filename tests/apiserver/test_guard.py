@@ -600,6 +600,20 @@ def test_a_value_that_is_no_switch_is_refused_without_the_injector(guarded: Api)
         guarded.create(item, dry_run=True)
 
 
+def test_a_namespace_whose_switch_is_none_is_refused(guarded: Api) -> None:
+    """H16: the injector refuses every pod in it; where its keys stay, others may write it."""
+    item = namespace_object("switched", DENIES)
+    for name in ("sidecar-injection", "metrics"):
+        item["metadata"]["annotations"] = {f"flomesh.io/{name}": "enabeld"}
+        with pytest.raises(ApiError, match=rf"flomesh.io/{name}: expected enabled .*injection-v"):
+            guarded.create(item, dry_run=True)
+    item["metadata"]["labels"] = {"team": "shop"}
+    live = guarded.apply(item)
+    with pytest.raises(ApiError, match="denies-guard-namespaces"):
+        guarded.patch(live, {"metadata": {"labels": {FSM.monitored_by_label: "denies"}}})
+    guarded.patch(live, {"metadata": {"finalizers": ["example.com/kept"]}})
+
+
 def test_a_foreign_pod_is_no_business_of_the_guard(guarded: Api) -> None:
     """Its namespace is in no mesh."""
     item = final(seen(DENIES, {"outboundPortExclusionList": SIXTEEN}, {PORTS: "9999"}))
