@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
-from fsm_stack.manifests.guard.policies import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -100,6 +99,14 @@ def wanted_texts(settings: StackSettings) -> tuple[str, ...]:
     return tuple(wanted)
 
 
+def _guard(settings: StackSettings) -> tuple[Manifest, ...]:
+    if set(settings.guard.actions().values()) == {"off"}:
+        return ()
+    from fsm_stack.manifests.guard.policies import guard  # noqa: PLC0415  # its rules take time
+
+    return guard(settings)
+
+
 def bundle(
     settings: StackSettings, redirected: Redirection, *, asset: ReleaseAsset | None = None
 ) -> tuple[Manifest, ...]:
@@ -123,7 +130,7 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
-    manifests = (*manifests, *guard(settings))
+    manifests = (*manifests, *_guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))
