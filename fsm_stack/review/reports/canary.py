@@ -12,7 +12,7 @@ from fsm_stack.injector.decision import webhook_skips
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.canary import objects
 from fsm_stack.redirection.origins import pod_annotations
-from fsm_stack.review.canary import carriers, change, owners, proof, way
+from fsm_stack.review.canary import carriers, change, owners, proof, unregistered, way
 from fsm_stack.verify.commands import counted, harmless, kubectl
 from fsm_stack.verify.drift import drifts
 from fsm_stack.verify.redirecting import redirecting_mesh
@@ -183,7 +183,9 @@ def plan(asked: Asked) -> Plan:
     adds = pod_annotations(lists, settings.profile)
     carried = carriers(settings, context, asked.namespace)
     outside = tuple(_outside(asked))
-    ends = (*refused, *outside, *(() if refused else proof(carried, adds, before, after)))
+    guarded = unregistered(settings, lists, asked.namespace)
+    proved = () if refused else proof(carried, adds, before, after)
+    ends = (*refused, *outside, *guarded, *proved)
     return Plan(
         asked=asked,
         adds=adds,
