@@ -88,9 +88,10 @@ def listing(values: Iterable[object]) -> str:
 
 
 def shown(value: str) -> str:
-    """A text in quotes, shortened."""
+    """A text in quotes, shortened; the API server drops a warning that has control characters."""
     cut = f"\"'\" + {value}.substring(0, {_SHOWN_MAX - 2}) + '...'"
-    return f'({value}.size() > {_SHOWN_MAX} ? {cut} : "\'" + {value} + "\'")'
+    quoted = f'({value}.size() > {_SHOWN_MAX} ? {cut} : "\'" + {value} + "\'")'
+    return f"({value}.matches(r'[[:cntrl:]]') ? 'text with control characters' : {quoted})"
 
 
 def named(name: str, expression: str) -> dict[str, str]:
@@ -129,7 +130,8 @@ def distinct(entries: str) -> str:
     return f"({exact} ? {entries}.size() : {counted})"
 
 
-_SIZES: Final = listing(1 << 32 - length for length in range(33))
+# Addresses of a range, by the length of its prefix: a variable of its own, made once.
+SIZES: Final = listing(1 << 32 - length for length in range(33))
 _WIDE_MAX: Final = 4  # longest prefix of the ranges that are added up to everything
 
 
@@ -195,5 +197,5 @@ def _numbers(condition: str) -> str:
     """A condition on a range's address ``n`` and its number of addresses ``s``."""
     octets = "v.split('/')[0].split('.').map(o, int(o))"
     number = "[o[0] * 16777216 + o[1] * 65536 + o[2] * 256 + o[3]]"
-    size = f"[{_SIZES}[int(v.split('/')[1])]]"
+    size = "[variables.sizes[int(v.split('/')[1])]]"
     return f"[{octets}].exists(o, {number}.exists(n, {size}.exists(s, {condition})))"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import EXCLUDED_RANGES, INTERFACES, LISTS
 from fsm_stack.manifests.guard.cel import (
+    SIZES,
     Dialect,
     Validation,
     distinct,
@@ -49,6 +50,8 @@ def ranges(listed: ListName) -> str:
 
 def mesh_config_variables(dialect: Dialect) -> Iterator[dict[str, str]]:
     """The lists of a MeshConfig, empty where they are absent or too long."""
+    if not dialect.has_cidr:
+        yield named("sizes", SIZES)
     whole = "has(object.spec) && has(object.spec.traffic)"
     for listed in LISTS:
         path = f"object.spec.traffic.{listed.key}"
