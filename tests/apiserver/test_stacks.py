@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.units import amount
