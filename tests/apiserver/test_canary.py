@@ -289,6 +289,7 @@ def mesh(cluster: Mesh) -> Iterator[Mesh]:
         lambda: "initContainers" in cluster.pod("probe", dry=True)["spec"],
         seconds=30,
     )
+    cluster.eventually_tried(there=False)  # a policy that is gone stays in force for a moment
     cluster.pod("old")
     cluster.change()
     yield cluster
