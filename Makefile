@@ -8,7 +8,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help render install wheels dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-node check site format mutants bench lock schema clean
+.PHONY: help render install wheels dev test test-fuzz test-kernel test-kernel-long test-cluster test-engine test-gitops test-node check site format mutants bench lock schema clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -24,7 +24,7 @@ wheels: $(VENV)/bin/python ## Download what an installation without a network ne
 dev: $(DEV) ## Set up the environment for development
 
 test: $(DEV) ## Set up, and run the tests that need no root and no cluster
-	$(BIN)/pytest -n auto -m "not kernel and not cluster and not engine and not node"
+	$(BIN)/pytest -n auto -m "not kernel and not cluster and not engine and not gitops and not node"
 
 test-fuzz: $(DEV) ## Give every reader damaged input, for about ten minutes
 	FSM_STACK_FUZZ_EXAMPLES=$${FSM_STACK_FUZZ_EXAMPLES:-2000} $(BIN)/pytest -n auto tests/property
@@ -35,13 +35,17 @@ test-kernel: $(DEV) ## Load rendered scripts into a real kernel, in network name
 test-kernel-long: $(DEV) ## The same with thousands of generated policies
 	FSM_STACK_KERNEL_POLICIES=2000 $(BIN)/pytest -m kernel
 
-test-cluster: $(DEV) ## Build a real API server (Go) and apply every object to it
-	tools/build cluster
+test-cluster: $(DEV) ## Build a real API server (Go), and the newest one, and apply every object
+	tools/build cluster newest
 	$(BIN)/pytest -m cluster
 
 test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment up on a real API server
 	tools/build engine
 	$(BIN)/pytest -m engine
+
+test-gitops: $(DEV) ## Build Argo CD's engine and Flux's controller (Go) and let them keep rendered/dev
+	tools/build gitops
+	$(BIN)/pytest -m gitops
 
 test-node: $(DEV) ## Build a Kubernetes of one node (Go) and run the mesh on it (root)
 	tools/build engine node

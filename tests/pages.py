@@ -139,19 +139,13 @@ def _commands(body: list[str]) -> tuple[Command, ...]:
     for line in body:
         if line.startswith("$ "):
             found.append(Command(typed=line[2:]))
-        elif found and _goes_on(found[-1].typed):
+        elif found and found[-1].typed.endswith("\\"):
             found[-1] = Command(typed=f"{found[-1].typed}\n{line}")
         elif found:
             found[-1] = Command(typed=found[-1].typed, shown=(*(found[-1].shown or ()), line))
         else:
             raise AssertionError(f"expected a command behind '$ ', got {line!r}")
     return tuple(found)
-
-
-def _goes_on(typed: str) -> bool:
-    """Whether the next line belongs to the command: a line's end is escaped, a text is given."""
-    given = re.search(r"<<'(\w+)'", typed)
-    return typed.endswith("\\") or (given is not None and typed.splitlines()[-1] != given[1])
 
 
 def _shown_after(block: Block, body: list[str]) -> Block:

@@ -81,6 +81,7 @@ class Request:
             "BASE": self.base if base is None else base,
             "RUNNER_TEMP": str(self.directory / "temp"), "GITHUB_HEAD_REF": BRANCH,
             "GITHUB_STEP_SUMMARY": str(self.directory / "summary.md"), "PYTHONPATH": str(ROOT),
+            "PROGRAM": "",
             "PATH": os.environ["PATH"], "NO_COLOR": "1",
         }  # fmt: skip
         assert set(steps[1]["env"]) <= set(values)
@@ -114,7 +115,7 @@ def test_a_hostile_request_is_stopped_and_does_nothing_else(request_: Request) -
     (request_.head / ".gitattributes").write_text("* diff=evil filter=evil\n")
     request_.commit(HOSTILE)
     done = request_.reviewed()
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr  # two of its stack files do not validate
     assert request_.nothing_ran()
     log = done.stdout + done.stderr
     assert f"dev at {request_.base[:12]} -> dev" in log
@@ -228,6 +229,51 @@ def test_gitlab_runs_the_same_on_a_tool_that_is_pinned() -> None:
         )  # fmt: skip
         assert done.returncode == 2
         assert done.stderr == "FSM_STACK_COMMIT: expected the full id of a commit\n"
+
+
+def test_gitlab_runs_the_image_on_the_same_data() -> None:
+    """What differs is where the tool comes from."""
+    jobs = [
+        yaml.safe_load((ROOT / "docs/ci" / name).read_text(encoding="utf-8"))["review"]
+        for name in ("gitlab-ci.yml", "gitlab-ci-image.yml")
+    ]
+    for key in ("rules", "variables", "artifacts"):
+        assert jobs[0][key] == jobs[1][key]
+    tool, image = (job["script"][-1].split() for job in jobs)
+    assert image[:2] == ["fsm-stack-review", "fsm-stack"]
+    assert tool[2:] == image[2:]
+    assert jobs[1]["image"] == {"name": "$FSM_STACK_IMAGE", "entrypoint": [""]}
+
+
+def action(number: int, **values: str) -> list[str]:
+    """What a step of the action runs: the words of each program, with stand-ins for all of them."""
+    steps = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+    given = {key: values.get(key, "") for key in steps[number]["env"]} | {"RUNNER_TEMP": "/temp"}
+    script = steps[number]["run"]
+    for program in ('"$RUNNER_TEMP/fsm-stack/bin/python"', '"$TOOL/tools/review"', "python3"):
+        script = script.replace(program, f"echo {program}")
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        env={"PATH": os.environ["PATH"], **given}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
+def test_the_action_installs_its_revision_a_wheel_or_nothing() -> None:
+    _, locked, own = action(0, TOOL="/tool")
+    assert locked.endswith("--require-hashes -r /tool/requirements-base.txt")
+    assert own.endswith("--no-deps --no-build-isolation /tool")
+    assert action(0, TOOL="/tool", WHEEL="a.whl")[-1].endswith("--no-build-isolation a.whl")
+    assert action(0, TOOL="/tool", PROGRAM="fsm-stack") == []
+
+
+def test_the_action_reviews_with_the_program_that_is_there() -> None:
+    (own,) = action(1, TOOL="/tool", PROJECT="head", BASE="b", REPORT="r", FAIL_ON="low")
+    assert own == "/tool/tools/review /temp/fsm-stack/bin/fsm-stack head b r low"
+    (there,) = action(
+        1, TOOL="/tool", PROGRAM="fsm-stack", PROJECT="head", BASE="b", REPORT="r", FAIL_ON="low"
+    )
+    assert there == "/tool/tools/review fsm-stack head b r low"
 
 
 @dataclass

@@ -30,11 +30,13 @@ LOCKS = {
     "requirements.txt": (*EXTRAS, "--group", "build"),
     # The command line alone.
     "requirements-base.txt": ("--group", "build", "-c", "requirements.txt"),
+    # The image's command: it asks clusters, and runs no engine.
+    "requirements-image.txt": ("--extra", "cluster", "--group", "build", "-c", "requirements.txt"),
     "requirements-dev.txt": (
         *EXTRAS,
         *("--group", "build", "--group", "dev", "-c", "requirements.txt"),
     ),
-    "policy/requirements.txt": ("policy/requirements.in",),
+    "policy/requirements.txt": ("--extra", "pulumi", "policy/requirements.in"),
 }
 SOURCES = ("pyproject.toml", "policy/requirements.in")
 

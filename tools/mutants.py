@@ -71,7 +71,7 @@ def prepare(folder: Path, room: str) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     tests = [f"tests/{one}" for one in ROOMS[room]]
-    heavy = "not kernel and not cluster and not engine and not node"
+    heavy = "not kernel and not cluster and not engine and not gitops and not node"
     copied = sorted(one.name for one in folder.iterdir() if one.name != "fsm_stack")
     with (folder / "pyproject.toml").open("a") as file:
         file.write(

@@ -23,6 +23,7 @@ from fsm_stack.convert.remains import (
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.canary import plural_of
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mappings, texts
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
@@ -113,6 +114,7 @@ _PLURALS: Final = {
     "Service": "services",
     "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    **POLICY_KINDS,
     "Deployment": "deployments",
     "DaemonSet": "daemonsets",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
@@ -270,6 +272,8 @@ def read_leftovers(cluster: Cluster) -> Remains:
         found.secrets += _about(cluster, "/api/v1/secrets", "Secret", name)
         for kind in ("ClusterRole", "ClusterRoleBinding"):
             found.roles += _about(cluster, f"{_RBAC}/{kind.lower()}s", kind, name)
+        for kind, plural in POLICY_KINDS.items():
+            found.policies += _about(cluster, f"{_ADMISSION}/{plural}", kind, name)
     found.canaries = [*_canaries(cluster)]
     found.namespaces = _about(cluster, "/api/v1/namespaces", "Namespace", "")
     places = {system.default_namespace for system in SYSTEMS.values()}

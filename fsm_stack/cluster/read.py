@@ -21,6 +21,7 @@ from fsm_stack.manifests.canary import BETA, POLICY, STABLE, plural_of
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.objects import owner_of
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.systems import SYSTEMS
@@ -124,6 +125,8 @@ class Reader:
                   "MutatingWebhookConfiguration")  # fmt: skip
         self._all(Part.VALIDATING, f"{_ADMISSION}/validatingwebhookconfigurations",
                   "ValidatingWebhookConfiguration")  # fmt: skip
+        for kind, plural in POLICY_KINDS.items():
+            self._all(Part.POLICIES, f"{_ADMISSION}/{plural}", kind)
         self._canaries()
         if asked is None:
             self._namespaces(known, declared)

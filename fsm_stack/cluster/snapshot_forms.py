@@ -20,6 +20,7 @@ from fsm_stack.project.files import FileError
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.describe import (
     UNREAD,
+    behind_descriptions,
     looks_like_description,
     read_annotations,
     read_description,
@@ -107,12 +108,17 @@ class Known:
 
     def take_text(self, text: str, shown: str) -> None:
         """Add a log or an error, where the cause of one of its lines is known."""
-        if next(causes(text), None) is not None:
-            self.used = True
-            self.texts.append((shown, without_credentials(text)))
-            return
-        # What it says may be a secret: it is not repeated.
-        self.unknown.append(f"{shown}: expected {_FORMS}, or {_TEXTS}")
+        if not self.take_log(text, shown):
+            # What it says may be a secret: it is not repeated.
+            self.unknown.append(f"{shown}: expected {_FORMS}, or {_TEXTS}{_elsewhere(text)}")
+
+    def take_log(self, text: str, shown: str) -> bool:
+        """Add a log where the cause of one of its lines is known; False: there is none."""
+        if next(causes(text), None) is None:
+            return False
+        self.used = True
+        self.texts.append((shown, without_credentials(text)))
+        return True
 
     def _pass_over(self, item: Json) -> None:
         if self.head:  # what was saved was read for a check, by this version or another
@@ -134,6 +140,18 @@ class Known:
             for (kind, why), (first, count) in self.unused.items()
         )
         return (*objects, *self.unknown)
+
+
+# What other verbs read has such lines.
+_RULES: Final = re.compile(r"^(?:\*nat\b|-P \w+ ACCEPT|[^#\n]{0,200}\biptables\b)", re.MULTILINE)
+_STACK_FILE: Final = re.compile(r"^config:[ \t]*$", re.MULTILINE)
+
+
+def _elsewhere(text: str) -> str:
+    """Who reads a text that is none of the forms here; empty: nobody knows."""
+    if _STACK_FILE.search(text):
+        return "; fsm-stack validate STACK reads stack files"
+    return "; fsm-stack read FILE reads rules" if _RULES.search(text) else ""
 
 
 class Passing(Known):
@@ -216,8 +234,11 @@ def _read_objects(text: str, stream: IO[str], shown: str, known: Known) -> bool:
     elif _KUBECTL_YAML.match(text):
         _read_yaml(text + stream.read(_OBJECT_MAX), shown, known)
     elif looks_like_description(text):
-        for item in read_description(text + stream.read(_OBJECT_MAX)):
+        whole = text + stream.read(_OBJECT_MAX)
+        for item in read_description(whole):
             known.take(item)
+        for log in behind_descriptions(whole):
+            known.take_log(log, shown)
     elif looks_like_events(text[:_HEAD_MAX]):
         for item in read_events(text + stream.read(_OBJECT_MAX)):
             known.take(item)

@@ -25,6 +25,7 @@ from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
@@ -60,7 +61,7 @@ TITLES: Final = {
     Step.ENROLMENT: "namespaces that a next mesh would take in again",
     Step.RESTART: "workloads whose pods still have a sidecar: restart them",
     Step.CANARY: "what canaries made: without a mesh it has no effect",
-    Step.WEBHOOK: "webhook configurations",
+    Step.WEBHOOK: "webhook configurations, and policies of the guard",
     Step.RELEASE: "records of Helm",
     Step.SECRET: "Secrets that FSM's programs made",
     Step.ROLE: "roles of the control plane, and who has them",
@@ -89,6 +90,7 @@ def leftovers(remains: Remains) -> tuple[Leftover, ...]:
     """Everything that is left, in the safe order."""
     found = [
         *_webhooks(remains),
+        *_policies(remains.policies),
         *_namespaces(remains.namespaces),
         *_workloads(remains.pods),
         *_canaries(remains.canaries),
@@ -129,6 +131,19 @@ def _webhooks(remains: Remains) -> Iterator[Leftover]:
             why=why or "made by the control plane, or declared with it",
             command=removal,
         )
+
+
+def _policies(items: Iterable[Json]) -> Iterator[Leftover]:
+    for item in items:
+        about = mapping(item.get("metadata"))
+        kind, name = text(item.get("kind")), text(about.get("name"))
+        if kind in POLICY_KINDS and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
+            yield Leftover(
+                step=Step.WEBHOOK,
+                name=ObjectName(kind, "", name),
+                why="a stack's guard of its MeshConfig and pods",
+                command=command("kubectl", "delete", kind.lower(), name),
+            )
 
 
 def _failing(configuration: Json) -> list[Json]:

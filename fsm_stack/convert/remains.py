@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.well_known import CANARY_LABEL, GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
@@ -36,6 +37,7 @@ class Remains:
         pods: with a proxy's label.
         secrets: of a mesh, and Helm's records; their content is never looked at.
         roles: ClusterRoles and ClusterRoleBindings with a mesh's label.
+        policies: admission policies and their bindings with a mesh's label.
         definitions: CustomResourceDefinitions.
         canaries: policies and their bindings, and what makes pods, with a canary's label.
         meshes: namespaces and names of MeshConfigs that are there.
@@ -48,6 +50,7 @@ class Remains:
     pods: list[Json] = field(default_factory=list)
     secrets: list[Json] = field(default_factory=list)
     roles: list[Json] = field(default_factory=list)
+    policies: list[Json] = field(default_factory=list)
     definitions: list[Json] = field(default_factory=list)
     canaries: list[Json] = field(default_factory=list)
     meshes: list[tuple[str, str]] = field(default_factory=list)
@@ -87,6 +90,7 @@ def of_objects(items: Iterable[Json]) -> Remains:
     listed = {
         **dict.fromkeys(WEBHOOKS, found.webhooks),
         **dict.fromkeys(ROLES, found.roles),
+        **dict.fromkeys(POLICY_KINDS, found.policies),
         "Namespace": found.namespaces,
         "CustomResourceDefinition": found.definitions,
     }

@@ -57,6 +57,22 @@ RULES: Final = (
         source="Kubernetes, metadata.managedFields",
     ),
     _rule(
+        id="cluster-guard",
+        title="a policy of the guard is not in force as declared",
+        why="What the stack's checks refuse, somebody can then write past the stack: the API server keeps it, and new pods break.",
+        fix=_APPLY,
+        severity=Severity.WARNING,
+        source="Kubernetes, ValidatingAdmissionPolicy",
+    ),
+    _rule(
+        id="cluster-guard-refused",
+        title="the guard refused pods",
+        why="A workload asks for what the stack does not let its pods have: they are not made.",
+        fix="Change what the policy names, or declare it: a profile, or guard.allow.",
+        severity=Severity.WARNING,
+        source="Kubernetes, events of the controllers that make pods",
+    ),
+    _rule(
         id="cluster-control-plane",
         title="a program of the control plane is not available",
         why="Without the injector no pod of the mesh is created; without the controller no sidecar gets its configuration.",

@@ -16,7 +16,7 @@ from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
-NAME: Final = "fsm-stack-verify"
+APP: Final = "fsm-stack-verify"
 _RBAC: Final = "rbac.authorization.k8s.io"
 _SECONDS_MAX: Final = 600  # of one run: a mesh of thousands of pods is read in seconds
 _NOBODY: Final = 65532  # the user of the image
@@ -48,6 +48,11 @@ RULES: Final = (
     ),
     _rule(
         "admissionregistration.k8s.io",
+        "validatingadmissionpolicies validatingadmissionpolicybindings",
+        "list",
+    ),
+    _rule(
+        "admissionregistration.k8s.io",
         "mutatingadmissionpolicies mutatingadmissionpolicybindings",
         "list",
     ),
@@ -59,9 +64,10 @@ def verify_job(settings: StackSettings) -> tuple[Manifest, ...]:
     """The CronJob with its account and rights; nothing where no schedule is set."""
     if settings.verify.schedule is None:
         return ()
-    about = metadata(settings, NAME, app=NAME)
-    wide = metadata(settings, NAME, app=NAME, namespaced=False)
-    account = {"kind": "ServiceAccount", "name": NAME, "namespace": settings.namespace}
+    name = _name(settings)
+    about = metadata(settings, name, app=APP)
+    wide = metadata(settings, name, app=APP, namespaced=False)
+    account = {"kind": "ServiceAccount", "name": name, "namespace": settings.namespace}
     foundation = (
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": about},
         {
@@ -74,7 +80,7 @@ def verify_job(settings: StackSettings) -> tuple[Manifest, ...]:
             "apiVersion": f"{_RBAC}/v1",
             "kind": "ClusterRoleBinding",
             "metadata": wide,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": NAME},
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
             "subjects": [account],
         },
     )
@@ -87,6 +93,11 @@ def verify_job(settings: StackSettings) -> tuple[Manifest, ...]:
     )
 
 
+def _name(settings: StackSettings) -> str:
+    """``fsm-stack-verify`` where nothing else is said: a cluster's meshes have one role each."""
+    return f"{settings.mesh.release_name}-stack-verify"
+
+
 def _cron_job(settings: StackSettings) -> dict[str, Any]:
     job = {
         "activeDeadlineSeconds": _SECONDS_MAX,
@@ -96,7 +107,7 @@ def _cron_job(settings: StackSettings) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": metadata(settings, NAME, app=NAME),
+        "metadata": metadata(settings, _name(settings), app=APP),
         "spec": {
             "schedule": settings.verify.schedule,
             "concurrencyPolicy": "Forbid",
@@ -117,7 +128,7 @@ def _template(settings: StackSettings) -> dict[str, Any]:
     }
     secrets = [{"name": secret.name} for secret in settings.images.pull_secrets]
     spec = {
-        "serviceAccountName": NAME,
+        "serviceAccountName": _name(settings),
         "restartPolicy": "Never",
         "securityContext": {
             "runAsNonRoot": True,
@@ -130,7 +141,7 @@ def _template(settings: StackSettings) -> dict[str, Any]:
     }
     return {
         "metadata": {
-            "labels": {**common_labels(settings), "app": NAME},
+            "labels": {**common_labels(settings), "app": APP},
             **({"annotations": scraped} if port else {}),
         },
         "spec": spec,

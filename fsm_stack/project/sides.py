@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
+from fsm_stack.lists import KEYS
 from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.manifests.mesh_config import mesh_config_schema
 from fsm_stack.project.files import OBJECTS, OTHERS, REDIRECTION, decoded, read_tree
@@ -26,6 +27,7 @@ from fsm_stack.review.side import (
     of_settings,
     of_spec,
 )
+from fsm_stack.settings.problems import type_name
 from fsm_stack.settings.stack_file import load_mapping, load_text
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.yaml.places import read_yaml
@@ -213,7 +215,7 @@ class Sides:
             else patched_spec(like.spec, data, shown, schema=mesh_config_schema(), complete=known)
         )
         return of_spec(
-            spec if isinstance(spec, dict) else {},
+            _required(spec, shown),
             SideName(title=title, kind="mesh-config" if whole else "patch", file=shown),
             like=like,
         )
@@ -331,6 +333,25 @@ def _data(text: str, shown: str) -> Any:  # noqa: ANN401  # decoded
         return read_yaml(text, file=shown).data
     except InputError:
         return None  # several documents, or a script: whoever reads it says what is wrong
+
+
+def _required(spec: Any, shown: str) -> Json:  # noqa: ANN401  # decoded
+    """A MeshConfig's spec whose lists are lists, if there are any.
+
+    Raises:
+        InputError: something else stands where an object or a list has to be.
+    """
+    traffic = spec.get("traffic") if isinstance(spec, dict) else None
+    for path, value in (("spec", spec), ("spec.traffic", {} if traffic is None else traffic)):
+        if not isinstance(value, dict):
+            raise InputError(f"{shown}: {path}: expected an object, got {type_name(value)}")
+    for key in KEYS:
+        value = (traffic or {}).get(key)
+        if value is not None and not isinstance(value, list):
+            wrong = f"spec.traffic.{key}: expected a list, got {type_name(value)}"
+            raise InputError(f"{shown}: {wrong}")
+    known: Json = spec
+    return known
 
 
 def _is_mesh_config(data: Any) -> bool:  # noqa: ANN401  # decoded

@@ -98,8 +98,9 @@ class StackProvider(ComponentProvider):
         """Make the component that a program asks for.
 
         Raises:
-            InputPropertiesError: settings cannot be used, each with its path.
-            RunError: the stack cannot be made of them.
+            InputPropertiesError: settings cannot be used, each with its path, or no stack can be
+                made of them. The engine prints it as it is; of a RunError it says in front that
+                it was not expected.
         """
         try:
             return super().construct(name, resource_type, inputs, options)
@@ -107,7 +108,7 @@ class StackProvider(ComponentProvider):
             if isinstance(error.inner, FindingsError):
                 raise _refused(name, error.inner.findings) from None
             if isinstance(error.inner, FsmStackError):
-                raise pulumi.RunError(str(error.inner)) from None
+                raise pulumi.InputPropertiesError(str(error.inner), []) from None
             raise
 
 

@@ -241,8 +241,13 @@ def _of_mesh(spec: object) -> tuple[Bypass, ...]:
             path=f"spec.traffic.{listed.key}[{index}]",
         )
         for listed in LISTS
-        for index, value in enumerate(traffic.get(listed.key) or ())
+        for index, value in enumerate(_listed(traffic.get(listed.key)))
     )
+
+
+def _listed(value: object) -> list[object]:
+    """A list; what is none, of any origin, holds no entries."""
+    return value if isinstance(value, list) else []
 
 
 def key_of(item: Json) -> Key:

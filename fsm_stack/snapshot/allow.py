@@ -6,6 +6,7 @@ An allow-list, not a list of secrets: what nobody thought of stays out, and neve
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.credentials import without_credentials
@@ -13,7 +14,7 @@ from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.objects import program_of
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PROGRAMS
+from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, POLICY_KINDS, PROGRAMS
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
@@ -126,7 +127,7 @@ _OWNER: Final[Shape] = {
         "paused": True,
         "updateStrategy": {"type": True},
         "template": {
-            "metadata": {"annotations": ours},
+            "metadata": {"annotations": ours, "labels": ours},
             "spec": {
                 "hostNetwork": True,
                 "initContainers": [{"resources": _RESOURCES}],
@@ -202,6 +203,25 @@ def _configuration(value: Json) -> Json:
     webhooks = _webhooks(value.get("webhooks"))
     shape = _MANAGED if webhooks else {"name": True}
     return {"metadata": pruned(value.get("metadata"), shape), "webhooks": webhooks}
+
+
+_POLICY: Final[Shape] = {
+    "metadata": {**_MANAGED, "generation": True},
+    "spec": True,
+    "status": {
+        "observedGeneration": True,
+        "typeChecking": {"expressionWarnings": [{"fieldRef": str, "warning": str}]},
+    },
+}
+_GUARD: Final = re.compile(r".+-guard-(mesh-config|mesh-config-warnings|pods|bypasses)")
+
+
+def _policy(value: Json) -> Json | None:
+    """A policy or binding of the guard; what others refuse is nobody's business."""
+    if not _GUARD.fullmatch(str(_at(value, "metadata", "name"))):
+        return None
+    kept: Json = pruned(value, _POLICY)
+    return kept
 
 
 def _canary(value: Json) -> Json | None:
@@ -299,6 +319,7 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "ConfigMap": _redirection,
     "MutatingWebhookConfiguration": _configuration,
     "ValidatingWebhookConfiguration": _configuration,
+    **dict.fromkeys(POLICY_KINDS, _policy),
     **dict.fromkeys(CANARY_KINDS, _canary),
     "Service": {
         "metadata": _MANAGED,
@@ -346,10 +367,31 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
 }
 
 
+_CORE: Final = frozenset(
+    {"Pod", "Namespace", "ConfigMap", "Service", "ServiceAccount", "ResourceQuota", "LimitRange"}
+)
+_OF_MESH_CONFIG: Final = frozenset(known.mesh_config_group for known in SYSTEMS.values())
+
+
+def _is_known(kind: str, group: str, version: str) -> bool:
+    """Whether a kind is the one that is meant: Knative has a Service of its own.
+
+    A list's items need not say their version, and a description says none.
+    """
+    if not version or version == "None":
+        return True
+    if kind in _CORE:
+        return not group
+    if kind == "MeshConfig":
+        return group in _OF_MESH_CONFIG
+    return not group or group in {"apps", "batch", "extensions"} or group.endswith(".k8s.io")
+
+
 def keep(item: Mapping[str, Any]) -> Json | None:
     """What checks read of an object; None for one that none reads."""
-    shape = _SHAPES.get(str(item.get("kind")))
-    if shape is None:
+    kind, version = str(item.get("kind")), str(item.get("apiVersion") or "")
+    shape = _SHAPES.get(kind)
+    if shape is None or not _is_known(kind, version.rpartition("/")[0], version):
         return None
     kept = pruned(item, shape)
     if kept is None:

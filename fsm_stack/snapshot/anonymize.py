@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.allow_pod import MESH_CONTAINERS
-from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
@@ -37,8 +37,8 @@ _PUBLIC: Final = (
 _OF_MESH: Final = frozenset(
     {"MeshConfig", "ConfigMap", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 )
-# Free text; roles and accounts, which nothing is compared with where no stack is named.
-_LEFT_OUT: Final = frozenset({"PodLog", "Event"}) | RIGHTS_KINDS
+# Free text; roles, accounts and policies, which nothing is compared with where no stack is named.
+_LEFT_OUT: Final = frozenset({"PodLog", "Event", *POLICY_KINDS}) | RIGHTS_KINDS
 _NAME_LABELS: Final = frozenset(
     {
         "name",

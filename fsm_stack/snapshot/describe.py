@@ -110,6 +110,25 @@ def read_description(text: str) -> Iterator[Json]:
         yield from _described(lines[start:end])
 
 
+def behind_descriptions(text: str) -> Iterator[str]:
+    """What stands behind descriptions and is none of them: a log that was pasted with it.
+
+    A description ends with its events: what follows at the margin is not of kubectl's.
+    """
+    behind: list[str] = []
+    events = ended = False
+    for line in [*text.splitlines(), "Name: "]:
+        if re.match(r"Name:\s", line):
+            if any(one.strip() for one in behind):
+                yield "\n".join(behind)
+            behind, events, ended = [], False, False
+        elif line.startswith("Events:"):
+            events = True
+        elif events and (ended or not line.startswith((" ", "\t"))):
+            ended = ended or bool(line.strip())
+            behind.append(line)
+
+
 def _described(lines: list[str]) -> Iterator[Json]:
     kind = kind_of(lines)
     item = _pod(lines) if kind == "Pod" else _other(lines, kind)

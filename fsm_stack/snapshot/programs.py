@@ -122,6 +122,11 @@ ROLES: Final = ("ClusterRole", "Role")
 BINDINGS: Final = ("ClusterRoleBinding", "RoleBinding")
 ACCOUNT: Final = "ServiceAccount"
 RIGHTS_KINDS: Final = frozenset({*ROLES, *BINDINGS, ACCOUNT})
+# The guard's kinds, each with its name in paths of the API.
+POLICY_KINDS: Final = {
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
 _EVERY: Final = "*"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
-from fsm_stack.snapshot.programs import PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.well_known import CANARY_KINDS
 
@@ -40,6 +40,7 @@ class Part(StrEnum):
     QUOTAS = "resource quotas and limit ranges"
     MUTATING = "mutating webhook configurations"
     VALIDATING = "validating webhook configurations"
+    POLICIES = "admission policies of the guard"
     SERVICES = "services of the control plane"
     ENDPOINTS = "endpoint slices of the control plane"
     CONTROL_PLANE = "deployments of the control plane"
@@ -89,6 +90,7 @@ class Snapshot:
             of files also ReplicaSets, Jobs and CronJobs.
         mutating: webhook configurations.
         validating: webhook configurations.
+        policies: the guard's admission policies and bindings, by kind and name.
         services: by namespace and name.
         endpoints: EndpointSlices.
         programs: the control plane's Deployments, by namespace and name.
@@ -113,6 +115,7 @@ class Snapshot:
     owners: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     mutating: tuple[Json, ...] = ()
     validating: tuple[Json, ...] = ()
+    policies: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     services: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     endpoints: tuple[Json, ...] = ()
     programs: Mapping[tuple[str, str], Json] = field(default_factory=dict)
@@ -153,6 +156,7 @@ _LISTED = (
     "MeshConfig",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
+    *POLICY_KINDS,
     "EndpointSlice",
     "Event",
     *CANARY_KINDS,
@@ -167,6 +171,7 @@ _PART_OF_KIND = {
     "EndpointSlice": Part.ENDPOINTS,
     "Event": Part.EVENTS,
     **dict.fromkeys(RIGHTS_KINDS, Part.RIGHTS),
+    **dict.fromkeys(POLICY_KINDS, Part.POLICIES),
     **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
     **dict.fromkeys(CANARY_KINDS, Part.CANARIES),
 }
@@ -271,6 +276,11 @@ class Assembly:
             owners=self._owners,
             mutating=tuple(self._lists["MutatingWebhookConfiguration"].values()),
             validating=tuple(self._lists["ValidatingWebhookConfiguration"].values()),
+            policies={
+                (kind, name): item
+                for kind in POLICY_KINDS
+                for (_, name), item in self._lists[kind].items()
+            },
             services=self._services,
             endpoints=tuple(self._lists["EndpointSlice"].values()),
             programs=self._programs,

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.snapshot import FILES
 from fsm_stack.verify.check import Status
 from fsm_stack.verify.commands import command, counted
+from fsm_stack.verify.programs.program import THEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Check, Report
 
-_THEN: Final = ", then: "
 _OR: Final = ", or declare"  # the other way to mend a difference
 _LATER: Final = " ; "  # what follows is for the time until then
 _KUBECTL: Final = re.compile(r"(?:^|: )(kubectl .+)")
+_EDITS: Final = re.compile(r"kubectl edit ")
 _QUOTED: Final = re.compile(r"Run `((?:PULUMI_\w+=\w+ )?(?:pulumi|kubectl) [^`]+)`(.*)")
 # Of one pod: the first check of these that finds something is why the later one does, too.
 _OF_ONE_POD: Final = {
@@ -73,7 +75,8 @@ class Problem:
     @property
     def title(self) -> str:
         """What is wrong, in words of the catalogue: the check's own say what is right."""
-        found = {one.finding.id for one in self.roots}
+        worst = self.severity
+        found = {one.finding.id for one in self.roots if one.finding.severity is worst}
         return rule(found.pop() if len(found) == 1 else self.check.id).title
 
     @property
@@ -84,7 +87,8 @@ class Problem:
             return first.message
         subjects = list(dict.fromkeys(subject(one.finding) for one in self.roots))
         if first.id == "next-pod" and first.place.path.startswith("MeshConfig "):
-            return first.message
+            more = f"; and {len(self.roots) - 1} more" if len(self.roots) > 1 else ""
+            return f"{first.message}{more}"
         kinds = {one.partition(" ")[0] for one in subjects}
         noun = kinds.pop() if len(kinds) == 1 else "object"
         named = subjects[0] if len(subjects) == 1 else counted(len(subjects), noun)
@@ -120,30 +124,29 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 def _roots(every: list[tuple[str, Finding]]) -> list[int]:
     """Of each finding the one that it follows from in the end: itself, if from none."""
-    first: dict[tuple[str, str], int] = {}
+    about: dict[tuple[str, str], list[int]] = {}
     mended: dict[str, int] = {}
     for index, (check_id, item) in enumerate(every):
-        first.setdefault((check_id, subject(item)), index)
+        about.setdefault((check_id, subject(item)), []).append(index)
         if not check_id.startswith("pod-"):
-            mended.setdefault(item.fix.partition(_OR)[0], index)
+            mended.setdefault(item.fix.partition(_OR)[0].partition(_LATER)[0], index)
     above = list(range(len(every)))
     for index, (check_id, item) in enumerate(every):
-        above[index] = _above(index, check_id, item, first, mended, every)
+        above[index] = _above(index, check_id, item, about, mended, every)
     return [_top(index, above) for index in range(len(every))]
 
 
 def _above(  # noqa: PLR0917  # two tables beside the finding
-    index: int, check_id: str, item: Finding, first: dict[tuple[str, str], int],
+    index: int, check_id: str, item: Finding, about: dict[tuple[str, str], list[int]],
     mended: dict[str, int], every: list[tuple[str, Finding]],
 ) -> int:  # fmt: skip
-    about = subject(item)
     for cause in _OF_ONE_POD.get(check_id, ()):
-        if (known := first.get((cause, about))) is not None:
-            return known
+        if known := about.get((cause, subject(item))):
+            return known[0]
     for cause in _OF_MESH_CONFIG.get(check_id, ()):
-        known = first.get((cause, about))
-        if known is not None and _same_mending(item.fix, every[known][1].fix):
-            return known
+        for one in about.get((cause, subject(item)), ()):
+            if _same_mending(item.fix, every[one][1].fix):
+                return one
     return next(
         (mended[one] for one in _before(item.fix) if mended.get(one, index) != index), index
     )
@@ -155,9 +158,9 @@ def _same_mending(one: str, other: str) -> bool:
 
 def _before(fix: str) -> Iterator[str]:
     """What a fix does before its last step: from the longest."""
-    steps = fix.split(_THEN)
+    steps = fix.split(THEN)
     for count in range(len(steps) - 1, 0, -1):
-        yield _THEN.join(steps[:count])
+        yield THEN.join(steps[:count])
     if _LATER in fix:
         yield fix.partition(_LATER)[0]
 
@@ -177,10 +180,25 @@ def verdict(report: Report, known: tuple[Problem, ...]) -> str:
     kind = "problem" if errors or not wrong else "warning"
     told = f"{counted(len(wrong), kind)}: {'; '.join(one.words for one in wrong)}"
     unread = sum(not one.complete for one in report.outcomes)
+    if not wrong and not _of_cluster(report):
+        return (
+            "nothing of a cluster was looked at: the files hold manifests only, which fsm-stack "
+            "lint STACK -f FILE checks"
+        )
     parts = [told if wrong else "no problem found" if unread else "all is well"]
     if unread:
         parts.append(f"{counted(unread, 'check')} could not look at everything")
     return "; ".join([*parts, *_pods(report)])
+
+
+def _of_cluster(report: Report) -> bool:
+    """Whether anything was read that a cluster has made, and nobody writes as a manifest."""
+    known = report.context.snapshot
+    if known.source.context != FILES:
+        return True
+    made = (known.mesh_configs, known.mutating, known.validating, known.programs, known.texts,
+            known.events, known.endpoints, known.logs, known.redirection)  # fmt: skip
+    return any(made) or any(pod.phase or pod.created or pod.described for pod in known.pods)
 
 
 def _pods(report: Report) -> Iterator[str]:
@@ -195,7 +213,7 @@ def _pods(report: Report) -> Iterator[str]:
     bad = {
         subject(item) for item in report.findings if item.severity is not Severity.INFO
     }  # fmt: skip
-    fine = sum(f"pod {pod.key}" not in bad for pod in pods)
+    fine = sum(bad.isdisjoint({f"pod {pod.key}", f"namespace {pod.namespace}"}) for pod in pods)
     yield f"{fine} of {counted(len(pods), 'pod')} fine"
 
 
@@ -206,31 +224,56 @@ def commands(report: Report, known: tuple[Problem, ...]) -> tuple[str, ...]:
     """
     place = report.context.snapshot.source.kubectl_context
     where = command("kubectl", "--context", place) if place else ""
-    found: dict[str, None] = {}
+    found: dict[str, dict[str, None]] = {}  # each command with what is said before it
+    by_hand: dict[str, list[str]] = {}
     for problem in known:
         for root in problem.roots:
-            if root.finding.severity is Severity.INFO:
+            item = root.finding
+            if item.severity is Severity.INFO:
                 continue
-            for fix in (root.finding.fix, *(item.fix for _, item in root.hence if _makes(item))):
-                found.update(dict.fromkeys(_steps(fix, where)))
-    return tuple(found)
+            for fix in (item.fix, *(one.fix for _, one in root.hence if _makes(one))):
+                for said, done in _steps(fix, where):
+                    found.setdefault(done, {}).update(dict.fromkeys(said))
+            if item.severity is Severity.ERROR and item.fix and not any(_steps(item.fix, where)):
+                by_hand.setdefault(item.fix, []).append(subject(item))
+                found.setdefault(f"# {item.fix}", {})
+    if len(by_hand) == len(found):  # nothing to run: each problem has said what to do
+        return ()
+    return tuple(
+        line
+        for done, said in found.items()
+        for line in (*said, _by_hand(done, by_hand.get(done.removeprefix("# "), ())))
+    )
+
+
+def _by_hand(done: str, subjects: Sequence[str]) -> str:
+    """What no command does, with whom it helps."""
+    if not subjects:
+        return done
+    more = f" and {len(subjects) - 1} more" if len(subjects) > 1 else ""
+    return f"# {subjects[0]}{more}: {done.removeprefix('# ')}"
 
 
 def _makes(item: Finding) -> bool:
     """Whether what follows needs more than its cause's mending: a look at it needs none."""
-    return _THEN in item.fix
+    return THEN in item.fix
 
 
-def _steps(fix: str, where: str) -> Iterator[str]:
-    steps = fix.split(_THEN)
-    known = [_command(step.partition(_LATER)[0]) for step in steps]
-    if not any(known):
-        return
-    for step, done in zip(steps, known, strict=True):
-        if not done or " with " in step.removesuffix(done):
-            yield f"# {step}"
-        if done:
-            yield done.replace("kubectl ", f"{where} ") if where else done
+def _steps(fix: str, where: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The commands of a fix, each with what is to be done or known before it."""
+    before: list[str] = []
+    for step in fix.split(THEN):
+        done = _command(step.partition(_LATER)[0])
+        advice = step.removesuffix(done)
+        if not done:
+            before.append(f"# {step}")
+            continue
+        if " with " in advice and not _EDITS.match(done):
+            before.append(f"# {step.partition(_OR)[0]}")
+        elif advice and _EDITS.match(done):
+            before.append(f"# {advice.rstrip(': ')}")
+        yield tuple(before), done.replace("kubectl ", f"{where} ") if where else done
+        before = []
 
 
 def _command(step: str) -> str:
@@ -238,6 +281,16 @@ def _command(step: str) -> str:
     quoted, plain = _QUOTED.search(step), _KUBECTL.search(step)
     if quoted is not None:
         return quoted[1]
-    if plain is None or any(step[: plain.start(1)].count(mark) % 2 for mark in "'\""):
+    if plain is None or any(_open(step[: plain.start(1)], mark) for mark in "'\""):
         return ""
     return plain[1]
+
+
+def _open(text: str, mark: str) -> bool:
+    """Whether a quotation is open at the end; an apostrophe behind a word opens none."""
+    inside = False
+    for at, character in enumerate(text):
+        beside = text[at + 1 : at + 2] if inside else text[at - 1 : at]
+        if character == mark and not beside.isalnum():
+            inside = not inside
+    return inside

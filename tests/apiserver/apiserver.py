@@ -49,6 +49,7 @@ KUBERNETES_VERSION = os.environ.get("FSM_STACK_KUBE_VERSION") or _required(
 # The newest one that is known to build: what is served from a later version on is tried there.
 NEWEST_VERSION = "v1.37.2"
 PULUMI_VERSION = _required("pulumi", "github.com/pulumi/pulumi/pkg/v3")
+FLUX_VERSION = _required("flux", "github.com/fluxcd/kustomize-controller")
 
 
 class NotInstalledError(Exception):
@@ -83,13 +84,14 @@ def find(program: str, *, target: str = "test-cluster", version: str = KUBERNETE
     )
 
 
-def built(version: str = KUBERNETES_VERSION) -> tuple[Path, Path]:
-    """Where `tools/build` leaves Kubernetes' programs, and the engine's."""
+def built(version: str = KUBERNETES_VERSION) -> tuple[Path, Path, Path]:
+    """Where `tools/build` leaves the programs of Kubernetes, of the engine, of GitOps."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fsm-stack"
     asked = os.environ.get("FSM_STACK_KUBE_ASSETS") if version == KUBERNETES_VERSION else None
     kube = asked or cache / "kube" / version
     pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
-    return Path(kube), Path(pulumi)
+    gitops = os.environ.get("FSM_STACK_GITOPS_ASSETS") or cache / "gitops" / FLUX_VERSION
+    return Path(kube), Path(pulumi), Path(gitops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fsm_stack.manifests.verifying import APP, RULES
 from tests.manifests.rights import recorded
 from tests.manifests.stacks import bundle_of
 
-from .client import eventually
+from .client import ApiError, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def one(group: str, resource: str, verb: str, namespace: str = "") -> dict[str, 
     return {"group": group, "resource": resource, "verb": verb, "namespace": namespace}
 
 
-def allowed(api: Api, request: dict[str, str]) -> bool:
+def allowed(api: Api, request: dict[str, str], account: str = ACCOUNT) -> bool:
     """The API server's own answer, as ``kubectl auth can-i`` gets it."""
     resource, _, subresource = request["resource"].partition("/")
     attributes = {**request, "resource": resource, "subresource": subresource}
@@ -54,7 +55,7 @@ def allowed(api: Api, request: dict[str, str]) -> bool:
         "kind": "SubjectAccessReview",
         "metadata": {},
         "spec": {
-            "user": ACCOUNT,
+            "user": account,
             "groups": ["system:serviceaccounts", "system:serviceaccounts:fsm-system"],
             "resourceAttributes": attributes,
         },
@@ -93,3 +94,88 @@ def test_nobody_else_got_the_rights(roles: Api) -> None:
         },
     }
     assert roles.create(review)["status"]["allowed"] is False
+
+
+VERIFY = {
+    "verify": {
+        "schedule": "*/15 * * * *",
+        "image": "registry.example.com/fsm-stack:0.1.0",
+        "metricsPort": 9090,
+    }
+}
+VERIFY_ACCOUNT = f"system:serviceaccount:fsm-system:{APP}"
+
+
+@pytest.fixture
+def scheduled(api: Api) -> Iterator[dict[str, dict[str, Any]]]:
+    """The CronJob of ``verify`` and its rights, by kind."""
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fsm-system"}})
+    objects = {item.kind: dict(item.object) for item in bundle_of(VERIFY) if item.name == APP}
+    for manifest in objects.values():
+        api.apply(manifest, manager="fsm-stack")
+    listed = one("", "pods", "list")
+    eventually("the role counts", lambda: allowed(api, listed, VERIFY_ACCOUNT), seconds=20)
+    yield objects
+    for manifest in objects.values():
+        api.delete(manifest)
+
+
+def test_the_scheduled_verify_may_read_what_it_reads(
+    api: Api, scheduled: dict[str, dict[str, Any]]
+) -> None:
+    """Every right of the role is granted by the server, cluster-wide, and none beside it."""
+    assert set(scheduled) == {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "CronJob"}
+    requests = [
+        one(group, resource, verb, "shop")
+        for rule in RULES
+        if "resourceNames" not in rule
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert len(requests) > 20
+    assert [row for row in requests if not allowed(api, row, VERIFY_ACCOUNT)] == []
+    configmap = one("", "configmaps", "get", "fsm-system")
+    assert allowed(api, {**configmap, "name": "fsm-redirection"}, VERIFY_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        one("", "secrets", "get", "fsm-system"),
+        one("", "secrets", "list"),
+        one("", "configmaps", "get", "fsm-system"),
+        one("", "pods", "create", "shop"),
+        one("", "pods", "delete", "shop"),
+        one("", "pods/exec", "create", "shop"),
+        one("apps", "deployments", "patch", "shop"),
+        one("config.flomesh.io", "meshconfigs", "update", "fsm-system"),
+        one("rbac.authorization.k8s.io", "clusterroles", "escalate"),
+    ],
+    ids=lambda row: f"{row['verb']} {row['resource']}",
+)
+@pytest.mark.usefixtures("scheduled")
+def test_the_scheduled_verify_may_do_nothing_else(api: Api, request_: dict[str, str]) -> None:
+    assert not allowed(api, request_, VERIFY_ACCOUNT)
+
+
+def test_a_namespace_with_the_strictest_pod_security_takes_the_pod(
+    api: Api, namespace: str, scheduled: dict[str, dict[str, Any]]
+) -> None:
+    """The server's own admission judges it; without one of its lines the pod is refused."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    api.apply({**space, "metadata": {"name": namespace, "labels": labels}})
+    template = scheduled["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**template["metadata"], "name": "verify", "namespace": namespace},
+        "spec": template["spec"],
+    }
+
+    api.create(pod, dry_run=True)
+
+    root = {**template["spec"], "securityContext": {}}
+    with pytest.raises(ApiError, match="restricted"):
+        api.create({**pod, "spec": root}, dry_run=True)

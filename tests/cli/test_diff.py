@@ -245,6 +245,27 @@ def test_a_patch_with_a_wrong_name_is_bad_input(work: Reviewed) -> None:
     assert "p.json: spec.trafic: no such field of a MeshConfig; did you mean" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"spec": 5}, "spec: expected an object, got a whole number"),
+        ({"metadata": {"name": ["a"]}}, "spec: expected an object, got nothing"),
+        ({"spec": {"traffic": []}}, "spec.traffic: expected an object, got a list"),
+        ({"spec": {"traffic": {"outboundPortExclusionList": 5}}},
+         "spec.traffic.outboundPortExclusionList: expected a list, got a whole number"),
+    ],
+)  # fmt: skip
+def test_a_mesh_config_of_wrong_types_is_bad_input(
+    work: Reviewed, given: dict[str, object], said: str
+) -> None:
+    """Taken for an empty one, all that is declared would be told as new."""
+    (work.directory / "mesh.json").write_text(json.dumps({"kind": "MeshConfig"} | given))
+    done = work.diff("dev", "--against", "mesh.json")
+    assert (done.exit_code, done.stderr) == (2, f"fsm-stack: error: mesh.json: {said}\n")
+    (work.directory / "mesh.json").write_text(json.dumps({"kind": "MeshConfig", "spec": {}}))
+    assert work.diff("dev", "--against", "mesh.json").exit_code == 1
+
+
 def test_a_patch_that_takes_policy_away_stops_as_the_setting_does(work: Reviewed) -> None:
     (work.directory / "p.json").write_text(
         '{"spec": {"traffic": {"enablePermissiveTrafficPolicyMode": true}}}'

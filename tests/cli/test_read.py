@@ -21,7 +21,7 @@ def test_an_old_script_is_named_and_its_lists_are_found(run: Run) -> None:
     file = DOCUMENTS / "osm-edge-ports.describe.txt"
     lines = run("read", str(file)).stdout.splitlines()
     assert lines[0] == (
-        f"{file}: iptables commands; PROXY_*: documents of 2021, one command a rule; lacks the "
+        f"{file}: iptables commands; PROXY_*: names of 2021, of OSM's early releases and the documents; lacks the "
         "health-check helper's port 15904, the loopback rules (-o lo)"
     )
     assert lines[1:3] == [

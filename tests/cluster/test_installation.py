@@ -115,6 +115,19 @@ def test_ranges_are_joined_and_never_widened(ranges: list[object], found: tuple[
     assert collapsed(ranges) == found
 
 
+@pytest.mark.parametrize(("version", "action"), [("1.29", "off"), ("1.30", "deny"), ("", "deny")])
+def test_a_first_stack_guards_a_cluster_that_can_be_guarded(version: str, action: str) -> None:
+    """Who begins has nothing that a policy could surprise; who has a stack decides himself."""
+    facts = Facts(kubernetes_version=version)
+    text = first_text(first_stack(facts), facts)
+    guard = load_text(text, file="x", today=TODAY).require().guard
+    assert guard.mesh_config == action
+    assert (guard.pods, guard.bypasses) == (
+        ("off", "off") if action == "off" else ("warn", "warn")
+    )
+    assert ("docs/guard.md" in text) == (action != "off")
+
+
 def test_an_empty_first_stack_needs_nothing() -> None:
     text = first_text(first_stack(Facts()), Facts())
     assert load_text(text, file="x", today=TODAY).findings == ()

@@ -68,6 +68,22 @@ def test_a_webhook_that_lets_pods_pass_blocks_none() -> None:
     assert ids(Remains(webhooks=[item])) == ["leftover-found"]
 
 
+def test_policies_of_a_guard_are_left_and_others_are_not() -> None:
+    """They refuse nothing of a mesh that is gone; a next one would meet them."""
+    ours = {"app.kubernetes.io/name": "flomesh.io"}
+    remains = of_objects(
+        [
+            named("ValidatingAdmissionPolicy", "fsm-guard-pods", labels=ours),
+            named("ValidatingAdmissionPolicyBinding", "fsm-guard-pods", labels=ours),
+            named("ValidatingAdmissionPolicy", "no-latest-tag"),
+        ]
+    )
+    assert [(one.step.name, one.command) for one in leftovers(remains)] == [
+        ("WEBHOOK", "kubectl delete validatingadmissionpolicy fsm-guard-pods"),
+        ("WEBHOOK", "kubectl delete validatingadmissionpolicybinding fsm-guard-pods"),
+    ]
+
+
 def test_a_mesh_that_lives_is_no_leftover() -> None:
     remains = Remains(webhooks=[hook()], services={("fsm-system", "fsm-injector")},
                       served={("fsm-system", "fsm-injector")},

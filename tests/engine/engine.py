@@ -7,6 +7,7 @@ read from the engine's own events, never from the text that it prints.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,7 @@ class Engine:
         directory: Path,
         *,
         run: Callable[[], None] | None = None,
+        hosts: Path | None = None,
     ) -> Stack:
         """The stack of a project's directory, which holds its Pulumi.yaml and stack file.
 
@@ -108,12 +110,16 @@ class Engine:
             name: the stack's.
             directory: the project's.
             run: the program; this package's own unless another is given.
+            hosts: a folder of language hosts, which then run the project's program.
         """
+        inline = None if hosts else run or partial(program, directory)
+        path = {"PATH": f"{hosts}{os.pathsep}{os.environ['PATH']}"} if hosts else {}
         workspace = automation.LocalWorkspace(
             work_dir=str(directory),
             pulumi_home=str(self.home / "pulumi"),
-            program=run or partial(program, directory),
-            env_vars={
+            program=inline,
+            env_vars=path
+            | {
                 "KUBECONFIG": str(self.kubeconfig),
                 "PULUMI_BACKEND_URL": f"file://{self.home / 'state'}",
                 "PULUMI_CONFIG_PASSPHRASE": "",

@@ -58,7 +58,8 @@ def test_a_new_project_is_previewed_brought_up_and_taken_down(made: Project, api
 
     assert preview.changes() == up.changes()
     assert ("create", "fsm-meshconfig-fsm-mesh-config") in up.changes()
-    found = api.get("/api/v1/namespaces/fsm-system/configmaps/fsm-init-repo-scripts")
+    scripts = {"namespace": "fsm-system", "name": "fsm-init-repo-scripts"}
+    found = api.get({"apiVersion": "v1", "kind": "ConfigMap", "metadata": scripts})
     notes = found["metadata"]["annotations"]
     assert notes["fsm-stack.flomesh.io/stack"].endswith("/newcomer/first")
     assert stack.up().succeeded().changes() == []
@@ -90,11 +91,11 @@ def test_two_meshes_of_one_program_live_in_one_cluster(made: Project, api: Api) 
     stack.up().succeeded()
 
     def bindings() -> dict[str, str]:
-        path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+        found = api.list("rbac.authorization.k8s.io/v1", "ClusterRoleBinding")
         return {
             item["metadata"]["name"]: item["subjects"][0]["namespace"]
-            for item in api.get(path)["items"]
-            if item["metadata"]["labels"].get("app.kubernetes.io/name") == "flomesh.io"
+            for item in found
+            if item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == "flomesh.io"
         }
 
     assert bindings() == {

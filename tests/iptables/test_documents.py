@@ -80,7 +80,7 @@ def test_the_generation_of_a_sample_is_named_with_what_it_lacks(system: System) 
     reading = document(system, "default")
     assert reading.generation is not None
     assert reading.generation.describe() == (
-        "PROXY_*: documents of 2021, one command a rule; lacks the health-check helper's port "
+        "PROXY_*: names of 2021, of OSM's early releases and the documents; lacks the health-check helper's port "
         "15904, the loopback rules (-o lo)"
     )
 

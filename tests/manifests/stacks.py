@@ -38,6 +38,12 @@ FULL: dict[str, Any] = {
         {"name": "quiet", "sidecarInjection": False},
     ],
     "annotationProfiles": {"redis-client": {"outboundPortExclusionList": [6379]}},
+    "guard": {
+        "meshConfig": "deny",
+        "pods": "deny",
+        "bypasses": "warn",
+        "allow": [{"namespace": "shop", "outboundPortExclusionList": [5432]}],
+    },
 }
 
 # The same with every program that a stack may run beside its control plane.

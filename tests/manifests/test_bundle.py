@@ -88,6 +88,11 @@ def test_what_settings_add() -> None:
         ("Namespace", "shop"),
         ("Namespace", "bank"),
         ("Namespace", "quiet"),
+        *(
+            (kind, f"fsm-guard-{what}")
+            for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            for what in ("mesh-config", "mesh-config-warnings", "pods", "bypasses")
+        ),
     }
 
 
@@ -169,6 +174,8 @@ def test_cluster_wide_objects_have_no_namespace() -> None:
         "IngressClass",
         "MutatingWebhookConfiguration",
         "Namespace",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
         "ValidatingWebhookConfiguration",
     }
     for item in bundle_of(EVERYTHING):

@@ -247,3 +247,14 @@ def test_a_mesh_root_certificate_names_the_issuer(
     for program in ("fsm-bootstrap", "fsm-controller", "fsm-injector"):
         found = container(data, "Deployment", program, program)
         assert "--enable-mesh-root-certificate=true" in found["args"]
+
+
+def test_grafana_listens_on_the_port_that_it_is_asked_at() -> None:
+    """The chart exposes another port, and Grafana goes on listening on 3000."""
+
+    def ini(**grafana: Any) -> str:
+        data = {"components": {"grafana": {"enabled": True, **grafana}}}
+        return str(named(data, "ConfigMap", "fsm-grafana-config").object["data"]["grafana.ini"])
+
+    assert ini(port=3100).startswith("[server]\nhttp_port = 3100\n[analytics]\n")
+    assert "[server]" not in ini()

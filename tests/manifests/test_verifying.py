@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from fsm_stack.cli.main import cli
-from fsm_stack.manifests.verifying import NAME, RULES
+from fsm_stack.manifests.verifying import APP, RULES
 
 from .stacks import bundle_of, named
 
@@ -19,18 +19,30 @@ JOB: dict[str, Any] = {"verify": {"schedule": "*/15 * * * *", "image": IMAGE}}
 
 
 def test_nothing_of_it_is_there_unless_scheduled() -> None:
-    assert NAME not in {manifest.name for manifest in bundle_of({})}
+    assert APP not in {manifest.name for manifest in bundle_of({})}
 
 
 def test_a_schedule_adds_the_account_its_rights_and_the_job() -> None:
     added = {m.key for m in bundle_of(JOB)} - {m.key for m in bundle_of({})}
 
     assert added == {
-        ("ServiceAccount", "fsm-system", NAME),
-        ("ClusterRole", "", NAME),
-        ("ClusterRoleBinding", "", NAME),
-        ("CronJob", "fsm-system", NAME),
+        ("ServiceAccount", "fsm-system", APP),
+        ("ClusterRole", "", APP),
+        ("ClusterRoleBinding", "", APP),
+        ("CronJob", "fsm-system", APP),
     }
+
+
+def test_a_second_mesh_of_the_cluster_has_names_of_its_own() -> None:
+    """The role is cluster-wide: two meshes would take it from each other."""
+    second = {"mesh": {"releaseName": "blue", "name": "blue", "namespace": "blue-system"}}
+    added = {m.key for m in bundle_of(JOB | second)} - {m.key for m in bundle_of(second)}
+
+    assert {name for _, _, name in added} == {"blue-stack-verify"}
+    role = named(JOB | second, "ClusterRoleBinding", "blue-stack-verify").object
+    assert role["subjects"] == [
+        {"kind": "ServiceAccount", "name": "blue-stack-verify", "namespace": "blue-system"}
+    ]
 
 
 def test_the_rights_are_those_that_the_page_prints() -> None:
@@ -39,15 +51,15 @@ def test_the_rights_are_those_that_the_page_prints() -> None:
     block = text.partition("```yaml\n")[2].partition("```")[0]
     printed = yaml.safe_load(block)
 
-    role = named(JOB, "ClusterRole", NAME).object
+    role = named(JOB, "ClusterRole", APP).object
     assert printed["rules"] == role["rules"] == list(RULES)
-    assert printed["metadata"]["name"] == NAME
+    assert printed["metadata"]["name"] == APP
     assert {verb for rule in RULES for verb in rule["verbs"]} == {"get", "list"}
 
 
 def test_the_pod_may_do_nothing_but_read() -> None:
     """No root, no capability, nothing to write to: the pod security level restricted, and more."""
-    spec = named(JOB, "CronJob", NAME).object["spec"]
+    spec = named(JOB, "CronJob", APP).object["spec"]
     pod = spec["jobTemplate"]["spec"]["template"]
 
     assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/15 * * * *", "Forbid")
@@ -65,13 +77,13 @@ def test_the_pod_may_do_nothing_but_read() -> None:
     }
     assert container["image"] == IMAGE
     assert container["args"] == ["verify", "--system", "fsm", "--fail-on", "error"]
-    assert pod["spec"]["serviceAccountName"] == NAME
+    assert pod["spec"]["serviceAccountName"] == APP
     assert "annotations" not in pod["metadata"]
 
 
 def test_the_commands_words_are_ones_that_it_takes() -> None:
     data = {"verify": {**JOB["verify"], "failOn": "warning", "metricsPort": 9090}}
-    pod = named(data, "CronJob", NAME).object["spec"]["jobTemplate"]["spec"]["template"]
+    pod = named(data, "CronJob", APP).object["spec"]["jobTemplate"]["spec"]["template"]
     (container,) = pod["spec"]["containers"]
 
     assert container["args"][-2:] == ["--listen", ":9090"]
@@ -89,6 +101,6 @@ def test_the_commands_words_are_ones_that_it_takes() -> None:
 
 def test_images_of_a_private_registry_are_pulled_by_the_meshs_secrets() -> None:
     data = {**JOB, "images": {"pullSecrets": [{"name": "regcred"}]}}
-    pod = named(data, "CronJob", NAME).object["spec"]["jobTemplate"]["spec"]["template"]
+    pod = named(data, "CronJob", APP).object["spec"]["jobTemplate"]["spec"]["template"]
 
     assert pod["spec"]["imagePullSecrets"] == [{"name": "regcred"}]

@@ -8,6 +8,7 @@ runs the same program, since no language host of Python's is among what the suit
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,13 @@ import pytest
 from tests.apiserver.apiserver import NotInstalledError, find
 from tests.archives import index, pack, served
 from tests.engine.engine import Engine, Stack
-from tests.pages import Block, blocks, carry_out
+from tests.pages import Block, blocks, carry_out, text_of
 from tests.pages import make_project as copy_project
 
 from .conftest import absent
 from .image import images
 from .machine import unavailable
+from .node import NODE, POD_RANGE
 from .node import node as running
 from .stack import image_names, make_project, objects_of
 
@@ -48,11 +50,21 @@ class Reader:
     def carry_out(self, block: Block) -> None:
         """One block of the page, command by command."""
         for command in block.commands:
+            if command.typed.startswith("fsm-stack diff"):
+                self.edit()
             if command.typed.startswith("pulumi "):
                 self.pulumi(command.typed)
             else:
                 one = replace(block, commands=(command,))
                 carry_out(one, self.project, **self.environment)
+
+    def edit(self) -> None:
+        """What the page says in words: its one block of YAML goes below `config:`."""
+        (given,) = re.findall(r"```yaml\n(.*?)```", text_of(PAGE), re.DOTALL)
+        file = self.project / f"Pulumi.{STACK}.yaml"
+        text = file.read_text(encoding="utf-8")
+        assert text.count("config:\n") == 1, text
+        file.write_text(text.replace("config:\n", f"config:\n{given}"), encoding="utf-8")
 
     def pulumi(self, typed: str) -> None:
         """What the command line would have the engine do."""
@@ -85,6 +97,9 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             running(tmp_path / "node", images(names, home=tmp_path)) as node,
             served({"/index.yaml": index("1.5.1"), "/fsm-1.5.1.tgz": pack()}) as charts,
         ):
+            # As kubeadm, k3s and the like give it, which keep the range of a node's pods there.
+            which = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+            node.api.patch(which, {"spec": {"podCIDR": POD_RANGE, "podCIDRs": [POD_RANGE]}})
             (tmp_path / "engine").mkdir()
             yield Reader(
                 project=tmp_path / "project",
@@ -102,5 +117,6 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_a_reader_of_the_page_has_a_mesh_that_is_as_declared(reader: Reader) -> None:
     """Every block in its order; each shows what it shows to a reader."""
     followed = [one for one in blocks(PAGE) if one.mark("run by:") == "tests/node/test_start.py"]
+    assert followed
     for block in followed:
         reader.carry_out(block)

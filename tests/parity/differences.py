@@ -168,26 +168,6 @@ _ARGUMENTS: Final = (
         reason="no token is an argument, not even an empty one, which is the flag's default",
         pairs=(),
     ),
-    Difference(
-        object="Deployment/*",
-        path="*.args[--vault-token]",
-        ours=ABSENT,
-        charts=ANY,
-        reason="the token is an argument that everyone reads who reads Deployments; here a Secret "
-        "of a usual name is named in its place",
-        pairs=(),
-    ),
-    *(
-        Difference(
-            object="Deployment/*",
-            path=f"*.args[--vault-token-secret-{part}]",
-            ours=text,
-            charts=ABSENT,
-            reason="the values hold the token itself; here a Secret of a usual name is named",
-            pairs=(),
-        )
-        for part, text in (("name", "fsm-vault-token"), ("key", "token"))
-    ),
     *(
         Difference(
             object="ConfigMap/preset-mesh-root-certificate",
@@ -205,6 +185,58 @@ _ARGUMENTS: Final = (
         ours=ANY,
         charts=ABSENT,
         reason="the programs have the flag, and the chart drops its value fsm.vault.role",
+        pairs=(),
+    ),
+)
+
+
+_PROGRAMS_BESIDE: Final = (
+    Difference(
+        object="IngressClass/pipy",
+        path="metadata.annotations.meta.flomesh.io/ingress-pipy-svc",
+        ours=ANY,
+        charts="fsm-ingress",
+        reason="the chart names a Service that does not exist where the ingress's is renamed",
+        pairs=(),
+    ),
+    Difference(
+        object="ConfigMap/fsm-grafana-config",
+        path="data.grafana.ini.[server].http_port",
+        ours="[0-9]+",
+        charts=ABSENT,
+        reason="the chart exposes another port and lets Grafana listen on 3000 all the same",
+        pairs=(),
+    ),
+    Difference(
+        object="Deployment/fsm-grafana",
+        path="*.env[GF_RENDERING_CALLBACK_URL].value",
+        ours="http://fsm-grafana:[0-9]+/",
+        charts="http://fsm-grafana:3000/",
+        reason="the renderer asks Grafana at the port that is set",
+        pairs=(),
+    ),
+    Difference(
+        object="ConfigMap/fluentbit-configmap",
+        path="data.fluent-bit.conf.[OUTPUT].Shared_Key",
+        ours=r"\$\{AZURE_SHARED_KEY\}",
+        charts=ANY,
+        reason="the chart writes Azure's key into a ConfigMap; here it comes from a Secret",
+        pairs=(),
+    ),
+    Difference(
+        object="Deployment/fsm-controller",
+        path="*.env[AZURE_SHARED_KEY].*",
+        ours=ANY,
+        charts=ABSENT,
+        reason="Azure's key comes from a Secret, by way of the environment",
+        pairs=(),
+    ),
+    Difference(
+        object="DaemonSet/fsm-xnetwork",
+        path="*.args[--cni-ipv6-bridge-mac]",
+        ours=ANY,
+        charts=ANY,
+        reason="the chart gives Calico's bridge for IPv6 the address of the one for IPv4",
         pairs=(),
     ),
 )
@@ -278,8 +310,15 @@ _MESH: Final = (
             "tracing.endpoint",
             "remoteLogging.address",
             "remoteLogging.endpoint",
-            "remoteLogging.authorization",
         )
+    ),
+    Difference(
+        object="*",
+        path="*.observability.remoteLogging.authorization",
+        ours=ABSENT,
+        charts=ANY,
+        reason="credentials are in the Secret that secretName names, and in no MeshConfig",
+        pairs=(),
     ),
     Difference(
         object="MeshConfig/*",
@@ -324,4 +363,13 @@ _PROGRAMS: Final = (
     ),
 )
 
-DIFFERENCES: Final = (*_OBJECTS, *_PROGRAMS, *_APIS, *_WEBHOOKS, *_IMAGES, *_ARGUMENTS, *_MESH)
+DIFFERENCES: Final = (
+    *_OBJECTS,
+    *_PROGRAMS,
+    *_PROGRAMS_BESIDE,
+    *_APIS,
+    *_WEBHOOKS,
+    *_IMAGES,
+    *_ARGUMENTS,
+    *_MESH,
+)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from fsm_stack.convert.chart.programs import STAND_INS
 from fsm_stack.units import canonical_duration, canonical_quantity
 
 _DURATIONS = (".configResyncInterval", ".serviceCertValidityDuration", ".warmup.duration")
@@ -140,4 +141,9 @@ def _flags(arguments: list[str]) -> dict[str, str]:
             continue
         value = text if equals else next(words)
         flags[name] = f"{flags[name]}, {value}" if name in flags else value
+    if flags.get("--vault-token"):
+        # Here it is in a Secret of a usual name, to which the arguments refer.
+        del flags["--vault-token"]
+        _, name, key = STAND_INS["fsm.vault.token"]
+        flags |= {"--vault-token-secret-name": name, "--vault-token-secret-key": key}
     return flags

@@ -44,6 +44,18 @@ pod_lists = st.fixed_dictionaries(
         "outboundIPRangeInclusionList": lists(cidrs, 5),
     },
 )
+# Programs that need none of the release's files.
+switched = st.fixed_dictionaries({"enabled": st.booleans()})
+listener = st.fixed_dictionaries({}, optional={"enabled": st.booleans(), "listen": ports})
+programs = st.fixed_dictionaries(
+    {},
+    optional={
+        "prometheus": switched,
+        "jaeger": st.fixed_dictionaries({"enabled": st.booleans()}, optional={"port": ports}),
+        "fluentBit": switched,
+        "ingress": st.fixed_dictionaries({}, optional={"replicas": st.integers(1, 9)}),
+    },
+)
 profile_names = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 
 stacks = st.fixed_dictionaries(
@@ -67,6 +79,11 @@ stacks = st.fixed_dictionaries(
                 "localProxyMode": st.sampled_from(["Localhost", "PodIP"]),
                 "enablePrivilegedInitContainer": st.booleans(),
             },
+        ),
+        "components": programs,
+        "ingress": st.fixed_dictionaries(
+            {"enabled": st.booleans()},
+            optional={"namespaced": st.booleans(), "http": listener, "tls": listener},
         ),
         "annotationProfiles": st.dictionaries(profile_names, pod_lists, max_size=4),
         "releaseAssets": st.just({"source": "existingConfigMap"}),

@@ -175,9 +175,10 @@ def test_settings_that_no_bundle_follows_from_end_the_program_with_one_sentence(
     """No traceback of ours would help."""
     given = {**GIVEN, "deployment": {"lookOnly": True, "adopt": ["Deployment/shop/web"]}}
 
-    with pytest.raises(pulumi.RunError) as caught:
-        constructed(given)
-    assert str(caught.value) == (
+    error = refused(given)
+
+    assert error.errors == []
+    assert error.message == (
         "deployment.adopt[0]: expected an object of this stack, got Deployment/shop/web; "
         "fsm-stack adopt lists them"
     )

@@ -83,7 +83,7 @@ def test_the_generation_of_the_documents_is_named_as_old(project: Path, system: 
     )
     assert result.exit_code == 1
     assert [one["message"] for one in findings(result, "pod-generation")] == [
-        "PROXY_*: documents of 2021, one command a rule; lacks the health-check helper's port "
+        "PROXY_*: names of 2021, of OSM's early releases and the documents; lacks the health-check helper's port "
         "15904, the loopback rules (-o lo)"
     ]
 

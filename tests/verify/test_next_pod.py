@@ -8,8 +8,9 @@ import pytest
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.snapshot import Part
-from fsm_stack.verify.check import Context, Status, run_checks
+from fsm_stack.verify.check import Context, Report, Status, run_checks
 from fsm_stack.verify.expected import of_cluster
+from fsm_stack.verify.problems import commands, problems
 from fsm_stack.verify.report import restart_json
 from fsm_stack.verify.restarting.restarts import lines, restarts
 
@@ -73,7 +74,31 @@ def test_what_mends_the_mesh_is_what_is_declared_else_an_edit() -> None:
     assert one.fix == UP
     assert one.value == "iptables refuses multiport: expected at most 15 ports, got 16"
     (outcome,) = run_checks(alone(patched(PORTS, [70000])), [check("next-pod")])
-    assert outcome.findings[0].fix == f"Write a decimal port from 1 to 65535: {EDIT}"
+    assert outcome.findings[0].fix == (
+        f"spec.traffic.{PORTS}[0]: Write a decimal port from 1 to 65535: {EDIT}"
+    )
+
+
+def test_each_list_that_stops_the_next_pods_has_its_own_place_and_remedy() -> None:
+    """Not glued together: who edits the MeshConfig needs to know which list each is about."""
+    mesh = patched(PORTS, [70000])
+    traffic = mesh.the("MeshConfig")["spec"]["traffic"]
+    traffic["networkInterfaceExclusionList"] = ["averyveryverylongname0"]
+    context = alone(mesh)
+    outcomes = run_checks(context, [check("next-pod")])
+    interface = "networkInterfaceExclusionList[0]"
+    assert [item.message for item in outcomes[0].findings] == [
+        "every pod that restarts now will not start: "
+        f"spec.traffic.{interface}: expected at most 15 characters, got 22: "
+        "'averyveryverylongname0'",
+        f"spec.traffic.{PORTS}[0]: expected a port from 1 to 65535, got 70000",
+    ]
+    report = Report(context=context, outcomes=outcomes)
+    assert commands(report, problems(report)) == (
+        f"# spec.traffic.{interface}: A wildcard matches a prefix: averyveryveryl+",
+        f"# spec.traffic.{PORTS}[0]: Write a decimal port from 1 to 65535",
+        EDIT.replace("kubectl", "kubectl --context test"),
+    )
 
 
 def test_what_the_stack_recorded_in_the_cluster_mends_its_mesh_config() -> None:
@@ -214,7 +239,10 @@ def test_one_owner_is_refused_and_the_others_are_listed() -> None:
 def test_a_restart_into_a_mesh_that_redirects_nothing_is_refused() -> None:
     (one,) = restarts(alone(stale(patched("outboundIPRangeExclusionList", ["0.0.0.0/0"])))).refused
     assert one.why == "none of its outbound connections would be redirected"
-    assert one.first == f"Exclude the ranges that must bypass the mesh, one by one: {EDIT}"
+    assert one.first == (
+        "spec.traffic.outboundIPRangeExclusionList[0]: Exclude the ranges that must bypass the "
+        f"mesh, one by one: {EDIT}"
+    )
 
 
 def test_every_fix_that_restarts_mends_first() -> None:
@@ -253,3 +281,26 @@ def test_pod_security_refuses_the_next_pod_and_its_restart(level: str) -> None:
     mesh.the("Pod")["spec"]["initContainers"] = []
     (refused,) = restarts(mesh.context()).refused
     assert (refused.why, refused.first) == (why, fix)
+
+
+def test_the_clusters_own_ranges_count_where_a_stack_tells_them() -> None:
+    """Without a STACK nobody knows which addresses are the cluster's."""
+    name, stack = (
+        "outboundIPRangeExclusionList",
+        f"{DEV}  fsm-stack:cluster: {{serviceRanges: [10.96.0.0/16]}}\n",
+    )
+
+    def excluding(text: str, cidr: str) -> World:
+        mesh = world(text)
+        mesh.the("MeshConfig")["spec"]["traffic"][name] = [cidr]
+        return mesh
+
+    own = excluding(stack, "10.96.0.0/16")
+    place = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.outboundIPRangeExclusionList[0]"
+    covers = "10.96.0.0/16 covers the cluster's service range 10.96.0.0/16"
+    wanted = [("excludes-mesh-traffic", place, covers)]
+    assert told(own.context(), "cluster-mesh-config-content") == wanted
+    assert told(alone(own), "cluster-mesh-config-content") == []
+    assert told(excluding(DEV, "10.96.0.0/16").context(), "cluster-mesh-config-content") == []
+    other = excluding(stack, "192.0.2.0/24")
+    assert told(other.context(), "cluster-mesh-config-content") == []

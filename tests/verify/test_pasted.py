@@ -319,7 +319,7 @@ def test_keys_where_nobody_reads_them_are_named_in_one_round(
         ("annotation-other-mesh", "namespace old",
          "kubectl annotate namespace old flomesh.io/sidecar-injection=enabled --overwrite"),
         ("annotation-as-label", "pod shop/web-7f9c5d-x2x",
-         "Move it to the annotations of its owner's pod template."),
+         "Move it to spec.template.metadata.annotations: kubectl edit deployment/web -n shop"),
     ]  # fmt: skip
 
 
@@ -407,3 +407,129 @@ def test_json_of_a_cluster_that_answers_has_its_time(verified: Callable[..., Rep
 def test_a_number_that_is_none_ends_in_no_traceback(number: str, field: str) -> None:
     text = f"Name: web\nNamespace: demo\nUpdate Strategy: x\n{field.replace('N', number)}\n"
     assert [item["metadata"]["name"] for item in read_description(text)] == ["web"]
+
+
+DESCRIBED = """\
+Name:         gate-1
+Namespace:    edge
+Labels:       osm-proxy-uuid=1f1f8a9e
+Status:       Pending
+Controlled By:  DaemonSet/gate
+Init Containers:
+  osm-init:
+    Command:
+      /bin/sh
+    Args:
+      -c
+      iptables -t nat -N PROXY_INBOUND
+    State:          Waiting
+      Reason:       CrashLoopBackOff
+    Last State:     Terminated
+      Reason:       Error
+      Exit Code:    1
+    Ready:          False
+    Restart Count:  6
+Containers:
+  gate:
+    State:          Waiting
+      Reason:       PodInitializing
+    Ready:          False
+  envoy:
+    State:          Waiting
+      Reason:       PodInitializing
+    Ready:          False
+Events:
+  Type     Reason   Age  From     Message
+  ----     ------   ---  ----     -------
+  Warning  BackOff  2m   kubelet  Back-off restarting failed container
+"""
+RAN_BEFORE = "iptables: Chain already exists.\n"
+
+
+@pytest.mark.parametrize("pasted", [(DESCRIBED, RAN_BEFORE), (f"{DESCRIBED}\n{RAN_BEFORE}",)])
+def test_a_log_pasted_with_a_description_is_not_asked_for_again(
+    verified: Callable[..., Report], pasted: tuple[str, ...]
+) -> None:
+    """As two files, or as one text; doubled jumps are not the cause: -N stops the second run."""
+    report = verified(*pasted)
+    (item,) = (one for one in report.findings if one.id == "pod-init")
+    assert item.message.endswith("the script ran before in this network namespace")
+    assert item.value == RAN_BEFORE.strip()
+    assert "kubectl logs" not in "".join(one.fix for one in report.findings)
+    assert "doubled-jump" not in {one.id for one in report.findings}
+    (alone,) = (one for one in verified(DESCRIBED).findings if one.id == "pod-init")
+    assert alone.fix == "kubectl logs gate-1 -c osm-init -n edge"
+
+
+def test_an_annotation_among_a_templates_labels_is_said_of_the_owner_once() -> None:
+    mesh = world()
+    key = "flomesh.io/sidecar-injection"
+    owner = mesh.the("Deployment", "web")
+    owner["spec"]["template"]["metadata"]["labels"] = {key: "enabled"}
+    mesh.the("Pod")["metadata"]["labels"][key] = "enabled"
+    (item,) = mesh.outcome("owner-annotations").findings
+    assert (item.id, item.place.path) == ("annotation-as-label", "Deployment shop/web")
+    assert item.fix == (
+        "Move it to spec.template.metadata.annotations: kubectl edit deployment/web -n shop"
+    )
+    assert mesh.outcome("pod-annotation-effect").findings == ()
+    owner["spec"]["template"]["metadata"]["annotations"] = {key: "enabled"}
+    assert mesh.outcome("owner-annotations").findings == ()
+
+
+KNATIVE = {
+    "apiVersion": "serving.knative.dev/v1",
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": "shop"},
+    "spec": {"template": {"spec": {"containers": [{"name": "web"}]}}},
+}
+MANIFESTS = "nothing of a cluster was looked at: the files hold manifests only"
+
+
+def test_another_groups_service_is_none_of_the_control_planes(
+    verified: Callable[..., Report],
+) -> None:
+    whole = [KNATIVE, world().the("MeshConfig")]
+    report = verified(json.dumps({"kind": "List", "items": whole}))
+    assert report.context.snapshot.services == {}
+    assert report.context.snapshot.passed_over == ("Service shop/web: no check reads it",)
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [({}, True), ({"status": {"phase": "Running"}}, False),
+     ({"metadata": {"name": "p", "namespace": "shop",
+                    "creationTimestamp": "2026-07-01T10:00:00Z"}}, False)],
+)  # fmt: skip
+def test_manifests_alone_are_no_look_at_a_cluster(
+    verified: Callable[..., Report],
+    made: dict[str, Any],
+    wanted: bool,  # noqa: FBT001
+) -> None:
+    """That no problem was found would be said of what nobody has seen."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"},
+           "spec": {"containers": [{"name": "a", "image": "x"}]}} | made  # fmt: skip
+    label = {"flomesh.io/monitored-by": "fsm"}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "shop", "labels": label},
+    }
+    report = verified(json.dumps({"kind": "List", "items": [namespace, pod]}))
+    assert next(lines(report)).startswith(MANIFESTS) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "reader"),
+    [("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n", "; fsm-stack read FILE reads rules"),
+     ("#!/bin/sh\nif ! iptables-restore <<EOF\n*nat\nCOMMIT\nEOF\nthen exit 1; fi\n",
+      "; fsm-stack read FILE reads rules"),
+     ("config:\n  fsm-stack:mesh: {}\n", "; fsm-stack validate STACK reads stack files"),
+     ("a shopping list\n", "")],
+)  # fmt: skip
+def test_who_reads_a_text_that_is_none_of_the_forms_is_said(
+    verified: Callable[..., Report], text: str, reader: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        verified(text)
+    assert str(error.value).endswith(f"a log or an error with a known cause{reader}")

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.verify.check import Check, Outcome, Report, Status, run_checks
 from fsm_stack.verify.checks import CHECKS
@@ -137,7 +138,8 @@ def fixed(*fixes: str) -> Report:
          ["kubectl --context test rollout resume d/w && kubectl --context test rollout restart "
           "d/w"]),
         ("Correct it: kubectl edit d/w, then: kubectl rollout restart d/w",
-         ["kubectl --context test edit d/w", "kubectl --context test rollout restart d/w"]),
+         ["# Correct it", "kubectl --context test edit d/w",
+          "kubectl --context test rollout restart d/w"]),
         ("Put the annotation there, then: kubectl rollout restart d/w",
          ["# Put the annotation there", "kubectl --context test rollout restart d/w"]),
         ("Run `pulumi up --refresh` for the stack with x: true: a conflict",
@@ -145,6 +147,10 @@ def fixed(*fixes: str) -> Report:
           "pulumi up --refresh"]),
         ("kubectl rollout restart d/w ; until then: kubectl delete mwc x",
          ["kubectl --context test rollout restart d/w"]),
+        ("Correct its template's annotations: kubectl edit d/w",
+         ["# Correct its template's annotations", "kubectl --context test edit d/w"]),
+        ("Run `pulumi up` for the stack with x: true, or declare what it has.",
+         ["# Run `pulumi up` for the stack with x: true", "pulumi up"]),
         ("Correct the entry.", []),
         ("Raise ResourceQuota 'a: kubectl delete ns shop' there", []),
     ],
@@ -168,3 +174,64 @@ def test_warnings_alone_are_called_so() -> None:
     outcome = Outcome(check=known.outcomes[0].check, status=Status.WARNED, findings=(item,))
     warned = Report(context=known.context, outcomes=(outcome,))
     assert verdict(warned, problems(warned)).startswith("1 warning: ")
+
+
+def test_what_no_command_does_stands_in_the_order_too_with_whom_it_helps() -> None:
+    """Else who runs the list from the top never mends what no command mends."""
+    modules, restart = "Load xt_owner on the node.", "kubectl rollout restart d/w"
+    known = fixed(modules, modules, restart)
+    assert list(commands(known, problems(known))) == [
+        f"# pod shop/p0 and 1 more: {modules}",
+        "kubectl --context test rollout restart d/w",
+    ]
+    alone = fixed(modules)
+    assert list(commands(alone, problems(alone))) == []
+
+
+def test_an_edit_says_what_to_write() -> None:
+    edit = "kubectl edit meshconfig m"
+    known = fixed(f"spec.a: Write 1: {edit}", f"spec.b: Write 2: {edit}", "kubectl delete pod a")
+    assert list(commands(known, problems(known))) == [
+        "# spec.a: Write 1",
+        "# spec.b: Write 2",
+        "kubectl --context test edit meshconfig m",
+        "kubectl --context test delete pod a",
+    ]
+
+
+def test_pods_of_a_namespace_that_is_wrong_are_not_fine() -> None:
+    mesh = world()
+    assert "1 of 1 pod fine" in verdict(report(mesh), problems(report(mesh)))
+    mesh.the("Namespace", "shop")["metadata"]["annotations"] = {
+        "openservicemesh.io/sidecar-injection": "enabled"
+    }
+    known = report(mesh)
+    assert verdict(known, problems(known)).endswith("; 0 of 1 pod fine")
+
+
+def test_an_owner_without_pods_follows_from_the_authority_that_nobody_trusts() -> None:
+    restart = "kubectl rollout restart deployment/fsm-injector -n fsm-system"
+    ours = finding("cluster-webhook-ca", "expired", path="MutatingWebhookConfiguration m",
+                   fix=f"{restart} ; for new pods until then: kubectl delete mwc m")  # fmt: skip
+    theirs = finding("owner-pods", "0 of 1 pods exist", path="Deployment shop/web",
+                     fix=f"{restart}, then: kubectl rollout restart d/w")  # fmt: skip
+    context = report(world(), "pod-init").context
+    outcomes = tuple(
+        Outcome(check=check(item.id), status=Status.FAILED, findings=(item,))
+        for item in (ours, theirs)
+    )
+    known = Report(context=context, outcomes=outcomes)
+    assert folded(known) == {"cluster-webhook-ca": ["owner-pods"]}
+    assert list(commands(known, problems(known))) == [
+        restart.replace("kubectl", "kubectl --context test"),
+        "kubectl --context test rollout restart d/w",
+    ]
+
+
+def test_what_is_worst_gives_the_problem_its_title() -> None:
+    port = finding("excludes-mesh-port", "443", path="MeshConfig a/b spec")
+    whole = finding("excludes-mesh-traffic", "10.96.0.0/16", path="MeshConfig a/b spec")
+    own = check("cluster-mesh-config-content")
+    outcome = Outcome(check=own, status=Status.FAILED, findings=(port, whole))
+    (one,) = problems(Report(context=report(world(), "pod-init").context, outcomes=(outcome,)))
+    assert one.words.startswith(rule("excludes-mesh-traffic").title)

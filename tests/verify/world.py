@@ -32,6 +32,7 @@ config:
     networkInterfaceExclusionList: [net1]
   fsm-stack:enrolledNamespaces:
     - {name: shop, create: true}
+  fsm-stack:guard: {meshConfig: deny, pods: deny, bypasses: warn}
 """
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fsm_stack.project.workload_files import documents, learn_from
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.peers import Peers
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
 from tests.given import ID, container, mesh, namespace, pod
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QUOTA = {
     "apiVersion": "v1",
@@ -298,3 +302,15 @@ def test_an_access_control_counts_where_nodes_redirect_only() -> None:
     assert trusted(headless, control(), interceptionMode="PodLevel") == []
     policy = {**control(), "apiVersion": "policy.flomesh.io/v1alpha1"}
     assert trusted(headless, policy) == []
+
+
+def test_a_service_that_comes_after_its_access_control_is_known(tmp_path: Path) -> None:
+    """Files are read for Services before their AccessControls are looked at."""
+    file = tmp_path / "trusted.yaml"
+    headless = service(clusterIP="None")
+    file.write_text(f"{dump(control())}---\n{dump(headless)}", encoding="utf-8")
+    known = mesh(traffic=NODE_LEVEL)
+    context = Context(mesh=known, proxy_id=lambda *_: ID, dump=dump)
+    learn_from(file, context)
+    outcomes = run(documents(file), context)
+    assert [item.id for one in outcomes for item in one.findings()] == ["trusts-any-address"]

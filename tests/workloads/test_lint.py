@@ -9,6 +9,8 @@ import pytest
 from fsm_stack.findings import workload
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.injector.decision import NamespaceView
+from fsm_stack.lists import Lists
+from fsm_stack.workloads.lint import ClusterRanges
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, container, found, mesh, namespace, pod, probe
 
@@ -392,11 +394,28 @@ def test_an_unknown_address_is_said() -> None:
     )
 
 
+def test_an_entry_that_nobody_registered_is_named_where_the_stack_guards_them() -> None:
+    """6379 is a profile's, 5432 is allowed in this namespace; without a guard all pass."""
+    given = pod({PORTS: "6379, 5432, 9999"})
+    known = mesh()
+    register = {"": Lists(outbound_ports=(6379,)), "shop": Lists(outbound_ports=(5432,))}
+    for registered, said in (
+        (None, []),
+        (register, [f"{PORTS}: 9999 is in no profile, and namespace shop may not carry it"]),
+        ({"": Lists(outbound_ports=(6379, 5432, 9999))}, []),
+    ):
+        ranges = ClusterRanges(registered=registered)
+        place = namespace(of=known)
+        result = preview(given, mesh=known, namespace=place, proxy_id=ID, ranges=ranges)
+        assert [item.message for item in result.findings] == said
+
+
 def test_every_rule_of_the_topic_has_a_test() -> None:
     """The others are in the tests of refusals, of streams and of documents."""
     elsewhere = {
         "image-not-set", "unknown-sidecar-class", "bootstrap-volume", "annotation-misplaced",
         "annotation-lost", "namespace-assumed", "address-unknown", "not-rendered",
+        "bypass-unregistered",
     }  # fmt: skip
     tested = {row[0] for row in BROKEN}
     assert {

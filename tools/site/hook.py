@@ -88,16 +88,22 @@ def _on_site(source: str, target: str) -> str | None:
         return None
     if place == "README.md":
         page = "README.md"
-    elif place.startswith("docs/"):
-        page = place.removeprefix("docs/")
-        if not source.startswith("project/"):
-            return None
     elif place in PROJECT:
         page = f"project/{place}"
-    else:
+    elif _has_page(place):
         page = _page_of(place)
+    elif source.startswith("project/"):
+        page = place.removeprefix("docs/")
+    else:
+        return None
     up = len(PurePosixPath(source).parents) - 1
     return "../" * up + page
+
+
+def _has_page(place: str) -> bool:
+    """Whether a page is made for it: for files outside docs/, and for folders."""
+    own = place in {*PROJECT, "README.md"} or place.startswith("docs/")
+    return not own or (ROOT / place).is_dir()
 
 
 def _page_of(name: str) -> str:
@@ -106,29 +112,30 @@ def _page_of(name: str) -> str:
 
 
 def _linked(files: Files) -> Iterator[str]:
-    """Files of the project, outside docs/, that some page links to."""
+    """Files and folders of the project that some page links to, and that are no pages."""
     seen = set()
     for file in files.documentation_pages():
         if file.src_uri.startswith("reference/"):
             continue
         for target, _ in _LINK.findall(file.content_string):
             place = _place(file.src_uri, target)
-            if place is None or place in {*PROJECT, "README.md"} or place.startswith("docs/"):
-                continue
-            if place not in seen:
+            if place is not None and _has_page(place) and place not in seen:
                 seen.add(place)
                 yield place
 
 
 def _shown(name: str) -> str:
-    """A page of a file, or of a folder's list."""
+    """A page of a file, or of a folder's files."""
     path = ROOT / name
     head = "---\nsearch: {exclude: true}\n---\n"
-    if path.is_dir():
-        inside = "\n".join(f"- `{one.name}`" for one in sorted(path.iterdir()))
-        return f"{head}# {name}\n\nA folder of the project with\n\n{inside}\n"
-    fence = f"{LANGUAGES.get(path.suffix, 'text')}\n{_text(path).rstrip()}\n"
-    return f"{head}# {name}\n\n````{fence}````\n"
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    parts = [f"{head}# {name}"]
+    for one in files:
+        if path.is_dir():
+            parts.append(f"## {one.name}")
+        if one.is_file():
+            parts.append(f"````{LANGUAGES.get(one.suffix, 'text')}\n{_text(one).rstrip()}\n````")
+    return "\n\n".join(parts) + "\n"
 
 
 def _navigation(pages: list[str]) -> list[dict[str, Any]]:

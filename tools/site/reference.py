@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.main import SECTIONS, cli
+from fsm_stack.cli.main import ENTRIES, SECTIONS, cli
 from fsm_stack.cli.verb import INTERRUPTED
 from fsm_stack.findings.catalogue import TOPICS
 from fsm_stack.settings.models.policy import Policy
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _ENTRY_MODELS: Final = {"PortEntry", "CidrEntry", "InterfaceEntry"}
 _ABOUT_SETTINGS: Final = """\
-# Settings
-
 Keys of `Pulumi.<stack>.yaml` below `config`, each with `fsm-stack:` before it. `[]` is an entry of
 a list, `<name>` a name that you choose. What has no default may be absent unless it says
 *required*.
@@ -44,7 +42,7 @@ it could not look. `--check ID` makes one alone.
 _ABOUT_DEFECTS: Final = """\
 A defect of the tool itself ends with 3 and a traceback, and never with 1, which means findings.
 Where a report could not be written whole, the code is 2."""
-_EXIT: Final = re.compile(r"[^.]*\bexit codes?\b[^.]*\.", re.IGNORECASE)
+_EXIT: Final = re.compile(r"Exit codes?:? [^.]*\.|[A-Z][^.]*\bexit code\b[^.]*\.")
 
 
 def pages() -> dict[str, str]:
@@ -84,9 +82,6 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-# Settings
-
-
 def _settings() -> str:
     schema = StackSettings.model_json_schema(by_alias=True, mode="validation")
     known = schema["$defs"]
@@ -94,20 +89,21 @@ def _settings() -> str:
     for key, one in schema["properties"].items():
         parts.append(_section(key, one, known, required=key in schema.get("required", ())))
     policy = Policy.model_json_schema(by_alias=True, mode="validation")
-    parts.append("# fsm-stack.yaml {#fsm-stack-yaml}\n\nWhat binds every stack of the project.")
+    parts.append("## fsm-stack.yaml\n\nWhat binds every stack of the project.")
     for key, one in policy["properties"].items():
-        parts.append(_section(key, one, policy["$defs"], required=False, anchor="policy-"))
+        parts.append(_section(key, one, policy["$defs"], required=False, head="###"))
     return "\n\n".join(parts) + "\n"
 
 
 def _section(
-    key: str, one: dict[str, Any], known: dict[str, Any], *, required: bool, anchor: str = ""
+    key: str, one: dict[str, Any], known: dict[str, Any], *, required: bool, head: str = "##"
 ) -> str:
     about = one.get("description") or _followed(one, known).get("description", "")
     rows = list(_rows(key, one, known, required=required))
-    head = f"## {key} {{#{anchor}{key.lower()}}}\n\n{about}\n\n"
+    anchor = key.lower() if head == "##" else f"project-{key.lower()}"
+    title = f"{head} {key} {{#{anchor}}}\n\n{about}\n\n"
     table = "| key | type | default | what it is |\n| --- | --- | --- | --- |\n"
-    return head + table + "\n".join(rows)
+    return title + table + "\n".join(rows)
 
 
 def _followed(one: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -162,6 +158,10 @@ def _below(
             yield f"{path}[].{name}", inner, name in inside.get("required", ())
 
 
+def _value(value: object) -> str:
+    return _code(value if isinstance(value, str) else json.dumps(value))
+
+
 def _is_entry(items: dict[str, Any]) -> bool:
     """Whether a list is one of those whose entries say why they are there."""
     return items.get("$ref", "").rpartition("/")[2] in _ENTRY_MODELS
@@ -169,9 +169,9 @@ def _is_entry(items: dict[str, Any]) -> bool:
 
 def _type(means: dict[str, Any], known: dict[str, Any]) -> str:
     if "enum" in means:
-        return ", ".join(_code(str(value)) for value in means["enum"])
+        return ", ".join(map(_value, means["enum"]))
     if "const" in means:
-        return _code(str(means["const"]))
+        return _value(means["const"])
     if choices := [part for part in means.get("anyOf", ()) if part.get("type") != "null"]:
         return " or ".join(dict.fromkeys(_type(_followed(part, known), known) for part in choices))
     kind = str(means.get("type", "value"))
@@ -185,11 +185,8 @@ def _type(means: dict[str, Any], known: dict[str, Any]) -> str:
         return "mapping"
     low = means.get("minimum", means.get("exclusiveMinimum"))
     high = means.get("maximum")
-    bounds = f" {low} to {high}" if None not in {low, high} else ""
+    bounds = f" {low:,.0f} to {high:,.0f}" if low is not None and high is not None else ""
     return f"{kind}{bounds}" if bounds or low is None else f"{kind} from {low}"
-
-
-# Findings and checks
 
 
 def _findings() -> str:
@@ -227,15 +224,12 @@ def _checks() -> str:
     return "\n".join(parts) + "\n"
 
 
-# Commands and exit codes
-
-
 def _commands() -> str:
     parts = ["# Commands\n\nEvery verb takes `--help`. See also the [exit codes](exit-codes.md)."]
     for title, entries in SECTIONS.items():
         parts.append(f"## {title}")
-        for entry in entries:
-            parts += _verb(entry.name)
+        for words in (words for entry in entries for words in _words(entry.name)):
+            parts += _verb(words)
     return "\n\n".join(parts) + "\n"
 
 
@@ -252,7 +246,15 @@ def _context(words: tuple[str, ...]) -> click.Context:
     return context
 
 
-def _verb(*words: str) -> Iterator[str]:
+def _words(name: str) -> Iterator[tuple[str, ...]]:
+    """A verb, and those below it."""
+    yield (name,)
+    command = _context((name,)).command
+    if isinstance(command, click.Group):
+        yield from ((name, below) for below in command.commands)
+
+
+def _verb(words: tuple[str, ...]) -> Iterator[str]:
     context = _context(words)
     command = context.command
     yield f"{'#' * (2 + len(words))} fsm-stack {' '.join(words)} {{#{'-'.join(words)}}}"
@@ -265,9 +267,6 @@ def _verb(*words: str) -> Iterator[str]:
     ]
     rows = [f"| {_code(names)} | {_cell(about)} |" for names, about in records if about]
     yield "| option | for |\n| --- | --- |\n" + "\n".join(rows)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            yield from _verb(*words, name)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -289,9 +288,8 @@ def _exit_codes() -> str:
         _ABOUT_DEFECTS,
         "## What verbs say of theirs\n\n| verb | exit codes |\n| --- | --- |",
     ]
-    for entries in SECTIONS.values():
-        for entry in entries:
-            text = " ".join((_context((entry.name,)).command.help or "").split())
-            if found := _EXIT.findall(text):
-                parts[-1] += f"\n| `{entry.name}` | {_cell(' '.join(found))} |"
+    for words in (words for name in ENTRIES for words in _words(name)):
+        text = " ".join((_context(words).command.help or "").split())
+        if found := _EXIT.findall(text):
+            parts[-1] += f"\n| `{' '.join(words)}` | {_cell(' '.join(found))} |"
     return "\n\n".join(parts) + "\n"

@@ -194,7 +194,7 @@ def _generations() -> Iterator[Generation]:
         current=False,
     )
     yield Generation(
-        title="documents of 2021, one command a rule",
+        title="names of 2021, of OSM's early releases and the documents",
         chains=FSM.document_chains,
         systems=tuple(SYSTEMS),
         current=False,

@@ -130,7 +130,7 @@ _OTHER_TABLES: Final = (
     dict.fromkeys(("CT", "NOTRACK"), "raw")
     | dict.fromkeys(("CHECKSUM", "CONNSECMARK", "DSCP", "ECN", "TCPOPTSTRIP", "TOS", "TPROXY",
                      "TTL"), "mangle")
-    | dict.fromkeys(("REJECT", "SYNPROXY"), "filter")
+    | {"REJECT": "filter"}
 )  # fmt: skip
 # The only hooks from which nat's own targets may be reached.
 _HOOKS: Final[Mapping[str, tuple[str, ...]]] = {

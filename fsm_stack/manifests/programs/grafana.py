@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
 _GRAFANA: Final = "fsm-grafana"
+_USUAL_PORT: Final = 3000
 _RENDERER_PORT: Final = 8081
 
 _PROVISIONING: Final = "/etc/grafana/provisioning"
@@ -54,8 +55,10 @@ DASHBOARDS: Final[Mapping[str, Mapping[str, str]]] = {
 _TITLES: Final = {"dataplane": "FSM Data Plane", "controlplane": "FSM Control Plane"}
 
 
-def _grafana_ini() -> str:
+def _grafana_ini(port: int) -> str:
+    """Grafana's configuration; it listens on its usual port unless it is told another."""
     sections = {
+        **({} if port == _USUAL_PORT else {"server": {"http_port": str(port)}}),
         "analytics": {"check_for_updates": "true"},
         "grafana_net": {"url": "https://grafana.net"},
         "log": {"mode": "console"},
@@ -121,8 +124,9 @@ def _grafana_config_maps(
         about = metadata(settings, name, app=_GRAFANA)
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
 
+    ini = _grafana_ini(settings.components.grafana.port)
     ours = [
-        config_map(f"{_GRAFANA}-config", {"grafana.ini": _grafana_ini()}),
+        config_map(f"{_GRAFANA}-config", {"grafana.ini": ini}),
         config_map(f"{_GRAFANA}-datasources", {"prometheus.yaml": _data_sources(settings)}),
         config_map(f"{_GRAFANA}-dashboards", {"dashboards.yaml": _providers()}),
     ]

@@ -2,9 +2,10 @@
 
 A digit is ``[0-9]`` everywhere: the shorthand for digits takes those of every script, and iptables
 does not.
-"""
 
-from __future__ import annotations
+No module of the models postpones annotations (``from __future__``): pydantic would compile the
+text of each of 340 fields again, in every process.
+"""
 
 import re
 from typing import Annotated, Any, Final, Literal

@@ -1,7 +1,5 @@
 """The programs of the control plane, and the images that it runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints

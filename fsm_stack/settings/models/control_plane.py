@@ -1,7 +1,5 @@
 """The cluster, its control plane, who joins its mesh, and who issues certificates."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints

@@ -3,8 +3,6 @@
 Ranges and choices are those of upstream's v1alpha3 CRD, defaults those of its chart.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import Annotated, Literal
 

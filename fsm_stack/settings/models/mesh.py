@@ -4,9 +4,8 @@ Source: the Go types of config.openservicemesh.io/v1alpha2, flomesh-io/osm-edge 
 openservicemesh/osm 7bec5b6b, pkg/apis/config/v1alpha2/mesh_config.go.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -42,9 +41,6 @@ from fsm_stack.settings.models.sidecar import Sidecar
 from fsm_stack.settings.models.traffic import Traffic, Warmup
 from fsm_stack.settings.models.values import SmallPort
 from fsm_stack.systems import OSM, OSM_EDGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 # What both have. The interception mode is judged by check_mode, which names the right value.
 _BOTH: Final = frozenset(
@@ -107,7 +103,7 @@ SUPPORTED: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def not_in_system(mesh: MeshSettings, system_name: str) -> tuple[str, ...]:
+def not_in_system(mesh: "MeshSettings", system_name: str) -> tuple[str, ...]:
     """Paths that are set away from FSM's default and that the system does not have.
 
     Args:

@@ -3,14 +3,11 @@
 Contracts stand in a stack file, or in ``fsm-stack.yaml`` for every stack of a project.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.sets.written import written
 from fsm_stack.settings.models.base import (
     DNS_LABEL,
     DnsLabel,
@@ -43,6 +40,8 @@ _EXAMPLES: Final = ["tcp 5432 to 10.0.0.0/8", "tcp 443 to any", "inbound tcp 808
 
 
 def _traffic(value: object) -> str:
+    from fsm_stack.iptables.sets.written import written  # noqa: PLC0415  # few have contracts
+
     if not isinstance(value, str):
         raise refusal("invalid-value", "expected traffic such as 'tcp 5432 to 10.0.0.0/8'")
     try:
@@ -79,7 +78,7 @@ GuardAction = Literal["off", "warn", "deny"]
 # The first 1.N in which ValidatingAdmissionPolicy is v1.
 POLICIES_SINCE: Final = 30
 # Longer lists are refused before a policy looks at their entries: what it costs has a limit.
-GUARDED_ENTRIES_MAX: Final = 10_000
+GUARDED_ENTRIES_MAX: Final = 2_000
 
 
 class AllowedBypass(Model):

@@ -5,8 +5,6 @@ What the beside-programs are to the mesh stands in MeshConfig's sections (``ingr
 Source: flomesh-io/fsm charts/fsm/values.yaml and values.schema.json at 1.6.0.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Section ``sidecar``: the proxy beside each application, its init container, the DNS proxies."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

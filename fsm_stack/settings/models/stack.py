@@ -1,7 +1,5 @@
 """A stack: everything that one ``Pulumi.<stack>.yaml`` sets, annotation profiles among it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Sections ``traffic`` and ``warmup``: what is redirected, how, and how requests are routed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator

@@ -3,8 +3,6 @@
 Each is parsed once, here. What passes holds no shell syntax, because its alphabet has none.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from datetime import date

@@ -98,6 +98,12 @@ def _keys(context: Context) -> Iterator[Finding]:
                 value = mapping(mapping(item.get("metadata")).get("annotations")).get(key)
                 right = system.annotation(key.partition("/")[2])
                 fix = annotate(name, right, str(value))
+            elif one.id == "annotation-as-label":
+                key = str(one.value)
+                value = mapping(mapping(item.get("metadata")).get("labels")).get(key)
+                fix = then(annotate(name, key, str(value)), admit(name, key))
+            elif one.id == "label-as-annotation" and one.value == system.monitored_by_label:
+                fix = enrol(context, name)
             yield replace(one.at(path=f"namespace {name}"), fix=fix or one.fix)
 
 

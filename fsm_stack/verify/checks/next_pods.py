@@ -23,7 +23,6 @@ from fsm_stack.verify.restarting.mend import (
     live_findings,
     mend_first,
     mend_list,
-    mend_mesh,
     mend_template,
     mesh_stops,
     restart_of,
@@ -43,14 +42,11 @@ if TYPE_CHECKING:
 def start(context: Context) -> Iterator[Finding]:
     """Every pod that is made now starts: the kernel takes the script that it would get."""
     live(context)
-    if message := stopped(context):
-        yield found(
-            "next-pod",
-            message,
-            place=place(context),
-            evidence=mesh_stops(context),
-            fix=mend_mesh(context),
-        )
+    if reasons := stopped(context):
+        seen = mesh_stops(context)
+        for message, fix in reasons:
+            yield found("next-pod", message, place=place(context), evidence=seen, fix=fix)
+            seen = ""  # all of it, once
         return
     if unread := context.snapshot.unread(Part.PODS):
         raise NotRun(unread)

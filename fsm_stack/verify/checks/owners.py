@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
@@ -182,12 +183,15 @@ def _place(key: Key) -> str:
 
 
 def misplaced(context: Context) -> Iterator[Finding]:
-    """No redirection annotation stands on an owner instead of its pod template."""
+    """No redirection annotation stands on an owner, or among labels, where nobody reads it."""
     known = pod_keys(context.system)
     for (kind, namespace, name), item in owners_of_mesh(context).items():
-        metadata = item.get("metadata") or {}
-        template = ((item.get("spec") or {}).get("template") or {}).get("metadata") or {}
+        metadata, template = item.get("metadata") or {}, _metadata_of(item)
         there = template.get("annotations") or {}
+        edit = command("kubectl", "edit", f"{kind.lower()}/{name}", "-n", namespace)
+        for one in labels(template, context.system, read=known):
+            fix = f"Move it to spec.template.metadata.annotations: {edit}"
+            yield replace(one.at(path=f"{kind} {namespace}/{name}"), fix=fix)
         for key, value in (metadata.get("annotations") or {}).items():
             if key in known and there.get(key) != value:
                 yield found(
@@ -241,9 +245,10 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
     template = template_annotations(pod, context)
     unread = context.snapshot.unread(Part.OWNERS)
     metadata = {"labels": pod.labels, "annotations": pod.annotations}
-    to = "the annotations of its owner's pod template" if pod.owner else ""
-    for item in labels(metadata, context.system, read=known, to=to):
-        yield item.at(path=place(pod))
+    of_template = _template_metadata(pod, context).get("labels") or {}
+    for item in labels(metadata, context.system, read=known):
+        if item.value not in of_template:  # else the check of owners says it
+            yield replace(item.at(path=place(pod)), fix=_move(pod))
     for key, value in pod.annotations.items():
         if not key.startswith(PREFIXES):
             continue
@@ -261,26 +266,31 @@ def effective(pod: Pod, context: Context) -> Iterator[Finding]:
                 place=place(pod),
                 evidence=value,
             )
-        elif template is not None and _of_canary(pod, key, template, context):
-            continue
-        elif template is not None and key not in template:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} is on the pod and not in its owner's template: the restart "
-                "that would make it count removes it",
-                place=place(pod),
-                evidence=value,
-            )
-        elif template is not None and template[key] != value:
-            yield found(
-                "annotation-lost",
-                f"annotation {key} has another value in its owner's template: the restart that "
-                "would make this one count changes it",
-                place=place(pod),
-                evidence=f"{value}; of the template {template[key]}",
-            )
+        elif template is not None and not _of_canary(pod, key, template, context):
+            yield from _lost(pod, key, template)
         elif template is None and unread and pod.owner is not None:
             raise NotRun(f"whether {pod.key}'s annotations last is unknown: {unread}")
+
+
+def _lost(pod: Pod, key: str, template: Mapping[str, str]) -> Iterator[Finding]:
+    """An annotation that the next pod does not have, or has with another value."""
+    value = pod.annotations[key]
+    if key not in template:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} is on the pod and not in its owner's template: the restart that "
+            "would make it count removes it",
+            place=place(pod),
+            evidence=value,
+        )
+    elif template[key] != value:
+        yield found(
+            "annotation-lost",
+            f"annotation {key} has another value in its owner's template: the restart that would "
+            "make this one count changes it",
+            place=place(pod),
+            evidence=f"{value}; of the template {template[key]}",
+        )
 
 
 def _of_canary(pod: Pod, key: str, template: Mapping[str, str], context: Context) -> bool:
@@ -297,15 +307,33 @@ def _of_canary(pod: Pod, key: str, template: Mapping[str, str], context: Context
     return lasts(pod, key, template, tried=tried, mesh=mesh)
 
 
+def _move(pod: Pod) -> str:
+    """What makes an annotation of a label, where the next pod gets it from."""
+    if pod.owner is None:
+        return "Move it to metadata.annotations of its manifest, and make the pod again."
+    owner = f"{pod.owner.kind.lower()}/{pod.owner.name}"
+    edit = command("kubectl", "edit", owner, "-n", pod.namespace)
+    return f"Move it to spec.template.metadata.annotations: {edit}"
+
+
 def template_annotations(pod: Pod, context: Context) -> dict[str, str] | None:
     """The annotations of the owner's pod template; None: it was not read, or there is none."""
     if pod.owner is None:
         return None
-    owner = context.snapshot.owners.get((pod.owner.kind, pod.namespace, pod.owner.name))
-    if owner is None:
+    if (pod.owner.kind, pod.namespace, pod.owner.name) not in context.snapshot.owners:
         return None
-    template = (owner.get("spec") or {}).get("template") or {}
-    return mapping((template.get("metadata") or {}).get("annotations"))
+    return mapping(_template_metadata(pod, context).get("annotations"))
+
+
+def _template_metadata(pod: Pod, context: Context) -> Json:
+    owner = pod.owner
+    key = (owner.kind, pod.namespace, owner.name) if owner else ("", "", "")
+    return _metadata_of(context.snapshot.owners.get(key) or {})
+
+
+def _metadata_of(item: Json) -> Json:
+    """The metadata of an owner's pod template."""
+    return mapping(mapping(mapping(item.get("spec")).get("template")).get("metadata"))
 
 
 CHECKS: Final = (
@@ -332,8 +360,8 @@ CHECKS: Final = (
     ),
     Check(
         id="owner-annotations",
-        title="no annotation stands on an owner instead of its pod template",
-        needs=(Part.PODS, Part.OWNERS),
+        title="no annotation stands on an owner instead of its pod template, or among labels",
+        needs=(Part.OWNERS,),
         run=misplaced,
         group="workload",
     ),

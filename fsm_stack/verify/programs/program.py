@@ -171,9 +171,12 @@ def _count(value: object) -> int:
 _ANY: Final = 1  # pods, where nothing declares how many
 
 
+THEN: Final = ", then: "
+
+
 def then(first: str, second: str) -> str:
     """One thing after the other."""
-    return f"{first}, then: {second}" if first and second else first or second
+    return f"{first}{THEN}{second}" if first and second else first or second
 
 
 def start_again(context: Context, name: str) -> str:

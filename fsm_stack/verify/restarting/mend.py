@@ -20,7 +20,7 @@ from fsm_stack.verify.checks import mesh
 from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import command, kubectl
-from fsm_stack.verify.programs.program import then
+from fsm_stack.verify.programs.program import THEN, then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings
 from fsm_stack.verify.restarting.next_pod import (
     in_vain,
@@ -127,6 +127,7 @@ def remedy(pod: Pod, script: str | None, context: Context) -> str:
 _STARTS: Final = frozenset({"excludes-everything"})
 _NO_OWN: Final[dict[str, str]] = {}
 _MENDED: Final = "mend_mesh"
+_STOPPED: Final = "every pod that restarts now will not start"
 _WITH_TEMPLATE: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -137,12 +138,12 @@ def live_findings(context: Context) -> tuple[Finding, ...]:
     """
     expected, today = context.expected, context.now.date()
     item = context.snapshot.mesh_config(context.system, expected.mesh.namespace) or {}
-    here = list_findings(context.system, item.get("spec"), today)
+    here = list_findings(context.system, item.get("spec"), today, ranges=expected.ranges)
     if expected.origin != "stack":
         return here
     known = {
         (one.id, one.message)
-        for one in list_findings(context.system, expected.settings, today)
+        for one in list_findings(context.system, expected.settings, today, ranges=expected.ranges)
         if one.severity is not Severity.ERROR or rule(one.id).acceptable
     }
     return tuple(one for one in here if (one.id, one.message) not in known)
@@ -171,19 +172,23 @@ def _mend_mesh(context: Context) -> str:
     commands = dict.fromkeys(mend_list(context, one) for one in errors)
     patches = [one for one in commands if not one.endswith(edit)]
     advice = [one.removesuffix(f": {edit}") for one in commands if one.endswith(edit)]
-    rest = [f"{'; '.join(advice)}: {edit}"] if advice else []
-    return ", then: ".join((*patches, *rest)) or edit
+    rest = [*advice[:-1], f"{advice[-1]}: {edit}"] if advice else []
+    return THEN.join((*patches, *rest)) or edit
 
 
-def stopped(context: Context) -> str:
-    """That no pod of the mesh would start, and the first reason with its path; empty: they do."""
+def stopped(context: Context) -> tuple[tuple[str, str], ...]:
+    """That no pod of the mesh would start: each reason with its path, and what mends it."""
     why = mesh_stops(context)
     if not why:
-        return ""
+        return ()
     errors = [one for one in live_findings(context) if one.severity is Severity.ERROR]
-    said = [f"{one.place.path}: {one.message}" for one in errors if one.id not in _STARTS]
-    more = f"; and {len(said) - 1} more" if len(said) > 1 else ""
-    return f"every pod that restarts now will not start: {said[0] if said else why}{more}"
+    said = [(f"{one.place.path}: {one.message}", one) for one in errors if one.id not in _STARTS]
+    whole = mend_mesh(context)
+    if not said:
+        return ((f"{_STOPPED}: {why}", whole),)
+    apply = whole if whole == context.mesh_config_first else ""
+    first, *rest = [(text, apply or mend_list(context, one)) for text, one in said]
+    return ((f"{_STOPPED}: {first[0]}", first[1]), *rest)
 
 
 def mend_list(context: Context, item: Finding) -> str:
@@ -200,7 +205,7 @@ def mend_list(context: Context, item: Finding) -> str:
     if wanted is not None and wanted != (has or []) and name in KEYS:
         return mesh.list_fix(context, live or {}, name, wanted)
     advice = (item.fix or rule(item.id).fix).rstrip(".")
-    return f"{advice}: {_edit(context)}"
+    return f"{item.place.path}: {advice}: {_edit(context)}"
 
 
 def _wanted(context: Context) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
 from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.programs.program import THEN
 from fsm_stack.verify.restarting.mend import (
     before_restart,
     mend_first,
@@ -28,6 +29,7 @@ from fsm_stack.verify.restarting.next_pod import in_vain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
 
@@ -155,30 +157,53 @@ def restarts(context: Context) -> RestartList:
         )
         for (namespace, owner), stale in sorted(groups.items())
     )
+    refused = tuple(
+        Refused(
+            namespace=namespace,
+            owner=owner,
+            pods=tuple(pod.name for pod, _ in stale),
+            why=stale[0][1],
+            first=mend_first(stale[0][0], context),
+        )
+        for (namespace, owner), stale in sorted(vain.items())
+    )
+    broken = _broken(context) if owners else ()
+    if broken:
+        refused += tuple(_lost(one, broken[0]) for one in owners)
     return RestartList(
-        owners=owners,
-        refused=tuple(
-            Refused(
-                namespace=namespace,
-                owner=owner,
-                pods=tuple(pod.name for pod, _ in stale),
-                why=stale[0][1],
-                first=mend_first(stale[0][0], context),
-            )
-            for (namespace, owner), stale in sorted(vain.items())
-        ),
-        stopped=(why, mend_mesh(context)) if (why := stopped(context)) else (),
+        owners=() if broken else owners,
+        refused=refused,
+        stopped=_stopped(context),
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
-        broken=_broken(context) if owners else (),
+        broken=tuple(item.message for item in broken),
         unknown=tuple(unknown),
     )
 
 
-def _broken(context: Context) -> tuple[str, ...]:
+def _lost(one: Restart, broken: Finding) -> Refused:
+    """An owner whose restart would lose its pods, or their sidecar."""
+    return Refused(
+        namespace=one.namespace,
+        owner=one.owner,
+        pods=one.pods,
+        why=f"{one.why}; and new pods are lost: {broken.message}",
+        first=broken.fix.partition(" ; ")[0],
+    )
+
+
+def _stopped(context: Context) -> tuple[str, ...]:
+    reasons = [message for message, _ in stopped(context)]
+    if not reasons:
+        return ()
+    more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return (f"{reasons[0]}{more}", mend_mesh(context))
+
+
+def _broken(context: Context) -> tuple[Finding, ...]:
     """Why pods that are made now would be refused, or get no sidecar."""
     checks = (*webhooks.CHECKS, *admission.CHECKS)
     return tuple(
-        item.message
+        item
         for outcome in run_checks(context, checks)
         for item in outcome.findings
         if item.severity is Severity.ERROR and not item.place.path.startswith("Validating")
@@ -242,6 +267,12 @@ def _wait(pod: Pod, context: str) -> str:
     )
 
 
+def _first(steps: str) -> Iterator[str]:
+    """What has to be mended, a step a line."""
+    for number, step in enumerate(steps.split(THEN)):
+        yield f"# {'then' if number else 'first'}: {harmless(step, limit=1000)}"
+
+
 def _refused(refused: tuple[Refused, ...], said: tuple[str, ...]) -> Iterator[str]:
     """Owners that are left out, below what has to be mended first for them."""
     by_first: dict[str, list[Refused]] = {}
@@ -252,7 +283,7 @@ def _refused(refused: tuple[Refused, ...], said: tuple[str, ...]) -> Iterator[st
         for one in owners:
             yield f"#   {harmless(one.owner)} -n {harmless(one.namespace)}: {harmless(one.why)}"
         if first not in said:
-            yield f"# first: {harmless(first, limit=1000)}"
+            yield from _first(first)
 
 
 def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]:
@@ -263,7 +294,7 @@ def lines(context: Context, listed: RestartList, *, batch: int) -> Iterator[str]
     if listed.stopped:
         why, first = listed.stopped
         yield f"# {harmless(why)}"
-        yield f"# first: {harmless(first, limit=1000)}"
+        yield from _first(first)
     for first in listed.later:
         yield f"# first: {harmless(first)}, a restart alone does not give the declared rules"
     for reason in listed.broken:
