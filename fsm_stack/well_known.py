@@ -71,3 +71,7 @@ CANARY_KINDS: Final = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBindin
 CANARY_LABEL: Final = "fsm-stack.flomesh.io/canary"
 # On an owner whose pod template a canary changed: what stood there before, as JSON.
 CANARY_BEFORE: Final = "fsm-stack.flomesh.io/canary-before"
+
+# The controller takes a Secret for FLB's only with this label, and stops without one.
+# Source: flomesh-io/fsm pkg/controllers/flb/settings.go, defaultGlobalSetting.
+FLB_LABEL: Final = "flb.flomesh.io/config=true"

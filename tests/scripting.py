@@ -34,7 +34,15 @@ def in_node(program: str, given: str) -> str:
 
 
 def in_browser(file: Path, fragment: str = "") -> str:
-    """The document as a browser has it once its scripts ran."""
+    """The document of a file as a browser has it once its scripts ran."""
+    return browsed(f"{file.as_uri()}{fragment}", file.parent / "browser")
+
+
+def browsed(address: str, profile: Path) -> str:
+    """The same of an address; whatever the browser complains of fails the test.
+
+    No name resolves, so that a page that asks another host is complained of.
+    """
     if CHROMIUM is None:
         reason = "needs a browser (apt-get install chromium), which opens the page"
         assert not os.environ.get("CI"), reason
@@ -42,8 +50,9 @@ def in_browser(file: Path, fragment: str = "") -> str:
     done = subprocess.run(
         [
             CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            f"--user-data-dir={file.parent / 'browser'}", "--virtual-time-budget=4000",
-            "--enable-logging=stderr", "--dump-dom", f"{file.as_uri()}{fragment}",
+            f"--user-data-dir={profile}", "--virtual-time-budget=4000",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--enable-logging=stderr", "--dump-dom", address,
         ],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

@@ -6,7 +6,9 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import date
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any, is_typeddict
 
@@ -14,6 +16,7 @@ import pytest
 
 import fsm_stack
 from fsm_stack import FindingsError, InputError, load_stack
+from fsm_stack.errors import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 RECORDED = Path(__file__).parent / "public_interface.txt"
@@ -123,6 +126,21 @@ def test_a_blocked_library_is_named_with_its_extra(extra: str) -> None:
     assert done.stdout == (
         f"True {library} is not installed; expected it: pip install 'fsm-stack[{extra}]'\n"
     )
+
+
+def test_every_extra_is_one_of_pyproject_with_its_libraries() -> None:
+    """Else a message would name an extra that pip does not know."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {
+        name: {re.split(r"[^A-Za-z0-9-]", text)[0] for text in texts}
+        for name, texts in project["optional-dependencies"].items()
+    }
+    known = packages_distributions()
+    named = {
+        name: {known[library][0].replace("_", "-") for library in libraries}
+        for name, libraries in EXTRAS.items()
+    }
+    assert named == extras
 
 
 class TestLoadStack:

@@ -8,8 +8,11 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +22,7 @@ from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.verify.checks import CHECKS
 from tests.pages import ROOT, pages
+from tests.scripting import browsed
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -78,6 +82,26 @@ def test_no_page_fetches_anything_from_elsewhere(site: Path) -> None:
     for sheet in site.rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
         assert re.findall(r"url\(['\"]?(?:https?:)?//[^)]*\)|@import", text) == [], sheet
+
+
+def test_a_browser_complains_of_nothing(site: Path, tmp_path: Path) -> None:
+    """Of no script, no style and no request that the page's policy or the network refuses."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, _format: str, *args: object) -> None:
+            asked.append(str(args[0]).split()[1])
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        text = browsed(f"http://127.0.0.1:{server.server_port}/start.html", tmp_path)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "md-nav__link--active" in text
+    assert "/site.css" in asked
+    assert any(path.startswith("/assets/javascripts/bundle.") for path in asked)
 
 
 def test_every_link_leads_to_a_file_of_the_site(site: Path) -> None:

@@ -165,7 +165,11 @@ def everything(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Install
 def project(tmp_path_factory: pytest.TempPathFactory, command: Installed) -> Path:
     """A project made in an empty folder, its stack ready to be brought up."""
     folder = tmp_path_factory.mktemp("first")
-    command.run("fsm-stack", "init", "--project", "--enroll", "shop", cwd=folder)
+    made = command.run("fsm-stack", "init", "--project", "--enroll", "shop", cwd=folder)
+    assert made.stdout.splitlines()[-1] == (
+        "Pulumi.dev.yaml: written; next: fsm-stack vendor --version 1.5.1; then: "
+        "fsm-stack validate dev"
+    )
     (folder / "fsm-1.5.1.tgz").write_bytes(pack())
     command.run("fsm-stack", "vendor", "fsm-1.5.1.tgz", cwd=folder)
     (folder / "fsm-1.5.1.tgz").unlink()

@@ -15,7 +15,7 @@ from fsm_stack.injector import annotations as keys
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.systems import FSM, OSM
 from fsm_stack.well_known import INJECTION
-from fsm_stack.workloads.lint.foreign import MESHES
+from fsm_stack.workloads.lint.foreign import DOMAINS, MESHES, domain_of
 from fsm_stack.workloads.objects import object_at
 from fsm_stack.workloads.rekey import KeyChange
 from fsm_stack.workloads.write import PodSettings, annotations_of
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName
     from fsm_stack.yaml.places import Path
 
-_DOMAINS: Final = {
-    "istio.io": "Istio",
-    "linkerd.io": "Linkerd",
-    "kuma.io": "Kuma",
-    "consul.hashicorp.com": "Consul",
-    OSM.annotation_prefix: "OSM",
-}
+_DOMAINS: Final = {**DOMAINS, OSM.annotation_prefix: "OSM"}
 _ISTIO_CONFIG: Final = "proxy.istio.io/config"
 _ISTIO_HOLD: Final = "holdApplicationUntilProxyStarts"
 # Labels without a domain, and one whose value is a revision: on a namespace they mean "inject".
@@ -100,10 +94,7 @@ def mesh_of(key: str) -> str:
     """Whose key it is; empty: nobody's of these."""
     if key in _BARE:
         return MESHES[key][0]
-    domain = key.partition("/")[0] if "/" in key else ""
-    return next(
-        (mesh for known, mesh in _DOMAINS.items() if f".{domain}".endswith(f".{known}")), ""
-    )
+    return domain_of(key, _DOMAINS)
 
 
 def move(one: Key, result: Moved) -> None:

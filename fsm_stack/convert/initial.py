@@ -122,7 +122,7 @@ _TRAFFIC: Final = """\
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
 """
 _GUARDED: Final = """\
-  # fsm-stack:guard holds these checks in the cluster, for whoever writes there: docs/guard.md.
+  # The checks of the lists, in the cluster too, whoever writes there: docs/guard.md.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.
@@ -138,10 +138,10 @@ def first_text(result: Converted, facts: Facts) -> str:
         head.append(f"The mesh that is there: {result.title}.")
     head += [f"Not known: {reason}" for reason in facts.unknown]
     text = stack_text(result.settings, result.lines, head)
+    if at(result.settings, "guard") is not None:
+        text = text.replace("  fsm-stack:guard:\n", f"{_GUARDED}  fsm-stack:guard:\n")
     if at(result.settings, "traffic") is None:
         text += _TRAFFIC
-    if at(result.settings, "guard") is not None:
-        text += _GUARDED
     if at(result.settings, "enrolledNamespaces") is None:
         text += _ENROLLED
     return text

@@ -60,7 +60,7 @@ TITLES: Final = {
     Step.BLOCKING: "webhooks that nobody answers for: they refuse pods now",
     Step.ENROLMENT: "namespaces that a next mesh would take in again",
     Step.RESTART: "workloads whose pods still have a sidecar: restart them",
-    Step.CANARY: "what canaries made: with the mesh it has no effect",
+    Step.CANARY: "what canaries made: without a mesh it has no effect",
     Step.WEBHOOK: "webhook configurations, and policies of the guard",
     Step.RELEASE: "records of Helm",
     Step.SECRET: "Secrets that FSM's programs made",

@@ -63,11 +63,25 @@ RULES: Final = (
         why="Rendered manifests are committed and stack outputs are read by others: no setting takes a secret, plain or encrypted.",
         fix="Create a Kubernetes Secret out of band and name it in the setting that takes a reference.",
     ),
+    info(
+        id="secret-needed",
+        title="a program stops without a Secret that no stack declares",
+        why="Credentials are in no stack: FSM's chart makes the Secret, with admin as user and password, and its controller panics where it is absent.",
+        fix="Create the Secret before pulumi up; docs/install.md has the command.",
+        source="flomesh-io/fsm pkg/controllers/flb/settings.go",
+    ),
     fatal(
         id="name-taken",
         title="two objects or labels of the stack would have one name",
         why="One of the two would silently win, or the engine would refuse the stack.",
         fix="Choose another name.",
+    ),
+    fatal(
+        id="one-mesh-only",
+        title="a second mesh of a cluster asks for what only one of them can have",
+        why="FSM's programs give the objects of this feature fixed names, or act on the whole cluster: both meshes would write over one another.",
+        fix="Leave the feature to the mesh whose mesh.releaseName is fsm.",
+        source="flomesh-io/fsm pkg/constants; charts/fsm/templates",
     ),
     warning(
         id="no-effect",

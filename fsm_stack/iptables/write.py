@@ -150,6 +150,12 @@ def entry_lines(system: System) -> tuple[tuple[ListName, str, str], ...]:
     return tuple((name, before, after) for before, name, after in parts if name is not None)
 
 
+def static_lines(system: System) -> tuple[str, ...]:
+    """The lines that a script may have without any entry."""
+    parts = _parts(system, (False,) * len(LISTS), pod_ip=True, dns_proxy=True)
+    return tuple(line for text, _, _ in parts for line in text.splitlines())
+
+
 def _part(step: Step) -> _Part:
     line, name = step_line(step), step.rule.why.entries_of
     if name is None:

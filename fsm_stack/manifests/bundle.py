@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
-from fsm_stack.manifests.guard import guard
+from fsm_stack.manifests.guard.policies import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,

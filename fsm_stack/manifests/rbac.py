@@ -165,6 +165,13 @@ MESH_CONFIG_RULES: Final = (on("config.flomesh.io", "meshconfigs meshrootcertifi
 _API: Final = "rbac.authorization.k8s.io"
 
 
+def wide_name(settings: StackSettings, name: str) -> str:
+    """What the chart calls a cluster-wide object, or a name of a second mesh's own."""
+    if not settings.beside_another:
+        return name
+    return f"{settings.mesh.release_name}-{name.removeprefix('fsm-')}"
+
+
 def account(settings: StackSettings, name: str) -> dict[str, Any]:
     """A ServiceAccount of the control plane's namespace."""
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(settings, name)}

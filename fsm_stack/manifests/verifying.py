@@ -48,6 +48,11 @@ RULES: Final = (
     ),
     _rule(
         "admissionregistration.k8s.io",
+        "validatingadmissionpolicies validatingadmissionpolicybindings",
+        "list",
+    ),
+    _rule(
+        "admissionregistration.k8s.io",
         "mutatingadmissionpolicies mutatingadmissionpolicybindings",
         "list",
     ),

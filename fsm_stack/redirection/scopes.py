@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
 
 _SHOWN = 4
+_ON_NODES: Final = ("NodeLevel: fsm-xnetwork redirects on the nodes, and reads no list",)
 
 
 def listed(values: Sequence[object]) -> str:
@@ -195,7 +196,11 @@ def redirection(settings: StackSettings) -> Redirection:
         settings_digest=settings_digest(settings),
         mesh=mesh,
         profiles=tuple(profiles),
-        summary=summary_lines(mesh_intercept, {s.name: s.annotations for s in profiles}),
+        summary=(
+            _ON_NODES
+            if settings.node_level
+            else summary_lines(mesh_intercept, {s.name: s.annotations for s in profiles})
+        ),
     )
 
 

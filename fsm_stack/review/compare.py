@@ -13,11 +13,12 @@ from fsm_stack.review.fates import Fates, pairs, rules_changes
 from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.reports.outcome import Restarts
-from fsm_stack.review.reports.words import known_of, places_of
+from fsm_stack.review.reports.words import known_of
 from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
 from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import highest, risk
 from fsm_stack.review.traffic import traffic_changes
+from fsm_stack.settings.effective import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -29,13 +29,13 @@ from fsm_stack.review.reports.words import (
     known_of,
     packet_of,
     packet_text,
-    places_of,
     question_text,
     subject,
 )
 from fsm_stack.review.restarting.classes import with_workloads
 from fsm_stack.review.side import place_text
 from fsm_stack.review.traffic import decision, scopes_text
+from fsm_stack.settings.effective import places_of
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT
 
 if TYPE_CHECKING:

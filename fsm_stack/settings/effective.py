@@ -22,7 +22,7 @@ from fsm_stack.settings.models.values import CidrEntry, PortEntry
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from fsm_stack.lists import ListName
@@ -147,6 +147,17 @@ def _union(parts: Iterable[Lists]) -> Lists:
             for listed in POD_LISTS
         }
     )
+
+
+def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
+    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
+    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
+    if settings is not None:
+        cluster = settings.cluster
+        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
+        if cluster.api_server is not None:
+            found["api-server"] = (f"{cluster.api_server.address}/32",)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

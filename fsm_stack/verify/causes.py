@@ -70,8 +70,8 @@ class _Kind:
         )
 
 
-def _kind(says: str, means: str, fix: str) -> _Kind:
-    return _Kind(says=re.compile(says, re.IGNORECASE), means=means, fix=fix)
+def _kind(says: str, means: str, fix: str, *, nameless: str = "") -> _Kind:
+    return _Kind(says=re.compile(says, re.IGNORECASE), means=means, fix=fix, nameless=nameless)
 
 
 def _refusal(  # one line of the table below
@@ -93,6 +93,10 @@ _NO_TABLE: Final = (
 _LOAD_TABLE: Final = (
     "Load iptable_nat (or nf_tables and nft_chain_nat) on the node, or set "
     "sidecar.enablePrivilegedInitContainer."
+)
+_LOAD_NFT: Final = (
+    "Load nf_tables and nft_chain_nat on the node, or name an init image whose iptables is of the "
+    "legacy back end."
 )
 _LOAD_MODULES: Final = (
     "Load xt_owner, xt_multiport and xt_REDIRECT on the node, and keep them loaded: "
@@ -151,6 +155,10 @@ _OF_PULLS: Final = (
 # sh; the rest from the sources of iptables (nft.c, xtables.c, xshared.c) and runc.
 _OF_LOGS: Final = (
     *_OF_PULLS,
+    _kind(r"probe failed: Get .*:1590[1-4]/",
+          "nothing answers the rewritten probes: the sidecar, or the health-check helper, does "
+          "not run",
+          "Look at the sidecar first: its state and its log say why it does not run."),
     _kind(r"too many ports specified",
           "one list has more than 15 ports, mesh and pod together",
           "Shorten the mesh-wide list or the pod's annotation to 15 ports together."),
@@ -164,19 +172,39 @@ _OF_LOGS: Final = (
     _kind(r"extension (\w+) revision \d+ not supported, missing kernel module",
           "the node's kernel has no module for iptables' {it}",
           "Load xt_{it} on the node, and keep it loaded: /etc/modules-load.d."),
+    _kind(r"couldn't load target `(\w*proxy_\w+)'|chain '([^']+)' does not exist",
+          "the script jumps to chain {it}, which it does not make",
+          "Compare it with what the injector writes: fsm-stack read FILE names the place."),
     _kind(r"couldn't load (?:match|target) `(\w+)'",
           "the iptables of the init container's image lacks its extension {it}",
           "Name the init image of the release, which has every extension of the script."),
-    _kind(r"no chain/target/match by that name"
+    _kind(r"no chain/target/match by that name|iptables: operation not supported"
           r"|RULE_(?:APPEND|INSERT) failed \(No such file or directory\)",
           "the node's kernel has no module for a match or target of the script",
           _LOAD_MODULES),
+    _kind(r"(?:RULE_(?:APPEND|INSERT) failed \(Invalid argument\)|use of DROP is therefore "
+          r"inhibited)(?:: rule in chain (\S+))?",
+          "the kernel takes a rule's target, or what it asks, in no such place: {it}",
+          "Read the script: fsm-stack read FILE names the rule.", nameless="table nat"),
+    _kind(r"RULE_(?:APPEND|INSERT) failed \(Too many links\)",
+          "chains jump to one another more than 15 deep, which nf_tables refuses",
+          "Merge chains, or name an init image whose iptables is of the legacy back end."),
+    _kind(r"failed to initialize nft: protocol not supported"
+          r"|(?:TABLE|CHAIN)_ADD failed \((?:No such file or directory|Operation not supported"
+          r"|Not supported)\)",
+          "the node's kernel has no nf_tables, or not the one that this image's iptables asks",
+          _LOAD_NFT),
+    _kind(r"could not insert '(\w+)': operation not permitted",
+          "module {it} is not loaded, and a container may not load it",
+          "Load {it} on the node, and keep it loaded: /etc/modules-load.d."),
+    _kind(r"COMMIT expected at line (\d+)",
+          "the script ends at line {it}, before COMMIT: a part of it is missing",
+          "Delete the pod, so that the injector writes its script anew."),
     _kind(r"generation id: (?:permission denied|operation not permitted)",
           "the container lost the capability NET_ADMIN, or a security module forbids it", _ADMIT),
     _kind(r"could not fetch rule set generation id",
           "the node's kernel has no nf_tables, or not the one that this image's iptables asks",
-          "Load nf_tables and nft_chain_nat on the node, or name an init image whose iptables is "
-          "of the legacy back end."),
+          _LOAD_NFT),
     _kind(r"table `\w+' is incompatible, use 'nft' tool",
           "another program wrote rules of nft's own into this network namespace, which this "
           "iptables cannot read",
@@ -244,6 +272,11 @@ _OF_PODS: Final = (
     _refusal(r"no PriorityClass with name ([\w.-]+)",
              "the cluster has no priority class {it}",
              "Make priority class {it}, or name another one in priorityClassName"),
+    _refusal(r'failed calling webhook "([^"]+)".*proxyconnect',
+             "the API server asks webhook {it} through a proxy, which does not lead there",
+             "Let the API server go past its proxy to Services: .svc and the service range in its "
+             "NO_PROXY",
+             answers=False, network=True),
     _refusal(r'failed calling webhook "([^"]+)".*'
              r"(?:context deadline exceeded|i/o timeout|Client\.Timeout|no route to host)",
              "the API server does not reach webhook {it} in time, and without it no pod is made",
@@ -254,6 +287,10 @@ _OF_PODS: Final = (
              "the API server cannot resolve the Service of webhook {it}, and without it no pod "
              "is made",
              "Let the API server reach Services of the cluster: its egress (konnectivity) or DNS",
+             answers=False, network=True),
+    _refusal(r'failed calling webhook "([^"]+)".*service "[^"]+" not found',
+             "the Service of webhook {it} is not there, and without it no pod is made",
+             "Install the mesh again, or remove what it left: fsm-stack leftovers lists it",
              answers=False, network=True),
     _refusal(r'failed calling webhook "([^"]+)".*x509: ',
              "the API server does not trust the certificate of webhook {it}",
@@ -281,6 +318,20 @@ _OF_PODS: Final = (
     _refusal(r'admission webhook "([^"]+)" denied',
              "webhook {it} refuses its pods",
              "Change what webhook {it} complains about"),
+    _refusal(r"unable to validate against any security context constraint",
+             "no security context constraint that its service account may use takes fsm-init, "
+             "which adds NET_ADMIN",
+             "Let the service accounts of namespace {place} use one that does: oc adm policy "
+             "add-scc-to-group privileged system:serviceaccounts:{place}"),
+    _refusal(r"PodSecurityPolicy: unable to admit pod",
+             "no pod security policy that its service account may use takes fsm-init, which adds "
+             "NET_ADMIN",
+             "Let the service accounts of namespace {place} use a PodSecurityPolicy that allows "
+             "NET_ADMIN"),
+    _refusal(r"request did not complete within requested timeout",
+             "a webhook that is asked about pods takes longer than the API server waits",
+             "Find the slow one: kubectl get mutatingwebhookconfigurations,"
+             "validatingwebhookconfigurations -o yaml shows their timeouts"),
     _refusal(r"(?:maximum|minimum) (?:cpu|memory) usage|must specify (?:limit|request)",
              "a LimitRange of namespace {place} refuses its pods",
              "Change the LimitRange in namespace {place}, or the pods' resources"),

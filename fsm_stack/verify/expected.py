@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
@@ -46,6 +46,7 @@ class Expected:
         webhook: the name of the mutating webhook configuration; empty: found by its content.
         context: the kubeconfig's context that it is meant for; None: any.
         uid: of the cluster that it is meant for; None: any.
+        ranges: the cluster's own, as a stack file has them; empty: nothing tells them.
     """
 
     origin: Origin
@@ -61,6 +62,7 @@ class Expected:
     webhook: str = ""
     context: str | None = None
     uid: str | None = None
+    ranges: Json = field(default_factory=dict)
 
     @property
     def system(self) -> System:
@@ -125,7 +127,18 @@ def of_stack(settings: StackSettings, *, title: str) -> Expected:
         webhook=settings.mutating_webhook_name if settings.profile.declares_control_plane else "",
         context=settings.cluster.context,
         uid=settings.cluster.uid,
+        ranges=_ranges(settings),
     )
+
+
+def _ranges(settings: StackSettings) -> Json:
+    """The cluster's own, where the stack says them; else nobody knows which are."""
+    cluster = settings.cluster
+    if not (cluster.pod_ranges or cluster.service_ranges):
+        return {}
+    names = {"pod_ranges", "service_ranges", "api_server"}
+    known: Json = cluster.model_dump(mode="json", by_alias=True, include=names, exclude_none=True)
+    return known
 
 
 def of_files(

@@ -75,7 +75,8 @@ class Problem:
     @property
     def title(self) -> str:
         """What is wrong, in words of the catalogue: the check's own say what is right."""
-        found = {one.finding.id for one in self.roots}
+        worst = self.severity
+        found = {one.finding.id for one in self.roots if one.finding.severity is worst}
         return rule(found.pop() if len(found) == 1 else self.check.id).title
 
     @property
@@ -128,7 +129,7 @@ def _roots(every: list[tuple[str, Finding]]) -> list[int]:
     for index, (check_id, item) in enumerate(every):
         about.setdefault((check_id, subject(item)), []).append(index)
         if not check_id.startswith("pod-"):
-            mended.setdefault(item.fix.partition(_OR)[0], index)
+            mended.setdefault(item.fix.partition(_OR)[0].partition(_LATER)[0], index)
     above = list(range(len(every)))
     for index, (check_id, item) in enumerate(every):
         above[index] = _above(index, check_id, item, about, mended, every)
@@ -268,7 +269,7 @@ def _steps(fix: str, where: str) -> Iterator[tuple[tuple[str, ...], str]]:
             before.append(f"# {step}")
             continue
         if " with " in advice and not _EDITS.match(done):
-            before.append(f"# {step}")
+            before.append(f"# {step.partition(_OR)[0]}")
         elif advice and _EDITS.match(done):
             before.append(f"# {advice.rstrip(': ')}")
         yield tuple(before), done.replace("kubectl ", f"{where} ") if where else done
@@ -280,6 +281,16 @@ def _command(step: str) -> str:
     quoted, plain = _QUOTED.search(step), _KUBECTL.search(step)
     if quoted is not None:
         return quoted[1]
-    if plain is None or any(step[: plain.start(1)].count(mark) % 2 for mark in "'\""):
+    if plain is None or any(_open(step[: plain.start(1)], mark) for mark in "'\""):
         return ""
     return plain[1]
+
+
+def _open(text: str, mark: str) -> bool:
+    """Whether a quotation is open at the end; an apostrophe behind a word opens none."""
+    inside = False
+    for at, character in enumerate(text):
+        beside = text[at + 1 : at + 2] if inside else text[at - 1 : at]
+        if character == mark and not beside.isalnum():
+            inside = not inside
+    return inside

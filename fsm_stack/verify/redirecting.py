@@ -145,21 +145,25 @@ _LIST: Final = "list"
 _NOT_TOLD: Final = "excludes-mesh-traffic"
 
 
-def list_findings(system: System, spec: object, today: date) -> tuple[Finding, ...]:
+def list_findings(
+    system: System, spec: object, today: date, *, ranges: Json | None = None
+) -> tuple[Finding, ...]:
     """What the checks of stack files say of a MeshConfig's lists, each at its path.
 
     Args:
         system: whose MeshConfig.
         spec: its ``spec``, of any origin.
         today: for the checks.
+        ranges: the cluster's own, as a stack file has them; empty: nothing tells them.
     """
     traffic = {key: value for key, value in deciding(spec)["traffic"].items() if value}
-    loaded = load_mapping({"system": system.name, "traffic": traffic}, name="", today=today)
+    given = {"system": system.name, "traffic": traffic, "cluster": ranges or {}}
+    loaded = load_mapping(given, name="", today=today)
     return tuple(
         item.at(file=None, line=None, column=None, path=f"spec.{item.place.path}")
         for item in loaded.findings
         if item.place.path.startswith("traffic.")
-        and item.id != _NOT_TOLD
+        and (ranges or item.id != _NOT_TOLD)
         and item.severity is not Severity.INFO  # what is good to know, a review tells
     )
 

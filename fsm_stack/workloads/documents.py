@@ -26,6 +26,15 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 
 # What Helm, Jinja and their like replace.
 TEMPLATE_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# What stands for a value until a tool or a reader of the documentation fills it in: of the
+# shell's, Helm's and Jinja's, ERB's, sed's and autoconf's ways.
+PLACEHOLDER: Final = re.compile(
+    r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|<%.*?%>|<[A-Za-z][\w .-]*>"
+    r"|%%?[A-Z_][A-Z0-9_]*%%?|@[A-Z_][A-Z0-9_]*@|\b__[A-Z][A-Z0-9_]*__\b",
+    re.DOTALL,
+)
+# One of these is in each of them.
+_MARKS: Final = ("$", "{{", "<", "%", "@", "__")
 # Only documents with one of these words can hold a workload or a namespace.
 _OF_INTEREST: Final = re.compile(
     "Pod|Deployment|StatefulSet|DaemonSet|Repl|Job|List|Namespace|VirtualMachine|ResourceQuota"
@@ -100,7 +109,7 @@ class Document:
 
     def may_be_unrendered(self) -> bool:
         """Whether a placeholder can be in it at all."""
-        return "$" in self.text or "{{" in self.text
+        return any(mark in self.text for mark in _MARKS)
 
     def load(self) -> Any:  # noqa: ANN401  # decoded YAML or JSON
         """The decoded document.
@@ -118,10 +127,13 @@ class Document:
             return decode.decode_yaml(self.text)
         except decode.DecodeError as error:
             action = TEMPLATE_ACTION.search(self.text)
-            if action is None:
+            broken = self.text.splitlines()[error.line : error.line + 1]
+            raw = PLACEHOLDER.search(broken[0]) if broken else None
+            if action is None and raw is None:
                 raise self.error(error) from None
-        line = self.line + self.text.count("\n", 0, action.start())
-        raise NotRenderedError(self.file, line, action[0])
+            at = self.text.count("\n", 0, action.start()) if action else error.line
+            what = action or raw
+        raise NotRenderedError(self.file, self.line + at, what[0] if what else "")
 
     def error(self, error: DecodeError) -> InputError:
         """A problem of this document, with its place in the file."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless
+from fsm_stack.workloads.documents import PLACEHOLDER
 from fsm_stack.workloads.objects import is_namespace, name_of, object_at, objects
 from fsm_stack.yaml.places import path_text, plain_texts
 
@@ -73,9 +74,6 @@ def _with_place(
         mark = marks.get(path)
     line, column = mark or (document.line, None)
     return found.at(file=document.file, line=line, column=column)
-
-
-PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*", re.DOTALL)
 
 
 def placeholders(

@@ -156,7 +156,15 @@ def _assuming(decision: Decision, namespace: str) -> Decision:
     """A decision whose steps say that the namespace is not known."""
     known = f"namespace {namespace} is enrolled in the mesh"
     assumed = f"namespace {namespace} is not in the input: assumed to be enrolled in the mesh"
-    steps = tuple(assumed if step == known else step for step in decision.steps)
+    of_namespace = f"namespace {namespace}: "
+    steps = tuple(
+        assumed
+        if step == known
+        else f"{step}, assumed too"
+        if step.startswith(of_namespace)
+        else step
+        for step in decision.steps
+    )
     return replace(decision, steps=steps)
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import Severity
-from fsm_stack.manifests.guard import ACTIONS, BINDING, POLICY, guard
-from fsm_stack.manifests.guard_rules import Dialect, mesh_config_rules
+from fsm_stack.manifests.guard.cel import Dialect
+from fsm_stack.manifests.guard.policies import ACTIONS, BINDING, POLICY, guard
+from fsm_stack.manifests.guard.rules import mesh_config_rules
 from fsm_stack.manifests.manifest import Wave
 from fsm_stack.redirection.scopes import settings_digest
 from fsm_stack.settings.checks import check_settings
@@ -118,7 +119,7 @@ def test_an_older_cluster_cannot_be_guarded() -> None:
 
 
 def test_a_list_longer_than_policies_look_at_is_found_before() -> None:
-    ranges = [f"10.{n // 256}.{n % 256}.1/32" for n in range(10_001)]
+    ranges = [f"10.{n // 256}.{n % 256}.1/32" for n in range(2_001)]
     data = ON | {"traffic": {"outboundIPRangeExclusionList": ranges}}
     found = [
         item for _, item in check_settings(settings_of(data), TODAY) if item.id == "too-large"
@@ -126,7 +127,7 @@ def test_a_list_longer_than_policies_look_at_is_found_before() -> None:
     assert [(item.place.path, item.message) for item in found] == [
         (
             "traffic.outboundIPRangeExclusionList",
-            "expected at most 10000 entries where guard.meshConfig is on, got 10001",
+            "expected at most 2000 entries where guard.meshConfig is on, got 2001",
         )
     ]
     off = {"traffic": {"outboundIPRangeExclusionList": ranges}}
@@ -193,6 +194,22 @@ def test_profiles_and_allow_make_the_register() -> None:
     text = expressions(objects(data)[POLICY, "fsm-guard-bypasses"])
     known = "int(v) in [53, 6379] || request.namespace == 'shop' && int(v) in [5432, 5433]"
     assert f"!({known})" in text
+
+
+def test_contracts_that_a_policy_can_hold_are_rules() -> None:
+    """Those about other protocols, about interfaces, and `never` are left to their proof."""
+
+    def held(traffic: str, verdict: str = "always") -> int:
+        one = {"traffic": traffic, "verdict": verdict, "reason": "a test", "owner": "me"}
+        return expressions(
+            objects(ON | {"cluster": CLUSTER, "contracts": [one]})[POLICY, "fsm-guard-mesh-config"]
+        ).count("\n")
+
+    none = held("udp 53")
+    assert held("tcp 443", "never") == held("tcp 443 over eth1") == none
+    assert held("tcp 443") > none
+    assert held("inbound tcp 8080") > none
+    assert held("tcp to api-server") == none  # the stack does not say where it is
 
 
 def test_the_guard_is_no_part_of_the_meshs_digest() -> None:

@@ -314,3 +314,19 @@ def test_a_failed_exchange_is_an_error_and_a_missing_one_is_not(
         tree._exchange(tmp_path / "a", tmp_path / "b")
     monkeypatch.setattr(tree, "_NO_EXCHANGE", frozenset({2}))
     assert tree._exchange(tmp_path / "a", tmp_path / "b") is False
+
+
+def test_files_are_written_where_windows_lacks_the_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has neither owners and modes by descriptor, nor locks on directories, nor an exchange."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(os, "fchown")
+    monkeypatch.delattr(os, "fchmod")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    file, target = tmp_path / "Pulumi.dev.yaml", tmp_path / "rendered"
+    for content, state in ((OLD, b"old"), (NEW, b"new")):
+        write_file(file, state)
+        replace_tree(target, content)
+        assert file.read_bytes() == state
+        assert read_tree(target).files == content

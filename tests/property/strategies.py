@@ -69,7 +69,6 @@ stacks = st.fixed_dictionaries(
                 "outboundIPRangeExclusionList": lists(cidrs),
                 "outboundIPRangeInclusionList": lists(cidrs),
                 "networkInterfaceExclusionList": lists(interfaces),
-                "interceptionMode": st.sampled_from(["PodLevel", "NodeLevel"]),
                 "enableEgress": st.booleans(),
                 "serviceAccessMode": st.sampled_from(["ip", "domain", "mixed"]),
             },

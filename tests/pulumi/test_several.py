@@ -28,9 +28,15 @@ CLUSTER_WIDE = {
 }
 
 
-def two(second: dict[str, Any], *, provider: bool = False) -> Recorder:
+OBSERVED: dict[str, Any] = {
+    "components": {name: {"enabled": True} for name in ("prometheus", "jaeger")},
+    "verify": {"schedule": "0 * * * *", "image": "example.com/fsm-stack:1"},
+}
+
+
+def two(second: dict[str, Any], *, provider: bool = False, **first: Any) -> Recorder:
     def program() -> None:
-        FsmStack("first", settings(), asset=ASSET)
+        FsmStack("first", settings(**first), asset=ASSET)
         other = kubernetes.Provider("elsewhere") if provider else None
         opts = pulumi.ResourceOptions(provider=other)
         FsmStack("second", settings(**second), asset=ASSET, opts=opts)
@@ -38,9 +44,8 @@ def two(second: dict[str, Any], *, provider: bool = False) -> Recorder:
     return run(program)
 
 
-def test_two_meshes_of_one_cluster_declare_no_object_twice() -> None:
-    """The CRD alone is both's: it outlives either of them."""
-    recorder = two(SECOND)
+def by_object(recorder: Recorder) -> dict[tuple[str, str, str], list[str]]:
+    """The resources of each object: kind, namespace, name."""
     objects: dict[tuple[str, str, str], list[str]] = {}
     for one in recorder.registrations:
         about = one.inputs.get("metadata")
@@ -48,8 +53,25 @@ def test_two_meshes_of_one_cluster_declare_no_object_twice() -> None:
             kind = one.type.rpartition(":")[2].removesuffix("Patch")
             key = (kind, about.get("namespace", ""), about["name"])
             objects.setdefault(key, []).append(one.name)
-    twice = [key for key, names in objects.items() if len(names) > 1]
-    assert twice == [("CustomResourceDefinition", "", "meshconfigs.config.flomesh.io")]
+    return objects
+
+
+CRD = ("CustomResourceDefinition", "", "meshconfigs.config.flomesh.io")
+
+
+def test_two_meshes_with_programs_beside_them_declare_no_object_twice() -> None:
+    """Their roles are cluster-wide, too."""
+    objects = by_object(two(SECOND | OBSERVED, **OBSERVED))
+    assert [key for key, names in objects.items() if len(names) > 1] == [CRD]
+    assert {"blue-prometheus", "blue-jaeger", "fsm-prometheus", "fsm-jaeger"} <= {
+        name for kind, _, name in objects if kind == "ClusterRole"
+    }
+
+
+def test_two_meshes_of_one_cluster_declare_no_object_twice() -> None:
+    """The CRD alone is both's: it outlives either of them."""
+    objects = by_object(two(SECOND))
+    assert [key for key, names in objects.items() if len(names) > 1] == [CRD]
     names = sorted(
         (kind, name)
         for (kind, _, name), by in objects.items()

@@ -197,3 +197,11 @@ def test_the_summary_says_what_goes_through_the_sidecar() -> None:
         "outbound-ip-range-exclusion 10.96.0.1/32,169.254.169.254/32",
     )
     assert replace(known, system="fsm") == known
+
+
+def test_where_nodes_redirect_no_list_is_said_to_count() -> None:
+    """No pod runs the scripts then: what they say would be wrong."""
+    stack = settings({"traffic": {"interceptionMode": "NodeLevel"}})
+    assert redirection(stack).summary == (
+        "NodeLevel: fsm-xnetwork redirects on the nodes, and reads no list",
+    )

@@ -314,7 +314,7 @@ def test_a_bypass_past_its_date_is_told_with_its_owner() -> None:
     assert found(traffic(outboundPortExclusionList=[{**entry, "until": "2026-07-01"}])) == []
 
 
-@pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "flb", "egressGateway"])
+@pytest.mark.parametrize("key", ["ingress", "gatewayAPI", "serviceLB", "egressGateway"])
 def test_a_switch_of_a_program_is_no_finding(key: str) -> None:
     assert found({key: {"enabled": True}}) == []
 
@@ -702,6 +702,15 @@ AZURE = {"workspaceId": "w", "keySecret": {"name": "azure", "key": "key"}}
                 "missing-key",
                 "components.fluentBit.azure",
                 "expected components.fluentBit.azure with workspaceId and keySecret, got nothing",
+            ),
+        ),
+        (
+            {"flb": {"enabled": True, "secretName": "flb"}},
+            (
+                "secret-needed",
+                "flb.enabled",
+                "fsm-controller stops at its start unless Secret flb is in fsm-system with the "
+                "label flb.flomesh.io/config=true: no stack declares it",
             ),
         ),
         (

@@ -170,3 +170,31 @@ def test_other_systems_have_no_control_plane_to_run_it_beside() -> None:
     data = {"system": "osm", "verify": {"schedule": "@hourly", "image": IMAGE}}
 
     assert ("not-in-system", "verify") in [item[:2] for item in found(data)]
+
+
+SHARED = [
+    ("ingress", "enabled", "the ingress class"),
+    ("gatewayAPI", "enabled", "the gateway's webhooks"),
+    ("serviceLB", "enabled", "every Service's load balancer"),
+    ("mesh", "enableMultiClusters", "the cluster's place among others"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "what"), SHARED)
+def test_a_second_mesh_leaves_what_is_the_clusters_to_the_first(
+    section: str, key: str, what: str
+) -> None:
+    def said(release: str) -> list[tuple[str, str, str]]:
+        mesh = {"mesh": {"releaseName": release}}
+        data = mesh | {section: {**mesh.get(section, {}), key: True}}
+        return [item for item in found(data) if item[0] == "one-mesh-only"]
+
+    assert said("fsm") == []
+    assert said("blue") == [
+        (
+            "one-mesh-only",
+            f"{section}.{key}",
+            "expected false beside another mesh, which mesh.releaseName blue says: "
+            f"{what} can be of one mesh only",
+        )
+    ]

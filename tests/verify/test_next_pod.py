@@ -281,3 +281,26 @@ def test_pod_security_refuses_the_next_pod_and_its_restart(level: str) -> None:
     mesh.the("Pod")["spec"]["initContainers"] = []
     (refused,) = restarts(mesh.context()).refused
     assert (refused.why, refused.first) == (why, fix)
+
+
+def test_the_clusters_own_ranges_count_where_a_stack_tells_them() -> None:
+    """Without a STACK nobody knows which addresses are the cluster's."""
+    name, stack = (
+        "outboundIPRangeExclusionList",
+        f"{DEV}  fsm-stack:cluster: {{serviceRanges: [10.96.0.0/16]}}\n",
+    )
+
+    def excluding(text: str, cidr: str) -> World:
+        mesh = world(text)
+        mesh.the("MeshConfig")["spec"]["traffic"][name] = [cidr]
+        return mesh
+
+    own = excluding(stack, "10.96.0.0/16")
+    place = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.outboundIPRangeExclusionList[0]"
+    covers = "10.96.0.0/16 covers the cluster's service range 10.96.0.0/16"
+    wanted = [("excludes-mesh-traffic", place, covers)]
+    assert told(own.context(), "cluster-mesh-config-content") == wanted
+    assert told(alone(own), "cluster-mesh-config-content") == []
+    assert told(excluding(DEV, "10.96.0.0/16").context(), "cluster-mesh-config-content") == []
+    other = excluding(stack, "192.0.2.0/24")
+    assert told(other.context(), "cluster-mesh-config-content") == []

@@ -83,9 +83,36 @@ def test_a_sidecar_that_is_not_ready_shows_the_computed_count() -> None:
     statuses.append({"name": "fsm-healthcheck", "ready": True})
     pod["status"]["initContainerStatuses"].append({"name": "log-shipper", "ready": True})
     (finding,) = mesh.outcome("pod-ready").findings
-    assert finding.message == "the sidecar is not ready: waiting, CrashLoopBackOff"
+    assert finding.message == (
+        "the sidecar is not ready: waiting, CrashLoopBackOff; last ended with exit code 1"
+    )
     assert finding.value == "READY 3/4, status Running"
     assert finding.fix == "kubectl logs web-7f9c5d-x2x -c sidecar -n shop"
+
+
+@pytest.mark.parametrize(
+    ("number", "whose", "fix"),
+    [
+        (0, "container app", "Raise the memory limit of container app in the pod template of "
+         "Deployment web."),
+        (1, "the sidecar", "Raise sidecar.resources.limits.memory, and make the pod again."),
+    ],
+)  # fmt: skip
+def test_a_container_that_the_kernel_ended_for_its_memory_needs_no_log(
+    number: int, whose: str, fix: str
+) -> None:
+    mesh = world()
+    mesh.the("Pod")["status"]["containerStatuses"][number] |= {
+        "ready": False, "restartCount": 7,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+    }  # fmt: skip
+    (finding,) = mesh.outcome("pod-ready").findings
+    assert finding.message == (
+        f"{whose} is not ready: waiting, CrashLoopBackOff; last ended with exit code 137, "
+        "OOMKilled, 7 restarts: the kernel ended it for its memory"
+    )
+    assert finding.fix == fix
 
 
 @pytest.mark.requirement("C24")

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.verify.check import Check, Outcome, Report, Status, run_checks
 from fsm_stack.verify.checks import CHECKS
@@ -146,6 +147,10 @@ def fixed(*fixes: str) -> Report:
           "pulumi up --refresh"]),
         ("kubectl rollout restart d/w ; until then: kubectl delete mwc x",
          ["kubectl --context test rollout restart d/w"]),
+        ("Correct its template's annotations: kubectl edit d/w",
+         ["# Correct its template's annotations", "kubectl --context test edit d/w"]),
+        ("Run `pulumi up` for the stack with x: true, or declare what it has.",
+         ["# Run `pulumi up` for the stack with x: true", "pulumi up"]),
         ("Correct the entry.", []),
         ("Raise ResourceQuota 'a: kubectl delete ns shop' there", []),
     ],
@@ -202,3 +207,31 @@ def test_pods_of_a_namespace_that_is_wrong_are_not_fine() -> None:
     }
     known = report(mesh)
     assert verdict(known, problems(known)).endswith("; 0 of 1 pod fine")
+
+
+def test_an_owner_without_pods_follows_from_the_authority_that_nobody_trusts() -> None:
+    restart = "kubectl rollout restart deployment/fsm-injector -n fsm-system"
+    ours = finding("cluster-webhook-ca", "expired", path="MutatingWebhookConfiguration m",
+                   fix=f"{restart} ; for new pods until then: kubectl delete mwc m")  # fmt: skip
+    theirs = finding("owner-pods", "0 of 1 pods exist", path="Deployment shop/web",
+                     fix=f"{restart}, then: kubectl rollout restart d/w")  # fmt: skip
+    context = report(world(), "pod-init").context
+    outcomes = tuple(
+        Outcome(check=check(item.id), status=Status.FAILED, findings=(item,))
+        for item in (ours, theirs)
+    )
+    known = Report(context=context, outcomes=outcomes)
+    assert folded(known) == {"cluster-webhook-ca": ["owner-pods"]}
+    assert list(commands(known, problems(known))) == [
+        restart.replace("kubectl", "kubectl --context test"),
+        "kubectl --context test rollout restart d/w",
+    ]
+
+
+def test_what_is_worst_gives_the_problem_its_title() -> None:
+    port = finding("excludes-mesh-port", "443", path="MeshConfig a/b spec")
+    whole = finding("excludes-mesh-traffic", "10.96.0.0/16", path="MeshConfig a/b spec")
+    own = check("cluster-mesh-config-content")
+    outcome = Outcome(check=own, status=Status.FAILED, findings=(port, whole))
+    (one,) = problems(Report(context=report(world(), "pod-init").context, outcomes=(outcome,)))
+    assert one.words.startswith(rule("excludes-mesh-traffic").title)

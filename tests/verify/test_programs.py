@@ -478,3 +478,21 @@ def test_the_catalogue_explains_every_cause() -> None:
         "program-waits", "program-forbidden", "program-crash", "program-probe", "program-rollout",
     ):  # fmt: skip
         assert rule(name).fix
+
+
+BESIDE = """\
+config:
+  fsm-stack:releaseAssets: {source: omit}
+  fsm-stack:ingress: {enabled: true}
+  fsm-stack:components: {jaeger: {enabled: true}}
+"""
+
+
+def test_what_is_declared_beside_the_programs_is_there_too() -> None:
+    assert world(BESIDE).messages(CHECK) == []
+    mesh = down(world(BESIDE), "fsm-ingress")
+    mesh.remove("Deployment", "fsm-jaeger")
+    assert [(item.id, item.message) for item in mesh.outcome(CHECK).findings] == [
+        ("cluster-control-plane", "fsm-ingress: 0 of 1 pods are available"),
+        ("program-absent", "fsm-jaeger is not there"),
+    ]

@@ -92,7 +92,12 @@ def test_nothing_restarts_without_a_warning_while_no_injector_takes_new_pods() -
         "of the mesh wait or are refused"
     )
     assert listed.broken == (why,)
-    assert len(listed.owners) == 1
+    assert listed.owners == ()
+    (refused,) = listed.refused
+    assert refused.why.endswith(f"; and new pods are lost: {why}")
+    assert refused.first.startswith("kubectl rollout restart deployment/fsm-injector")
+    shown = list(lines(mesh.context(), listed, batch=10))
+    assert not [line for line in shown if line.startswith("kubectl")]
     first = "# first: mend the injection, or restarted pods are lost: "
     assert f"{first}{why}" in list(lines(mesh.context(), listed, batch=10))
     assert restart_json(mesh.context(), listed)["first"] == [why]

@@ -102,6 +102,11 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "annotation traffic.sidecar.istio.io/excludeOutboundPorts is Istio's and has no effect in "
         f"this mesh; here it is the annotation {PORTS_OUT}",
     ),
+    (
+        "foreign-mesh-key",
+        pod({"config.linkerd.io/opaque-ports": "3306"}),
+        "annotation config.linkerd.io/opaque-ports is Linkerd's and has no effect in this mesh",
+    ),
 ]
 CLEAN: list[tuple[str, dict[str, Any]]] = [
     ("init-redirected", pod(initContainers=[AGENT])),
@@ -129,6 +134,7 @@ CLEAN: list[tuple[str, dict[str, Any]]] = [
         "foreign-mesh-key",
         pod({"linkerd.io/inject": "enabled", "flomesh.io/sidecar-injection": "enabled"}),
     ),
+    ("foreign-mesh-key", pod({"notistio.io/inject": "true", "example.com/istio.io": "x"})),
 ]
 
 

@@ -81,6 +81,11 @@ def test_a_templates_source_ends_the_writing_and_is_a_finding_of_the_check() -> 
         (("namespace: shop", 'namespace: "{{ .Values.place }}"'), "error"),
         (("name: web,", "name: '${NAME}',"), "warning"),
         (("web:1", "web:$TAG"), "warning"),
+        (("namespace: shop", "namespace: <namespace>"), "error"),
+        (("namespace: shop", 'namespace: "%NAMESPACE%"'), "error"),
+        (("namespace: shop", 'namespace: "@PLACE@"'), "error"),
+        (("namespace: shop", "namespace: __PLACE__"), "error"),
+        (("namespace: shop", 'namespace: "<%= place %>"'), "error"),
         (
             ("namespace: shop", "namespace: shop, annotations: {flomesh.io/metrics: $(M)}"),
             "error",
@@ -92,6 +97,23 @@ def test_a_placeholder_is_said_where_it_decides(change: tuple[str, str], severit
     found = [item.severity for item in only.findings() if item.id == "not-rendered"]
     assert found == [severity]
     assert only.unsure == (severity == "error")
+
+
+@pytest.mark.parametrize("raw", ["${PLACE}", "@PLACE@", "%PLACE%"])
+def test_a_placeholder_that_is_no_yaml_is_to_be_rendered_too(raw: str) -> None:
+    """In flow style a brace or a sign at the front ends the value: the parser's words say less."""
+    text = POD.replace("namespace: shop", f"namespace: {raw}")
+    with pytest.raises(NotRenderedError) as error:
+        outcomes(text)
+    assert " is not rendered: render the template first" in str(error.value)
+
+
+def test_a_digest_and_a_percentage_are_no_placeholders() -> None:
+    text = POD.replace("web:1", f"web@sha256:{'0' * 64}").replace(
+        "namespace: shop", "namespace: shop, annotations: {flomesh.io/a: '5%', b: '<a> b'}"
+    )
+    (only,) = outcomes(text)
+    assert "not-rendered" not in {item.id for item in only.findings()}
 
 
 def test_a_dollar_or_a_brace_elsewhere_is_the_users() -> None:

@@ -243,8 +243,15 @@ def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str
     return shown
 
 
-def finish(result: Converted, text: str, written: str) -> None:
-    """Print the file and the report, and exit."""
+def finish(result: Converted, text: str, written: str, *, before: str = "") -> None:
+    """Print the file and the report, and exit.
+
+    Args:
+        result: what was converted.
+        text: the stack file's.
+        written: the file as messages name it; empty: it is printed.
+        before: a command that comes before the stack is validated.
+    """
     loaded = _loaded(text, written or "the stack file")
     findings = (*result.findings, *loaded.findings)
     failed = stops(findings, "error")
@@ -268,7 +275,8 @@ def finish(result: Converted, text: str, written: str) -> None:
     for line in (*_report(result), *finding_lines(findings)):
         click.echo(line, err=not written)
     if written:
-        click.echo(f"{written}: written; next: fsm-stack validate {_stack(written)}")
+        then = "; then: " if before else ""
+        click.echo(f"{written}: written; next: {before}{then}fsm-stack validate {_stack(written)}")
     leave(failed=failed)
 
 

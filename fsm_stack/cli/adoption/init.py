@@ -65,7 +65,8 @@ def init(
     text = first_text(result, facts)
     if new:
         _start(project_dir, stack, text, force=force)
-        finish(result, text, str(project_dir / f"Pulumi.{stack}.yaml"))
+        scripts = f"fsm-stack vendor --version {result.settings['fsmVersion']}"
+        finish(result, text, str(project_dir / f"Pulumi.{stack}.yaml"), before=scripts)
     finish(result, text, write_stack(project_dir, stack, text, force=force))
 
 

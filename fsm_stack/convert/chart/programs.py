@@ -91,7 +91,9 @@ _XNETWORK: Final = {
     **group("fsm.fsmXnetwork.xnet", "components.xnetwork.xnet", "program",
             resource=("resources", _NETWORK)),
     **group("fsm.fsmXnetwork", "components.xnetwork", "resources", initResources=_SMALL),
-    **_placed("fsm.fsmXnetwork", "components.xnetwork", default_affinity("fsm-xnetwork")),
+    # The chart's schema refuses a nodeSelector here, which its template reads.
+    **group("fsm.fsmXnetwork", "components.xnetwork",
+            affinity=default_affinity("fsm-xnetwork"), tolerations=[]),
 }  # fmt: skip
 
 _OBSERVABILITY: Final = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels, metadata
 from fsm_stack.manifests.pods import from_pod
-from fsm_stack.manifests.rbac import account, cluster_binding, role
+from fsm_stack.manifests.rbac import account, cluster_binding, role, wide_name
 from fsm_stack.settings.models.components import image_reference
 
 if TYPE_CHECKING:
@@ -96,10 +96,11 @@ def observing(
 
 def without_rights(settings: StackSettings, name: str, account_name: str) -> list[dict[str, Any]]:
     """An account, and the role that the chart binds it to, which allows nothing."""
+    wide = wide_name(settings, name)
     made = (
         account(settings, account_name),
-        role(settings, "ClusterRole", name, ()),
-        cluster_binding(settings, name, name, account_name=account_name),
+        role(settings, "ClusterRole", wide, ()),
+        cluster_binding(settings, wide, wide, account_name=account_name),
     )
     for item in made:
         item["metadata"]["labels"]["app"] = account_name

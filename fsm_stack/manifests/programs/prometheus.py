@@ -16,7 +16,7 @@ from fsm_stack.manifests.pods import (
     scheduling,
 )
 from fsm_stack.manifests.programs.beside import observing, other_image, other_program
-from fsm_stack.manifests.rbac import READ, account, cluster_binding, on, role
+from fsm_stack.manifests.rbac import READ, account, cluster_binding, on, role, wide_name
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
@@ -257,6 +257,7 @@ def prometheus(settings: StackSettings) -> tuple[Manifest, ...]:
     if not wanted.enabled:
         return ()
     config, service = metadata(settings, _CONFIG), metadata(settings, NAME)
+    wide = wide_name(settings, NAME)
     config["labels"]["name"] = _CONFIG
     service["annotations"] = {
         "prometheus.io/scrape": "true",
@@ -274,8 +275,8 @@ def prometheus(settings: StackSettings) -> tuple[Manifest, ...]:
     )
     foundation = [
         account(settings, NAME),
-        role(settings, "ClusterRole", NAME, rules),
-        cluster_binding(settings, NAME, NAME, account_name=NAME),
+        role(settings, "ClusterRole", wide, rules),
+        cluster_binding(settings, wide, wide, account_name=NAME),
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",

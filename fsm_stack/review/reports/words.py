@@ -116,17 +116,6 @@ def known_of(settings: StackSettings | None) -> Known:
     )
 
 
-def places_of(settings: StackSettings | None) -> dict[str, Sequence[str]]:
-    """The ranges behind ``pods``, ``services``, ``api-server`` and ``metadata``."""
-    found: dict[str, Sequence[str]] = {"metadata": (METADATA_RANGES["cloud-metadata"],)}
-    if settings is not None:
-        cluster = settings.cluster
-        found |= {"pods": cluster.pod_ranges, "services": cluster.service_ranges}
-        if cluster.api_server is not None:
-            found["api-server"] = (f"{cluster.api_server.address}/32",)
-    return found
-
-
 def subject(region: Region) -> str:
     """``TCP 443 to any address``, ``inbound TCP 9091``: which traffic, as short as it is exact."""
     head = "inbound " if region.direction == "inbound" else ""

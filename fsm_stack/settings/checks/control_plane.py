@@ -58,6 +58,29 @@ def other_system(settings: StackSettings, _today: date) -> Found:
     yield at(("system",), "partial-system", message, value=settings.system)
 
 
+def beside_another(settings: StackSettings, _today: date) -> Found:
+    """A second mesh with a feature whose objects have one name in a cluster."""
+    if not settings.beside_another:
+        return
+    for on, path, what in (
+        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress class"),
+        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's webhooks"),
+        (settings.service_lb.enabled, ("serviceLB", "enabled"), "every Service's load balancer"),
+        (settings.flb.enabled, ("flb", "enabled"), "every Service's load balancer"),
+        (
+            settings.mesh.enable_multi_clusters,
+            ("mesh", "enableMultiClusters"),
+            "the cluster's place among others",
+        ),
+    ):
+        if on:
+            message = (
+                f"expected false beside another mesh, which mesh.releaseName "
+                f"{settings.mesh.release_name} says: {what} can be of one mesh only"
+            )
+            yield at(path, "one-mesh-only", message, value="true")
+
+
 def certificates(settings: StackSettings, _today: date) -> Found:
     """Vault chosen without saying where it is."""
     provider = settings.certificate_provider
@@ -317,6 +340,7 @@ def verify_job(settings: StackSettings, _today: date) -> Found:
 CHECKS: Final = (
     adopting,
     other_system,
+    beside_another,
     certificates,
     presets,
     moving_tags,

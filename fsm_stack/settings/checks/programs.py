@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.lists import at
+from fsm_stack.well_known import FLB_LABEL
 
 if TYPE_CHECKING:
     from datetime import date
@@ -76,6 +77,17 @@ def service_names(settings: StackSettings, _today: date) -> Found:
         yield at(("components", "ingress", "serviceName"), "name-taken", message, value=name)
 
 
+def flb(settings: StackSettings, _today: date) -> Found:
+    """FLB, without whose Secret the controller does not start."""
+    wanted = settings.flb
+    if wanted.enabled and settings.profile.declares_control_plane:
+        message = (
+            f"fsm-controller stops at its start unless Secret {wanted.secret_name} is in "
+            f"{settings.namespace} with the label {FLB_LABEL}: no stack declares it"
+        )
+        yield at(("flb", "enabled"), "secret-needed", message, value="true")
+
+
 def fluent_bit(settings: StackSettings, _today: date) -> Found:
     """Azure without saying where, or said for another output."""
     wanted = settings.components.fluent_bit
@@ -108,6 +120,7 @@ CHECKS: Final = (
     ingress,
     egress_gateway,
     service_names,
+    flb,
     fluent_bit,
     grafana,
 )

@@ -5,10 +5,10 @@ Source: flomesh-io/fsm charts/fsm/values.yaml and values.schema.json at 1.6.0, f
 
 from typing import Annotated, Final
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from fsm_stack.settings.models import base
-from fsm_stack.settings.models.base import Count, DnsLabel, Model, Positive, section, setting
+from fsm_stack.settings.models.base import DnsLabel, Model, section, setting
 from fsm_stack.settings.models.components import Placed, Resources, usual_resources
 
 Magic = Annotated[str, base.matching(r"^[0-9A-Fa-f]+$", "hexadecimal digits", max_length=16)]
@@ -77,19 +77,24 @@ class Features(Model):
     )
 
 
+# Source: flomesh-io/fsm charts/fsm/values.schema.json.
+Idle = Annotated[int, Field(ge=60, le=2**31 - 1)]
+Batch = Annotated[int, Field(ge=512, le=10240)]
+
+
 class TcpFlush(Model):
     """When idle TCP connections are forgotten."""
 
     crontab: Crontab = setting("30 3 */1 * *", "When, as cron writes it.")
-    idle_seconds: Count = setting(3600, "Idle for so long.")
-    batch_size: Positive = setting(4096, "So many at a time.")
+    idle_seconds: Idle = setting(3600, "Idle for so long.")
+    batch_size: Batch = setting(4096, "So many at a time.")
 
 
 class UdpFlush(TcpFlush):
     """When idle UDP connections are forgotten."""
 
     crontab: Crontab = setting("*/2 * * * *", "When, as cron writes it.")
-    idle_seconds: Count = setting(120, "Idle for so long.")
+    idle_seconds: Idle = setting(120, "Idle for so long.")
 
 
 class Tracked(Model):

@@ -78,7 +78,7 @@ GuardAction = Literal["off", "warn", "deny"]
 # The first 1.N in which ValidatingAdmissionPolicy is v1.
 POLICIES_SINCE: Final = 30
 # Longer lists are refused before a policy looks at their entries: what it costs has a limit.
-GUARDED_ENTRIES_MAX: Final = 10_000
+GUARDED_ENTRIES_MAX: Final = 2_000
 
 
 class AllowedBypass(Model):

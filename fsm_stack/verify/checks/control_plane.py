@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
@@ -11,6 +12,7 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import program
+from fsm_stack.verify.programs.trouble import trouble
 from fsm_stack.verify.redirecting import release
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.verify.check import Context
+    from fsm_stack.verify.programs.program import Program, Trouble
     from fsm_stack.yaml import Json
 
 
@@ -47,7 +50,10 @@ _IMAGE_PATHS: Final = tuple(
 
 
 def running(context: Context) -> Iterator[Finding]:
-    """Injector, controller and bootstrap are there, and all pods of each are available."""
+    """Injector, controller and bootstrap are there, and all pods of each are available.
+
+    So are those that are declared beside them: the ingress, Prometheus and their like.
+    """
     namespace, names = context.expected.mesh.namespace, programs_of(context.system)
     if absent(context):
         yield found(
@@ -59,30 +65,50 @@ def running(context: Context) -> Iterator[Finding]:
         return
     for name in names:
         if (why := context.trouble(name)) is not None:
-            one = program(context, name)
-            yield found(
-                why.id,
-                why.why,
-                place=one.place,
-                evidence=why.evidence or None,
-                fix=why.fix,
-                severity=Severity.WARNING if one.runs else None,
-            )
+            yield _told(why, program(context, name))
+    yield from _beside(context, namespace, names)
 
 
-def images(context: Context) -> Iterator[Finding]:
-    """The programs, and the images that they inject, are those declared."""
+def _beside(context: Context, namespace: str, names: tuple[str, ...]) -> Iterator[Finding]:
+    """The Deployments that are declared beside the programs; their pods are not read."""
+    for name in _deployments(context):
+        if name in names:
+            continue
+        live = context.snapshot.owners.get(("Deployment", namespace, name))
+        one = replace(program(context, name), item=live, pods=(), unread="not looked at")
+        if (why := trouble(one, context)) is not None:
+            yield _told(why, one)
+
+
+def _told(why: Trouble, one: Program) -> Finding:
+    return found(
+        why.id,
+        why.why,
+        place=one.place,
+        evidence=why.evidence or None,
+        fix=why.fix,
+        severity=Severity.WARNING if one.runs else None,
+    )
+
+
+def _deployments(context: Context) -> dict[str, Json]:
+    """The declared Deployments of the control plane's namespace, by name."""
     namespace = context.expected.mesh.namespace
-    declared = {
+    return {
         name: item
         for (kind, place, name), item in context.expected.objects.items()
         if kind == "Deployment" and place == namespace
     }
+
+
+def images(context: Context) -> Iterator[Finding]:
+    """The programs, and the images that they inject, are those declared."""
+    namespace, declared = context.expected.mesh.namespace, _deployments(context)
     if not declared:
         yield from _of_one_version(context, namespace)
         return
     for name, item in declared.items():
-        there = context.snapshot.programs.get((namespace, name))
+        there = context.snapshot.owners.get(("Deployment", namespace, name))
         if there is None:
             continue  # said by the check of the programs
         wanted, has = _images(item), _images(there)

@@ -16,7 +16,7 @@ from fsm_stack.verify.checks.each import (
     ran_to_its_end,
     require_sidecar,
 )
-from fsm_stack.verify.commands import command
+from fsm_stack.verify.commands import command, counted
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.restarting.mend import restart_of
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
 
 # The kubelet waits longer and longer between two tries; source: kubelet, MaxContainerBackOff.
+# Source: kubernetes pkg/kubelet/kuberuntime, a container that the kernel ended for its memory.
+OOM: Final = "OOMKilled"
 _LOOPING: Final = "CrashLoopBackOff"
 # Of a container that the kubelet has not tried to start: the sandbox is made, or another init
 # container has not ended yet. Source: kubelet, PodInitializing and ContainerCreating.
@@ -123,12 +125,17 @@ def tells(state: State) -> bool:
 
 
 def state_text(one: Container) -> str:
-    """``waiting, CrashLoopBackOff``."""
-    state = one.state
+    """``waiting, CrashLoopBackOff; last ended with exit code 137, OOMKilled, 7 restarts``."""
+    state, last = one.state, one.last
     parts = [state.name if state.name != "unknown" else "it has no status", state.reason]
     if state.exit_code is not None:
         parts.append(f"exit code {state.exit_code}")
-    return ", ".join(part for part in parts if part)
+    now = ", ".join(part for part in parts if part)
+    if state.name == "terminated" or last.exit_code is None:
+        return now
+    times = counted(one.restarts, "restart") if one.restarts else ""
+    ended = [f"exit code {last.exit_code}", last.reason, times]
+    return f"{now}; last ended with {', '.join(part for part in ended if part)}"
 
 
 def _failing(pod: Pod, init: Container, context: Context) -> Finding:

@@ -17,7 +17,7 @@ from fsm_stack.verify.checks.each import (
     require_annotations,
     require_sidecar,
 )
-from fsm_stack.verify.checks.init import look_at, state_text
+from fsm_stack.verify.checks.init import OOM, look_at, state_text
 from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.redirecting import images_of, release
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.injector.decision import NamespaceView
-    from fsm_stack.snapshot.objects import Pod
+    from fsm_stack.snapshot.objects import Container, Pod
     from fsm_stack.verify.check import Context
 
 
@@ -224,14 +224,30 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
     for one in counted:
         if not one.ready:
             whose = "the sidecar" if one is sidecar else f"container {one.name}"
-            known = cause(one.state.message)
+            known = cause(one.state.message, one.last.message)
+            killed = OOM in {one.state.reason, one.last.reason}
+            means = (
+                known.means if known else "the kernel ended it for its memory" if killed else ""
+            )
             yield found(
                 "pod-ready",
-                f"{whose} is not ready: {state_text(one)}{f': {known.means}' if known else ''}",
+                f"{whose} is not ready: {state_text(one)}{f': {means}' if means else ''}",
                 place=place(pod),
                 evidence=known.line if known else shown,
-                fix=known.fix if known else look_at(pod, one),
-            )
+                fix=known.fix if known else _more_memory(pod, one, own=one is sidecar)
+                if killed else look_at(pod, one),
+            )  # fmt: skip
+
+
+_KILLED: Final = "the kernel ended it for its memory"
+
+
+def _more_memory(pod: Pod, one: Container, *, own: bool) -> str:
+    """What keeps a container from being killed for its memory."""
+    if own:
+        return "Raise sidecar.resources.limits.memory, and make the pod again."
+    where = f" of {pod.owner.kind} {pod.owner.name}" if pod.owner else ""
+    return f"Raise the memory limit of container {one.name} in the pod template{where}."
 
 
 CHECKS: Final = (

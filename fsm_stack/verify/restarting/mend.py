@@ -138,12 +138,12 @@ def live_findings(context: Context) -> tuple[Finding, ...]:
     """
     expected, today = context.expected, context.now.date()
     item = context.snapshot.mesh_config(context.system, expected.mesh.namespace) or {}
-    here = list_findings(context.system, item.get("spec"), today)
+    here = list_findings(context.system, item.get("spec"), today, ranges=expected.ranges)
     if expected.origin != "stack":
         return here
     known = {
         (one.id, one.message)
-        for one in list_findings(context.system, expected.settings, today)
+        for one in list_findings(context.system, expected.settings, today, ranges=expected.ranges)
         if one.severity is not Severity.ERROR or rule(one.id).acceptable
     }
     return tuple(one for one in here if (one.id, one.message) not in known)

@@ -29,6 +29,7 @@ from fsm_stack.verify.restarting.next_pod import in_vain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
 
@@ -156,22 +157,37 @@ def restarts(context: Context) -> RestartList:
         )
         for (namespace, owner), stale in sorted(groups.items())
     )
+    refused = tuple(
+        Refused(
+            namespace=namespace,
+            owner=owner,
+            pods=tuple(pod.name for pod, _ in stale),
+            why=stale[0][1],
+            first=mend_first(stale[0][0], context),
+        )
+        for (namespace, owner), stale in sorted(vain.items())
+    )
+    broken = _broken(context) if owners else ()
+    if broken:
+        refused += tuple(_lost(one, broken[0]) for one in owners)
     return RestartList(
-        owners=owners,
-        refused=tuple(
-            Refused(
-                namespace=namespace,
-                owner=owner,
-                pods=tuple(pod.name for pod, _ in stale),
-                why=stale[0][1],
-                first=mend_first(stale[0][0], context),
-            )
-            for (namespace, owner), stale in sorted(vain.items())
-        ),
+        owners=() if broken else owners,
+        refused=refused,
         stopped=_stopped(context),
         later=tuple(f"{first}: {_waits(number)} for that" for first, number in later.items()),
-        broken=_broken(context) if owners else (),
+        broken=tuple(item.message for item in broken),
         unknown=tuple(unknown),
+    )
+
+
+def _lost(one: Restart, broken: Finding) -> Refused:
+    """An owner whose restart would lose its pods, or their sidecar."""
+    return Refused(
+        namespace=one.namespace,
+        owner=one.owner,
+        pods=one.pods,
+        why=f"{one.why}; and new pods are lost: {broken.message}",
+        first=broken.fix.partition(" ; ")[0],
     )
 
 
@@ -183,11 +199,11 @@ def _stopped(context: Context) -> tuple[str, ...]:
     return (f"{reasons[0]}{more}", mend_mesh(context))
 
 
-def _broken(context: Context) -> tuple[str, ...]:
+def _broken(context: Context) -> tuple[Finding, ...]:
     """Why pods that are made now would be refused, or get no sidecar."""
     checks = (*webhooks.CHECKS, *admission.CHECKS)
     return tuple(
-        item.message
+        item
         for outcome in run_checks(context, checks)
         for item in outcome.findings
         if item.severity is Severity.ERROR and not item.place.path.startswith("Validating")

@@ -9,7 +9,7 @@ from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
 from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, EXPECTED, LABEL_MAX, NAME_MAX
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
-from fsm_stack.workloads.passed import PLACEHOLDER
+from fsm_stack.workloads.documents import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, finding
+from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.well_known import INJECTION
@@ -53,6 +53,13 @@ _KEYS: Final = (
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-inbound-ports", _PORTS_IN),
     ("Consul", "consul.hashicorp.com/transparent-proxy-exclude-outbound-cidrs", _RANGES),
 )
+# Under which domains each mesh has its keys, also those that have no equivalent here.
+DOMAINS: Final = {
+    "istio.io": "Istio",
+    "linkerd.io": "Linkerd",
+    "kuma.io": "Kuma",
+    "consul.hashicorp.com": "Consul",
+}
 # Of each key whose it is, and our annotation without the prefix; empty: there is none.
 MESHES: Final = {key: (mesh, ours) for mesh, key, ours in _KEYS}
 
@@ -110,7 +117,7 @@ def other_meshes(
     annotations = _texts(metadata, "annotations")
     for part in ("labels", "annotations"):
         for key in _texts(metadata, part):
-            mesh, name = MESHES.get(key, ("", ""))
+            mesh, name = MESHES.get(key) or (domain_of(key), "")
             ours = system.annotation(name)
             if not mesh or ours in annotations:  # said in both languages
                 continue
@@ -122,7 +129,15 @@ def other_meshes(
                 path=f"metadata.{part}.{key}",
                 value=key,
                 fix=f"Write the annotation {ours}." if known else "Remove it.",
+                severity=None if key in MESHES else Severity.INFO,
             )
+
+
+def domain_of(key: str, domains: Mapping[str, str] = DOMAINS) -> str:
+    """The mesh under whose domain a key stands; empty: none of these."""
+    domain, slash, _ = key.partition("/")
+    whose = (mesh for known, mesh in domains.items() if f".{domain}".endswith(f".{known}"))
+    return next(whose, "") if slash else ""
 
 
 def _texts(metadata: Mapping[str, Any], part: str) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.iptables.judge.loadable import SHELL_SYNTAX
-from fsm_stack.iptables.write import entry_lines
+from fsm_stack.iptables.write import entry_lines, static_lines
 from fsm_stack.lists import LISTS, POD_LISTS
-from fsm_stack.manifests.guard_rules import (
-    SCRIPT_MAX,
+from fsm_stack.manifests.guard.cel import (
     Validation,
     listing,
     named,
@@ -21,8 +20,8 @@ from fsm_stack.manifests.guard_rules import (
     pattern,
     shown,
     text,
-    variable,
 )
+from fsm_stack.manifests.guard.rules import variable
 from fsm_stack.settings.effective import EVERYWHERE
 from fsm_stack.settings.models.base import IPV4
 from fsm_stack.well_known import (
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName, Lists
     from fsm_stack.systems import System
 
+# Characters of an init script: rules for two lists of the longest.
+SCRIPT_MAX: Final = 1_500_000
 _LENGTH: Final = r"(3[0-2]|[12]?[0-9])"
 _NUMBER: Final = r"(0|[1-9][0-9]{0,9})"
 _WRITTEN_IPV6: Final = r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
@@ -67,18 +68,21 @@ def pod_variables(system: System) -> Iterator[dict[str, str]]:
     yield named("lines", f"{short} ? variables.script.split('\\n') : []")
     for listed in LISTS:
         lines = [
-            _entries(before, after)
+            _entries(before, after, static_lines(system))
             for known, before, after in entry_lines(system)
             if known is listed
         ]
         yield named(variable(listed), " + ".join(lines))
 
 
-def _entries(before: str, after: str) -> str:
+def _entries(before: str, after: str, static: tuple[str, ...]) -> str:
+    """The entries in lines that start and end so, and that are not of every script."""
     starts, ends = f"l.startsWith({text(before)})", f"l.endsWith({text(after)})"
     long = f"l.size() >= {len(before) + len(after)}"
     value = f"l.substring({len(before)}, l.size() - {len(after)})"
-    return f"variables.lines.filter(l, {starts} && {ends} && {long}).map(l, {value})"
+    alike = [line for line in static if line.startswith(before) and line.endswith(after)]
+    own = f" && !(l in {listing(alike)})" if alike else ""
+    return f"variables.lines.filter(l, {starts} && {ends} && {long}{own}).map(l, {value})"
 
 
 def pod_rules(system: System) -> Iterator[Validation]:

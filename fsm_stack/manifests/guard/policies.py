@@ -14,22 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import Lists
-from fsm_stack.manifests.guard_pods import bypass_rules, pod_rules, pod_variables
-from fsm_stack.manifests.guard_rules import (
-    CIDR_SINCE,
-    Dialect,
-    mesh_config_rules,
-    mesh_config_variables,
-    text,
-    validated,
-)
+from fsm_stack.manifests.guard.cel import CIDR_SINCE, Dialect, text, validated
+from fsm_stack.manifests.guard.contracts import contract_rules
+from fsm_stack.manifests.guard.pods import bypass_rules, pod_rules, pod_variables
+from fsm_stack.manifests.guard.rules import mesh_config_rules, mesh_config_variables
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 from fsm_stack.settings.effective import EVERYWHERE, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsm_stack.manifests.guard_rules import Validation
+    from fsm_stack.manifests.guard.cel import Validation
     from fsm_stack.settings.models.policy import GuardAction
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -68,7 +63,7 @@ def _mesh_config(settings: StackSettings, action: GuardAction) -> list[Manifest]
     constraints = _constraints(group, version, "meshconfigs", ("CREATE", "UPDATE")) | {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}}
     }
-    rules = tuple(mesh_config_rules(settings, dialect))
+    rules = (*mesh_config_rules(settings, dialect), *contract_rules(settings, dialect))
     # FSM's programs write other sections; a fault of yesterday must not stop them.
     changes = "request.operation == 'CREATE' || object.?spec.?traffic != oldObject.?spec.?traffic"
     name = settings.profile.mesh_config_name
