@@ -17,8 +17,8 @@ from fsm_stack.manifests.mesh import (
     preset_config_map,
     redirection_config_map,
 )
-from fsm_stack.manifests.programs.egress import egress_gateway, egress_script_file
-from fsm_stack.manifests.programs.grafana import DASHBOARDS, grafana
+from fsm_stack.manifests.programs.egress import egress_gateway
+from fsm_stack.manifests.programs.grafana import grafana
 from fsm_stack.manifests.programs.ingress import ingress
 from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_config, jaeger
 from fsm_stack.manifests.programs.node_level import xnetwork
@@ -29,7 +29,7 @@ from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.release import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -87,16 +87,6 @@ def _fsm(
         *fluent_bit_config(settings),
         *enrolled_namespaces(settings),
     )
-
-
-def wanted_texts(settings: StackSettings) -> tuple[str, ...]:
-    """The release's files that a stack puts into ConfigMaps, beside the Pipy scripts."""
-    wanted: list[str] = []
-    if settings.components.grafana.enabled:
-        wanted += (file for files in DASHBOARDS.values() for file in files.values())
-    if settings.egress_gateway.enabled:
-        wanted.append(egress_script_file(settings.egress_gateway.mode))
-    return tuple(wanted)
 
 
 def _guard(settings: StackSettings) -> tuple[Manifest, ...]:
