@@ -31,7 +31,7 @@ def objects(data: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 
 def expressions(item: Any) -> str:
-    parts = (*item["spec"]["variables"], *item["spec"]["validations"])
+    parts = (*item["spec"].get("variables", ()), *item["spec"]["validations"])
     return "\n".join(part["expression"] for part in parts)
 
 
@@ -197,6 +197,14 @@ def test_profiles_and_allow_make_the_register() -> None:
     text = expressions(objects(data)[POLICY, "fsm-guard-bypasses"])
     known = "int(v) in [53, 6379] || request.namespace == 'shop' && int(v) in [5432, 5433]"
     assert f"!({known})" in text
+
+
+def test_no_policy_has_an_empty_list() -> None:
+    """The API server drops it, and the next apply would write it again."""
+    empty = [
+        key for key, item in objects(ON).items() for one in item["spec"].values() if one == []
+    ]
+    assert empty == []
 
 
 def test_contracts_that_a_policy_can_hold_are_rules() -> None:

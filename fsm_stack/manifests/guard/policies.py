@@ -174,7 +174,10 @@ def _both(
     made = validated(rules)
     variables = [*spec.get("variables", ()), *made["variables"]]
     bodies = {
-        POLICY: spec | {"variables": variables, "validations": made["validations"]},
+        # An empty list would be a field that the server drops: every apply would be a change.
+        POLICY: spec
+        | ({"variables": variables} if variables else {})
+        | {"validations": made["validations"]},
         BINDING: {"policyName": name, "validationActions": ACTIONS[action]},
     }
     return [
