@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
-from fsm_stack.manifests.guard.policies import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -113,7 +112,11 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
-    manifests = (*manifests, *guard(settings))
+    if set(settings.guard.actions().values()) != {"off"}:
+        # Policies are written of the rules' algebra, which no other object needs.
+        from fsm_stack.manifests.guard.policies import guard  # noqa: PLC0415  # 15 ms
+
+        manifests = (*manifests, *guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))
