@@ -7,6 +7,7 @@ settings keep upstream's, and go through the validator of a stack file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path as Folder
 from typing import Any, Final, NotRequired, TypedDict
@@ -22,7 +23,7 @@ from fsm_stack.errors import FindingsError, FsmStackError
 from fsm_stack.findings.finding import Finding, Severity, finding
 from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.config import cluster_provider, report
-from fsm_stack.pulumi.kinds import python_name
+from fsm_stack.pulumi.kinds import python_name, require_own
 from fsm_stack.pulumi.stack import STACK_TYPE, contents, declare_in, whole
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.problems import type_name
@@ -31,6 +32,13 @@ from fsm_stack.yaml.places import Path, path_text
 
 PACKAGE: Final = "fsm-stack"
 _KUBERNETES: Final = "kubernetes"
+
+
+class _Run:
+    """One preview or update of a stack; each component of it gets a monitor of its own."""
+
+
+_ASKED: Final[ContextVar[_Run | None]] = ContextVar("asked", default=None)
 
 
 class FsmStackArgs(TypedDict):
@@ -71,7 +79,9 @@ class FsmStack(pulumi.ComponentResource):
         project = Folder(args.get("project", "."))
         values, manifests = contents(settings, asset_of(project, settings))
         opts = opts or pulumi.ResourceOptions()
-        if not _has_provider(opts):
+        chosen = _provider(opts)
+        require_own(name, manifests, chosen, run=_ASKED.get())
+        if chosen is None:
             own = cluster_provider(settings, name=f"{name}-cluster")
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[own]))
         super().__init__(STACK_TYPE, name, {}, opts)
@@ -87,6 +97,7 @@ class StackProvider(ComponentProvider):
 
     def __init__(self) -> None:
         super().__init__([FsmStack], PACKAGE, None, __version__)
+        self._runs: dict[tuple[str, str, bool], _Run] = {}
 
     def construct(
         self,
@@ -102,6 +113,8 @@ class StackProvider(ComponentProvider):
                 made of them. The engine prints it as it is; of a RunError it says in front that
                 it was not expected.
         """
+        asks = (pulumi.get_project(), pulumi.get_stack(), pulumi.runtime.is_dry_run())
+        token = _ASKED.set(self._runs.setdefault(asks, _Run()))
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
@@ -110,6 +123,8 @@ class StackProvider(ComponentProvider):
             if isinstance(error.inner, FsmStackError):
                 raise pulumi.InputPropertiesError(str(error.inner), []) from None
             raise
+        finally:
+            _ASKED.reset(token)
 
 
 def _second(both: Sequence[Any]) -> Any:  # noqa: ANN401  # an output's value
@@ -175,6 +190,7 @@ def _refused(name: str, findings: tuple[Finding, ...]) -> pulumi.InputProperties
     )
 
 
-def _has_provider(opts: pulumi.ResourceOptions) -> bool:
-    """Whether the program chose the cluster itself; the SDK's host gives a mapping of packages."""
-    return isinstance(opts.providers, Mapping) and _KUBERNETES in opts.providers
+def _provider(opts: pulumi.ResourceOptions) -> pulumi.ProviderResource | None:
+    """The one that the program chose for its cluster; the SDK's host gives them by package."""
+    given = opts.providers
+    return given.get(_KUBERNETES) if isinstance(given, Mapping) else None

@@ -220,7 +220,11 @@ _DECLARED: Final[WeakKeyDictionary[Any, dict[tuple[str, Key], str]]] = WeakKeyDi
 
 
 def require_own(
-    name: str, manifests: Iterable[Manifest], provider: pulumi.ProviderResource | None
+    name: str,
+    manifests: Iterable[Manifest],
+    provider: pulumi.ProviderResource | None,
+    *,
+    run: object = None,
 ) -> None:
     """Refuse a second component of one program that declares an object of the first.
 
@@ -231,15 +235,16 @@ def require_own(
         name: the component's.
         manifests: its objects.
         provider: of its resources; None: the default one. Two providers are two clusters.
+        run: stands for the run of the program; its monitor, if absent.
 
     Raises:
         ObjectTakenError: with the objects.
     """
-    known = _DECLARED.setdefault(pulumi.runtime.settings.get_monitor(), {})
+    known = _DECLARED.setdefault(run or pulumi.runtime.settings.get_monitor(), {})
     cluster = provider.pulumi_resource_name if provider else ""
     own = {(cluster, manifest.key): manifest for manifest in manifests if not manifest.retain}
     for key, manifest in own.items():
-        if key in known:
+        if known.get(key, name) != name:
             raise ObjectTakenError(
                 f"{name}: {reference(manifest)} is an object of {known[key]}, in the same "
                 "cluster; expected a mesh.releaseName, mesh.name and mesh.namespace of its own, "

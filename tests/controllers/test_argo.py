@@ -143,6 +143,25 @@ def test_what_fsm_s_programs_write_is_no_difference_and_stays(
 
 
 @pytest.mark.usefixtures("synced")
+def test_without_the_component_declared_fields_of_fsm_s_programs_differ(
+    api: Api, application: Path, repository: Path, tmp_path: Path
+) -> None:
+    """Else the test before this one could not fail."""
+    replay(api)
+    item = yaml.safe_load(application.read_text(encoding="utf-8"))
+    del item["spec"]["ignoreDifferences"]
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(yaml.safe_dump(item), encoding="utf-8")
+    said = sync(api, bare, repository / "objects", "--compare")
+    assert said["outOfSync"] == [
+        "CustomResourceDefinition/meshconfigs.config.flomesh.io",
+        "MeshConfig/fsm-mesh-config",
+    ]
+    said = sync(api, application, repository / "objects", "--compare")
+    assert said["outOfSync"] == []
+
+
+@pytest.mark.usefixtures("synced")
 def test_another_value_is_brought_and_foreign_fields_stay(
     api: Api, application: Path, repository: Path
 ) -> None:

@@ -174,3 +174,19 @@ def test_a_value_of_another_resource_is_known_too_late(program: Program, stack: 
 
     assert "property settings.mesh.name" in told
     assert "expected a plain value, got an output of a resource, or a secret" in told
+
+
+def test_two_meshes_that_share_an_object_are_refused(program: Program, stack: Stack) -> None:
+    """Each component has a monitor of its own: the plugin knows of both."""
+    program.write(DEV)
+    file = program.home / "program/Pulumi.yaml"
+    text = yaml.safe_load(file.read_text(encoding="utf-8"))
+    text["resources"]["second"] = {
+        **text["resources"]["mesh"],
+        "options": {"dependsOn": ["${mesh}"]},
+    }
+    file.write_text(yaml.safe_dump(text), encoding="utf-8")
+
+    told = stack.preview().refused()
+
+    assert "second: Namespace/fsm-system is an object of mesh, in the same cluster" in told

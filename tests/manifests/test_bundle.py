@@ -91,7 +91,7 @@ def test_what_settings_add() -> None:
         *(
             (kind, f"fsm-guard-{what}")
             for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-            for what in ("mesh-config", "mesh-config-warnings", "pods", "bypasses")
+            for what in ("mesh-config", "mesh-config-warnings", "pods", "namespaces", "bypasses")
         ),
     }
 

@@ -102,6 +102,28 @@ def test_a_provider_that_the_program_chose_is_the_clusters() -> None:
     assert "fsm-cluster" not in {one.name for one in recorder.registrations}
 
 
+def test_two_meshes_of_one_program_that_share_an_object_are_refused() -> None:
+    """In a process that serves both, each with a monitor and a provider of its own."""
+    provider = StackProvider()
+
+    def program(name: str, given: dict[str, Any]) -> None:
+        run(lambda: void(provider.construct(name, STACK_TYPE, {"settings": given}, None)))
+
+    program("one-of-two", GIVEN)
+    program("one-of-two", GIVEN)
+    with pytest.raises(
+        pulumi.InputPropertiesError, match="other-of-two: Namespace/fsm-system is an object"
+    ):
+        program("other-of-two", GIVEN)
+
+    names = {"releaseName": "blue", "name": "blue", "namespace": "blue-system"}
+    program("blue", {**GIVEN, "mesh": names, "enrolledNamespaces": []})
+
+
+def void(_: Any) -> None:
+    """A program returns nothing."""
+
+
 def test_wrong_settings_are_told_at_their_properties() -> None:
     """With the names that the program wrote, whatever its language calls them."""
     error = refused(
