@@ -72,7 +72,7 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
         notes["argocd.argoproj.io/sync-options"] = ",".join(options)
     if manifest.kind in _NEVER_DELETED:
         notes["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
-    if manifest.wave is Wave.CRD:
+    if manifest.kind == "CustomResourceDefinition":
         notes["kustomize.toolkit.fluxcd.io/ssa"] = "IfNotPresent"
     elif shared or manifest.foreign_paths:
         notes["kustomize.toolkit.fluxcd.io/ssa"] = "Merge"

@@ -89,6 +89,15 @@ def _fsm(
     )
 
 
+def _guard(settings: StackSettings) -> tuple[Manifest, ...]:
+    if set(settings.guard.actions().values()) == {"off"}:
+        return ()
+    # Policies are written of the rules' algebra, which no other object needs.
+    from fsm_stack.manifests.guard.policies import guard  # noqa: PLC0415  # 15 ms
+
+    return guard(settings)
+
+
 def bundle(
     settings: StackSettings, redirected: Redirection, *, asset: ReleaseAsset | None = None
 ) -> tuple[Manifest, ...]:
@@ -112,11 +121,7 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
-    if set(settings.guard.actions().values()) != {"off"}:
-        # Policies are written of the rules' algebra, which no other object needs.
-        from fsm_stack.manifests.guard.policies import guard  # noqa: PLC0415  # 15 ms
-
-        manifests = (*manifests, *guard(settings))
+    manifests = (*manifests, *_guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

@@ -23,7 +23,7 @@ class Wave(IntEnum):
     """
 
     NAMESPACE = 0
-    CRD = 1
+    CRD = 1  # and the guard, whose rules a change of the MeshConfig meets
     MESH_CONFIG = 2
     FOUNDATION = 3  # accounts, roles, ConfigMaps, Secrets, Services
     WEBHOOK = 4  # before injector and controller, which would otherwise create them first

@@ -276,7 +276,7 @@ def _is_patch(manifest: Manifest) -> bool:
 
 
 def _may_change(manifest: Manifest) -> bool:
-    return manifest.wave in {Wave.NAMESPACE, Wave.CRD}
+    return manifest.wave is Wave.NAMESPACE or manifest.kind == "CustomResourceDefinition"
 
 
 def _other_type(manifest: Manifest) -> str:

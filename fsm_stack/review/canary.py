@@ -14,10 +14,11 @@ from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.iptables.sets.ranges import canonical
-from fsm_stack.lists import LISTS, POD_IP_MODE, Lists
+from fsm_stack.lists import LISTS, POD_IP_MODE, POD_LISTS, Lists
 from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE, STABLE_SINCE, patch, tried
 from fsm_stack.redirection.origins import pod_annotations
-from fsm_stack.settings.effective import profile_lists
+from fsm_stack.settings.effective import EVERYWHERE, profile_lists, register
+from fsm_stack.settings.models.traffic import Traffic
 from fsm_stack.verify.canary import before_of, other_fate, template_of
 from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.owners import decided
@@ -255,6 +256,27 @@ def proof(
             interception(more, before).script, interception(one.annotations, after).script
         ):
             yield finding("canary-differs", f"{one.title}: {why}", path=one.title)
+
+
+def unregistered(settings: StackSettings, adds: Lists, namespace: str) -> Iterator[Finding]:
+    """What the stack's guard refuses of a canary's pods: the cluster's register is of before."""
+    if settings.guard.bypasses != "deny":
+        return
+    registered = register(settings.model_copy(update={"traffic": Traffic()})) or {}
+    known = [registered[place] for place in (EVERYWHERE, namespace) if place in registered]
+    for name in POD_LISTS:
+        more = [
+            value
+            for value in adds.entries(name)
+            if not any(value in lists.entries(name) for lists in known)
+        ]
+        if more:
+            yield finding(
+                "canary-stops",
+                f"the guard refuses pods with {_shown(more)} in their annotations",
+                path=f"guard.allow {name.key}",
+                fix=f"Name it in guard.allow for namespace {namespace}, and bring that up first.",
+            )
 
 
 def way(minor: int, served: str | None, by: By | None) -> tuple[By, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import re
+import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from pydantic_core import PydanticCustomError
 
+from fsm_stack.cli.main import cli
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.generate import intercept
@@ -37,6 +40,7 @@ from tests.review.sides import side
 from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, NotInstalledError, serve
 from .client import Api, ApiError, eventually
 from .conftest import or_skip
+from .test_verify import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -688,3 +692,31 @@ def test_the_example_for_policy_tools_says_what_the_api_server_says(guarded: Api
     asked = {policy for policy, _ in expected}
     assert {pair for pair in answers() if pair[0] in asked} == failing
     assert set(known) == {key for _, key in expected}
+
+
+def test_verify_sees_the_policies_and_a_binding_that_was_softened(
+    guarded: Api, tmp_path: Path
+) -> None:
+    for name in ("Pulumi.yaml", "examples/guard/Pulumi.guarded.yaml"):
+        shutil.copy(EXAMPLE.parents[1] / name, tmp_path)
+    for item in yaml.safe_load_all((EXAMPLE / "policies.yaml").read_text(encoding="utf-8")):
+        guarded.apply(item)
+
+    def answer() -> Any:
+        words = ["verify", "guarded", "-C", str(tmp_path), "-o", "json",
+                 "--kubeconfig", str(guarded.kubeconfig)]  # fmt: skip
+        known = answers(CliRunner().invoke(cli, words))
+        assert known["cluster-guard-refused"]["status"] == "passed"
+        return known["cluster-guard"]
+
+    assert answer()["status"] == "passed"
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": BINDING,
+        "metadata": {"name": "fsm-guard-pods"},
+    }
+    guarded.patch(binding, {"spec": {"validationActions": ["Audit"]}})
+    softened = answer()
+    assert softened["status"] == "warned"
+    (finding,) = softened["findings"]
+    assert finding["message"].startswith("spec.validationActions differs from what is declared")

@@ -107,9 +107,9 @@ def test_what_the_guard_refuses_to_pods_is_no_canary(project: Path, guard: str, 
     result = run("--against", "rendered/dev", "--by", "policy")
     assert result.exit_code == code, result.output
     assert result.stderr == (
-        "guard.allow: error: guard.bypasses is deny, and no pod of namespace demo may carry "
-        "outboundPortExclusionList 443: the API server refuses the canary's pods [canary-stops] Fix: "
-        "Name it in guard.allow for namespace demo, bring that up, try again.\n"
+        "guard.allow outboundPortExclusionList: error: the guard refuses pods with 443 in their "
+        "annotations [canary-stops] Fix: Name it in guard.allow for namespace demo, and bring that "
+        "up first.\n"
         if code
         else ""
     )

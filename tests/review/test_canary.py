@@ -16,10 +16,11 @@ from fsm_stack.iptables.sets.reach import reach
 from fsm_stack.lists import LISTS, POD_LISTS, Lists, merged
 from fsm_stack.manifests.canary import BETA, STABLE, tried
 from fsm_stack.redirection.origins import pod_annotations
-from fsm_stack.review.canary import Carrier, change, proof, way
+from fsm_stack.review.canary import Carrier, change, proof, unregistered, way
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.canary import other_fate
 from tests.given import mesh
+from tests.manifests.stacks import settings_of
 from tests.property.strategies import cidrs, interfaces, ports
 
 OUT = "outboundPortExclusionList"
@@ -105,6 +106,22 @@ def test_pods_that_would_have_too_many_ports_stop_the_canary() -> None:
         "start: iptables refuses "
     )
     assert found[1].message.startswith("Deployment odd: already now the injector refuses it")
+
+
+def test_a_guard_that_refuses_the_canarys_pods_is_said_before() -> None:
+    """The register in the cluster is of the lists before; a profile's entry is in it."""
+    guard = {"bypasses": "deny", "allow": [{"namespace": "shop", OUT: [5432]}]}
+    profiles = {"redis": {OUT: [6379]}}
+    adds = Lists(outbound_ports=(443, 5432, 6379))
+    after = {OUT: [443, 5432, 6379]}
+
+    def said(place: str, **guard: Any) -> list[str]:
+        stack = settings_of({"guard": guard, "annotationProfiles": profiles, "traffic": after})
+        return [item.message for item in unregistered(stack, adds, place)]
+
+    assert said("shop", **guard) == ["the guard refuses pods with 443 in their annotations"]
+    assert said("cart", **guard) == ["the guard refuses pods with 443, 5432 in their annotations"]
+    assert said("shop", bypasses="warn") == []
 
 
 def test_another_fate_is_found() -> None:

@@ -3,6 +3,9 @@
 Bootstrap replaces the CRD of MeshConfig by one without limits, and the injector merges what pods
 carry with the mesh's lists: a policy sees both as they will be, and no FSM program writes one.
 
+The policies come before the MeshConfig: a change that takes an entry on purpose, with ``accept``,
+has to find the policy that lets it pass.
+
 A MeshConfig that breaks pods is refused also where the API server cannot decide; a pod is not,
 because a guard that is wrong must not keep applications from starting.
 """
@@ -183,7 +186,7 @@ def _both(
                 "spec": deepcopy(body),
             },
             part=Part.GUARD,
-            wave=Wave.FOUNDATION,
+            wave=Wave.CRD,
         )
         for kind, body in bodies.items()
     ]
