@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -185,10 +186,8 @@ def test_two_meshes_that_share_an_object_are_refused(program: Program, stack: St
     program.write(DEV)
     file = program.home / "program/Pulumi.yaml"
     text = yaml.safe_load(file.read_text(encoding="utf-8"))
-    text["resources"]["second"] = {
-        **text["resources"]["mesh"],
-        "options": {"dependsOn": ["${mesh}"]},
-    }
+    second = copy.deepcopy(text["resources"]["mesh"])  # the YAML host reads no aliases
+    text["resources"]["second"] = {**second, "options": {"dependsOn": ["${mesh}"]}}
     file.write_text(yaml.safe_dump(text), encoding="utf-8")
 
     told = stack.preview().refused()
