@@ -59,9 +59,10 @@ GATEWAY_VALIDATING_WEBHOOK: Final = "flomesh-validating-webhook-configuration"
 PRESET_CONFIG_MAP: Final = "preset-mesh-config"
 REDIRECTION_CONFIG_MAP: Final = "fsm-redirection"
 
-# The annotation that decides about injection, and what it says, in any case of letters.
+# The annotations that switch injection and metrics, and what they say, in any case of letters.
 # Source: flomesh-io/fsm pkg/injector/webhook.go, isAnnotatedForInjection.
 INJECTION: Final = "sidecar-injection"
+METRICS: Final = "metrics"
 YES: Final = frozenset({"enabled", "yes", "true"})
 NO: Final = frozenset({"disabled", "no", "false"})
 

@@ -45,7 +45,14 @@ GOOD = {
 # What the chart has beside the scripts of sidecars.
 MORE = {
     "fsm/templates/egress-gateway-configmap.yaml": EGRESS_TEMPLATE,
-    "fsm/grafana/pipy/dashboards/fsm-control-plane.json": b'{"of": "${DS_PROMETHEUS}"}\n',
+    **{
+        f"fsm/grafana/pipy/dashboards/fsm-{name}.json": b'{"of": "${DS_PROMETHEUS}"}\n'
+        for name in (
+            *("control-plane", "data-plane-performance", "mesh-sidecar-details"),
+            *("pod-to-service", "service-to-service", "workload-to-service"),
+            "workload-to-workload",
+        )
+    },
 }
 
 

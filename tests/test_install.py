@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -128,3 +129,34 @@ def test_render_needs_neither_pulumi_nor_kubernetes() -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert re.findall(r"tools/install\.py (\S+)", dry) == ["requirements-base.txt"]
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (
+            "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] ...'))",
+            "the index's certificate is not trusted here. Set PIP_CERT",
+        ),
+        (
+            "ERROR: HTTP error 403 while getting ...: 403 Client Error: Forbidden",
+            "the index or the proxy refuses. Behind a proxy, set HTTPS_PROXY",
+        ),
+        (
+            "NewConnectionError: Failed to establish: Temporary failure in name resolution",
+            "no package index was reached, or one that has nothing of this. Behind a proxy",
+        ),
+        (
+            "ERROR: Could not find a version that satisfies x==2 (from versions: 1.0)",
+            "the index, or the folder of PIP_FIND_LINKS, does not have the version",
+        ),
+        ("OSError: [Errno 28] No space left on device", "the disk is full. Make room"),
+    ],
+)
+def test_each_failure_of_pip_has_its_way_out(said: str, means: str) -> None:
+    told = runpy.run_path(str(TOOL))["hint"](said)
+    assert told.startswith(means)
+
+
+def test_what_is_not_known_is_left_to_pip() -> None:
+    assert runpy.run_path(str(TOOL))["hint"]("ERROR: something new") is None

@@ -14,7 +14,7 @@ from fsm_stack.findings.finding import finding
 from fsm_stack.injector import annotations as keys
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.systems import FSM, OSM
-from fsm_stack.well_known import INJECTION
+from fsm_stack.well_known import INJECTION, METRICS
 from fsm_stack.workloads.lint.foreign import DOMAINS, MESHES, domain_of
 from fsm_stack.workloads.objects import object_at
 from fsm_stack.workloads.rekey import KeyChange
@@ -49,7 +49,7 @@ _WHY: Final = {
 }
 _YES: Final = frozenset({"enabled", "true", "yes", "1", "ingress", "inject"})
 _NO: Final = frozenset({"disabled", "false", "no", "0"})
-_SWITCHES: Final = frozenset({INJECTION, keys.METRICS, keys.HOLD, keys.GRACEFUL_EXIT})
+_SWITCHES: Final = frozenset({INJECTION, METRICS, keys.HOLD, keys.GRACEFUL_EXIT})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,14 +22,13 @@ from fsm_stack.convert.remains import (
     service_of,
 )
 from fsm_stack.findings.finding import ObjectName, finding
-from fsm_stack.injector import annotations as keys
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.programs import POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
-from fsm_stack.well_known import CANARY_KINDS, INJECTION
+from fsm_stack.well_known import CANARY_KINDS, INJECTION, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -182,7 +181,7 @@ def _namespaces(items: Iterable[Json]) -> Iterator[Leftover]:
                 for key in (system.monitored_by_label, system.ignore_label)
                 if key in labels
             ]
-            names = (system.annotation(INJECTION), system.annotation(keys.METRICS))
+            names = (system.annotation(INJECTION), system.annotation(METRICS))
             lost = [f"{key}-" for key in names if key in notes]
             for verb, words in (("label", gone), ("annotate", lost)):
                 if words:

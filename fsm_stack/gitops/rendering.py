@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.gitops.directory import compare, named, tree
-from fsm_stack.manifests.bundle import bundle, wanted_texts
-from fsm_stack.manifests.mesh import ReleaseAsset, wants_asset
+from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.release import ReleaseAsset, wanted_texts, wants_asset
 from fsm_stack.project.files import OTHERS, read_tree
 from fsm_stack.project.release_asset import asset_of
 from fsm_stack.redirection.scopes import redirection

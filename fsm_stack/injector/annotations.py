@@ -14,7 +14,7 @@ from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.write import script, step_line
 from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.well_known import INJECTION, NO, YES
+from fsm_stack.well_known import INJECTION, METRICS, NO, YES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from fsm_stack.lists import ListName
     from fsm_stack.systems import System
 
-METRICS: Final = "metrics"
 SIDECAR_IMAGE: Final = "sidecar-image"
 HOLD: Final = "hold-application-until-proxy-starts"
 GRACEFUL_EXIT: Final = "graceful-exit-until-downstream-ends"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.decision import NamespaceView, assumed_namespace
 from fsm_stack.injector.mesh import MeshView, mesh_view
 from fsm_stack.manifests.deployments import injector
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.systems import OSM, OSM_EDGE
-from fsm_stack.well_known import INJECTION
+from fsm_stack.well_known import INJECTION, METRICS
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
@@ -67,7 +66,7 @@ def mesh_of(settings: StackSettings, *, controller_ip: str | None = None) -> Mes
 
 def enrolled(settings: StackSettings, mesh: MeshView) -> dict[str, NamespaceView]:
     """The namespaces that the stack itself enrols, as it declares them."""
-    key, metrics = mesh.system.annotation(INJECTION), mesh.system.annotation(keys.METRICS)
+    key, metrics = mesh.system.annotation(INJECTION), mesh.system.annotation(METRICS)
     found = {}
     for item in settings.enrolled_namespaces:
         view = assumed_namespace(item.name, mesh)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.manifests.certificates import preset_root_certificate
 from fsm_stack.manifests.deployments import deployments
 from fsm_stack.manifests.foreign import paths_by_object
-from fsm_stack.manifests.guard.policies import guard
 from fsm_stack.manifests.mesh import (
     control_plane_namespace,
     custom_resource_definition,
@@ -18,8 +17,8 @@ from fsm_stack.manifests.mesh import (
     preset_config_map,
     redirection_config_map,
 )
-from fsm_stack.manifests.programs.egress import egress_gateway, egress_script_file
-from fsm_stack.manifests.programs.grafana import DASHBOARDS, grafana
+from fsm_stack.manifests.programs.egress import egress_gateway
+from fsm_stack.manifests.programs.grafana import grafana
 from fsm_stack.manifests.programs.ingress import ingress
 from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_config, jaeger
 from fsm_stack.manifests.programs.node_level import xnetwork
@@ -30,7 +29,7 @@ from fsm_stack.manifests.verifying import verify_job
 
 if TYPE_CHECKING:
     from fsm_stack.manifests.manifest import Manifest
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.release import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 
@@ -90,16 +89,6 @@ def _fsm(
     )
 
 
-def wanted_texts(settings: StackSettings) -> tuple[str, ...]:
-    """The release's files that a stack puts into ConfigMaps, beside the Pipy scripts."""
-    wanted: list[str] = []
-    if settings.components.grafana.enabled:
-        wanted += (file for files in DASHBOARDS.values() for file in files.values())
-    if settings.egress_gateway.enabled:
-        wanted.append(egress_script_file(settings.egress_gateway.mode))
-    return tuple(wanted)
-
-
 def bundle(
     settings: StackSettings, redirected: Redirection, *, asset: ReleaseAsset | None = None
 ) -> tuple[Manifest, ...]:
@@ -123,7 +112,11 @@ def bundle(
         manifests = _fsm(settings, redirected, asset)
     else:
         manifests = (mesh_config(settings), redirection_config_map(settings, redirected))
-    manifests = (*manifests, *guard(settings))
+    if set(settings.guard.actions().values()) != {"off"}:
+        # Policies are written of the rules' algebra, which no other object needs.
+        from fsm_stack.manifests.guard.policies import guard  # noqa: PLC0415  # 15 ms
+
+        manifests = (*manifests, *guard(settings))
     foreign = paths_by_object(settings)
     marked = (
         replace(manifest, foreign_paths=foreign.get((manifest.kind, manifest.name), ()))

@@ -23,7 +23,6 @@ from fsm_stack.manifests.manifest import (
     Wave,
     version_label,
 )
-from fsm_stack.manifests.mesh import SCRIPTS_KEY
 from fsm_stack.manifests.pods import (
     deployment,
     health_probes,
@@ -36,6 +35,7 @@ from fsm_stack.manifests.pods import (
     wait_for_bootstrap,
 )
 from fsm_stack.manifests.programs.logs_and_traces import fluent_bit_containers, fluent_bit_volumes
+from fsm_stack.manifests.release import SCRIPTS_KEY
 from fsm_stack.manifests.services import webhook_writers
 from fsm_stack.settings.models.components import image_reference
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import FindingsError, InputError
@@ -18,6 +17,7 @@ from fsm_stack.manifests.mesh_config import (
     preset_mesh_config,
 )
 from fsm_stack.manifests.mesh_config_osm import osm_edge_spec, osm_spec
+from fsm_stack.manifests.release import SCRIPTS_KEY, ReleaseAsset, assets_missing
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME, REDIRECTION_KEY, config_map_data
 from fsm_stack.settings.models.components import FSM_IMAGES, image_name, image_reference
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
@@ -26,64 +26,9 @@ from fsm_stack.well_known import CONFIG_MAP_MAX, PRESET_CONFIG_MAP
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fsm_stack.findings.finding import Finding
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.control_plane import EnrolledNamespace
     from fsm_stack.settings.models.stack import StackSettings
-
-
-# The key in the ConfigMap, and the file that the controller's init container unpacks.
-SCRIPTS_KEY: Final = "scripts.tar.gz"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseAsset:
-    """``scripts.tar.gz`` of one release.
-
-    Attributes:
-        version: the FSM release, for example ``1.5.1``.
-        sha256: of ``scripts``, 64 hex digits.
-        scripts: the archive's bytes, as they go into the ConfigMap.
-        texts: the release's other files that a stack may want, dashboards and scripts, by name.
-    """
-
-    version: str
-    sha256: str
-    scripts: bytes
-    texts: Mapping[str, str] = field(default_factory=dict)
-
-
-def wants_asset(settings: StackSettings) -> bool:
-    """Whether the stack declares a control plane with vendored scripts."""
-    vendored = settings.release_assets.source == "vendored"
-    return vendored and settings.profile.declares_control_plane
-
-
-def assets_missing(settings: StackSettings, name: str = SCRIPTS_KEY) -> Finding:
-    """The finding for a file that is not vendored, with the command that mends it."""
-    version = settings.fsm_version
-    what = "the Pipy scripts of FSM" if name == SCRIPTS_KEY else f"{name} of FSM"
-    return finding(
-        "assets-missing",
-        f"{what} {version} {'are' if name == SCRIPTS_KEY else 'is'} not vendored in this "
-        f"checkout; expected releases/{version}/{name}",
-        path="releaseAssets.source",
-        value=settings.release_assets.source,
-        fix=f"fsm-stack vendor --version {version}; for a review without them: "
-        "fsm-stack render --without-release-assets",
-    )
-
-
-def release_text(settings: StackSettings, asset: ReleaseAsset | None, name: str) -> str:
-    """A file of the release that is no Pipy script of the sidecars.
-
-    Raises:
-        FindingsError: ``assets-missing``.
-    """
-    text = None if asset is None else asset.texts.get(name)
-    if text is None:
-        raise FindingsError((assets_missing(settings, name),))
-    return text
 
 
 def _config_map(

@@ -16,7 +16,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.programs.egress import egress_script_file
+from fsm_stack.manifests.release import egress_script_file
 from fsm_stack.well_known import CONFIG_MAP_MAX
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 

@@ -16,8 +16,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.manifests.bundle import wanted_texts
-from fsm_stack.manifests.mesh import SCRIPTS_KEY, ReleaseAsset, assets_missing, wants_asset
+from fsm_stack.manifests.release import (
+    SCRIPTS_KEY,
+    ReleaseAsset,
+    assets_missing,
+    wanted_texts,
+    wants_asset,
+)
 from fsm_stack.project.files import read_file, require_inside, write_file
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.well_known import CONFIG_MAP_MAX

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _LENGTH = 2  # -c and the script
 
+_NFT_JSON: Final = re.compile(r'\s*\{\s*"nftables"\s*:')
+
 
 def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, str]:
     """Where the script is, and the script.
@@ -58,6 +60,12 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
         for item in workloads(document.load()):
             for name, script in _scripts(item.pod(), names):
                 found.setdefault(script, f"{item.title}, {name}")
+    if not found and _NFT_JSON.match(text):
+        raise InputError(
+            f"{shown}: this is the output of nft -j list, which writes the rules in nft's own "
+            "language: run iptables-save -t nat, or iptables -t nat -S, in the pod's network "
+            "namespace, and give its output"
+        )
     if not found:
         expected = " or ".join(sorted(names))
         raise InputError(f"{shown}: no pod in it has the init container {expected} with a script")

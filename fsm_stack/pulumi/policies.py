@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # Of these rules each is a policy of its own: it can be switched by its id.
 RULES: Final[tuple[Rule, ...]] = (*workload.RULES, *redirection.RULES, *settings.RULES)
 
+_GROUP: Final = FSM.mesh_config_group
 _KUBERNETES: Final = "kubernetes:"
 _PATCH: Final = "Patch"
 _INTERNAL: Final = "__"  # the engine's and the provider's own properties
@@ -125,7 +126,7 @@ def object_of(resource: Declared) -> Json | None:
 def is_mesh_config(manifest: Json) -> bool:
     """Whether it is FSM's MeshConfig: those of osm-edge and OSM are not judged here."""
     group = str(manifest["apiVersion"]).partition("/")[0]
-    return (group, manifest["kind"]) == (FSM.mesh_config_group, "MeshConfig")
+    return (group, manifest["kind"]) == (_GROUP, "MeshConfig")
 
 
 def of_mesh_config(manifest: Json, *, today: date) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fsm_stack.manifests.manifest import Key, Manifest
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.release import ReleaseAsset
     from fsm_stack.redirection.scopes import Redirection
     from fsm_stack.settings.models.stack import StackSettings
 

@@ -129,7 +129,7 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
             after_place="" if now is ABSENT else _placed(after, path, two),
             note=path[-1] in _NOTES or path[0] in ("accept", "contracts"),
         )
-        found.append(replace(change, risk=_setting_risk(path, what, now)))
+        found.append(replace(change, risk=_setting_risk(path, what, was, now)))
     return tuple(found)
 
 
@@ -176,12 +176,14 @@ def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
     return tuple(found)
 
 
-def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
+def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | None:
     match path:
         case ("traffic", str() as name) if now is True and name in _OPENING:
             return risk(_OPENING[name])
         case ("contracts", *_) if what in ("removed", "changed"):
             return risk("contract-dropped")
+        case ("guard", *_) if _weaker(was, now):
+            return risk("guard-weakened")
         case ("fsmVersion",):
             return risk("release-changes")
         case ("system",):
@@ -191,6 +193,18 @@ def _setting_risk(path: Path, what: What, now: object) -> Risk | None:
         case ("enrolledNamespaces", _, "sidecarInjection") if now is not True:
             return risk("namespace-leaves")
     return None
+
+
+_STRENGTH: Final = {"warn": 1, "deny": 2}
+
+
+def _weaker(was: object, now: object) -> bool:
+    """Whether the guard does less than before; what is absent is off."""
+    if isinstance(was, dict):
+        after = now if isinstance(now, dict) else {}
+        return any(_weaker(item, after.get(key)) for key, item in was.items())
+    before, left = (_STRENGTH.get(str(one), 0) for one in (was, now))
+    return left < before
 
 
 def unlisted(

@@ -54,6 +54,7 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     "namespace-leaves": (Level.MEDIUM, "new pods of a namespace get no sidecar"),
     "object-replaced": (Level.MEDIUM, "Kubernetes deletes the object and makes it anew"),
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),
+    "guard-weakened": (Level.MEDIUM, "the guard lets pass what it refused, or warned of"),
     "contract-dropped": (Level.MEDIUM, "nothing holds the mesh to this contract any more"),
     "contract-broken": (Level.HIGH, "a contract that was kept is not kept any more"),
     "declared-missing": (Level.MEDIUM, "what was declared does not happen"),

@@ -213,7 +213,7 @@ _POLICY: Final[Shape] = {
         "typeChecking": {"expressionWarnings": [{"fieldRef": str, "warning": str}]},
     },
 }
-_GUARD: Final = re.compile(r".+-guard-(mesh-config|mesh-config-warnings|pods|bypasses)")
+_GUARD: Final = re.compile(r".+-guard-(mesh-config|mesh-config-warnings|namespaces|pods|bypasses)")
 
 
 def _policy(value: Json) -> Json | None:

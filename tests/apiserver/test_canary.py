@@ -14,7 +14,7 @@ import shutil
 import ssl
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,15 +29,16 @@ from fsm_stack.cli.main import cli
 from fsm_stack.injector.decision import admit, namespace_view
 from fsm_stack.injector.of_settings import mesh_of
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.canary import BETA, STABLE, tried
+from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE, STABLE_SINCE, tried
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.verify.canary import other_fate
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 
-from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, NotInstalledError, serve
+from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, serve
 from .client import eventually
+from .conftest import or_skip
 from .test_verify import OWNER, ROOT, ref, status
 
 if TYPE_CHECKING:
@@ -55,10 +56,7 @@ GATE = {
     "feature_gates": "MutatingAdmissionPolicy=true",
     "runtime_config": f"{BETA}=true",
 }
-CLUSTERS = {
-    "beta": (KUBERNETES_VERSION, GATE, BETA),
-    "stable": (NEWEST_VERSION, {}, STABLE),
-}
+VERSIONS = tuple(dict.fromkeys((KUBERNETES_VERSION, NEWEST_VERSION)))
 OLD, NEW = "[6379, 7070]", "[6379, 7070, 443, 9443]"
 OLD_RANGES, NEW_RANGES = "[1.1.1.1/32, 2.2.2.0/24]", "[1.1.1.1/32, 2.2.2.0/24, 203.0.113.0/24]"
 # Kubernetes takes it; a structured merge of such a pod fails.
@@ -237,40 +235,38 @@ def injector(mesh: Mesh, home: Path) -> Iterator[int]:
         server.server_close()
 
 
-@pytest.fixture(scope="module", params=list(CLUSTERS))
+@pytest.fixture(scope="module", params=VERSIONS)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Mesh]:
-    """The dev environment on an API server of its own."""
-    version, flags, served = CLUSTERS[request.param]
-    with tempfile.TemporaryDirectory(prefix="fsm-stack-") as text:
+    """The dev environment on an API server of its own, with the gate where it needs one."""
+    version = request.param
+    minor = int(version.split(".")[1])
+    if minor < BETA_SINCE:
+        pytest.skip(f"Kubernetes {version} serves no {CANARY_KINDS[0]} in a version that is used")
+    stable = minor >= STABLE_SINCE
+    with tempfile.TemporaryDirectory(prefix="fsm-stack-") as text, ExitStack() as stack:
         home = Path(text)
         project = home / "project"
         project.mkdir()
         for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
             shutil.copy(ROOT / name, project / name)
-        try:
-            server = serve(home, version=version, more=flags)
-            api = server.__enter__()
-        except NotInstalledError as error:
-            pytest.skip(str(error))
-        try:
-            mesh = Mesh(api=api, project=project, version=served)
-            settings = mesh.settings()
-            hook: Json = {}
-            for manifest in bundle(settings, redirection(settings)):
-                item = dict(manifest.object)
-                if manifest.kind == "MutatingWebhookConfiguration":
-                    hook = copy.deepcopy(item)
-                elif manifest.kind != "ValidatingWebhookConfiguration":
-                    api.apply(item, manager="fsm-stack", force=True)
-            with injector(mesh, home) as port:
-                (one,) = hook["webhooks"]
-                authority = base64.b64encode(api.ca_file.read_bytes()).decode()
-                one["clientConfig"] = {"url": f"https://127.0.0.1:{port}", "caBundle": authority}
-                api.apply(hook)
-                api.apply(ref("ServiceAccount", "default", "demo"))
-                yield mesh
-        finally:
-            server.__exit__(None, None, None)
+        stack.enter_context(or_skip())
+        api = stack.enter_context(serve(home, version=version, more={} if stable else GATE))
+        mesh = Mesh(api=api, project=project, version=STABLE if stable else BETA)
+        settings = mesh.settings()
+        hook: Json = {}
+        for manifest in bundle(settings, redirection(settings)):
+            item = dict(manifest.object)
+            if manifest.kind == "MutatingWebhookConfiguration":
+                hook = copy.deepcopy(item)
+            elif manifest.kind != "ValidatingWebhookConfiguration":
+                api.apply(item, manager="fsm-stack", force=True)
+        port = stack.enter_context(injector(mesh, home))
+        (one,) = hook["webhooks"]
+        authority = base64.b64encode(api.ca_file.read_bytes()).decode()
+        one["clientConfig"] = {"url": f"https://127.0.0.1:{port}", "caBundle": authority}
+        api.apply(hook)
+        api.apply(ref("ServiceAccount", "default", "demo"))
+        yield mesh
 
 
 @pytest.fixture
@@ -289,6 +285,7 @@ def mesh(cluster: Mesh) -> Iterator[Mesh]:
         lambda: "initContainers" in cluster.pod("probe", dry=True)["spec"],
         seconds=30,
     )
+    cluster.eventually_tried(there=False)  # a policy that is gone stays in force for a moment
     cluster.pod("old")
     cluster.change()
     yield cluster

@@ -437,7 +437,7 @@ def test_yesterdays_fault_does_not_stop_who_writes_other_sections(guarded: Api) 
         guarded.apply(dict(manifest.object))
     wrong = mesh_config_of(settings, {"inboundPortExclusionList": [0]})
     eventually("the policy is in force", lambda: refused(guarded, wrong), seconds=60)
-    with pytest.raises(ApiError, match="invalid-port"):
+    with pytest.raises(ApiError, match="late-guard-mesh-config"):
         guarded.patch(live, {"spec": {"traffic": {"inboundPortExclusionList": [0]}}})
     guarded.patch(live, {"spec": {"observability": {"osmLogLevel": "info"}}})
     guarded.patch(live, {"spec": {"traffic": {"outboundPortExclusionList": [6379]}}})
@@ -567,9 +567,9 @@ def test_policies_say_of_a_pod_what_the_judge_of_its_script_says(guarded: Api) -
 
 
 def test_a_pod_whose_merged_list_has_sixteen_ports_is_refused(guarded: Api) -> None:
-    """Eleven of the mesh and five of the pod: each list alone is fine."""
-    mesh = {"outboundPortExclusionList": SIXTEEN[:11]}
-    item = final(seen(DENIES, mesh, {PORTS: ",".join(map(str, SIXTEEN[11:]))}))
+    """Fourteen of the mesh and two of the pod: each list alone is fine, and registered."""
+    mesh = {"outboundPortExclusionList": SIXTEEN[:14]}
+    item = final(seen(DENIES, mesh, {PORTS: "6379,5432"}))
     with pytest.raises(ApiError) as told:
         guarded.create(item)
     assert "ValidatingAdmissionPolicy 'denies-guard-pods'" in told.value.message
@@ -598,6 +598,20 @@ def test_a_value_that_is_no_switch_is_refused_without_the_injector(guarded: Api)
         item = pod({"flomesh.io/sidecar-injection": value})
         item["metadata"]["namespace"] = "shop"
         guarded.create(item, dry_run=True)
+
+
+def test_a_namespace_whose_switch_is_none_is_refused(guarded: Api) -> None:
+    """H16: the injector refuses every pod in it; where its keys stay, others may write it."""
+    item = namespace_object("switched", DENIES)
+    for name in ("sidecar-injection", "metrics"):
+        item["metadata"]["annotations"] = {f"flomesh.io/{name}": "enabeld"}
+        with pytest.raises(ApiError, match=rf"flomesh.io/{name}: expected enabled .*injection-v"):
+            guarded.create(item, dry_run=True)
+    item["metadata"]["labels"] = {"team": "shop"}
+    live = guarded.apply(item)
+    with pytest.raises(ApiError, match="denies-guard-namespaces"):
+        guarded.patch(live, {"metadata": {"labels": {FSM.monitored_by_label: "denies"}}})
+    guarded.patch(live, {"metadata": {"finalizers": ["example.com/kept"]}})
 
 
 def test_a_foreign_pod_is_no_business_of_the_guard(guarded: Api) -> None:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.stack_file import load_mapping

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.units import amount
@@ -36,7 +36,7 @@ SCRIPTS = ReleaseAsset(version="1.5.1", sha256="0" * 64, scripts=b"stands for th
 
 def objects(stack: str) -> tuple[Manifest, ...]:
     if stack == "everything":
-        return bundle_of(EVERYTHING)
+        return bundle_of(EVERYTHING | {"enrolledNamespaces": []})
     file = ROOT / f"Pulumi.{stack}.yaml"
     text = file.read_text(encoding="utf-8")
     settings = load_text(text, file=file.name, today=date(2026, 7, 1)).require()
@@ -77,6 +77,10 @@ def clean(api: Api) -> Iterator[None]:
     for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         for found in api.list("admissionregistration.k8s.io/v1", kind):
             api.delete(found)
+    usual = {manifest.key for stack in STACKS[:-1] for manifest in objects(stack)}
+    for manifest in objects("everything"):
+        if manifest.key not in usual and api.exists(dict(manifest.object)):
+            api.delete(dict(manifest.object))
 
 
 def mesh_config(stack: str) -> dict[str, Any]:

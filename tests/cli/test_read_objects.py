@@ -70,6 +70,18 @@ def test_a_pods_object_holds_its_script(run: Run, tmp_path: Path, form: str) -> 
             "give its output: Chain PREROUTING (policy ACCEPT)",
         ),
         (
+            '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}',
+            ": this is the output of nft -j list, which writes the rules in nft's own language: run "
+            "iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and give "
+            "its output",
+        ),
+        (
+            "$ kubectl exec web -- iptables -t nat -L\nChain PREROUTING (policy ACCEPT)\n",
+            ":2:1: this is the output of iptables -L, which does not show the rules in full: run "
+            "iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and "
+            "give its output: Chain PREROUTING (policy ACCEPT)",
+        ),
+        (
             "table ip nat {\n}\n",
             ":1:1: this is the output of nft list, which writes the rules in nft's own language: "
             "run iptables-save -t nat, or iptables -t nat -S, in the pod's network namespace, and "

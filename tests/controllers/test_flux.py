@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gitops
 
+WAVE = "fsm-2-mesh-config"
 NAMES = {f"{one.kind}/{one.name}" for one in manifests()}
 
 
@@ -141,6 +142,26 @@ def test_what_fsm_s_programs_write_stays(
     assert versions(api) == before
     (webhook,) = live(api)["MutatingWebhookConfiguration/fsm-webhook-fsm"]["webhooks"]
     assert webhook["clientConfig"]["caBundle"] == AUTHORITY
+
+
+@pytest.mark.usefixtures("synced")
+def test_without_the_component_flux_takes_a_connector_s_addresses_back(
+    api: Api, flux: Flux, example: list[dict[str, Any]]
+) -> None:
+    """Else the test before this one could not fail."""
+    replay(api)
+    kustomization = next(item for item in example if item["metadata"]["name"] == WAVE)
+
+    def address() -> str:
+        config = live(api)["MeshConfig/fsm-mesh-config"]
+        return str(config["spec"]["connector"]["viaGateway"]["clusterIP"])
+
+    flux.ask(kustomization)
+    assert address() == "10.96.7.7"
+    api.patch(kustomization, {"spec": {"ignore": None}})
+    flux.ask(kustomization)
+    assert address() == ""
+    api.patch(kustomization, {"spec": {"ignore": kustomization["spec"]["ignore"]}})
 
 
 @pytest.mark.usefixtures("synced")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fsm_stack.project.release_asset import vendor
-from tests.archives import pack
+from tests.archives import GOOD, MORE, pack
 
 from .engine import REPOSITORY
 
@@ -40,7 +40,7 @@ class Project:
         """A project with this repository's Pulumi.yaml and a stand-in for the release's scripts."""
         shutil.copy(REPOSITORY / "Pulumi.yaml", directory)
         archive = directory / "fsm-1.5.1.tgz"
-        archive.write_bytes(pack())
+        archive.write_bytes(pack(files=GOOD | MORE))
         vendor(directory, archive)
         return cls(directory=directory, engine=engine)
 

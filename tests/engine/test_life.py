@@ -127,3 +127,43 @@ def test_a_destroyed_stack_comes_up_again(api: Api, project: Project) -> None:
     assert again.changes() == first.changes()
     assert engine.preview().succeeded().changes() == []
     assert api.get(namespace("demo"))["metadata"]["labels"]["flomesh.io/monitored-by"] == "fsm"
+
+
+PROGRAMS: dict[str, Any] = {
+    "deployment": {"skipAwait": True},
+    "traffic": {"interceptionMode": "NodeLevel"},
+    "ingress": {"enabled": True},
+    "egressGateway": {"enabled": True},
+    "certificateProvider": {"meshRootCertificate": True},
+    "components": {
+        "prometheus": {"enabled": True},
+        "grafana": {"enabled": True, "remoteRendering": True},
+        "jaeger": {"enabled": True},
+        "fluentBit": {"enabled": True},
+    },
+}
+
+
+def test_every_program_beside_the_control_plane_comes_up_stays_and_goes(
+    api: Api, project: Project
+) -> None:
+    """Their kinds are typed resources, and nothing that the server adds is a change."""
+    engine = project.stack("programs", PROGRAMS)
+
+    up = engine.up().succeeded()
+
+    made = sent(up)
+    assert {"DaemonSet", "IngressClass"} <= {kind for kind, _, _ in made}
+    assert len([name for kind, _, name in made if kind == "Deployment"]) == 3 + 5
+    assert engine.up().succeeded().changes() == []
+    assert engine.refresh().succeeded().changes() == []
+    assert engine.preview().succeeded().changes() == []
+
+    engine.destroy().succeeded()
+
+    left = [item for item in made.values() if item["kind"] not in KEPT and api.exists(item)]
+    assert left == []
+
+
+# What a stack that is destroyed leaves: policies of others stand under the CRD.
+KEPT = {"CustomResourceDefinition", "Namespace"}

@@ -436,3 +436,21 @@ def test_sets_that_depend_on_different_matches_are_not_the_same() -> None:
     )
     assert one != two
     assert one == same
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["$ kubectl exec web -c sidecar -- iptables-save -t nat\n",
+     "root@node:~# \n\nnsenter -t 1 -n iptables-save\n", "node$ sudo iptables-save -t nat\n"],
+)  # fmt: skip
+def test_the_command_that_printed_a_dump_may_be_pasted_with_it(typed: str) -> None:
+    dump = "*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n"
+    reading = read(typed.removeprefix("root@node:~# \n") + dump)
+    assert (reading.dialect, reading.findings) == ("save", ())
+    (step,) = reading.ruleset.steps
+    assert step.rule.line == 3 + typed.removeprefix("root@node:~# \n").count("\n")
+
+
+def test_a_command_before_a_script_of_commands_stays_one_that_is_passed_over() -> None:
+    reading = read("kubectl get pods\niptables -t nat -A OUTPUT -p tcp -j RETURN\n")
+    assert [item.id for item in reading.findings] == ["passed-over"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.manifests.bundle import bundle, wanted_texts
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.bundle import bundle
+from fsm_stack.manifests.release import ReleaseAsset, wanted_texts
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from tests.manifests.stacks import EVERYTHING, FULL, asset_for, bundle_of, named, settings_of
 from tests.property.strategies import stacks
@@ -91,7 +91,7 @@ def test_what_settings_add() -> None:
         *(
             (kind, f"fsm-guard-{what}")
             for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-            for what in ("mesh-config", "mesh-config-warnings", "pods", "bypasses")
+            for what in ("mesh-config", "mesh-config-warnings", "pods", "namespaces", "bypasses")
         ),
     }
 

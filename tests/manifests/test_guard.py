@@ -41,7 +41,7 @@ def test_nothing_is_guarded_where_nobody_asked() -> None:
 
 def test_each_setting_has_its_policy_and_binding() -> None:
     names = ["fsm-guard-bypasses", "fsm-guard-mesh-config", "fsm-guard-mesh-config-warnings",
-             "fsm-guard-pods"]  # fmt: skip
+             "fsm-guard-namespaces", "fsm-guard-pods"]  # fmt: skip
     found = [item.key for item in bundle_of(ON) if item.kind in {POLICY, BINDING}]
     assert found == [(kind, "", name) for kind in (POLICY, BINDING) for name in names]
     assert {item.wave for item in bundle_of(ON) if item.kind == POLICY} == {Wave.FOUNDATION}
@@ -59,6 +59,7 @@ def test_actions_follow_the_setting_and_warnings_only_warn() -> None:
         "fsm-guard-mesh-config": ["Deny", "Audit"],
         "fsm-guard-mesh-config-warnings": ["Warn", "Audit"],
         "fsm-guard-pods": ["Warn", "Audit"],
+        "fsm-guard-namespaces": ["Warn", "Audit"],
         "fsm-guard-bypasses": ["Warn", "Audit"],
     }
     assert all({"Deny", "Warn"} - set(listed) for listed in ACTIONS.values())  # one excludes other
@@ -68,6 +69,7 @@ def test_actions_follow_the_setting_and_warnings_only_warn() -> None:
         "fsm-guard-mesh-config": "Fail",
         "fsm-guard-mesh-config-warnings": "Fail",
         "fsm-guard-pods": "Ignore",
+        "fsm-guard-namespaces": "Ignore",
         "fsm-guard-bypasses": "Ignore",
     }
 

@@ -10,7 +10,7 @@ import pytest
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Wave
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from tests.manifests.stacks import EVERYTHING, bundle_of, named, settings_of
 

@@ -12,9 +12,7 @@ import yaml
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.findings.finding import Severity
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
-from fsm_stack.manifests.programs.egress import egress_script_file
-from fsm_stack.manifests.programs.grafana import DASHBOARDS
+from fsm_stack.manifests.release import DASHBOARDS, ReleaseAsset, egress_script_file
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.models.stack import StackSettings
 from tests.parity.differences import DIFFERENCES

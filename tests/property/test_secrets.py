@@ -28,7 +28,7 @@ from fsm_stack.cli import main as command_line
 from fsm_stack.cli.main import cli
 from fsm_stack.findings.finding import sarif
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import from_engine, load_text
 from fsm_stack.yaml.decode import decode_json, decode_yaml

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from fsm_stack.manifests.mesh import ReleaseAsset
+from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.pulumi.stack import FsmStack
 from fsm_stack.settings.stack_file import load_mapping
 

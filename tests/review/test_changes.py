@@ -74,6 +74,26 @@ def test_settings_that_open_the_mesh_are_a_risk_of_their_own(
     assert review(before, after).risk is Level.MEDIUM
 
 
+GUARD = {"meshConfig": "deny", "pods": "warn", "bypasses": "deny"}
+
+
+@pytest.mark.parametrize(
+    ("now", "paths"),
+    [
+        (GUARD | {"meshConfig": "warn"}, ["guard.meshConfig"]),
+        (GUARD | {"pods": "off"}, ["guard.pods"]),
+        ({}, ["guard.meshConfig", "guard.pods", "guard.bypasses"]),
+        (GUARD | {"pods": "deny"}, []),
+    ],
+)
+def test_a_guard_that_does_less_is_a_risk(now: dict[str, str], paths: list[str]) -> None:
+    """Somebody wanted what it refuses to be possible again."""
+    before, after = side(guard=GUARD), side(guard=now)
+    risky = [one.path for one in setting_changes(before, after) if one.risk is not None]
+    assert sorted(risky) == sorted(paths)
+    assert (review(before, after).risk is Level.MEDIUM) == bool(paths)
+
+
 @pytest.mark.parametrize(
     ("switch", "risk"),
     [("enablePermissiveTrafficPolicyMode", "policy-off"), ("enableEgress", "egress-opens")],

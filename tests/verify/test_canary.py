@@ -85,6 +85,9 @@ def test_a_canary_in_progress_is_told_and_is_no_fault() -> None:
         "so far"
     )
     assert item.place.path == "namespace shop"
+    assert item.fix == (
+        "See how it does: fsm-stack canary STACK -n shop --status; --promote or --abort ends it."
+    )
     assert item.value == (
         "MutatingAdmissionPolicyBinding/fsm-stack-canary-shop, "
         "MutatingAdmissionPolicy/fsm-stack-canary-shop"

@@ -129,5 +129,5 @@ def test_others_policies_are_nobodys_business() -> None:
     mesh = world()
     name = {"name": "acme-no-latest-tag"}
     mesh.objects.append({"kind": POLICY, "metadata": name, "spec": {"validations": []}})
-    assert len(mesh.snapshot().policies) == 8
+    assert len(mesh.snapshot().policies) == 10
     assert mesh.outcome("cluster-guard").status is Status.PASSED

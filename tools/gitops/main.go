@@ -1,6 +1,6 @@
 // Argo CD's engine over one Application: compare, sync, and say what was done, as JSON.
 //
-//	argo-engine [--prune] [--patience 60s] APPLICATION.yaml OBJECTS
+//	argo-engine [--compare] [--prune] [--patience 60s] APPLICATION.yaml OBJECTS
 //
 // Argo CD itself is not a Go module that others can require; its engine is. What lies between the
 // two is done here as Argo CD does it: an object's tracking id, one sync context an attempt with
@@ -62,6 +62,7 @@ type Result struct {
 }
 
 func main() {
+	compare := flag.Bool("compare", false, "say what differs, and change nothing")
 	prune := flag.Bool("prune", false, "delete what left the objects")
 	patience := flag.Duration("patience", time.Minute, "how long a sync may go on without news")
 	flag.Parse()
@@ -77,7 +78,7 @@ func main() {
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
 	check(err)
 	config.QPS, config.Burst = 100, 200
-	result, err := synced(config, app, targets, *prune, *patience)
+	result, err := synced(config, app, targets, *compare, *prune, *patience)
 	check(err)
 	check(json.NewEncoder(os.Stdout).Encode(result))
 }
@@ -121,7 +122,7 @@ func manifests(place string) ([]*unstructured.Unstructured, error) {
 // synced runs one operation to its end, or until nothing happens any more.
 func synced(
 	config *rest.Config, app *Application,
-	targets []*unstructured.Unstructured, prune bool, patience time.Duration,
+	targets []*unstructured.Unstructured, compare, prune bool, patience time.Duration,
 ) (*Result, error) {
 	log := logr.Discard()
 	for _, target := range targets {
@@ -178,6 +179,9 @@ func synced(
 			slices.Sort(result.OutOfSync)
 			if len(result.OutOfSync) == 0 { // an automated sync has nothing to do
 				result.Phase, result.Message = common.OperationSucceeded, "in sync"
+				break
+			}
+			if compare {
 				break
 			}
 		}

@@ -80,7 +80,7 @@ def adopt(
 
 
 def _asset(project_dir: Path, settings: StackSettings) -> Any:  # noqa: ANN401  # imported when used
-    from fsm_stack.manifests.mesh import wants_asset
+    from fsm_stack.manifests.release import wants_asset
     from fsm_stack.project.project import find_project
     from fsm_stack.project.release_asset import asset_of
 

@@ -77,12 +77,18 @@ def _indent(line: Line) -> int:
 
 
 Dialect = Literal["restore", "save", "listing", "commands"]
+_TYPED: Final = re.compile(
+    r"(?:\S*[$%>][ \t]+)?(?:sudo[ \t]+)?(?:kubectl|oc|nsenter|docker|podman|crictl|ip[ \t]+netns)"
+    r"[ \t]|\S*[$%>][ \t]+(?:sudo[ \t]+)?(?:iptables|nft)"
+)
 _COMMANDS = ("iptables", "iptables-legacy", "iptables-nft")
 # What other commands' output begins with, and why it is no use.
 _LISTINGS = {
     "Chain": "the output of iptables -L, which does not show the rules in full",
     "table": "the output of nft list, which writes the rules in nft's own language",
 }
+_LISTED: Final = ("-P", "-N", "-A", "-I")
+_PRINTED: Final = (*_LISTED, *_LISTINGS)
 _BYTE_ORDER_MARK = "\ufeff"
 _RESTORES = tuple(f"{name}-restore" for name in _COMMANDS)
 _EXPECTED: Final = "expected iptables-restore --noflush <<EOF"
@@ -134,6 +140,7 @@ def read(text: str) -> Reading:
     """
     written = list(lines_of(text))
     lines = [Line(line.text.removesuffix("\r"), line.number) for line in written]
+    lines = _without_typed(lines)
     first = next((line for line in lines if _is_code(line)), None)
     if first is None:
         raise lines[0].error("no rules: expected a script or a dump of the nat table")
@@ -142,7 +149,7 @@ def read(text: str) -> Reading:
     head = first.parts[0]
     if first.content.startswith("*"):
         return _reading("save", TableReader(lines, first, shell=False).read())
-    if head in ("-P", "-N", "-A", "-I"):
+    if head in _LISTED:
         return _reading("listing", CommandReader(lines, programs=()).read())
     if head in _LISTINGS:
         raise first.error(
@@ -220,6 +227,23 @@ def _require_no_carriage_returns(lines: list[Line]) -> None:
                 "word: expected Unix line ends",
                 len(line.text),
             )
+
+
+def _without_typed(lines: list[Line]) -> list[Line]:
+    """The lines without the command that printed them, where it was pasted with a dump."""
+    typed: list[Line] = []
+    for line in filter(_is_code, lines):
+        if _is_typed(line):
+            typed.append(line)
+        elif typed and (line.content.startswith("*") or line.parts[0] in _PRINTED):
+            return [one for one in lines if one not in typed]
+        else:
+            break
+    return lines
+
+
+def _is_typed(line: Line) -> bool:
+    return bool(_TYPED.match(line.content)) and "-restore" not in line.content
 
 
 def _is_code(line: Line) -> bool:

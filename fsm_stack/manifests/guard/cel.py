@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.catalogue import rule
-from fsm_stack.settings.models.values import CIDR_PATTERN, cidr_bounds
+from fsm_stack.settings.models.values import CIDR_PATTERN, address_text, cidr_bounds
 from fsm_stack.well_known import MULTIPORT_MAX
 
 if TYPE_CHECKING:
@@ -161,15 +161,16 @@ class Dialect:
 
     def covers(self, known: str) -> str:
         """The range holds another one."""
-        if self.has_cidr:
-            return f"cidr(v).containsCIDR({text(known)})"
         first, last = cidr_bounds(known)
+        if self.has_cidr:
+            return f"{_length('v')} <= {_prefix(known)} && {_contains(first)}"
         return _numbers(f"n - n % s <= {first} && n - n % s + s > {last}")
 
     def within(self, known: str) -> str:
         """The range is a part of another one, or is it."""
         if self.has_cidr:
-            return f"cidr({text(known)}).containsCIDR(v)"
+            inside = f"cidr({text(known)}).containsIP(cidr(v).ip())"
+            return f"{_length('v')} >= {_prefix(known)} && {inside}"
         first, last = cidr_bounds(known)
         return _numbers(f"n - n % s >= {first} && n - n % s + s <= {last + 1}")
 
@@ -183,14 +184,28 @@ class Dialect:
 
     def together(self, ranges: str) -> str:
         """Ranges of at least a sixteenth of all addresses hold every address."""
-        sixteenths = (f"{start}.0.0.0/{_WIDE_MAX}" for start in range(0, 256, 16))
+        sixteenths = [f"{start}.0.0.0" for start in range(0, 256, 16)]
         wide = f"{ranges}.filter(v, v.matches({pattern(f'/[0-{_WIDE_MAX}]$')}))"
         if self.has_cidr:
-            holds = "w.exists(v, cidr(v).containsCIDR(b))"
+            holds = "w.exists(v, cidr(v).containsIP(b))"
             return f"[{wide}].exists(w, {listing(sixteenths)}.all(b, {holds}))"
-        firsts = listing(cidr_bounds(block)[0] for block in sixteenths)
+        firsts = listing(cidr_bounds(f"{block}/{_WIDE_MAX}")[0] for block in sixteenths)
         inside = _numbers("n - n % s <= b && b < n - n % s + s")
         return f"[{wide}].exists(w, {firsts}.all(b, w.exists(v, {inside})))"
+
+
+# `containsCIDR` of 1.31 is false where the smaller range begins behind the larger one: asked are
+# an address and the lengths.
+def _contains(address: int) -> str:
+    return f"cidr(v).containsIP({text(address_text(address))})"
+
+
+def _length(value: str) -> str:
+    return f"cidr({value}).prefixLength()"
+
+
+def _prefix(known: str) -> int:
+    return int(known.partition("/")[2])
 
 
 def _numbers(condition: str) -> str:

@@ -27,6 +27,7 @@ from fsm_stack.settings.models.base import IPV4
 from fsm_stack.well_known import (
     INJECTION,
     INTERFACE_NAME_MAX,
+    METRICS,
     MULTIPORT_MAX,
     NO,
     PORT_MAX,
@@ -90,11 +91,22 @@ def pod_rules(system: System) -> Iterator[Validation]:
     for listed in LISTS:
         yield from _of_script(listed)
     yield from _users(system)
-    key = system.annotation(INJECTION)
+    yield _switch(system, INJECTION)
+
+
+def namespace_rules(system: System) -> Iterator[Validation]:
+    """The switches of a namespace: with another value the injector refuses every pod in it."""
+    for name in (INJECTION, METRICS):
+        yield _switch(system, name)
+
+
+def _switch(system: System, name: str) -> Validation:
+    """H16: an annotation that is neither a yes nor a no."""
+    key = system.annotation(name)
     there, value = _annotation(key)
     words = listing(sorted(YES | NO))
     expected = text(f"annotation {key}: expected enabled or disabled, got ")
-    yield of_whole(
+    return of_whole(
         "injection-value",
         f"{there} && !({value}.lowerAscii() in {words})",
         f"metadata.annotations.{key}",

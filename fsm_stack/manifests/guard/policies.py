@@ -16,7 +16,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import Lists
 from fsm_stack.manifests.guard.cel import CIDR_SINCE, Dialect, text, validated
 from fsm_stack.manifests.guard.contracts import contract_rules
-from fsm_stack.manifests.guard.pods import bypass_rules, pod_rules, pod_variables
+from fsm_stack.manifests.guard.pods import bypass_rules, namespace_rules, pod_rules, pod_variables
 from fsm_stack.manifests.guard.rules import mesh_config_rules, mesh_config_variables
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, metadata
 from fsm_stack.settings.effective import EVERYWHERE, register
@@ -85,8 +85,24 @@ def _mesh_config(settings: StackSettings, action: GuardAction) -> list[Manifest]
 
 
 def _pods(settings: StackSettings, action: GuardAction) -> list[Manifest]:
-    spec = _of_pods(settings) | {"variables": list(pod_variables(settings.profile))}
-    return _both(settings, "pods", spec, pod_rules(settings.profile), action)
+    system, selector = settings.profile, _monitored(settings)
+    spec = _of_pods(settings) | {"variables": list(pod_variables(system))}
+    changes = " || ".join(
+        f"object.metadata.?{part} != oldObject.metadata.?{part}"
+        for part in ("annotations", "labels")
+    )
+    places = _constraints("", "v1", "namespaces", ("CREATE", "UPDATE"))
+    switches = {
+        "failurePolicy": "Ignore",
+        "matchConstraints": places | {"namespaceSelector": selector},
+        "matchConditions": [
+            {"name": "keys-change", "expression": f"request.operation == 'CREATE' || {changes}"}
+        ],
+    }
+    return [
+        *_both(settings, "pods", spec, pod_rules(system), action),
+        *_both(settings, "namespaces", switches, namespace_rules(system), action),
+    ]
 
 
 def _bypasses(settings: StackSettings, action: GuardAction) -> list[Manifest]:
@@ -100,8 +116,18 @@ def _bypasses(settings: StackSettings, action: GuardAction) -> list[Manifest]:
 
 def _of_pods(settings: StackSettings) -> dict[str, Any]:
     """The pods that the injector's webhook takes."""
+    constraints = _constraints("", "v1", "pods", ("CREATE",))
+    selector = _monitored(settings)
+    return {
+        "failurePolicy": "Ignore",
+        "matchConstraints": constraints | {"namespaceSelector": selector},
+    }
+
+
+def _monitored(settings: StackSettings) -> dict[str, Any]:
+    """The namespaces that the injector's webhook selects."""
     system = settings.profile
-    selector = {
+    return {
         "matchLabels": {system.monitored_by_label: settings.mesh_name},
         "matchExpressions": [
             {"key": system.ignore_label, "operator": "DoesNotExist"},
@@ -113,8 +139,6 @@ def _of_pods(settings: StackSettings) -> dict[str, Any]:
             },
         ],
     }
-    constraints = _constraints("", "v1", "pods", ("CREATE",)) | {"namespaceSelector": selector}
-    return {"failurePolicy": "Ignore", "matchConstraints": constraints}
 
 
 def _constraints(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels
-from fsm_stack.manifests.mesh import release_text
 from fsm_stack.manifests.pods import (
     image,
     port,
@@ -17,9 +16,10 @@ from fsm_stack.manifests.pods import (
     resources,
 )
 from fsm_stack.manifests.programs.beside import gateway_metadata, other_program, own_place
+from fsm_stack.manifests.release import egress_script_file, release_text
 
 if TYPE_CHECKING:
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.release import ReleaseAsset
     from fsm_stack.settings.models.stack import StackSettings
 
 _EGRESS: Final = "fsm-egress-gateway"
@@ -27,11 +27,6 @@ _EGRESS_SCRIPT: Final = "fsm-egress-gateway-pjs"
 _SCRIPT_KEY: Final = "egress-gateway.js"
 _PORT_VALUE: Final = "{{ .Values.fsm.egressGateway.port }}"
 _ADMIN_PORT_VALUE: Final = "{{ .Values.fsm.egressGateway.adminPort }}"
-
-
-def egress_script_file(mode: str) -> str:
-    """The file of the release that holds the egress gateway's script of a mode."""
-    return f"egress-gateway/{mode}.js"
 
 
 def _egress_script(settings: StackSettings, asset: ReleaseAsset | None) -> str:

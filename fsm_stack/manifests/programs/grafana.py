@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.manifest import Manifest, metadata
-from fsm_stack.manifests.mesh import release_text
 from fsm_stack.manifests.pods import (
     as_no_one,
     platform_affinity,
@@ -22,12 +21,11 @@ from fsm_stack.manifests.programs.beside import (
     without_rights,
 )
 from fsm_stack.manifests.programs.prometheus import NAME as PROMETHEUS
+from fsm_stack.manifests.release import DASHBOARDS, release_text
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fsm_stack.manifests.mesh import ReleaseAsset
+    from fsm_stack.manifests.release import ReleaseAsset
     from fsm_stack.settings.models.stack import StackSettings
 
 _GRAFANA: Final = "fsm-grafana"
@@ -37,21 +35,6 @@ _RENDERER_PORT: Final = 8081
 _PROVISIONING: Final = "/etc/grafana/provisioning"
 _DEFINITIONS: Final = f"{_GRAFANA}-dashboard-definition"
 
-# Grafana's folder -> key in its ConfigMap -> file of the release's chart.
-# Source: flomesh-io/fsm charts/fsm/templates/grafana-configmap.yaml.
-DASHBOARDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "dataplane": {
-        "fsm-pod.json": "grafana/fsm-pod-to-service.json",
-        "fsm-workload.json": "grafana/fsm-workload-to-service.json",
-        "fsm-service-to-service.json": "grafana/fsm-service-to-service.json",
-        "fsm-data-plane-container.json": "grafana/fsm-data-plane-performance.json",
-        "fsm-workload-to-workload.json": "grafana/fsm-workload-to-workload.json",
-    },
-    "controlplane": {
-        "fsm-control-plane.json": "grafana/fsm-control-plane.json",
-        "fsm-mesh-sidecar-details.json": "grafana/fsm-mesh-sidecar-details.json",
-    },
-}
 _TITLES: Final = {"dataplane": "FSM Data Plane", "controlplane": "FSM Control Plane"}
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.decision import webhook_skips
-from fsm_stack.lists import KEYS
+from fsm_stack.lists import KEYS, LISTS, POD_LISTS
 from fsm_stack.manifests.canary import objects
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.review.canary import carriers, change, owners, proof, way
+from fsm_stack.settings.effective import EVERYWHERE, register
 from fsm_stack.verify.commands import counted, harmless, kubectl
 from fsm_stack.verify.drift import drifts
 from fsm_stack.verify.redirecting import redirecting_mesh
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.lists import Lists
     from fsm_stack.review.canary import By, Owner
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.verify.check import Context
@@ -182,8 +184,12 @@ def plan(asked: Asked) -> Plan:
     lists, refused = change(before, after)
     adds = pod_annotations(lists, settings.profile)
     carried = carriers(settings, context, asked.namespace)
-    outside = tuple(_outside(asked))
-    ends = (*refused, *outside, *(() if refused else proof(carried, adds, before, after)))
+    ends = (
+        *refused,
+        *_outside(asked),
+        *_unregistered(asked, lists),
+        *(() if refused else proof(carried, adds, before, after)),
+    )
     return Plan(
         asked=asked,
         adds=adds,
@@ -210,6 +216,30 @@ def _outside(asked: Asked) -> Iterator[Finding]:
             f"namespace {asked.namespace} is not in the mesh: {skipped.why}",
             path=f"namespace {asked.namespace}",
         )
+
+
+def _unregistered(asked: Asked, adds: Lists) -> Iterator[Finding]:
+    """Entries that the stack's guard refuses to pods: the mesh's new lists are not up yet."""
+    settings, place = asked.settings, asked.namespace
+    if settings.guard.bypasses != "deny":
+        return
+    none = settings.traffic.model_copy(update={name.setting: () for name in LISTS})
+    known = register(settings.model_copy(update={"traffic": none})) or {}
+    mine = [known[one] for one in (EVERYWHERE, place) if one in known]
+    for name in POD_LISTS:
+        values = [
+            str(value)
+            for value in adds.entries(name)
+            if not any(value in lists.entries(name) for lists in mine)
+        ]
+        if values:
+            yield finding(
+                "canary-stops",
+                f"guard.bypasses is deny, and no pod of namespace {place} may carry "
+                f"{name.key} {', '.join(values)}: the API server refuses the canary's pods",
+                path="guard.allow",
+                fix=f"Name it in guard.allow for namespace {place}, bring that up, try again.",
+            )
 
 
 def _others(asked: Asked) -> Iterator[str]:

@@ -147,6 +147,8 @@ def tried(context: Context) -> Iterator[Finding]:
             f"a canary is in progress: new pods get {names}; {counted(len(pods), 'pod')} so far",
             place=f"namespace {one.namespace}",
             evidence=", ".join(map(str, one.made)),
+            fix=f"See how it does: fsm-stack canary STACK -n {one.namespace} --status; --promote "
+            "or --abort ends it.",
             severity=Severity.INFO if one.whole else None,
         )
     for pod in context.pods:

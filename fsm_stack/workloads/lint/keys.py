@@ -11,7 +11,7 @@ from fsm_stack.injector import annotations as keys
 from fsm_stack.injector.annotations import keys_of, namespace_keys, pod_keys, yes_or_no
 from fsm_stack.injector.go_values import stored_quantity
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.well_known import INJECTION
+from fsm_stack.well_known import INJECTION, METRICS
 from fsm_stack.workloads.lint.foreign import of_namespace
 from fsm_stack.workloads.lint.subject import Subject, annotation_path
 
@@ -211,7 +211,7 @@ def _other_mesh(key: str, system: System, *, fix: str) -> Finding:
 
 
 def _switches(system: System) -> tuple[str, str]:
-    return system.annotation(INJECTION), system.annotation(keys.METRICS)
+    return system.annotation(INJECTION), system.annotation(METRICS)
 
 
 CHECKS: Final = (not_text, unknown, injection_value, sidecar_values)
