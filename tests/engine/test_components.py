@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 DEV = committed("dev")
+CONTROL_PLANE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fsm-system"}}
 MESH_CONFIG = {
     "apiVersion": "config.flomesh.io/v1alpha3",
     "kind": "MeshConfig",
@@ -163,7 +164,7 @@ def test_wrong_settings_are_told_at_their_properties_and_nothing_is_made(
         ) in told
         assert "did you mean 'enableEgress'? [unknown-key]" in told
         assert "Traceback" not in run.output
-    assert not api.exists(MESH_CONFIG)
+    assert not api.exists(CONTROL_PLANE)
 
 
 def test_a_value_of_another_resource_is_known_too_late(program: Program, stack: Stack) -> None:
