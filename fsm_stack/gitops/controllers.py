@@ -5,7 +5,8 @@ API, "Controlling the apply behavior of resources" and ``spec.ignore``; kustomiz
 
 What concerns one object stands in its annotations, so that it holds however the files are read:
 
-- Argo CD applies in the waves of :class:`Wave` and waits for each. Flux has no order within one
+- Argo CD applies in the waves of :class:`Wave` and waits for each, but for the last: there is what
+  needs the running mesh or its pods' metrics to be healthy. Flux has no order within one
   Kustomization: one of each wave's folder, with ``dependsOn``, has.
 - A Namespace or a CRD is never pruned, nor deleted with the Application: with it would go all
   that runs in it, or all mesh policies.
@@ -36,6 +37,8 @@ ARGO_CD: Final = "argo-cd"
 FLUX: Final = "flux"
 _APPLICATION: Final = ("argoproj.io/v1alpha1", "Application")
 _FLUX_KUSTOMIZATION: Final = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
+# Nobody waits for Argo CD's last wave.
+_LAST_WAVE: Final = max(Wave) + 1
 _NEVER_DELETED: Final = frozenset({"Namespace", "CustomResourceDefinition"})
 _KUSTOMIZATION_NOTE: Final = (
     "# Written by fsm-stack render. Argo CD and Flux find this file by its name; by hand:\n"
@@ -59,7 +62,8 @@ def annotated(manifest: Manifest) -> dict[str, Any]:
 
 
 def _annotations(manifest: Manifest) -> dict[str, str]:
-    notes = {"argocd.argoproj.io/sync-wave": str(int(manifest.wave))}
+    wave = _LAST_WAVE if _healthy_later(manifest) else manifest.wave
+    notes = {"argocd.argoproj.io/sync-wave": str(int(wave))}
     shared = manifest.patch or manifest.wave is Wave.ENROLMENT  # it holds others' workloads
     options = ["Prune=false", "Delete=false"] if manifest.kind in _NEVER_DELETED else []
     if shared:
@@ -73,6 +77,18 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
     elif shared or manifest.foreign_paths:
         notes["kustomize.toolkit.fluxcd.io/ssa"] = "Merge"
     return notes
+
+
+def _healthy_later(manifest: Manifest) -> bool:
+    """Whether Argo CD calls the object unhealthy while the mesh comes up: it would wait, or fail.
+
+    An autoscaler is degraded until its pods' first metrics are there; a load balancer has an
+    address when somebody gives it one, which may be FSM's own controller.
+    Source: gitops-engine pkg/health, health_hpa.go and health_service.go.
+    """
+    if manifest.kind == "Service":
+        return bool(manifest.object["spec"].get("type") == "LoadBalancer")
+    return manifest.kind == "HorizontalPodAutoscaler"
 
 
 def kustomization(paths: Iterable[str], note: str = "") -> str:

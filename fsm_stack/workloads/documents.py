@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 MAX_CHARACTERS: Final = 1 << 26
 BYTE_ORDER_MARK: Final = "\ufeff"
 
-# What Helm, Jinja and their like replace.
-TEMPLATE_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # What stands for a value until a tool or a reader of the documentation fills it in: of the
-# shell's, Helm's and Jinja's, ERB's, sed's and autoconf's ways.
+# shell's, Helm's and Jinja's, ERB's, sed's and autoconf's ways. The end of each is near its
+# beginning, and no other begins inside: a text of beginnings alone is searched in linear time.
+_INSIDE: Final = r"{0,200}"
 PLACEHOLDER: Final = re.compile(
-    r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|<%.*?%>|<[A-Za-z][\w .-]*>"
-    r"|%%?[A-Z_][A-Z0-9_]*%%?|@[A-Z_][A-Z0-9_]*@|\b__[A-Z][A-Z0-9_]*__\b",
-    re.DOTALL,
+    rf"\{{\{{[^{{}}]{_INSIDE}\}}\}}|\$\{{[^${{}}]{_INSIDE}\}}|\$\([^$()]{_INSIDE}\)|\$[A-Za-z_]\w*"
+    rf"|<%[^<>]{_INSIDE}%>|<[A-Za-z][\w .-]{_INSIDE}>|%%?[A-Z_][A-Z0-9_]*%%?"
+    r"|@[A-Z_][A-Z0-9_]*@|\b__[A-Z][A-Z0-9_]*__\b"
 )
 # One of these is in each of them.
 _MARKS: Final = ("$", "{{", "<", "%", "@", "__")
@@ -126,14 +126,23 @@ class Document:
                     pass  # YAML in flow style, or broken: YAML's message has the place
             return decode.decode_yaml(self.text)
         except decode.DecodeError as error:
-            action = TEMPLATE_ACTION.search(self.text)
-            broken = self.text.splitlines()[error.line : error.line + 1]
-            raw = PLACEHOLDER.search(broken[0]) if broken else None
-            if action is None and raw is None:
+            what = self._unrendered(error.line)
+            if what is None:
                 raise self.error(error) from None
-            at = self.text.count("\n", 0, action.start()) if action else error.line
-            what = action or raw
-        raise NotRenderedError(self.file, self.line + at, what[0] if what else "")
+        raise NotRenderedError(self.file, self.line + what[0], what[1])
+
+    def _unrendered(self, line: int) -> tuple[int, str] | None:
+        """What is not rendered, and in which line: an action anywhere, a placeholder in that one.
+
+        Actions, of which control structures are some, are what Helm, Jinja and their like replace.
+        """
+        start = self.text.find("{{")
+        end = self.text.find("}}", start) if start >= 0 else -1
+        if end >= 0:
+            return self.text.count("\n", 0, start), self.text[start : end + 2]
+        broken = self.text.splitlines()[line : line + 1]
+        found = PLACEHOLDER.search(broken[0]) if broken else None
+        return (line, found[0]) if found else None
 
     def error(self, error: DecodeError) -> InputError:
         """A problem of this document, with its place in the file."""

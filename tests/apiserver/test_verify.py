@@ -732,6 +732,7 @@ def test_a_missing_right_to_events_is_named_with_the_program_that_is_down(
 
 def test_every_documented_right_is_seen_missing_once() -> None:
     resources = {one for rule in documented_rules() for one in rule["resources"]}
+    # A server that serves no such policies is asked for none: tests/cluster/test_api.py refuses one.
     policies = {one for one in resources if "admissionpolic" in one}  # dev has no guard, no canary
     owners = {"statefulsets", "daemonsets", "pods/log", "events"}
     assert resources - set(MISSING) == owners | policies

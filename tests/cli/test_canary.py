@@ -92,6 +92,29 @@ def test_a_removal_is_a_finding_and_prints_nothing_to_apply(project: Path) -> No
     assert (plain["begins"], plain["objects"], plain["patches"]) == (False, [], [])
 
 
+@pytest.mark.parametrize(
+    ("guard", "code"),
+    [
+        ("{bypasses: deny}", 1),
+        ("{bypasses: warn}", 0),
+        ("{bypasses: deny, allow: [{namespace: demo, outboundPortExclusionList: [443]}]}", 0),
+        ("{bypasses: deny, allow: [{namespace: shop, outboundPortExclusionList: [443]}]}", 1),
+    ],
+)
+def test_what_the_guard_refuses_to_pods_is_no_canary(project: Path, guard: str, code: int) -> None:
+    """The mesh's new list names the entry, and the cluster's guard does not know it yet."""
+    change(project, "config:\n", f"config:\n  fsm-stack:guard: {guard}\n")
+    result = run("--against", "rendered/dev", "--by", "policy")
+    assert result.exit_code == code, result.output
+    assert result.stderr == (
+        "guard.allow outboundPortExclusionList: error: the guard refuses pods with 443 in their "
+        "annotations [canary-stops] Fix: Name it in guard.allow for namespace demo, and bring that "
+        "up first.\n"
+        if code
+        else ""
+    )
+
+
 def test_nothing_to_try_is_said(project: Path) -> None:
     change(project, "[6379, 7070, 443]", "[7070, 6379]")
     result = run("--against", "rendered/dev", "--by", "policy")

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from fsm_stack.gitops.directory import named
+from fsm_stack.gitops.directory import tree as rendered
 from fsm_stack.manifests.manifest import Wave
 from tests.apiserver.apiserver import NotInstalledError, find
 from tests.engine.nodeless import ready_pods
+from tests.manifests.stacks import EVERYTHING, bundle_of
 
 from .mesh import (
     AUTHORITY,
@@ -206,3 +209,25 @@ def test_a_directory_with_a_file_that_is_no_manifest_is_refused(
     (objects / "values.yaml").write_text(yaml.safe_dump({"a": "b"}))
     with pytest.raises(AssertionError, match=r"values\.yaml: .*'Kind' is missing"):
         sync(api, application, objects)
+
+
+@pytest.mark.usefixtures("synced")
+def test_a_stack_with_every_program_is_in_sync_after_one_sync(
+    api: Api, application: Path, tmp_path: Path
+) -> None:
+    """Policies, autoscalers, DaemonSets: what the server adds by default is no difference."""
+    files = rendered(named(bundle_of(EVERYTHING)), {})
+    for path, content in files.items():
+        file = tmp_path / "every" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    item = yaml.safe_load(application.read_text(encoding="utf-8"))
+    (patch,) = yaml.safe_load(files["argo-cd/kustomization.yaml"])["patches"]
+    item["spec"] |= yaml.safe_load(patch["patch"])["spec"]
+    own = tmp_path / "application.yaml"
+    own.write_text(yaml.safe_dump(item), encoding="utf-8")
+    with ready_pods(api, NAMESPACE):
+        said = sync(api, own, tmp_path / "every/objects")
+    assert said["phase"] == "Succeeded", said
+    assert "HorizontalPodAutoscaler/fsm-injector-hpa" in said["outOfSync"]
+    assert sync(api, own, tmp_path / "every/objects", "--compare")["outOfSync"] == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.pulumi.kinds import FOLLOWED, OWNER
 
 from .engine import REPOSITORY
@@ -51,8 +52,10 @@ def kinds(run: Run) -> list[str]:
 
 def rendered(stack: str) -> dict[tuple[str, str, str], dict[str, Any]]:
     """The objects of the committed tree, by kind, namespace and name."""
-    files = (REPOSITORY / "rendered" / stack).glob("[0-9]-*/*.yaml")
-    return {key(one): one for one in (yaml.safe_load(file.read_text("utf-8")) for file in files)}
+    tree = REPOSITORY / "rendered" / stack
+    files = [*tree.glob("objects/*/*.yaml"), *tree.glob("others/*.yaml")]
+    objects = (yaml.safe_load(file.read_text("utf-8")) for file in files)
+    return {key(one): without_sync_annotations(one) for one in objects}
 
 
 def sent(run: Run) -> dict[tuple[str, str, str], dict[str, Any]]:

@@ -155,10 +155,13 @@ def annotations(file: bytes) -> dict[str, str]:
          {"sync-wave": "1", "sync-options": "Prune=false,Delete=false", "prune": "disabled",
           "ssa": "IfNotPresent"}),
         (STACK[1], {"sync-wave": "3"}),
+        (thing("HorizontalPodAutoscaler", "fsm", wave=Wave.CONTROL_PLANE), {"sync-wave": "7"}),
+        (thing("Service", "out", spec={"type": "LoadBalancer"}), {"sync-wave": "7"}),
+        (thing("Service", "in", spec={}), {"sync-wave": "3"}),
         (replace(thing("MeshConfig", "m", wave=Wave.MESH_CONFIG), foreign_paths=("spec.x",)),
          {"sync-wave": "2", "ssa": "Merge"}),
     ],
-    ids=lambda value: getattr(value, "kind", ""),
+    ids=lambda value: getattr(value, "slug", ""),
 )  # fmt: skip
 def test_an_object_says_its_wave_and_how_it_is_pruned_and_merged(
     manifest: Manifest, expected: dict[str, str]

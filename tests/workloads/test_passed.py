@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from fsm_stack.errors import InputError
 from fsm_stack.workloads.documents import NotRenderedError
 
 from .test_stream import context, outcomes
@@ -125,3 +128,13 @@ def test_a_dollar_or_a_brace_elsewhere_is_the_users() -> None:
     ).replace("image:", "command: [echo, $HOME, $(POD_IP)], image:")
     (only,) = outcomes(text)
     assert "not-rendered" not in {item.id for item in only.findings()}
+
+
+@pytest.mark.parametrize("begin", ["{{", "${", "$(", "<%", "<a", "%A", "@A", "__A"])
+def test_beginnings_of_placeholders_alone_are_searched_at_once(begin: str) -> None:
+    """A name or a broken document of 400,000 characters, none of which ends one."""
+    started = time.process_time()
+    outcomes(POD.replace("name: web,", f"name: '{begin * 200_000}',"))
+    with pytest.raises(InputError):
+        outcomes(POD.replace("name: web,", f"name: [{begin * 200_000}"))
+    assert time.process_time() - started < 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.findings.finding import Finding, Severity, finding
+from fsm_stack.findings.finding import SHOWN_MAX, Finding, Severity, finding
 from fsm_stack.injector.pod import METADATA_FIELDS, container_fields, spec_fields
 from fsm_stack.settings.models.base import DNS_LABEL, DNS_NAME, EXPECTED, LABEL_MAX, NAME_MAX
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
@@ -66,10 +66,10 @@ def names(subject: Subject) -> Iterator[Finding]:
     for path, name, form, most in given:
         if not isinstance(name, str) or not name or PLACEHOLDER.search(name):
             continue  # absent, of a wrong type, or not rendered: said elsewhere
-        if not re.fullmatch(form, name) or len(name) > most:
+        if len(name) > most or not re.fullmatch(form, name):
             yield finding(
                 "refused-name",
-                f"{path}: expected at most {most} {EXPECTED[form]}, got {name!r}",
+                f"{path}: expected at most {most} {EXPECTED[form]}, got {name[:SHOWN_MAX]!r}",
                 path=path,
                 value=name,
             )
