@@ -65,6 +65,7 @@ TEXTS: list[str] = [
     "TLSv1_2", "TLSv1_3", "TLS_AUTO", "Localhost", "PodIP", "iptables", "NodeLevel", "None", "ClusterIP",
     "NodePort", "LoadBalancer", "mixed", "domain", "ip", "In", "NotIn", "Exists", "Gt", "Equal", "NoExecute",
     "info", "vault", "tresor", "cert-manager", "vendored", "osm", "osm-edge", "fsm", "Issuer", "ClusterIssuer",
+    "ee:ee:ee:ee:ee:ee", "ee:ee:ee:ee:ee", "@hourly", "@always", "*/15 * * * *", "61 * * * *", "* * * *",
 ]  # fmt: skip
 NUMBERS: list[Any] = [
     -1, 0, 1, 2, 3, 30, 31, 100, 101, 1023, 1024, 2048, 4096, 30000, 32767, 32768, 65535, 65536,
@@ -110,6 +111,7 @@ BESIDE: dict[str, Json] = {
         }
         for name in ("bootstrap", "controller", "injector")
     },
+    "verify": {"verify": {"schedule": "@hourly", "image": "a.b/c:1"}},
     "repoServer": {"components": {"controller": {"standaloneRepoServer": True}}},
 }
 

@@ -349,7 +349,10 @@ BROKEN: dict[str, tuple[Callable[[Api], Any], Callable[[Api], Any]]] = {
 # An existing pod's containers cannot change: these are seen on pods made broken.
 # What is pasted is no cluster's, and what a quota refuses is held to the API server's words where
 # pods are refused.
-MADE_BROKEN = {"pod-script", "pod-generation", "pod-reserved", "told-cause", "namespace-quota"}
+MADE_BROKEN = {
+    "pod-script", "pod-generation", "pod-reserved", "told-cause", "namespace-quota",
+    "cluster-guard", "cluster-guard-refused",
+}  # fmt: skip
 
 
 def verify(

@@ -29,7 +29,10 @@ Json = dict[str, Any]
 PORTS = "openservicemesh.io/outbound-port-exclusion-list"
 POD = ("pod/web", "-n", "shop")
 # What no file of these systems declares: they are installed by their own charts.
-UNDECLARED = {"cluster-rights", "cluster-services", "cluster-webhook-drift", "pod-live-rules"}
+UNDECLARED = {
+    "cluster-rights", "cluster-services", "cluster-webhook-drift", "pod-live-rules",
+    "cluster-guard", "cluster-guard-refused",
+}  # fmt: skip
 # Nobody pasted an event or a log, and the namespace has no quota.
 ABSENT = {"told-cause", "namespace-quota"}
 # osm-edge's MeshConfig names the sidecar's image; OSM's injector has it in its environment.

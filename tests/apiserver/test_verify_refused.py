@@ -68,7 +68,7 @@ def test_a_deployment_whose_every_pod_is_refused_is_an_error(refusing: Api) -> N
         annotation, lacking = answers(result)["owner-pods"]["findings"]
         assert annotation["message"].startswith("the injector refuses its next pods: Invalid port")
         assert lacking["message"] == (
-            "0 of 2 pods exist: webhook fsm-inject.k8s.io does not answer, and without it no pod "
+            "0 of 2 pods exist: the Service of webhook fsm-inject.k8s.io is not there, and without it no pod "
             "is made"
         )
         assert lacking["value"].startswith(

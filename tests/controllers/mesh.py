@@ -93,14 +93,26 @@ def replay(api: Api) -> list[str]:
     changed = []
     for manifest in manifests():
         before = api.get(dict(manifest.object))
+        manager = "fsm-bootstrap" if manifest.wave <= Wave.MESH_CONFIG else "fsm-controller"
         for path in manifest.foreign_paths:
-            now = api.get(dict(manifest.object))
-            _write(now, path)
-            manager = "fsm-bootstrap" if manifest.wave <= Wave.MESH_CONFIG else "fsm-controller"
-            api.request("PUT", api.path(now), body=now, query={"fieldManager": manager})
+            _update(api, dict(manifest.object), path, manager)
         if _plain(api.get(dict(manifest.object))) != _plain(before):
             changed.append(f"{manifest.kind}/{manifest.name}")
     return changed
+
+
+def _update(api: Api, item: Json, path: str, manager: str) -> None:
+    """One write, again where the server's own controllers wrote meanwhile: a CRD's status."""
+    for last in (False, False, False, True):
+        now = api.get(item)
+        _write(now, path)
+        try:
+            api.request("PUT", api.path(now), body=now, query={"fieldManager": manager})
+        except ApiError as error:
+            if last or error.reason != "Conflict":
+                raise
+        else:
+            return
 
 
 def _plain(item: Json) -> Json:
