@@ -139,6 +139,10 @@ def _kubectl() -> Path:
     return own if own.exists() else find("kubectl")
 
 
+# They stand for the release's: the controller's pod unpacks them.
+SCRIPTS = {"main.js": b"// stands for the release's scripts\n"}
+
+
 def make_project(folder: Path) -> None:
     """A project like this repository's `dev`, with scripts in the place of the release's."""
     folder.mkdir()
@@ -160,9 +164,9 @@ def write_config(project: Path, config: dict[str, Any]) -> None:
 
 def _chart() -> bytes:
     """An archive in the place of the release's, which this project pins and does not copy."""
-    scripts = _archive({"main.js": b"// stands for the release's scripts\n"})
+    scripts = archive(SCRIPTS)
     about = {"apiVersion": "v2", "name": "fsm", "version": RELEASE}
-    return _archive(
+    return archive(
         {
             "fsm/Chart.yaml": yaml.safe_dump(about).encode(),
             "fsm/components/scripts.tar.gz": scripts,
@@ -170,7 +174,7 @@ def _chart() -> bytes:
     )
 
 
-def _archive(files: dict[str, bytes]) -> bytes:
+def archive(files: dict[str, bytes]) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as tar:
         for name, content in files.items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.apiserver.apiserver import NotInstalledError, find
-from tests.archives import index, pack, served
+from tests.archives import GOOD, index, pack, served
 from tests.engine.engine import Engine, Stack
 from tests.pages import Block, blocks, carry_out, text_of
 from tests.pages import make_project as copy_project
@@ -25,7 +25,7 @@ from .image import images
 from .machine import unavailable
 from .node import NODE, POD_RANGE
 from .node import node as running
-from .stack import image_names, make_project, objects_of
+from .stack import SCRIPTS, archive, image_names, make_project, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,12 +90,13 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     copy_project(tmp_path / "project")
     make_project(tmp_path / "other")  # any stack of the release names the same images
     names = (*image_names(objects_of(tmp_path / "other")), BUSYBOX)
+    chart = pack(files=GOOD | {"fsm/components/scripts.tar.gz": archive(SCRIPTS)})
     (tmp_path / "node").mkdir()
     try:
         kubectl = find("kubectl", target="test-node").parent
         with (
             running(tmp_path / "node", images(names, home=tmp_path)) as node,
-            served({"/index.yaml": index("1.5.1"), "/fsm-1.5.1.tgz": pack()}) as charts,
+            served({"/index.yaml": index("1.5.1"), "/fsm-1.5.1.tgz": chart}) as charts,
         ):
             # As kubeadm, k3s and the like give it, which keep the range of a node's pods there.
             which = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
