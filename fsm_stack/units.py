@@ -125,3 +125,52 @@ def _largest(value: int, suffixes: dict[str, int]) -> str:
     best = max((size for size in suffixes.values() if value % size == 0 and value), default=1)
     suffix = next((name for name, size in suffixes.items() if size == best), "")
     return f"{value // best}{suffix}"
+
+
+_MONTHS: Final = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+]
+_DAYS: Final = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+# Each field of a schedule: what it is, its least and most, and the names of its values.
+_CRON: Final = (
+    ("a minute", 0, 59, ()),
+    ("an hour", 0, 23, ()),
+    ("a day of the month", 1, 31, ()),
+    ("a month", 1, 12, _MONTHS),
+    ("a day of the week", 0, 6, _DAYS),
+)
+
+
+def cron_problem(schedule: str) -> str | None:
+    """What Kubernetes refuses of five fields as cron writes them; None: nothing, or it is a name.
+
+    Source: github.com/robfig/cron parser.go, which CronJobs are validated with.
+    """
+    if schedule.startswith("@"):
+        return None
+    for field, (title, least, most, names) in zip(schedule.split(" "), _CRON, strict=True):
+        known = {name: index + least for index, name in enumerate(names)}
+        for part in field.split(","):
+            span, slash, step = part.partition("/")
+            low, dash, high = span.partition("-")
+            ends = [low, high] if dash else [low]
+            numbers = [known.get(one.lower(), one) for one in ends if one not in {"*", "?"}]
+            whole = all(str(one).isascii() and str(one).isdigit() for one in numbers)
+            if slash and not (step.isascii() and step.isdigit() and int(step)):
+                return f"expected {title} whose step is above zero"
+            if not whole or [int(one) for one in numbers] != sorted(int(one) for one in numbers):
+                return f"expected {title} that is a number, or a range from low to high"
+            if not all(least <= int(one) <= most for one in numbers):
+                return f"expected {title} from {least} to {most}"
+    return None

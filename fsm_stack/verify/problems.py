@@ -207,7 +207,7 @@ def _pods(report: Report) -> Iterator[str]:
         if one.check.group in _OF_PODS
         and one.status not in {Status.NOT_RUN, Status.NOT_APPLICABLE}
     ]  # fmt: skip
-    pods = report.context.pods
+    pods = [pod for pod in report.context.pods if not pod.deleted]
     if not asked or not pods:
         return
     bad = {

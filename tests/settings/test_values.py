@@ -15,6 +15,8 @@ from fsm_stack.settings.models.values import (
     network_text,
 )
 
+from .loading import found
+
 
 class Lists(Model):
     ports: tuple[PortEntry, ...] = ()
@@ -183,3 +185,23 @@ def test_host_bits_are_cleared_as_the_kernel_does() -> None:
     assert network_text("2.2.2.2/32") == "2.2.2.2/32"
     assert network_text("255.255.255.255/0") == "0.0.0.0/0"
     assert cidr_bounds("10.0.0.1/31") == (0x0A000000, 0x0A000001)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "problem"),
+    [
+        ("*/15 * * * *", None),
+        ("0 9-17/2 1,15 jan-mar MON,fri", None),
+        ("@hourly", None),
+        ("60 * * * *", "expected a minute from 0 to 59, got '60 * * * *'"),
+        ("0 24 * * *", "expected an hour from 0 to 23, got '0 24 * * *'"),
+        ("0 0 0 * *", "expected a day of the month from 1 to 31, got '0 0 0 * *'"),
+        ("0 0 1 * 7", "expected a day of the week from 0 to 6, got '0 0 1 * 7'"),
+        ("9-8 * * * *", "expected a minute that is a number, or a range from low to high, got '9-8 * * * *'"),
+        ("a * * * *", "expected a minute that is a number, or a range from low to high, got 'a * * * *'"),
+        ("*/0 * * * *", "expected a minute whose step is above zero, got '*/0 * * * *'"),
+    ],
+)  # fmt: skip
+def test_a_schedule_is_one_that_kubernetes_takes(schedule: str, problem: str | None) -> None:
+    told = found({"verify": {"schedule": schedule, "image": "a.b/c:1"}})
+    assert [one[2] for one in told] == ([problem] if problem else [])

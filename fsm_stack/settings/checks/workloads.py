@@ -159,7 +159,8 @@ def _resources(settings: StackSettings) -> Iterator[tuple[Path, Resources]]:
     owners: list[tuple[Path, Any]] = [
         (("components", key), component) for key, component in _components(settings)
     ]
-    for path, owner in [*owners, (("sidecar",), settings.sidecar)]:
+    others = ((("sidecar",), settings.sidecar), (("verify",), settings.verify))
+    for path, owner in [*owners, *others]:
         for field, info in type(owner).model_fields.items():
             if field == "resources" or field.endswith("_resources"):
                 yield (*path, info.alias or field), getattr(owner, field)

@@ -20,6 +20,7 @@ from fsm_stack.settings.models.base import (
     setting,
 )
 from fsm_stack.settings.models.values import Port
+from fsm_stack.units import cron_problem
 
 # FSM release -> the Pipy version that its chart names.
 # Source: flomesh-io/fsm charts/fsm/values.yaml at v1.5.1 and 1.6.0.
@@ -275,7 +276,15 @@ class Injector(Component):
     )
 
 
-Schedule = Annotated[str, StringConstraints(pattern=base.SCHEDULE, max_length=120)]
+def _schedule(text: str) -> str:
+    if (problem := cron_problem(text)) is not None:
+        raise base.refusal("invalid-value", f"{problem}, got {text!r}")
+    return text
+
+
+Schedule = Annotated[
+    str, StringConstraints(pattern=base.SCHEDULE, max_length=120), AfterValidator(_schedule)
+]
 ImageReference = Annotated[str, StringConstraints(pattern=base.IMAGE_REFERENCE, max_length=500)]
 
 
