@@ -89,7 +89,8 @@ def combined(values: Converted, mesh: Converted, spec: Json, *, today: date) -> 
     usual["tag"] = PIPY_VERSIONS[ours["fsmVersion"]]
     if images:
         draft.settings["images"] = images
-    take_pipy(at(spec, SIDECAR_IMAGE), f"spec.{SIDECAR_IMAGE}", "images.pipy", draft, usual=usual)
+    if (sidecar := at(spec, SIDECAR_IMAGE)) is not None:
+        take_pipy(sidecar, f"spec.{SIDECAR_IMAGE}", "images.pipy", draft, usual=usual)
     for line in values.lines:
         counts = not line.target.startswith((*(f"{name}." for name in SECTIONS), "images.pipy."))
         draft.lines.append(line if counts else Line(source=line.source, why=_MESH_COUNTS))

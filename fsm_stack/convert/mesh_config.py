@@ -19,6 +19,7 @@ from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh_config import OMITTED_WHEN_EMPTY, sections
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.models.mesh import MeshSettings
+from fsm_stack.settings.problems import type_name
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM
 
@@ -48,7 +49,7 @@ def spec_of(item: Any, *, name: str) -> Json:
         raise InputError(f"{name}: expected a MeshConfig of {_GROUP}")
     spec = about.get("spec")
     if not isinstance(spec, dict):
-        raise InputError(f"{name}: spec: expected a mapping, got {type(spec).__name__}")
+        raise InputError(f"{name}: spec: expected a mapping, got {type_name(spec)}")
     return spec
 
 

@@ -17,6 +17,7 @@ from fsm_stack.convert.mesh_config import take_sections
 from fsm_stack.convert.result import Converted, Draft, Json, Line, at, leaves, put
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import finding
+from fsm_stack.settings.problems import type_name
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def convert_osm_mesh_config(
     """
     spec = item.get("spec")
     if not isinstance(spec, dict):
-        raise InputError(f"{name}: spec: expected a mapping, got {type(spec).__name__}")
+        raise InputError(f"{name}: spec: expected a mapping, got {type_name(spec)}")
     system = system_of(spec)
     draft = Draft()
     draft.set("fsmVersion", fsm_version or DEFAULT_VERSION)
@@ -134,7 +135,7 @@ def _mode(source: str, value: Any, draft: Draft) -> None:
     if value in _REDIRECTS:
         message = f"{value!r} is {FSM.interception_modes[0]} in FSM, its default"
         draft.drop(source, message, finding("setting-renamed", message, path=source))
-    elif value in _MODES:
+    elif isinstance(value, str) and value in _MODES:
         found = finding("setting-means-less", _MODES[value], path=source, value=value)
         draft.drop(source, _MODES[value], found)
     else:

@@ -275,11 +275,21 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
     max_leaves=6,
 )
-places = st.sampled_from([path for path, _ in leaves(live()["spec"])])
+
+
+def put_all(spec: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Write values at dotted paths, the deepest first: a section's own value counts."""
+    for path in sorted(changes, key=lambda one: -one.count(".")):
+        put(spec, path, changes[path])
+
+
+def places(spec: dict[str, Any]) -> st.SearchStrategy[str]:
+    """Sections, and values in them."""
+    return st.sampled_from([*spec, *(path for path, _ in leaves(spec))])
 
 
 @given(
-    st.dictionaries(places, json_values, max_size=4),
+    st.dictionaries(places(live()["spec"]), json_values, max_size=4),
     st.dictionaries(st.text(max_size=8), json_values, max_size=2),
 )
 def test_any_mesh_config_is_converted_without_loss_or_refused(
@@ -287,8 +297,7 @@ def test_any_mesh_config_is_converted_without_loss_or_refused(
 ) -> None:
     """Every value that was given is in the report, or is an error."""
     item = copy.deepcopy(live())
-    for path, value in changes.items():
-        put(item["spec"], path, value)
+    put_all(item["spec"], changes)
     item["spec"] |= more
     try:
         result = convert_mesh_config(item, today=TODAY, fsm_version="1.5.1")
@@ -297,3 +306,14 @@ def test_any_mesh_config_is_converted_without_loss_or_refused(
     told = {line.source.removeprefix("spec.") for line in result.lines}
     for path, _ in leaves(item["spec"]):
         assert path in told, path
+
+
+@pytest.mark.parametrize("path", ["misc.repoServerImage", "sidecar.sidecarImage", "misc", "image"])
+@pytest.mark.parametrize("value", [5, True, ["pipy"], {"": None}])
+def test_an_image_of_another_type_is_refused_where_it_stands(path: str, value: Any) -> None:
+    item = copy.deepcopy(live())
+    put(item["spec"], path, value)
+    with pytest.raises(FindingsError) as caught:
+        convert_mesh_config(item, today=TODAY, fsm_version="1.5.1")
+    assert {one.id for one in caught.value.findings} <= {"wrong-type", "unknown-key"}
+    assert all(one.place.path.startswith(f"spec.{path}") for one in caught.value.findings)

@@ -6,13 +6,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values
 from fsm_stack.convert.result import leaves
 from fsm_stack.convert.sources import Options, Sources, converted
-from fsm_stack.errors import FindingsError
+from fsm_stack.errors import FindingsError, FsmStackError
 from fsm_stack.manifests.mesh import mesh_config
 from tests.settings.loading import TODAY, settings
+
+from .test_mesh_config import json_values, places, put_all
 
 
 def live(system: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -110,6 +114,24 @@ def test_every_field_is_told(system: str) -> None:
     result = convert_osm_mesh_config(item, today=TODAY)
     sources = {line.source for line in result.lines}
     assert {f"spec.{path}" for path, _ in leaves(item["spec"])} - sources == set()
+
+
+@pytest.mark.parametrize("system", ["osm", "osm-edge"])
+@given(st.data())
+def test_any_mesh_config_is_converted_without_loss_or_refused(
+    system: str, data: st.DataObject
+) -> None:
+    """Every value that was given is in the report, or is an error."""
+    item = live(system)
+    changes = st.dictionaries(places(item["spec"]), json_values, max_size=4)
+    put_all(item["spec"], data.draw(changes))
+    try:
+        result = convert_osm_mesh_config(item, today=TODAY)
+    except FsmStackError:
+        return
+    lines = {line.source.removeprefix("spec.") for line in result.lines}
+    for path, _ in leaves(item["spec"]):
+        assert path in lines, path
 
 
 def test_a_field_that_is_not_known_is_an_error_that_names_it() -> None:
