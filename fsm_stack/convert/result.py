@@ -23,6 +23,11 @@ _IN_LINE: Final = 6  # list entries that stand in brackets
 _WORD: Final = re.compile(r"[A-Za-z0-9._/-]{1,24}")
 
 
+def same(one: Any, other: Any) -> bool:
+    """Equality in which true is not 1."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """What became of one value.

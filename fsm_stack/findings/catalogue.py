@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from fsm_stack.findings import (
+    Rule,
     cluster,
     convert,
     programs,
@@ -17,7 +18,6 @@ from fsm_stack.findings import (
     settings,
     workload,
 )
-from fsm_stack.findings.rule import Rule
 
 __all__ = ["TOPICS", "Rule", "all_rules", "rule"]
 

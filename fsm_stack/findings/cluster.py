@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from fsm_stack.findings.rule import Severity, fatal
+from fsm_stack.findings import Severity, fatal
 
 _GUIDES: Final = "the troubleshooting guides of FSM, osm-edge and OSM"
 _APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."

@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from fsm_stack import __version__
 from fsm_stack.credentials import without_user
+from fsm_stack.findings import Severity
 from fsm_stack.findings.catalogue import rule
-from fsm_stack.findings.rule import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import fatal
+from fsm_stack.findings import fatal
 
 _APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.flows.asked import Addresses, Assumed
-from fsm_stack.flows.objects import Objects
+from fsm_stack.flows.objects import Addresses, Assumed, Objects
 from fsm_stack.flows.row import INBOUND, OUTBOUND, End
 from fsm_stack.flows.rulebook import EVERY, Asked, verdicts
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Tally, Total

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.flows.asked import PRIVATE
 from fsm_stack.flows.evidence import day_text, known_entries, traffic_text
+from fsm_stack.flows.objects import PRIVATE
 from fsm_stack.flows.row import OUTBOUND
 from fsm_stack.flows.rulebook import Rulebook, verdicts
-from fsm_stack.flows.smallest import smallest
 from fsm_stack.flows.tally import BYPASS, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import (
     cidr_text,
@@ -26,6 +25,7 @@ from fsm_stack.iptables.sets.ranges import (
     intersection,
     ipv4_range,
     merged,
+    smallest,
 )
 from fsm_stack.iptables.sets.tidy import cover
 from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, OUTBOUND_PORTS

@@ -20,8 +20,8 @@ from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.settings.effective import EVERYWHERE, profile_lists, register
 from fsm_stack.settings.models.traffic import Traffic
 from fsm_stack.verify.canary import before_of, other_fate, template_of
-from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.owners import decided
+from fsm_stack.verify.each import is_injected
 from fsm_stack.verify.restarting.mend import restart_of
 from fsm_stack.verify.restarting.next_pod import why_not
 

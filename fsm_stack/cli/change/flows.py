@@ -211,9 +211,9 @@ def _observed(
     """Everything read and judged."""
     from datetime import UTC, datetime
 
-    from fsm_stack.flows.asked import Assumed
     from fsm_stack.flows.evidence import Observed
     from fsm_stack.flows.judge import Judge
+    from fsm_stack.flows.objects import Assumed
     from fsm_stack.project.flow_files import Logs, read_logs
     from fsm_stack.project.sides import Sides
 

@@ -109,7 +109,7 @@ class _Report:
     def __init__(
         self, suppressions: Suppressions, system: System, output: str, namespace: str
     ) -> None:
-        from fsm_stack.workloads.peers import Peers
+        from fsm_stack.workloads.lint.beside import Peers
 
         self.fixed: list[str] = []
         self.findings: list[Finding] = []

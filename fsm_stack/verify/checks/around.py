@@ -14,10 +14,10 @@ from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import FILES, Part
 from fsm_stack.verify.causes import Cause, cause, causes, pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.checks.each import logs_of, place
 from fsm_stack.verify.checks.init import loaded, state_text, tells
 from fsm_stack.verify.commands import command, counted
 from fsm_stack.verify.drift import refusal_of
+from fsm_stack.verify.each import logs_of, place
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import SIDECAR_UID
 from fsm_stack.workloads.lint.around import ends_with_its_work, past_the_sidecar

@@ -10,15 +10,15 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import cause
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.around import held_behind, kept_by_sidecar
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.checks.init import OOM, look_at, state_text
+from fsm_stack.verify.commands import apply
+from fsm_stack.verify.each import (
     is_injected,
     of_every_pod,
     place,
     require_annotations,
     require_sidecar,
 )
-from fsm_stack.verify.checks.init import OOM, look_at, state_text
-from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.redirecting import images_of, release
 from fsm_stack.verify.restarting.mend import restart_of

@@ -17,9 +17,9 @@ from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
-from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import command, kubectl
+from fsm_stack.verify.each import expected_lists, reading_of, restart
 from fsm_stack.verify.programs.program import THEN, then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings
 from fsm_stack.verify.restarting.next_pod import (
