@@ -31,7 +31,7 @@ from fsm_stack.verify.commands import command
 from fsm_stack.well_known import CANARY_KINDS, INJECTION, METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from fsm_stack.convert.remains import Remains
     from fsm_stack.findings.finding import Finding
@@ -68,6 +68,10 @@ TITLES: Final = {
 }
 
 
+_GUARD: Final = "a stack's guard of its MeshConfig and pods"
+_ALLOWED: Final = "what the control plane was allowed to do"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
     """One thing that is left.
@@ -89,12 +93,12 @@ def leftovers(remains: Remains) -> tuple[Leftover, ...]:
     """Everything that is left, in the safe order."""
     found = [
         *_webhooks(remains),
-        *_policies(remains.policies),
+        *_labelled(remains.policies, POLICY_KINDS, Step.WEBHOOK, _GUARD),
         *_namespaces(remains.namespaces),
         *_workloads(remains.pods),
         *_canaries(remains.canaries),
         *_secrets(remains.secrets),
-        *_roles(remains.roles),
+        *_labelled(remains.roles, ROLES, Step.ROLE, _ALLOWED),
         *_definitions(remains.definitions),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.step, one.name)))
@@ -132,15 +136,18 @@ def _webhooks(remains: Remains) -> Iterator[Leftover]:
         )
 
 
-def _policies(items: Iterable[Json]) -> Iterator[Leftover]:
+def _labelled(
+    items: Iterable[Json], kinds: Collection[str], step: Step, why: str
+) -> Iterator[Leftover]:
+    """Objects of the whole cluster that have a mesh's label."""
     for item in items:
         about = mapping(item.get("metadata"))
         kind, name = text(item.get("kind")), text(about.get("name"))
-        if kind in POLICY_KINDS and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
+        if kind in kinds and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
             yield Leftover(
-                step=Step.WEBHOOK,
+                step=step,
                 name=ObjectName(kind, "", name),
-                why="a stack's guard of its MeshConfig and pods",
+                why=why,
                 command=command("kubectl", "delete", kind.lower(), name),
             )
 
@@ -255,19 +262,6 @@ def _secrets(items: Iterable[Json]) -> Iterator[Leftover]:
         if why:
             yield Leftover(
                 step=step, name=ObjectName("Secret", place, name), why=why, command=removal
-            )
-
-
-def _roles(items: Iterable[Json]) -> Iterator[Leftover]:
-    for item in items:
-        about = mapping(item.get("metadata"))
-        kind, name = text(item.get("kind")), text(about.get("name"))
-        if kind in ROLES and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
-            yield Leftover(
-                step=Step.ROLE,
-                name=ObjectName(kind, "", name),
-                why="what the control plane was allowed to do",
-                command=command("kubectl", "delete", kind.lower(), name),
             )
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.settings.reader import PROJECT
 from fsm_stack.yaml.write import dump
@@ -106,11 +107,17 @@ class Draft:
 
 
 def put(settings: Json, target: str, value: Any) -> None:
-    """Write a value at a dotted path."""
+    """Write a value at a dotted path.
+
+    Raises:
+        InputError: a part of the path has a value: a key of the source has a dot in it.
+    """
     *sections, name = target.split(".")
     place = settings
     for section in sections:
         place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise InputError(f"{target}: {section!r} has a value: expected keys without dots")
     place[name] = value
 
 

@@ -19,8 +19,6 @@ from fsm_stack.findings import (
     workload,
 )
 
-__all__ = ["TOPICS", "Rule", "all_rules", "rule"]
-
 # What findings are about, for people, and their rules.
 TOPICS: Final[dict[str, tuple[Rule, ...]]] = {
     "Stack files": settings.RULES,

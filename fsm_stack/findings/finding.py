@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHOWN_MAX", "Finding", "ObjectName", "Place", "Severity", "finding", "harmless", "in_order",
-    "plain", "sarif", "without_user",
+    "plain", "sarif",
 ]  # fmt: skip
 
 SHOWN_MAX: Final = 300

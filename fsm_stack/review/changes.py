@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import without_user
+from fsm_stack.credentials import without_user
 from fsm_stack.review.model import FieldChange, ObjectChange, Risk, SettingChange, What
 from fsm_stack.review.risk import risk
 from fsm_stack.review.side import json_text, place_text

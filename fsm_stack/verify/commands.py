@@ -10,7 +10,6 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.findings.finding import SHOWN_MAX, harmless
 from fsm_stack.manifests.foreign import FORCE_MESH_CONFIG, FORCED_UP, OWN_MANAGERS, UP
 from fsm_stack.snapshot.shape import mapping, texts
 from fsm_stack.verify.drift import managers
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.verify.check import Context
-
-__all__ = ["SHOWN_MAX", "command", "harmless"]
 
 
 def command(*words: str) -> str:

@@ -17,7 +17,7 @@ from fsm_stack.cli.verb import (
     project_option,
     wants_json,
 )
-from fsm_stack.findings.finding import without_user
+from fsm_stack.credentials import without_user
 
 if TYPE_CHECKING:
     from fsm_stack.project.release_asset import Vendored

@@ -13,8 +13,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from fsm_stack.credentials import without_user
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import harmless, without_user
+from fsm_stack.findings.finding import harmless
 from fsm_stack.iptables.judge.walk_data import FACTS, Entry, walk_data
 from fsm_stack.iptables.picture.draw import WIDTH, Move, lanes_svg, style_sheet
 from fsm_stack.iptables.picture.entries import Block

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
+from fsm_stack.credentials import without_user
+from fsm_stack.findings.finding import Finding, Severity, finding, harmless
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS

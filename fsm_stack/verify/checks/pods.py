@@ -239,9 +239,6 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-_KILLED: Final = "the kernel ended it for its memory"
-
-
 def _more_memory(pod: Pod, one: Container, *, own: bool) -> str:
     """What keeps a container from being killed for its memory."""
     if own:
