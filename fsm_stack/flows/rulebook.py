@@ -15,8 +15,8 @@ from fsm_stack.flows.tally import BYPASS, THROUGH
 from fsm_stack.iptables.packet import Pod, ToListener, may_reach_sidecar
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.diagram import child_at
 from fsm_stack.iptables.sets.ranges import intersection, ipv4_range
-from fsm_stack.iptables.sets.reach import child_at
 from fsm_stack.iptables.write import script
 from fsm_stack.lists import (
     EXCLUDED_RANGES,

@@ -17,6 +17,7 @@ from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wi
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, KEYS, LISTS, OUTBOUND_PORTS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,9 +68,6 @@ def _entries(value: object, holds: Holds) -> list[Any]:
     return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]
 
 
-_PORT_MAX: Final = 65535
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """Why a destination bypasses the sidecar.
@@ -93,7 +91,7 @@ def destination(text: str) -> tuple[str, int]:
     address = on_the_wire(address.removeprefix("[").removesuffix("]"))
     if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
         raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
-    if not 0 < int(port[:6]) <= _PORT_MAX:
+    if not 0 < int(port[:6]) <= PORT_MAX:
         raise InputError(f"{text!r}: expected a port from 1 to 65535")
     return address, int(port)
 

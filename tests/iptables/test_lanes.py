@@ -24,9 +24,8 @@ from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
 from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.decisions import decisions
-from fsm_stack.iptables.sets.diagram import Diagrams
+from fsm_stack.iptables.sets.diagram import Diagrams, child_at
 from fsm_stack.iptables.sets.ranges import IPV4_END, address_number
-from fsm_stack.iptables.sets.reach import child_at
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 

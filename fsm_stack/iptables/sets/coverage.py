@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Decided
     from fsm_stack.iptables.rule import Rule, Ruleset, Target
-    from fsm_stack.iptables.sets.diagram import Interval
+    from fsm_stack.iptables.sets.ranges import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None

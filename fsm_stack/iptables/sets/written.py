@@ -41,7 +41,7 @@ from fsm_stack.well_known import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsm_stack.iptables.sets.diagram import Interval
+    from fsm_stack.iptables.sets.ranges import Interval
     from fsm_stack.iptables.sets.reach import Intervals
 
 PLACES: Final = ("pods", "services", "api-server", "metadata")
