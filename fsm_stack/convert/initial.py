@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.__about__ import __version__
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
+from fsm_stack.settings.models.control_plane import CURRENT_KUBERNETES
 from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CURRENT: Final = "1.34"
 # What a project's name has not. Source: pulumi sdk/go/common/tokens, ValidateProjectName.
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_MAX: Final = 100
@@ -72,7 +72,7 @@ def first_stack(
     values = {
         "context": facts.context,
         "uid": facts.uid,
-        "kubernetesVersion": facts.kubernetes_version or _CURRENT,
+        "kubernetesVersion": facts.kubernetes_version or CURRENT_KUBERNETES,
         "podRanges": list(facts.pod_ranges),
         "serviceRanges": list(facts.service_ranges),
     }

@@ -11,21 +11,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fsm_stack.convert.remains import (
-    GROUPS,
-    NAME_LABEL,
-    ROLES,
-    is_ours,
-    labels_of_systems,
-    service_of,
-)
+from fsm_stack.convert.remains import GROUPS, ROLES, is_ours, labels_of_systems, service_of
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
-from fsm_stack.snapshot.programs import POLICY_KINDS
+from fsm_stack.snapshot.programs import NAME_LABEL, POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.snapshot.snapshot import OWNER_KINDS
 from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
 from fsm_stack.well_known import CANARY_KINDS, INJECTION, METRICS
@@ -35,10 +29,9 @@ if TYPE_CHECKING:
 
     from fsm_stack.convert.remains import Remains
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _BOOTSTRAP: Final = ("sidecar-bootstrap-config-", "envoy-bootstrap-config-")
-_RESTARTED: Final = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 class Step(IntEnum):
@@ -207,7 +200,7 @@ def _workloads(pods: Iterable[Json]) -> Iterator[Leftover]:
         owner = owner_of(about)
         kind, title = (owner.kind, owner.name) if owner else ("Pod", name)
         why = "its pods have a sidecar, which asks for the control plane"
-        if kind in _RESTARTED:
+        if kind in OWNER_KINDS:
             restart = command(
                 "kubectl", "rollout", "restart", f"{kind.lower()}/{title}", "-n", place
             )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 
 SCHEMA_LINE: Final = "# yaml-language-server: $schema=./schemas/stack.schema.json"
 _STEP: Final = "  "

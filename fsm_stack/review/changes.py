@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from fsm_stack.review.side import Key, Side
     from fsm_stack.settings.models.policy import Environments
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 ABSENT: Final = object()
 _NOTES: Final = frozenset({"reason", "owner", "until", "description"})
 # What names an item of a list, in the settings and in Kubernetes objects.

@@ -37,11 +37,6 @@ def kubectl(*words: str, context: str = "") -> str:
     return command("kubectl", *words, *where)
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 pod``, ``2 pods``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def apply(context: Context, item: Mapping[str, Any] | None = None, *paths: str) -> str:
     """What brings the cluster to what is declared; where nothing is, who installed it does.
 

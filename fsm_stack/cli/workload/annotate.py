@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     BAD_INPUT,
     ProfileName,
@@ -19,13 +20,7 @@ from fsm_stack.cli.verb import (
     stream,
     wants_json,
 )
-from fsm_stack.cli.workload.workloads import (
-    Summary,
-    namespace_options,
-    note_assumed,
-    settings_of,
-    stack_argument,
-)
+from fsm_stack.cli.workload.workloads import Summary, namespace_options, note_assumed, settings_of
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.workloads.lint.subject import annotation_path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     BAD_INPUT,
     Verb,
@@ -27,7 +28,6 @@ from fsm_stack.cli.workload.workloads import (
     note_assumed,
     outcomes,
     settings_of,
-    stack_argument,
 )
 from fsm_stack.errors import InputError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     BAD_INPUT,
     Verb,
@@ -29,7 +30,6 @@ from fsm_stack.cli.workload.workloads import (
     namespace_options,
     outcomes,
     settings_of,
-    stack_argument,
 )
 from fsm_stack.errors import InputError
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.convert.chart.set_syntax import Form
-    from fsm_stack.convert.result import Json
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 # Parts of a stack that are about the stack itself: no other form has them, and nobody expects it.
 OF_THE_STACK: Final = (

@@ -284,3 +284,9 @@ def _chosen(part: _Part, count: int) -> list[Span]:
         return [part.hull]
     left, right = part.halves
     return _chosen(left, at) + _chosen(right, count - at)
+
+
+def inside(cidr: str, address: str) -> bool:
+    """Whether an IPv4 address is in a range; no when one of the two is none."""
+    bounds, number = ipv4_range(cidr), address_number(address)
+    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]

@@ -166,6 +166,15 @@ def set_text(region: Region, name: str) -> str:
     return ANY if intervals == (WHOLE[name.removesuffix("s")],) else SET_TEXTS[name](intervals)
 
 
+def shortened(text: str, most: int) -> str:
+    """A set's text with so many of its members, and how many more there are."""
+    head, but, tail = text.rpartition("any but ")
+    items = tail.split(",")
+    more = len(items) - most
+    shown = ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return f"{head}{but}{shown}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
     """A set of packets, closed under union, intersection and difference."""

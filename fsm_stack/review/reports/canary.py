@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fsm_stack.review.canary import By, Owner
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _DIFFERENCES_SHOWN: Final = 8
 
 

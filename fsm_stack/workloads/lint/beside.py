@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.lists import ListName
     from fsm_stack.systems import System
-    from fsm_stack.workloads.lint.subject import Json
     from fsm_stack.workloads.stream import Outcome, Seen
+    from fsm_stack.yaml import Json
 
 
 _QUOTA, _RANGE, SERVICE = "ResourceQuota", "LimitRange", "Service"
