@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -18,6 +17,7 @@ from fsm_stack.cli.verb import (
     load,
     output_option,
     project_option,
+    stack_argument,
     stacks_argument,
     stops,
 )

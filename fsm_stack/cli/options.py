@@ -93,11 +93,6 @@ def _is_ipv6(text: str) -> bool:
 SYSTEM_NAMES = ("fsm", "osm-edge", "osm")
 
 
-def stack_argument(function: _Function) -> _Function:
-    """``STACK``, required."""
-    return click.argument("stack", type=StackName(), metavar="STACK")(function)
-
-
 def profile_option(function: _Function) -> _Function:
     """``--profile``."""
     return click.option(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import packet_of, packet_options, profile_option, stack_argument
-from fsm_stack.cli.verb import Verb, emit, leave, output_option, project_option
+from fsm_stack.cli.options import packet_of, packet_options, profile_option
+from fsm_stack.cli.verb import Verb, emit, leave, output_option, project_option, stack_argument
 from fsm_stack.errors import counted
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -16,6 +15,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stack_argument,
     stops,
 )
 

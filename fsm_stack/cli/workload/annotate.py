@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     BAD_INPUT,
     ProfileName,
@@ -17,6 +16,7 @@ from fsm_stack.cli.verb import (
     finding_lines,
     output_option,
     project_option,
+    stack_argument,
     stream,
     wants_json,
 )

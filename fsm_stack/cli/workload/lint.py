@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     BAD_INPUT,
     Verb,
@@ -19,6 +18,7 @@ from fsm_stack.cli.verb import (
     leave,
     project_option,
     report_option,
+    stack_argument,
     stops,
     stream,
     suppress_option,
