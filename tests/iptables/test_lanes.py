@@ -19,7 +19,7 @@ from fsm_stack.iptables.packet import ToListener, protocol_number
 from fsm_stack.iptables.picture.draw import Move, lanes_svg
 from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.picture.scales import addresses, ports
-from fsm_stack.iptables.picture.svg import fitted, wrapped
+from fsm_stack.iptables.picture.shapes import fitted, wrapped
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
 from fsm_stack.iptables.sets.coverage import Coverage, coverage

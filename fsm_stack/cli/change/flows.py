@@ -105,7 +105,7 @@ def replay(
     observed = _observed(stack, against, **options)
     found = Replay(stack=stack, against=against or "", observed=observed, top=top)
     if html is not None:
-        from fsm_stack.flows.page import page
+        from fsm_stack.flows.replay import page
         from fsm_stack.project.files import write_file
 
         write_file(html, page(found).encode())
