@@ -116,6 +116,10 @@ def test_options_take_the_place_of_questions(run: Run, project: Path) -> None:
 def test_a_demo_is_in_the_mesh_that_it_is_for(run: Run, project: Path) -> None:
     result = run("init", "x", "--demo", "-C", str(project))
     assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "demo.yaml: written",
+        "Pulumi.x.yaml: written; next: fsm-stack validate x",
+    ]
     settings = load_text((project / "Pulumi.x.yaml").read_text(), file="x", today=TODAY).require()
     assert [(one.name, one.create) for one in settings.enrolled_namespaces] == [("demo", True)]
     lint = run("lint", "x", "-f", str(project / "demo.yaml"), "-C", str(project))

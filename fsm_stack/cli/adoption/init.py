@@ -13,6 +13,8 @@ from fsm_stack.cli.verb import Verb, emit, output_option, project_option, wants_
 from fsm_stack.cli.verify import cluster_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fsm_stack.convert.initial import Facts
     from fsm_stack.convert.result import Converted
 
@@ -74,7 +76,9 @@ def init(
         _start(project_dir, stack, text, more, force=force)
         scripts = f"fsm-stack vendor --version {result.settings['fsmVersion']}"
         finish(result, text, str(project_dir / f"Pulumi.{stack}.yaml"), before=scripts)
-    finish(result, text, write_stack(project_dir, stack, text, more, force=force))
+    written = write_stack(project_dir, stack, text, more, force=force)
+    _tell(Path(written).parent, more)
+    finish(result, text, written)
 
 
 def _start(directory: Path, stack: str, text: str, more: dict[str, str], *, force: bool) -> None:
@@ -86,6 +90,10 @@ def _start(directory: Path, stack: str, text: str, more: dict[str, str], *, forc
     require_stack_name(stack)
     files = project_files(directory.resolve().name) | dict((schema_file(),)) | more
     write_project(directory, {f"Pulumi.{stack}.yaml": text, **files}, force=force)
+    _tell(directory, files)
+
+
+def _tell(directory: Path, files: Iterable[str]) -> None:
     if not wants_json():
         emit(None, (f"{directory / name}: written" for name in files))
 
