@@ -30,6 +30,7 @@ class Facts:
         context: of the kubeconfig.
         uid: of namespace kube-system.
         kubernetes_version: ``1.34``.
+        openshift: whether it serves OpenShift's security API.
         pod_ranges: IPv4 ranges.
         service_ranges: IPv4 ranges.
         api_server: address and port, as pods see it.
@@ -40,6 +41,7 @@ class Facts:
     context: str = ""
     uid: str = ""
     kubernetes_version: str = ""
+    openshift: bool = False
     pod_ranges: tuple[str, ...] = ()
     service_ranges: tuple[str, ...] = ()
     api_server: tuple[str, int] | None = None
@@ -73,6 +75,7 @@ def first_stack(
         "context": facts.context,
         "uid": facts.uid,
         "kubernetesVersion": facts.kubernetes_version or CURRENT_KUBERNETES,
+        "openshift": facts.openshift,
         "podRanges": list(facts.pod_ranges),
         "serviceRanges": list(facts.service_ranges),
     }
@@ -110,6 +113,9 @@ def _minor(version: str) -> int:
 # What a new stack has: a MeshConfig that breaks pods is refused, a pod is only warned of.
 _GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 
+
+# The namespace of the workloads that a mesh is tried with.
+DEMO: Final = "demo"
 
 _ABOUT: Final = (
     "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
@@ -183,3 +189,8 @@ def project_files(folder: str) -> dict[str, str]:
         path: render(f"project/{template}", project=name, version=__version__)
         for path, template in _PROJECT_FILES.items()
     }
+
+
+def demo_files() -> dict[str, str]:
+    """The workloads that a mesh is tried with: path and text."""
+    return {f"{DEMO}.yaml": render("project/demo.yaml")}
