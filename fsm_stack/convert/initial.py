@@ -118,17 +118,17 @@ _GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 DEMO: Final = "demo"
 
 _ABOUT: Final = (
-    "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
-    "editor. Check it with fsm-stack validate, look at it with fsm-stack render.",
+    "A stack of the FSM service mesh. Every setting: the schema above in an editor, or fsm-stack",
+    "schema. Check it with fsm-stack validate, look at it with fsm-stack render.",
 )
 _TRAFFIC: Final = """\
-  # What bypasses the sidecars of every pod: docs/exclude.md.
+  # What bypasses the sidecars of every pod.
   # fsm-stack:traffic:
   #   outboundPortExclusionList:
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
 """
 _GUARDED: Final = """\
-  # The checks of the lists, in the cluster too, whoever writes there: docs/guard.md.
+  # The checks of the lists, in the cluster too, whoever writes there.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.
