@@ -20,12 +20,12 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 GOAL: Final = 0.9
-# The room's own tests: what only another room's tests notice counts as a survivor. The injector
-# is a port, whose tests are the recordings of the programs that it is a port of.
+# The room's own tests: what only another room's tests notice counts as a survivor. Injector
+# and manifests are ports, whose tests are the recordings of the programs and the chart.
 ROOMS: Final = {
     "iptables": ("iptables", "redirection"),
     "injector": ("injector", "workloads", "parity"),
-    "manifests": ("manifests", "gitops"),
+    "manifests": ("manifests", "gitops", "parity"),
     "settings": ("settings",),
 }
 # Recordings beside the checkout, which tests compare with.
