@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm_stack.cli.coverage import picture
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
@@ -28,6 +30,11 @@ from fsm_stack.iptables.sets.diagram import Diagrams
 from fsm_stack.iptables.sets.ranges import IPV4_END, address_number
 from fsm_stack.iptables.sets.reach import child_at
 from fsm_stack.lists import InterceptLists
+from fsm_stack.project.rules_source import of_stack
+from fsm_stack.project.sides import Sides
+from fsm_stack.review.compare import Comparison
+from fsm_stack.review.model import SideName
+from fsm_stack.review.reports.page import change_svg
 from fsm_stack.systems import FSM, OSM_EDGE
 
 from .strategies import lists, packets, systems
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.picture.lanes import Lanes
     from fsm_stack.systems import System
 
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 11, 28)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -352,3 +361,22 @@ def test_lanes_that_depend_on_what_is_not_decided_are_refused() -> None:
     text = f"-A OUTPUT -p tcp -m mark --mark 1 -j RETURN\n{HOOKED}"
     with pytest.raises(InputError, match="depends on what is not decided here: -m mark --mark 1;"):
         decisions(read(text).ruleset)
+
+
+def test_the_documentation_shows_what_is_drawn() -> None:
+    """A reader compares the page with a picture that the own program made."""
+    pictures = ROOT / "docs/pictures"
+    found = picture(of_stack(ROOT, "prod", None), TODAY)
+    assert found == (pictures / "coverage-prod.svg").read_text(encoding="utf-8")
+    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    sides = Sides(start=ROOT, today=TODAY)
+    before, after = (
+        sides.settings(one, SideName(title=title, kind="stack", file="Pulumi.dev.yaml"))
+        for one, title in (
+            (text, "dev at main"),
+            (text.replace("[6379, 7070]", "[6379, 7070, 443]"), "dev"),
+        )
+    )
+    both = Comparison(before, after)
+    change = (pictures / "change-dev.svg").read_text(encoding="utf-8")
+    assert change_svg(both, both.review()) == change
