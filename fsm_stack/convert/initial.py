@@ -30,6 +30,7 @@ class Facts:
         context: of the kubeconfig.
         uid: of namespace kube-system.
         kubernetes_version: ``1.34``.
+        openshift: whether it serves OpenShift's security API.
         pod_ranges: IPv4 ranges.
         service_ranges: IPv4 ranges.
         api_server: address and port, as pods see it.
@@ -40,6 +41,7 @@ class Facts:
     context: str = ""
     uid: str = ""
     kubernetes_version: str = ""
+    openshift: bool = False
     pod_ranges: tuple[str, ...] = ()
     service_ranges: tuple[str, ...] = ()
     api_server: tuple[str, int] | None = None
@@ -73,6 +75,7 @@ def first_stack(
         "context": facts.context,
         "uid": facts.uid,
         "kubernetesVersion": facts.kubernetes_version or _CURRENT,
+        "openshift": facts.openshift,
         "podRanges": list(facts.pod_ranges),
         "serviceRanges": list(facts.service_ranges),
     }
