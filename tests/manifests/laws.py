@@ -38,7 +38,7 @@ def broken(manifests: tuple[Manifest, ...]) -> Iterator[str]:
             yield f"{item.slug}: the API server writes status"
         if item.kind != "MeshConfig":
             version = item.api_version.rpartition("/")[2].capitalize()
-            yield from _unknown(item.object, f"{version}{item.kind}", item.slug)
+            yield from unknown(item.object, f"{version}{item.kind}", item.slug)
 
 
 def _wrong_types(value: Any) -> list[str]:
@@ -51,7 +51,7 @@ def _wrong_types(value: Any) -> list[str]:
     return [] if type(value) in (str, int, float, bool) else [repr(value)]
 
 
-def _unknown(value: Any, form: str, path: str) -> Iterator[str]:
+def unknown(value: Any, form: str, path: str) -> Iterator[str]:
     """Fields that Kubernetes' API has not, or has of another type; as its client knows it."""
     model = getattr(models, form, None)
     listed = form.startswith("List[")
@@ -59,15 +59,15 @@ def _unknown(value: Any, form: str, path: str) -> Iterator[str]:
         yield f"{path}: expected {form}, got {value!r}"
     elif listed:
         for place, item in enumerate(value):
-            yield from _unknown(item, form[5:-1], f"{path}[{place}]")
+            yield from unknown(item, form[5:-1], f"{path}[{place}]")
     elif form.startswith("Dict["):
         for key, item in value.items():
-            yield from _unknown(item, form.partition(", ")[2][:-1], f"{path}.{key}")
+            yield from unknown(item, form.partition(", ")[2][:-1], f"{path}.{key}")
     elif model is not None:
         forms = {key: model.openapi_types[name] for name, key in model.attribute_map.items()}
         for key, item in value.items():
             if key in forms:
-                yield from _unknown(item, forms[key], f"{path}.{key}")
+                yield from unknown(item, forms[key], f"{path}.{key}")
             else:
                 yield f"{path}.{key}: no field of {form}"
 

@@ -359,10 +359,14 @@ def test_labels_of_requests_are_taken_out_of_a_metrics_name() -> None:
     that its own filter asks for.
     """
     ends = {
-        **{"source_namespace": "shop", "source_kind": "Deployment"},
-        **{"source_name": "web", "source_pod": "web-1"},
-        **{"destination_namespace": "bank", "destination_kind": "StatefulSet"},
-        **{"destination_name": "db", "destination_pod": "db-0"},
+        "source_namespace": "shop",
+        "source_kind": "Deployment",
+        "source_name": "web",
+        "source_pod": "web-1",
+        "destination_namespace": "bank",
+        "destination_kind": "StatefulSet",
+        "destination_name": "db",
+        "destination_pod": "db-0",
     }
     middle = "_".join(f"{key}_{value}" for key, value in ends.items())
     for name, labels in (
