@@ -215,6 +215,10 @@ def test_past_a_dozen_entries_of_a_list_the_others_share_a_block() -> None:
     blocks = lanes(decisions(intercept(policy, FSM)))["outbound"]["bypass"]
     own = [block for block in blocks if block.own]
     assert [block.name for block in own[11:]] == ["20.23.0.0/16", "and 116 more"]
+    assert own[12].addresses == tuple(
+        (address_number(f"20.{n}.0.0"), address_number(f"20.{n + 1}.0.0"))
+        for n in range(25, 255, 2)
+    ) + ((address_number("20.255.0.0"), address_number("21.0.0.0")),)
 
 
 def test_what_is_rewritten_says_where_to() -> None:
@@ -340,6 +344,7 @@ def test_ports_stand_by_their_logarithm() -> None:
 
 def test_what_has_no_room_is_cut_with_a_mark() -> None:
     assert fitted("short", 15, 100) == "short"
+    assert fitted("a" * 3000, 1, 3000) == "a" * 3000
     assert fitted("a" * 300, 15, 100) == "aaaaaaaaaaa…"
     assert fitted("界" * 300, 15, 100) == "界界界界界界…"
     assert wrapped("one two three four five", 10, 60) == ["one two", "three four", "five"]
