@@ -76,7 +76,7 @@ def _pods(item: Manifest) -> dict[str, Any] | None:
     """The pod template of a workload."""
     spec = item.object.get("spec", {})
     job = spec.get("jobTemplate", {"spec": spec})["spec"]
-    return job.get("template")  # type: ignore[no-any-return]  # JSON
+    return job.get("template")
 
 
 def lost(manifests: tuple[Manifest, ...]) -> Iterator[str]:
