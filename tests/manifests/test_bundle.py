@@ -290,7 +290,11 @@ def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
     with pytest.raises(FindingsError) as caught:
         bundle(settings_of({}), redirection(settings_of({})))
     [found] = caught.value.findings
-    assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
+    assert (found.id, found.place.path, found.value) == (
+        "assets-missing",
+        "releaseAssets.source",
+        "vendored",
+    )
     assert found.fix == (
         "fsm-stack vendor --version 1.5.1; for a review without them: "
         "fsm-stack render --without-release-assets"
