@@ -37,8 +37,16 @@ RECORDINGS: Final = {
 # mutmut's exit codes of a mutant that the tests (or their time limit) noticed, and of one that no
 # test calls; everything else survived. Source: mutmut, utils/format_utils.py.
 KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24, -9})
-# A mutant's call goes through frames of mutmut's own: tests of depth see those, too.
-DESELECTED: Final = ("--deselect", "tests/injector/test_laws.py")
+# A mutant's call goes through frames of mutmut's own: tests of depth and of time see those, too.
+DESELECTED: Final = (
+    "injector/test_laws.py",
+    "iptables/test_cases.py::test_rules_that_all_differ_are_read_and_said_to_be_too_many_to_compare",
+    "iptables/test_dead.py::test_time_grows_with_the_rules",
+    "iptables/test_jumps.py::test_long_ways_and_long_loops_are_walked_at_once",
+    "iptables/test_laws.py::test_reading_takes_memory_and_time_in_proportion",
+    "iptables/test_lint.py::test_ten_thousand_rules_are_checked_in_time",
+    "iptables/test_lint.py::test_rules_that_differ_in_everything_are_given_up_in_time",
+)
 
 CONFIG: Final = """
 [tool.mutmut]
@@ -101,7 +109,8 @@ def prepare(folder: Path, room: str) -> None:
     (folder / "mutants_tests.py").write_text(PLUGIN)
     heavy = "not kernel and not cluster and not engine and not gitops and not node"
     tests = [f"tests/{one}" for one in ROOMS[room]]
-    options = ["-m", heavy, "-p", "no:cacheprovider", "-p", "mutants_tests", *DESELECTED]
+    options = ["-m", heavy, "-p", "no:cacheprovider", "-p", "mutants_tests"]
+    options += [f"--deselect=tests/{test}" for test in DESELECTED]
     copied = sorted(one.name for one in folder.iterdir() if one.name != "fsm_stack")
     with (folder / "pyproject.toml").open("a") as file:
         file.write(
