@@ -114,6 +114,9 @@ def _minor(version: str) -> int:
 _GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 
 
+# The namespace of the workloads that a mesh is tried with.
+DEMO: Final = "demo"
+
 _ABOUT: Final = (
     "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
     "editor. Check it with fsm-stack validate, look at it with fsm-stack render.",
@@ -186,3 +189,8 @@ def project_files(folder: str) -> dict[str, str]:
         path: render(f"project/{template}", project=name, version=__version__)
         for path, template in _PROJECT_FILES.items()
     }
+
+
+def demo_files() -> dict[str, str]:
+    """The workloads that a mesh is tried with: path and text."""
+    return {f"{DEMO}.yaml": render("project/demo.yaml")}
