@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 State = Literal["missing", "same", "differs", "patched"]
 
 # Who installs a mesh: Helm 3 by updates and Helm 4 by applying, under one name; fsm install, which

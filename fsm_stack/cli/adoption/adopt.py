@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from fsm_stack.convert.remains import Remains
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _WORDS: Final = {"missing": "would be made", "same": "as declared", "patched": "written into only"}
 
 

@@ -122,10 +122,10 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
     from datetime import UTC, datetime
 
     from fsm_stack.cli.verb import finding_lines
+    from fsm_stack.errors import counted
     from fsm_stack.findings.finding import sarif
     from fsm_stack.project.agreed import environment_findings
     from fsm_stack.project.sides import Sides
-    from fsm_stack.verify.commands import counted
 
     project_dir = options.pop("project_dir")
     if words or any(options.values()):
