@@ -20,8 +20,9 @@ RESULTS = Path("results")
 PAGE = ROOT / "docs/supported.md"
 HEAD = """# What is supported
 
-Written by `tools/supported.py` from what the suites said. A combination without a row was not
-tried.
+Written by `tools/supported.py` from what the suites said. A row is a whole suite; a combination
+without a row was not tried as a whole. Some tests ask API servers of other versions by
+themselves, such as those of [the guard](guard.md).
 
 | with | suite | result | seen |
 | --- | --- | --- | --- |

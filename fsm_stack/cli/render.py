@@ -201,7 +201,8 @@ def render(
 
     One object a file, in rendered/<stack>, for Argo CD, Flux and pull requests. The same stack
     gives the same bytes. Each directory is replaced as a whole and in one step; with a finding at
-    or above --fail-on in any of the stacks nothing is written.
+    or above --fail-on in any of the stacks nothing is written. With --check the exit code is 1
+    when something is stale.
     """
     project, loaded = load(project_dir, stacks, everything=everything)
     _refuse([item for stack in loaded for item in stack.findings], fail_on)

@@ -40,7 +40,8 @@ def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:
     """Print, in batches, the commands that restart the owners of stale pods. It runs none of them.
 
     A pod is stale when it has other rules or images than the injector would give it now, or no
-    sidecar. An owner whose next pod would not start is left out, with what to mend first.
+    sidecar. An owner whose next pod would not start is left out, with what to mend first. Exit
+    codes: 0 no pod is stale, 1 some are, 2 bad input or another cluster, 3 not every pod was read.
     """
     from fsm_stack.cluster.session import context_of
     from fsm_stack.snapshot.snapshot import Part

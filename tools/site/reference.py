@@ -11,6 +11,7 @@ import click
 from fsm_stack.cli.main import ENTRIES, SECTIONS, cli
 from fsm_stack.cli.verb import INTERRUPTED
 from fsm_stack.findings.catalogue import TOPICS
+from fsm_stack.findings.finding import Severity
 from fsm_stack.settings.models.policy import Policy
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.verify.checks import CHECKS
@@ -32,8 +33,12 @@ An entry of a redirection list is a plain value, or a mapping with `value`, `rea
 _ABOUT_FINDINGS: Final = """\
 # Findings
 
-A finding has an id that stays. `fsm-stack explain ID` says offline what stands here. *Fatal* ones
-no stack accepts: nothing works with them."""
+A finding has an id that stays. `fsm-stack explain ID` says offline what stands here. The level is
+the usual one; a milder case is told as that.
+
+*Fatal* is an error that a stack's `accept` does not take: nothing works with it, or it was found in
+a cluster, where no stack file can excuse it. What was found in a cluster as a warning or as
+information is not for `accept` either, and not called fatal."""
 _ABOUT_CHECKS: Final = """\
 # Checks of a cluster
 
@@ -206,7 +211,8 @@ def _findings() -> str:
     for topic, rules in TOPICS.items():
         parts.append(f"## {topic}")
         for known in rules:
-            level = f"{known.severity}" + ("" if known.acceptable else ", fatal")
+            fatal = known.severity is Severity.ERROR and not known.acceptable
+            level = f"{known.severity}" + (", fatal" if fatal else "")
             lines = [
                 f"### {known.id} {{#{known.id}}}",
                 f"*{level}*: {_prose(known.title)}",

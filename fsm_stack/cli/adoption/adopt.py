@@ -278,7 +278,8 @@ def leftovers(files: tuple[Path, ...], *, fail_on: str, **options: Any) -> None:
 
     In an order in which no pod is refused at any time: webhooks that nobody answers for first,
     then namespaces leave the mesh, then what still has a sidecar is restarted, CRDs last. Nothing
-    is removed: the commands are printed. Of Secrets only the names are read.
+    is removed: the commands are printed. Of Secrets only the names are read. Exit code 1: findings
+    at or above --fail-on; what is left is a warning, and an error where it blocks pods.
     """
     from fsm_stack.convert.leftovers import TITLES, findings
     from fsm_stack.convert.leftovers import leftovers as left_in

@@ -71,6 +71,9 @@ def canary(
     fsm-stack canary prod -n shop --status
     fsm-stack canary prod -n shop --promote
     fsm-stack canary prod -n shop --abort | sh
+
+    Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 bad input or no canary there, 3 the
+    cluster did not tell all.
     """
     if step is not None:
         if against is not None or by is not None or directory is not None:

@@ -120,7 +120,8 @@ def replay(
 def evidence(stack: str, *, fail_on: str, **options: Any) -> None:  # noqa: ANN401  # of the logs
     """Say of every entry of a STACK's lists when it was last used, by whom and how much.
 
-    Unused entries and ranges that are wider than what was used are findings.
+    Unused entries are warnings, ranges that are wider than what was used are information. Exit
+    code 1: findings at or above --fail-on.
     """
     from fsm_stack.flows.evidence import findings, known_entries
     from fsm_stack.flows.report import evidence_json, evidence_lines
