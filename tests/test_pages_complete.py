@@ -18,6 +18,8 @@ from fsm_stack.project.rules_source import of_stack
 from fsm_stack.settings.stack_file import load_text
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.why import Cause
+from tests.apiserver.apiserver import NEWEST_VERSION
+from tests.apiserver.test_guard import OLDEST_VERSION
 from tests.pages import ROOT, blocks, text_of
 from tests.verify.example import FILE, content
 
@@ -104,6 +106,14 @@ def test_the_risk_that_the_review_page_takes_counts_again_after_its_end() -> Non
 
     assert found(date(2027, 6, 30)) == []
     assert found(date(2027, 7, 1)) == ["accept-expired", "bypass-expired", "excludes-mesh-port"]
+
+
+def test_the_guards_page_names_the_versions_that_its_tests_ask() -> None:
+    said = re.search(r"ask API servers of ([\d., and]+)", text_of("docs/guard.md"))
+    assert said is not None
+    versions = re.findall(r"\d+\.\d+", said[1])
+    ends = (one.removeprefix("v").rpartition(".")[0] for one in (OLDEST_VERSION, NEWEST_VERSION))
+    assert [versions[0], versions[-1]] == list(ends)
 
 
 def test_the_mesh_of_the_pages_is_current() -> None:

@@ -36,9 +36,9 @@ _ABOUT_FINDINGS: Final = """\
 A finding has an id that stays. `fsm-stack explain ID` says offline what stands here. The level is
 the usual one; a milder case is told as that.
 
-*Fatal* is an error that a stack's `accept` does not take: nothing works with it, or it was found in
-a cluster, where no stack file can excuse it. What was found in a cluster as a warning or as
-information is not for `accept` either, and not called fatal."""
+*Fatal* is an error that a stack's `accept` does not take: nothing works with it, or it was found
+in a cluster, where no stack file can excuse it. Warnings and information of a cluster are not for
+`accept` either; they are not called fatal."""
 _ABOUT_CHECKS: Final = """\
 # Checks of a cluster
 
