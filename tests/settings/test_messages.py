@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -141,6 +142,12 @@ def test_digits_of_other_scripts_make_no_address() -> None:
             f"expected an IPv4 address such as 10.96.0.1, got {address!r}",
         )
     ]
+
+
+def test_the_committed_schema_is_the_models() -> None:
+    """Editors read the file, which is made of the descriptions and defaults of the settings."""
+    file = Path(__file__).parents[2] / "schemas/stack.schema.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == stack_schema()
 
 
 def test_no_pattern_takes_digits_or_letters_of_every_script() -> None:
