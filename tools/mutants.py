@@ -20,21 +20,33 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 GOAL: Final = 0.9
-# The room's own tests: what only another room's tests notice counts as a survivor. The injector
-# is a port, whose tests are the recordings of the programs that it is a port of.
+# The room's own tests: what only another room's tests notice counts as a survivor. Injector
+# and manifests are ports, whose tests are the recordings of the programs and the chart.
 ROOMS: Final = {
     "iptables": ("iptables", "redirection"),
     "injector": ("injector", "workloads", "parity"),
-    "manifests": ("manifests", "gitops"),
+    "manifests": ("manifests", "gitops", "parity"),
     "settings": ("settings",),
 }
-# Recordings beside the checkout, which tests/parity compares with.
-RECORDINGS: Final = {"FSM_STACK_CORPUS": "corpus", "FSM_STACK_CHART_CORPUS": "chart"}
+# Recordings beside the checkout, which tests compare with.
+RECORDINGS: Final = {
+    "FSM_STACK_CORPUS": "corpus",
+    "FSM_STACK_CHART_CORPUS": "chart",
+    "FSM_STACK_CRD": "crd",
+}
 # mutmut's exit codes of a mutant that the tests (or their time limit) noticed, and of one that no
 # test calls; everything else survived. Source: mutmut, utils/format_utils.py.
 KILLED: Final = frozenset({1, 3, 24, 36, 152, 255, -24, -9})
-# A mutant's call goes through frames of mutmut's own: tests of depth see those, too.
-DESELECTED: Final = ("--deselect", "tests/injector/test_laws.py")
+# A mutant's call goes through frames of mutmut's own: tests of depth and of time see those, too.
+DESELECTED: Final = (
+    "injector/test_laws.py",
+    "iptables/test_cases.py::test_rules_that_all_differ_are_read_and_said_to_be_too_many_to_compare",
+    "iptables/test_dead.py::test_time_grows_with_the_rules",
+    "iptables/test_jumps.py::test_long_ways_and_long_loops_are_walked_at_once",
+    "iptables/test_laws.py::test_reading_takes_memory_and_time_in_proportion",
+    "iptables/test_lint.py::test_ten_thousand_rules_are_checked_in_time",
+    "iptables/test_lint.py::test_rules_that_differ_in_everything_are_given_up_in_time",
+)
 
 CONFIG: Final = """
 [tool.mutmut]
@@ -45,9 +57,33 @@ pytest_add_cli_args = {arguments}
 also_copy = {copied}
 process_isolation = "forkserver"
 forkserver_warmup = "none"
+timeout_multiplier = 4.0
+timeout_constant = 15.0
 use_git_change_detection = false
 """
 
+# A pytest plugin of the copy. mutmut runs the tests that call a function in no order: the quick
+# ones first, most mutants meet no slow one. And it takes a call while a module is imported for
+# one of the first test's: every test depends on what importing made.
+PLUGIN: Final = """
+import pytest
+from mutmut.state import state
+
+imported = set()
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: state().duration_by_test.get(item.nodeid, 0))
+
+
+def pytest_collection_finish():
+    imported.update(state()._stats)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    state()._stats.update(imported)
+"""
 
 # mutmut makes its mutants only on the way to running them; a sample is drawn in between.
 MAKE: Final = """
@@ -70,15 +106,18 @@ def prepare(folder: Path, room: str) -> None:
         if source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
-    tests = [f"tests/{one}" for one in ROOMS[room]]
+    (folder / "mutants_tests.py").write_text(PLUGIN)
     heavy = "not kernel and not cluster and not engine and not gitops and not node"
+    tests = [f"tests/{one}" for one in ROOMS[room]]
+    options = ["-m", heavy, "-p", "no:cacheprovider", "-p", "mutants_tests"]
+    options += [f"--deselect=tests/{test}" for test in DESELECTED]
     copied = sorted(one.name for one in folder.iterdir() if one.name != "fsm_stack")
     with (folder / "pyproject.toml").open("a") as file:
         file.write(
             CONFIG.format(
                 room=room,
                 tests=json.dumps(tests),
-                arguments=json.dumps(["-m", heavy, "-p", "no:cacheprovider", *DESELECTED]),
+                arguments=json.dumps(options),
                 copied=json.dumps(copied),
             )
         )
@@ -120,7 +159,15 @@ def judge(room: str, size: int, seed: int) -> bool:
         sample = random.Random(seed).sample(  # noqa: S311  # no secret
             every, min(size, len(every))
         )
-        python(folder, "-m", "mutmut", "run", "--max-children", str(os.cpu_count() or 1), *sample)
+        python(
+            folder,
+            "-m",
+            "mutmut",
+            "run",
+            "--max-children",
+            str(len(os.sched_getaffinity(0))),
+            *sample,
+        )
         known = verdicts(folder)
         survived = [one for one in sample if known[one] not in KILLED]
         score = 1 - len(survived) / len(sample)

@@ -7,7 +7,7 @@ it here, and by nothing else of this package.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.cluster.read import OWNER_KINDS, policy_version
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.systems import System
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 def read_installation(
@@ -177,11 +176,13 @@ def read_facts(cluster: Cluster) -> Facts:
         "cluster.uid": "of namespace kube-system",
         "cluster.kubernetesVersion": "/version",
         "cluster.apiServer": "Service default/kubernetes",
+        "cluster.openshift": f"/apis/{_OPENSHIFT}",
     }
     return Facts(
         context="" if cluster.context == IN_CLUSTER else cluster.context,
         uid=uid,
         kubernetes_version=release,
+        openshift=_serves(cluster, _OPENSHIFT),
         pod_ranges=pods,
         service_ranges=services,
         api_server=(address, port) if isinstance(address, str) and isinstance(port, int) else None,
@@ -236,6 +237,14 @@ def _tolerant(cluster: Cluster, path: str) -> list[Json]:
         return []
 
 
+def _serves(cluster: Cluster, group_version: str) -> bool:
+    try:
+        return bool(cluster.read(f"/apis/{group_version}"))
+    except Refused:
+        return False
+
+
+_OPENSHIFT: Final = "security.openshift.io/v1"
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 

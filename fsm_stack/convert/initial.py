@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.__about__ import __version__
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
+from fsm_stack.settings.models.control_plane import CURRENT_KUBERNETES
 from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CURRENT: Final = "1.34"
 # What a project's name has not. Source: pulumi sdk/go/common/tokens, ValidateProjectName.
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_MAX: Final = 100
@@ -30,6 +30,7 @@ class Facts:
         context: of the kubeconfig.
         uid: of namespace kube-system.
         kubernetes_version: ``1.34``.
+        openshift: whether it serves OpenShift's security API.
         pod_ranges: IPv4 ranges.
         service_ranges: IPv4 ranges.
         api_server: address and port, as pods see it.
@@ -40,6 +41,7 @@ class Facts:
     context: str = ""
     uid: str = ""
     kubernetes_version: str = ""
+    openshift: bool = False
     pod_ranges: tuple[str, ...] = ()
     service_ranges: tuple[str, ...] = ()
     api_server: tuple[str, int] | None = None
@@ -72,7 +74,8 @@ def first_stack(
     values = {
         "context": facts.context,
         "uid": facts.uid,
-        "kubernetesVersion": facts.kubernetes_version or _CURRENT,
+        "kubernetesVersion": facts.kubernetes_version or CURRENT_KUBERNETES,
+        "openshift": facts.openshift,
         "podRanges": list(facts.pod_ranges),
         "serviceRanges": list(facts.service_ranges),
     }
@@ -111,18 +114,21 @@ def _minor(version: str) -> int:
 _GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 
 
+# The namespace of the workloads that a mesh is tried with.
+DEMO: Final = "demo"
+
 _ABOUT: Final = (
-    "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
-    "editor. Check it with fsm-stack validate, look at it with fsm-stack render.",
+    "A stack of the FSM service mesh. Every setting: the schema above in an editor, or fsm-stack",
+    "schema. Check it with fsm-stack validate, look at it with fsm-stack render.",
 )
 _TRAFFIC: Final = """\
-  # What bypasses the sidecars of every pod: docs/exclude.md.
+  # What bypasses the sidecars of every pod.
   # fsm-stack:traffic:
   #   outboundPortExclusionList:
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
 """
 _GUARDED: Final = """\
-  # The checks of the lists, in the cluster too, whoever writes there: docs/guard.md.
+  # The checks of the lists, in the cluster too, whoever writes there.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.
@@ -183,3 +189,8 @@ def project_files(folder: str) -> dict[str, str]:
         path: render(f"project/{template}", project=name, version=__version__)
         for path, template in _PROJECT_FILES.items()
     }
+
+
+def demo_files() -> dict[str, str]:
+    """The workloads that a mesh is tried with: path and text."""
+    return {f"{DEMO}.yaml": render("project/demo.yaml")}

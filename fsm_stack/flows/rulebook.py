@@ -15,18 +15,18 @@ from fsm_stack.flows.tally import BYPASS, THROUGH
 from fsm_stack.iptables.packet import Pod, ToListener, may_reach_sidecar
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
-from fsm_stack.iptables.sets.ranges import intersection, ipv4_range
-from fsm_stack.iptables.sets.reach import child_at
+from fsm_stack.iptables.sets.diagram import child_at
+from fsm_stack.iptables.sets.ranges import Span, intersection, ipv4_range
 from fsm_stack.iptables.write import script
 from fsm_stack.lists import (
     EXCLUDED_RANGES,
     INBOUND_PORTS,
     INCLUDED_RANGES,
+    MESH,
     OUTBOUND_PORTS,
     Lists,
 )
 from fsm_stack.redirection.origins import intercept_lists
-from fsm_stack.redirection.scopes import MESH
 from fsm_stack.settings.effective import bypasses, profile_lists
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from fsm_stack.settings.effective import Bypass
     from fsm_stack.settings.models.stack import StackSettings
 
-Span = tuple[int, int]
 # An address, or every address of some ranges; and a port.
 Asked = tuple["int | tuple[Span, ...]", int]
 EVERY: Final[Span] = (0, 1 << 32)

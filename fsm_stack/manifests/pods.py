@@ -30,9 +30,9 @@ _SECURITY_CONTEXT: Final[dict[str, Any]] = {
 }
 
 
-def as_no_one() -> dict[str, Any]:
-    """The security context of pods that need no rights."""
-    return deepcopy(_SECURITY_CONTEXT)
+def as_no_one(settings: StackSettings) -> dict[str, Any]:
+    """The security context of pods that need no rights; OpenShift gives its own numbers."""
+    return {} if settings.cluster.openshift else {"securityContext": deepcopy(_SECURITY_CONTEXT)}
 
 
 def image(settings: StackSettings, field: str) -> dict[str, str]:
@@ -236,7 +236,7 @@ def deployment(
     pod_spec = {
         "priorityClassName": component.priority_class_name,
         "serviceAccountName": settings.mesh.release_name,
-        "securityContext": as_no_one(),
+        **as_no_one(settings),
         **({"initContainers": init_containers} if init_containers else {}),
         "containers": containers,
         **({"volumes": volumes} if volumes else {}),

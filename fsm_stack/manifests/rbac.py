@@ -143,15 +143,24 @@ _ENDPOINT_SLICES: Final = on(
 )
 
 
-def control_plane_rules(*, endpoint_slices: bool) -> tuple[Rule, ...]:
+# OpenShift's constraint that lets Fluent Bit read the node's logs.
+_HOST_ACCESS: Final = {
+    **on("security.openshift.io", "securitycontextconstraints", ("use",)),
+    "resourceNames": ["hostaccess"],
+}
+
+
+def control_plane_rules(*, endpoint_slices: bool, host_access: bool = False) -> tuple[Rule, ...]:
     """What the control plane's account may do.
 
     Args:
         endpoint_slices: whether the cluster serves ``discovery.k8s.io/v1``; FSM's programs ask
             for EndpointSlices exactly then.
+        host_access: whether the controller's pod may use OpenShift's ``hostaccess``.
     """
     by_version = (_ENDPOINT_SLICES,) if endpoint_slices else ()
-    return (*_KUBERNETES, *by_version, *_MESH, *_GATEWAY)
+    constraint = (_HOST_ACCESS,) if host_access else ()
+    return (*_KUBERNETES, *by_version, *_MESH, *_GATEWAY, *constraint)
 
 
 LEADER_ELECTION_RULES: Final = (
@@ -215,7 +224,11 @@ def rbac(settings: StackSettings) -> tuple[Manifest, ...]:
     Source: flomesh-io/fsm charts/fsm/templates fsm-rbac.yaml, leader-election-*.yaml,
     fsm-mesh-config-role.yaml.
     """
-    rules = control_plane_rules(endpoint_slices=settings.cluster.serves_endpoint_slices)
+    cluster = settings.cluster
+    rules = control_plane_rules(
+        endpoint_slices=cluster.serves_endpoint_slices,
+        host_access=cluster.openshift and settings.components.fluent_bit.enabled,
+    )
     release = settings.mesh.release_name
     election = f"{release}-leader-election-role"  # the chart has its own release's name in it
     objects: tuple[dict[str, Any], ...] = (

@@ -126,16 +126,17 @@ def _template(settings: StackSettings) -> dict[str, Any]:
         "prometheus.io/port": str(port),
         "prometheus.io/path": "/metrics",
     }
+    context: dict[str, Any] = {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if not settings.cluster.openshift:  # which gives a user of the namespace's own
+        context |= {"runAsUser": _NOBODY, "runAsGroup": _NOBODY}
     secrets = [{"name": secret.name} for secret in settings.images.pull_secrets]
     spec = {
         "serviceAccountName": _name(settings),
         "restartPolicy": "Never",
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _NOBODY,
-            "runAsGroup": _NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": context,
         **({"imagePullSecrets": secrets} if secrets else {}),
         "containers": [_container(settings)],
     }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
 from fsm_stack.iptables.sets.ranges import canonical
-from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
+from fsm_stack.lists import MESH, POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.settings.effective import bypasses, mesh_lists
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ def pod_annotations(lists: Lists, system: System) -> dict[str, str]:
     }
 
 
-_MESH: Final = "mesh"
-
 Declared = dict[tuple[str, str], list["Bypass"]]
 
 
@@ -63,7 +61,7 @@ def of_scope(entries: Iterable[Bypass], profile: str) -> Declared:
     """Those of all entries that the pods of one profile get, by list and value."""
     found: Declared = {}
     for item in entries:
-        if item.scope in (_MESH, profile):
+        if item.scope in (MESH, profile):
             key = (item.kind, canonical(item.value) or item.value)
             found.setdefault(key, []).append(item)
     return found

@@ -48,6 +48,8 @@ def test_an_installation_as_declared_can_be_taken_over(run: Run, project: Path) 
         "traffic: unchanged: the scripts of 1 class of pods are the same before and after\n"
         in result.stdout
     )
+    programs = "Deployment/fsm-system/fsm-controller, Deployment/fsm-system/fsm-injector"
+    assert f"restarts: {programs}, by a rolling update; no other pod\n" in result.stdout
     assert (
         "objects can be taken over: fsm-stack adopt dev --write, then pulumi up" in result.stdout
     )
@@ -111,6 +113,31 @@ def test_options_take_the_place_of_questions(run: Run, project: Path) -> None:
     assert settings.cluster.pod_ranges == ("10.244.0.0/16",)
     assert settings.cluster.api_server is not None
     assert [(one.name, one.create) for one in settings.enrolled_namespaces] == [("shop", True)]
+
+
+def test_a_demo_is_in_the_mesh_that_it_is_for(run: Run, project: Path) -> None:
+    result = run("init", "x", "--demo", "-C", str(project))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "demo.yaml: written",
+        "Pulumi.x.yaml: written; next: fsm-stack validate x",
+    ]
+    settings = load_text((project / "Pulumi.x.yaml").read_text(), file="x", today=TODAY).require()
+    assert [(one.name, one.create) for one in settings.enrolled_namespaces] == [("demo", True)]
+    lint = run("lint", "x", "-f", str(project / "demo.yaml"), "-C", str(project))
+    assert lint.exit_code == 0, lint.output
+    assert "Deployment/legacy/cache" in lint.stdout  # the only finding: it is outside
+    assert "6 objects, 1 finding" in lint.stderr
+
+
+def test_a_demo_that_is_there_is_left_alone(run: Run, project: Path) -> None:
+    (project / "demo.yaml").write_text("mine: true\n")
+    result = run("init", "x", "--demo", "-C", str(project))
+    assert result.exit_code == 2
+    assert "demo.yaml: is there already; expected a new stack, or --force\n" in result.stderr
+    assert not (project / "Pulumi.x.yaml").exists()
+    assert run("init", "x", "--demo", "--force", "-C", str(project)).exit_code == 0
+    assert (project / "demo.yaml").read_text() != "mine: true\n"
 
 
 def test_without_a_terminal_nothing_is_asked(run: Run, project: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_cluster_tells_its_identity_and_ranges() -> None:
     assert (facts.kubernetes_version, facts.api_server) == ("1.33", ("10.96.0.1", 443))
     assert (facts.pod_ranges, facts.service_ranges) == (("10.244.0.0/16",), ("10.96.0.0/16",))
     assert facts.unknown == ()
+    assert not facts.openshift
     parts = {
         "/apis/networking.k8s.io/v1/servicecidrs": listed({"spec": {"cidrs": ["10.0.0.0/20"]}}),
         "/api/v1/nodes": listed(
@@ -76,6 +77,14 @@ def test_a_cluster_tells_its_identity_and_ranges() -> None:
     }
     facts = read_facts(serving(CLUSTER | parts).cluster())
     assert (facts.pod_ranges, facts.service_ranges) == (("10.4.0.0/23",), ("10.0.0.0/20",))
+
+
+def test_a_cluster_that_serves_openshifts_security_is_one() -> None:
+    served = {"/apis/security.openshift.io/v1": {"kind": "APIResourceList", "resources": []}}
+    facts = read_facts(serving(CLUSTER | served).cluster())
+    text = first_text(first_stack(facts), facts)
+    assert "    openshift: true  # /apis/security.openshift.io/v1\n" in text
+    assert load_text(text, file="x", today=TODAY).require().cluster.openshift
 
 
 def test_what_a_cluster_does_not_tell_is_said_in_the_file() -> None:
@@ -125,7 +134,7 @@ def test_a_first_stack_guards_a_cluster_that_can_be_guarded(version: str, action
     assert (guard.pods, guard.bypasses) == (
         ("off", "off") if action == "off" else ("warn", "warn")
     )
-    assert ("docs/guard.md" in text) == (action != "off")
+    assert ("fsm-stack:guard" in text) == (action != "off")
 
 
 def test_an_empty_first_stack_needs_nothing() -> None:

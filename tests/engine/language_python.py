@@ -1,7 +1,7 @@
-"""What starts Python plugins for the engine, as `pulumi-language-python` does for users.
+"""What starts Python programs and plugins for the engine, as `pulumi-language-python` does for users.
 
 That host's module is not among those that Go's proxy serves. Its part here is small: it answers
-that a plugin's environment is there, and runs the plugin in it. Programs it does not run.
+that an environment is there, and runs the program or the plugin in it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,10 +25,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 65536
+# The program's process: the request on standard input, the answer into the named file. The SDK of
+# its own environment serves the one and makes the other, as for an inline program.
+PROGRAM = """
+import runpy, sys
+from functools import partial
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2
+request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
+program = partial(runpy.run_path, request.info.program_directory, run_name="__main__")
+answer = LanguageServer(program).Run(request, None)
+with open(sys.argv[1], "wb") as file:
+    file.write(answer.SerializeToString())
+"""
 
 
 class Host(language_pb2_grpc.LanguageRuntimeServicer):
-    """The calls that the engine makes for a component or a policy pack."""
+    """The calls that the engine makes for a program, a component or a policy pack."""
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802  # gRPC's names
         return language_pb2.LanguageHandshakeResponse()
@@ -44,17 +58,29 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         return empty_pb2.Empty()
 
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        """Run a program in its project's environment, from the project's folder."""
+        engine = sys.argv[-1]  # its address, with which it starts a host
+        request.args[:] = [engine, *request.args]
+        with tempfile.NamedTemporaryFile() as answer:
+            subprocess.run(
+                [_python(request.info), "-u", "-c", PROGRAM, answer.name],
+                cwd=request.pwd,
+                input=request.SerializeToString(),
+                stdout=sys.stderr,  # which the engine shows; on ours it reads the port
+                check=True,
+            )
+            return language_pb2.RunResponse.FromString(Path(answer.name).read_bytes())
+
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         """Run it in its own environment, where its PulumiPlugin.yaml or PulumiPolicy.yaml says."""
-        folder = Path(request.info.root_directory)
-        options = json_format.MessageToDict(request.info.options)
-        python = folder / options["virtualenv"] / "bin/python"
+        python = _python(request.info)
         if request.kind == "analyzer":
-            arguments = ["-m", "pulumi.policy", *request.args, str(folder)]
+            arguments = ["-m", "pulumi.policy", *request.args, request.info.root_directory]
         else:
             arguments = [request.info.program_directory, *request.args]
         plugin = subprocess.Popen(
-            [str(python), "-u", *arguments],
+            [python, "-u", *arguments],
             cwd=request.pwd,
             env={**os.environ, **dict(one.split("=", 1) for one in request.env)},
             stdin=subprocess.DEVNULL,
@@ -71,6 +97,12 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             open_pipes -= not text
             yield language_pb2.RunPluginResponse(**{name: text})
         yield language_pb2.RunPluginResponse(exitcode=plugin.wait())
+
+
+def _python(info: Any) -> str:
+    """The interpreter of the environment that a project's or a plugin's file names."""
+    options = json_format.MessageToDict(info.options)
+    return str(Path(info.root_directory) / options["virtualenv"] / "bin/python")
 
 
 def _tell(told: SimpleQueue[tuple[str, bytes]], name: str, pipe: Any) -> None:

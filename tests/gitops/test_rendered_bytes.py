@@ -14,7 +14,7 @@ from fsm_stack.settings.stack_file import load_text
 
 ROOT = Path(__file__).parents[2]
 RECORD = Path(__file__).parent / "rendered.txt"
-STACKS = ("dev", "prod", "staging")
+STACKS = ("dev", "prod", "staging", "everything", "second")
 _TOOL_VERSION = re.compile(rb'toolVersion\\?"?: \\?"?[0-9a-z.]+\\?"?')
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
 
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
@@ -15,12 +17,111 @@ from fsm_stack.iptables.read.text import read
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM, OSM_EDGE
 
+from .strategies import lists, systems
+
+if TYPE_CHECKING:
+    from fsm_stack.systems import System
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def texts(svg: str, kind: str) -> list[str]:
     found = ET.fromstring(svg).iter(f"{SVG}text")  # noqa: S314  # made by us
     return [element.text or "" for element in found if element.get("class") == kind]
+
+
+def place(element: ET.Element) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a rectangle."""
+    x, y, width, height = (float(element.attrib[key]) for key in ("x", "y", "width", "height"))
+    return (x, y, x + width, y + height)
+
+
+def of_class(root: ET.Element, kind: str, name: str) -> list[ET.Element]:
+    """The shapes of one kind and class."""
+    every = root.iter(f"{SVG}{kind}")
+    return [one for one in every if name in one.get("class", "").split()]
+
+
+def boxes(svg: str) -> dict[str, tuple[float, float, float, float]]:
+    """The frame of each chain and end by its name."""
+    found = {}
+    for group in ET.fromstring(svg).iter(f"{SVG}g"):  # noqa: S314  # made by us
+        names = [text.text or "" for text in group.findall(f"{SVG}text[@class='name']")]
+        if names:
+            found[names[0]] = place(group.findall(f"{SVG}rect[@class='frame']")[0])
+    return found
+
+
+def ways(svg: str) -> list[tuple[str, str]]:
+    """From where to where each arrow leads: out of a row's right end, to the left of a head."""
+    found = []
+    frames = boxes(svg).items()
+    for arrow in of_class(ET.fromstring(svg), "path", "arrow"):  # noqa: S314  # made by us
+        points = arrow.attrib["d"].replace("M", "").replace("C", "").replace(",", "").split()
+        x1, y1, bend, level, _, _, x2, y2 = map(float, points)
+        assert (level, bend > x1) == (y1, True)
+        starts = [
+            name
+            for name, (_, top, right, bottom) in frames
+            if abs(x1 - right) <= 1 and top + 46 < y1 < bottom
+        ]
+        ends = [
+            name
+            for name, (left, top, _, _) in frames
+            if left - 6 <= x2 < left and top < y2 < top + 46
+        ]
+        assert (len(starts), len(ends)) == (1, 1)
+        found.append((starts[0], ends[0]))
+    return found
+
+
+def test_arrows_lead_from_rows_to_what_they_name() -> None:
+    rules = intercept(InterceptLists(inbound_ports=(80,)), FSM)
+    assert sorted(ways(chains_svg(rules, title="ways"))) == [
+        ("FSM_PROXY_INBOUND", "FSM_PROXY_IN_REDIRECT"),
+        ("FSM_PROXY_IN_REDIRECT", "inbound listener (15003)"),
+        ("FSM_PROXY_OUTBOUND", "FSM_PROXY_IN_REDIRECT"),
+        ("FSM_PROXY_OUTBOUND", "FSM_PROXY_OUT_REDIRECT"),
+        ("FSM_PROXY_OUT_REDIRECT", "outbound listener (15001)"),
+        ("OUTPUT", "FSM_PROXY_OUTBOUND"),
+        ("PREROUTING", "FSM_PROXY_INBOUND"),
+    ]
+
+
+@given(lists, systems)
+def test_boxes_stand_apart_and_hold_their_rows(policy: InterceptLists, system: System) -> None:
+    """And all of it is inside of the page."""
+    try:
+        svg = chains_svg(intercept(policy, system), title="page")
+    except NotLoadableError:
+        return
+    root = ET.fromstring(svg)  # noqa: S314  # made by us
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert root.attrib["viewBox"] == f"0 0 {width:.0f} {height:.0f}"
+    named = boxes(svg)
+    frames = sorted(named.values())
+    for index, (left, top, right, bottom) in enumerate(frames):
+        assert 36 <= left < right <= width - 35  # whole pixels
+        assert 96 <= top < bottom <= height - 33
+        for other in frames[index + 1 :]:
+            assert other[0] >= right + 109 or other[1] >= bottom + 33 or other[3] <= top - 33
+    for group in root.iter(f"{SVG}g"):
+        if not (found := group.findall(f"{SVG}rect[@class='frame']")):
+            continue
+        left, top, right, bottom = place(found[0])
+        for pill in of_class(group, "rect", "pill"):
+            x1, y1, x2, y2 = place(pill)
+            assert left < x1 < x2 < right - 8
+            assert top + 46 < y1 < y2 < bottom
+        for row in group.findall(f"{SVG}g"):
+            pills = [place(one)[0] for one in of_class(row, "rect", "pill")]
+            for kind, share in (("label", 7.3), ("note", 5.7)):
+                (text,) = of_class(row, "text", kind)
+                begin = float(text.attrib["x"])
+                assert left + 15 <= begin
+                assert begin + share * len(text.text or "") <= min([right, *pills])
+    for start, end in ways(svg):
+        assert named[start][2] < named[end][0]
 
 
 def test_every_chain_and_end_is_drawn() -> None:

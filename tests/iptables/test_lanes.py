@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsm_stack.cli.coverage import picture
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import NotLoadableError
@@ -19,15 +21,20 @@ from fsm_stack.iptables.packet import ToListener, protocol_number
 from fsm_stack.iptables.picture.draw import Move, lanes_svg
 from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.picture.scales import addresses, ports
-from fsm_stack.iptables.picture.svg import fitted, wrapped
+from fsm_stack.iptables.picture.shapes import fitted, wrapped
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
 from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.decisions import decisions
-from fsm_stack.iptables.sets.diagram import Diagrams
+from fsm_stack.iptables.sets.diagram import Diagrams, child_at
 from fsm_stack.iptables.sets.ranges import IPV4_END, address_number
-from fsm_stack.iptables.sets.reach import child_at
+from fsm_stack.iptables.sets.reach import addresses_text
 from fsm_stack.lists import InterceptLists
+from fsm_stack.project.rules_source import of_stack
+from fsm_stack.project.sides import Sides
+from fsm_stack.review.compare import Comparison
+from fsm_stack.review.model import SideName
+from fsm_stack.review.reports.page import change_svg
 from fsm_stack.systems import FSM, OSM_EDGE
 
 from .strategies import lists, packets, systems
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.picture.lanes import Lanes
     from fsm_stack.systems import System
 
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 11, 28)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -206,6 +215,8 @@ def test_past_a_dozen_entries_of_a_list_the_others_share_a_block() -> None:
     blocks = lanes(decisions(intercept(policy, FSM)))["outbound"]["bypass"]
     own = [block for block in blocks if block.own]
     assert [block.name for block in own[11:]] == ["20.23.0.0/16", "and 116 more"]
+    rest = ",".join(f"20.{n}.0.0/16" for n in range(25, 256, 2))
+    assert addresses_text(own[12].addresses) == rest
 
 
 def test_what_is_rewritten_says_where_to() -> None:
@@ -331,6 +342,7 @@ def test_ports_stand_by_their_logarithm() -> None:
 
 def test_what_has_no_room_is_cut_with_a_mark() -> None:
     assert fitted("short", 15, 100) == "short"
+    assert fitted("a" * 3000, 1, 3000) == "a" * 3000
     assert fitted("a" * 300, 15, 100) == "aaaaaaaaaaa…"
     assert fitted("界" * 300, 15, 100) == "界界界界界界…"
     assert wrapped("one two three four five", 10, 60) == ["one two", "three four", "five"]
@@ -352,3 +364,22 @@ def test_lanes_that_depend_on_what_is_not_decided_are_refused() -> None:
     text = f"-A OUTPUT -p tcp -m mark --mark 1 -j RETURN\n{HOOKED}"
     with pytest.raises(InputError, match="depends on what is not decided here: -m mark --mark 1;"):
         decisions(read(text).ruleset)
+
+
+def test_the_documentation_shows_what_is_drawn() -> None:
+    """A reader compares the page with a picture that the own program made."""
+    pictures = ROOT / "docs/pictures"
+    found = picture(of_stack(ROOT, "prod", None), TODAY)
+    assert found == (pictures / "coverage-prod.svg").read_text(encoding="utf-8")
+    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    sides = Sides(start=ROOT, today=TODAY)
+    before, after = (
+        sides.settings(one, SideName(title=title, kind="stack", file="Pulumi.dev.yaml"))
+        for one, title in (
+            (text, "dev at main"),
+            (text.replace("[6379, 7070]", "[6379, 7070, 443]"), "dev"),
+        )
+    )
+    both = Comparison(before, after)
+    change = (pictures / "change-dev.svg").read_text(encoding="utf-8")
+    assert change_svg(both, both.review()) == change

@@ -28,8 +28,10 @@ from fsm_stack.iptables.sets.reach import changed, reach
 from fsm_stack.iptables.sets.tidy import cover, tidy
 from fsm_stack.iptables.write import (
     document_ruleset,
+    entry_lines,
     rule_text,
     script,
+    static_lines,
     write_commands,
     write_restore,
 )
@@ -65,6 +67,39 @@ def test_reading_what_was_written_gives_the_rules_back(
 def test_the_quick_way_writes_the_same_text(policy: InterceptLists, system: System) -> None:
     """Nonsense values too: they come out as they went in."""
     assert script(policy, system) == write_restore(intercept(policy, system))
+
+
+@given(lists, systems)
+def test_entries_are_told_by_their_lines(policy: InterceptLists, system: System) -> None:
+    """So the guard reads them out of a pod's script; other lines look alike and hold none."""
+    own = [
+        line for line in script(policy, system).splitlines() if line not in static_lines(system)
+    ]
+    for name, before, after in entry_lines(system):
+        held = [
+            line[len(before) : -len(after)]
+            for line in own
+            if line.startswith(before) and line.endswith(after)
+        ]
+        entries = [str(entry) for entry in policy.entries(name)]
+        joined = [",".join(entries)] if entries else []
+        assert held == (joined if name.holds == "ports" else entries)
+
+
+def test_the_lines_that_hold_entries() -> None:
+    found = [(name.field, before, after) for name, before, after in entry_lines(FSM)]
+    assert found == [
+        ("interfaces", "-I FSM_PROXY_INBOUND -i ", " -j RETURN"),
+        ("inbound_ports", "-I FSM_PROXY_INBOUND -p tcp --match multiport --dports ", " -j RETURN"),
+        ("interfaces", "-A FSM_PROXY_OUTBOUND -o ", " -j RETURN"),
+        ("excluded_ranges", "-A FSM_PROXY_OUTBOUND -d ", " -j RETURN"),
+        (
+            "outbound_ports",
+            "-A FSM_PROXY_OUTBOUND -p tcp --match multiport --dports ",
+            " -j RETURN",
+        ),
+        ("included_ranges", "-A FSM_PROXY_OUTBOUND -d ", " -j FSM_PROXY_OUT_REDIRECT"),
+    ]
 
 
 @given(policies_and_packets())

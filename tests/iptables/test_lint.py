@@ -106,11 +106,36 @@ BROKEN_LISTS = {
 }
 
 
+# The chain, and the value that the message quotes.
+PLACES_IN_LISTS = {
+    "too-many-ports": ("FSM_PROXY_OUTBOUND", "16"),
+    "invalid-port": ("FSM_PROXY_OUTBOUND", "70000"),
+    "ipv6-cidr": ("FSM_PROXY_OUTBOUND", "fd00::/8"),
+    "invalid-cidr": ("FSM_PROXY_OUTBOUND", "garbage"),
+    "invalid-interface": ("FSM_PROXY_OUTBOUND", "$(id -u)"),
+    "host-bits": ("FSM_PROXY_OUTBOUND", "2.2.2.2/24"),
+    "reserved-port-excluded": ("FSM_PROXY_INBOUND", "15001"),
+    "duplicate-entry": ("FSM_PROXY_OUTBOUND", "80"),
+    "duplicate-rule": ("FSM_PROXY_OUTBOUND", "-d 10.0.0.0/8 -j RETURN"),
+    "shadowed-rule": ("FSM_PROXY_OUTBOUND", "-d 10.1.0.0/16 -j RETURN"),
+    "dead-inclusion": ("FSM_PROXY_OUTBOUND", "-d 10.1.0.0/16 -j FSM_PROXY_OUT_REDIRECT"),
+    "dead-rule": ("FSM_PROXY_OUTBOUND", "-j FSM_PROXY_OUT_REDIRECT"),
+    "intercepts-nothing": ("OUTPUT", None),
+}
+
+
 @pytest.mark.parametrize("finding_id", BROKEN_LISTS)
 def test_lists_that_make_faulty_rules_are_found(finding_id: str) -> None:
     lists, message = BROKEN_LISTS[finding_id]
-    found = [item.message for item in lint(intercept(lists, FSM)) if item.id == finding_id]
-    assert message in found
+    place, value = PLACES_IN_LISTS[finding_id]
+    found = [item for item in lint(intercept(lists, FSM)) if item.id == finding_id]
+    assert (message, place, value) in [(one.message, str(one.place), one.value) for one in found]
+
+
+def test_what_the_kernel_makes_of_host_bits_is_the_fix() -> None:
+    found = lint(intercept(BROKEN_LISTS["host-bits"][0], FSM))
+    fixes = [item.fix for item in found if item.id == "host-bits"]
+    assert fixes == ["Write 2.2.2.0/24 for the range, or 2.2.2.2/32."]
 
 
 BROKEN_RULES = {
@@ -162,6 +187,24 @@ BROKEN_RULES = {
 }
 
 
+# Line and column where the text has the rule, the chain, and the value.
+PLACES_IN_RULES = {
+    "dangling-jump": ("1:11 OUTPUT", "NOWHERE"),
+    "jump-loop": ("X", None),
+    "jump-depth": ("", None),
+    "unused-chain": ("X", None),
+    "duplicate-chain": ("X", None),
+    "invalid-chain-name": ("X" * 29, None),
+    "insert-position": ("2:8 X", None),
+    "invalid-uid": ("1:11 OUTPUT", "4294967295"),
+    "wrong-hook": ("1:15 PREROUTING", None),
+    "invalid-port": ("1:11 OUTPUT", None),
+    "invalid-cidr": ("1:11 OUTPUT", "0.0.0.0/0"),
+    "doubled-jump": ("3:11 OUTPUT", "X"),
+    "sidecar-loop": ("OUTPUT", None),
+}
+
+
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
@@ -191,10 +234,9 @@ def test_targets_that_this_table_or_hook_has_not_are_found(
 @pytest.mark.parametrize("finding_id", BROKEN_RULES)
 def test_faults_of_a_dump_are_found(finding_id: str) -> None:
     lines, message = BROKEN_RULES[finding_id]
-    found = [
-        item.message for item in lint(read("\n".join(lines)).ruleset) if item.id == finding_id
-    ]
-    assert message in found
+    place, value = PLACES_IN_RULES[finding_id]
+    found = [item for item in lint_reading(read("\n".join(lines))) if item.id == finding_id]
+    assert (message, place, value) in [(one.message, str(one.place), one.value) for one in found]
 
 
 def test_a_hook_as_a_target_and_other_wrong_hooks_are_found() -> None:

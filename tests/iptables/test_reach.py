@@ -7,11 +7,19 @@ import pytest
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.classify import Flows, classify
-from fsm_stack.iptables.packet import ToListener, Untouched
+from fsm_stack.iptables.packet import (
+    May,
+    Rewritten,
+    ToListener,
+    Untouched,
+    may_bypass,
+    may_reach_sidecar,
+)
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.iptables.sets.reach import changed, interfaces_text, reach
+from fsm_stack.iptables.sets.reach import changed, interfaces_text, reach, region_text
+from fsm_stack.iptables.sets.written import written
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
@@ -120,3 +128,83 @@ def test_columns_of_different_lengths_are_an_error() -> None:
 def test_traffic_is_compared_with_traffic_only() -> None:
     assert reach(intercept(BEFORE, FSM)) != "nothing"
     assert coverage(intercept(BEFORE, FSM)) != "nothing"
+
+
+APPLICATIONS = "via any but lo uid any but 1500"
+PLACES = {"metadata": ("169.254.169.254/32",), "pods": ("10.244.0.0/16", "10.245.0.0/16")}
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("tcp 5432 to 10.0.0.0/8", f"outbound tcp {APPLICATIONS} to 10.0.0.0/8 port 5432"),
+        ("443", f"outbound tcp {APPLICATIONS} to any but 127.0.0.0/8 port 443"),
+        ("outbound tcp any", f"outbound tcp {APPLICATIONS} to any but 127.0.0.0/8"),
+        ("udp 53 to metadata", f"outbound udp {APPLICATIONS} to 169.254.169.254/32 port 53"),
+        ("all to pods", f"outbound {APPLICATIONS} to 10.244.0.0/15"),
+        ("tcp 90-92,80,443 to 1.1.1.1", f"outbound tcp {APPLICATIONS} to 1.1.1.1/32 port 80,90-92,443"),
+        ("tcp 0-65535 to 1.1.1.1", f"outbound tcp {APPLICATIONS} to 1.1.1.1/32"),
+        ("tcp 443 to 10.0.0.0/9, 10.128.0.0/9", f"outbound tcp {APPLICATIONS} to 10.0.0.0/8 port 443"),
+        ("tcp to any over eth+", "outbound tcp via eth+ uid any but 1500 to any but 127.0.0.0/8"),
+        ("tcp to 1.1.1.1 over net1,eth0", "outbound tcp via eth0,net1 uid any but 1500 to 1.1.1.1/32"),
+        ("tcp to 1.1.1.1 over any", f"outbound tcp {APPLICATIONS} to 1.1.1.1/32"),
+        ("tcp over lo", None),
+        ("tcp 443 to 127.0.0.1", None),
+        ("inbound tcp 8080", "inbound tcp via any but lo port 8080"),
+        ("inbound tcp 15009-15011", "inbound tcp via any but lo port 15009,15011"),
+        ("inbound tcp 15010", None),
+        ("inbound tcp 15901-15904", None),
+        ("inbound", "inbound tcp via any but lo port any but 15010,15901-15904"),
+    ],
+)  # fmt: skip
+def test_words_mean_what_applications_send_and_receive(text: str, region: str | None) -> None:
+    """Neither the sidecar's own traffic, nor what stays in the pod, nor its helpers' ports."""
+    found = [region_text(one) for one in written(text).regions(PLACES)]
+    assert found == ([] if region is None else [region])
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("tcp 443", "outbound tcp port 443"),
+        ("tcp to 127.0.0.1 over lo", "outbound tcp via lo to 127.0.0.1/32"),
+        ("inbound tcp 15010", "inbound tcp port 15010"),
+    ],
+)
+def test_words_can_mean_every_connection(text: str, region: str) -> None:
+    assert [region_text(one) for one in written(text).regions({}, everywhere=True)] == [region]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (" ", "expected traffic such as 'tcp 5432 to 10.0.0.0/8', got nothing"),
+        ("443,", "'443,': expected ports such as 443 or 443,8000-8999, got ''"),
+        ("tcp 70000", "'tcp 70000': expected ports such as 443 or 443,8000-8999, got '70000'"),
+        ("tcp 9-8", "'tcp 9-8': expected ports such as 443 or 443,8000-8999, got '9-8'"),
+        ("tcp 9-", "'tcp 9-': expected ports such as 443 or 443,8000-8999, got '9-'"),
+        ("tcp to", "'tcp to': expected something behind 'to'"),
+        ("tcp over", "'tcp over': expected something behind 'over'"),
+        ("tcp to x.io", "'tcp to x.io': expected an IPv4 range, any, pods, services, api-server, "
+         "metadata, got 'x.io'"),
+        ("tcp 1 at 1.1.1.1", "'tcp 1 at 1.1.1.1': expected [inbound] PROTOCOL PORTS [to PLACES] "
+         "[over INTERFACES], got 'at'"),
+        ("tcp over eth0123456789012", "'tcp over eth0123456789012': expected an interface's name, "
+         "got 'eth0123456789012'"),
+        ("tcp to services", "'tcp to services': the stack does not say where 'services' is: "
+         "expected cluster.podRanges, cluster.serviceRanges or cluster.apiServer in its file"),
+    ],
+)  # fmt: skip
+def test_words_that_say_no_traffic_are_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        written(text).regions(PLACES)
+    assert str(refused.value) == message
+
+
+def test_what_an_undecided_rule_leaves_open_may_go_either_way() -> None:
+    left, taken, sent = Untouched(), ToListener("outbound", 15001), Rewritten("1.1.1.1", 53)
+    both = May((left, taken), ("-m mark --mark 1",))
+    assert [may_bypass(one) for one in (left, taken, sent, both)] == [True, False, False, True]
+    assert [may_reach_sidecar(one) for one in (left, taken, sent, both)] == [
+        *(False, True, False, True)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,13 +15,14 @@ from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.manifest import Part, Wave
 from fsm_stack.manifests.release import ReleaseAsset
 from fsm_stack.redirection.scopes import redirection
+from tests.manifests import laws
 from tests.manifests.stacks import EVERYTHING, FULL, asset_for, bundle_of, named, settings_of
 from tests.property.strategies import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.manifests.manifest import Manifest
+VERIFYING = {"verify": {"schedule": "*/15 * * * *", "image": "verify:1", "metricsPort": 9090}}
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -32,16 +34,6 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, f"{path}[{place}]")
     else:
         yield path, value
-
-
-def _wrong_types(value: Any) -> list[str]:
-    """Paths that JSON would not give back as they are."""
-    if isinstance(value, dict):
-        keys = [str(key) for key in value if type(key) is not str]
-        return keys + [wrong for item in value.values() for wrong in _wrong_types(item)]
-    if isinstance(value, list):
-        return [wrong for item in value for wrong in _wrong_types(item)]
-    return [] if type(value) in (str, int, float, bool) else [repr(value)]
 
 
 def test_the_objects_of_the_default_stack() -> None:
@@ -133,23 +125,54 @@ def test_what_the_programs_beside_the_control_plane_add() -> None:
     }
 
 
-def _laws(manifests: tuple[Manifest, ...]) -> None:
-    keys = [item.key for item in manifests]
-    assert len(set(keys)) == len(keys)
-    slugs = [item.slug for item in manifests]
-    assert len(set(slugs)) == len(slugs)
-    waves = [item.wave for item in manifests]
-    assert waves == sorted(waves)
-    for item in manifests:
-        assert _wrong_types(item.object) == [], item.slug
-        assert "status" not in item.object, item.slug
-        assert "creationTimestamp" not in item.object["metadata"], item.slug
-
-
 @pytest.mark.parametrize("data", [{}, FULL, EVERYTHING, {"system": "osm"}, {"system": "osm-edge"}])
 def test_the_laws_of_a_bundle(data: dict[str, Any]) -> None:
-    """Unique, ordered, JSON types only, nothing that the API server writes."""
-    _laws(bundle_of(data))
+    """Unique, ordered, JSON types only, Kubernetes' fields, nothing that the API server writes."""
+    assert [*laws.broken(bundle_of(data))] == []
+
+
+@pytest.mark.parametrize("data", [{}, FULL, EVERYTHING, VERIFYING])
+def test_what_an_object_names_is_in_the_bundle(data: dict[str, Any]) -> None:
+    """A Service finds the pods that it is for, a pod its account, its files and their keys."""
+    assert [*laws.lost(bundle_of(data))] == []
+
+
+def test_a_lost_name_and_an_unknown_field_are_noticed() -> None:
+    manifests = bundle_of(EVERYTHING)
+    broken = json.loads(json.dumps({item.slug: item.object for item in manifests}))
+    pod = broken["deployment-fsm-grafana"]["spec"]["template"]["spec"]
+    pod["serviceAccountName"] = "grafana"
+    pod["containers"][0]["volumeMounts"][0]["subPath"] = "grafana.conf"
+    pod["volumes"].pop()
+    broken["service-fsm-grafana"]["spec"]["ports"][0]["targetPort"] = 3001
+    broken["service-jaeger"]["spec"]["selector"] = {"app": "jaeger"}
+    broken["clusterrolebinding-fsm-jaeger"]["roleRef"]["name"] = "jaeger"
+    broken["clusterrolebinding-fsm-jaeger"]["subjects"][0]["name"] = "fsm-jaeger"
+    webhook = broken["mutatingwebhookconfiguration-fsm-webhook-fsm"]["webhooks"][0]
+    webhook["clientConfig"]["service"]["port"] = 9443
+    changed = tuple(replace(item, object=broken[item.slug]) for item in manifests)
+    assert sorted(laws.lost(changed)) == [
+        "clusterrolebinding-fsm-jaeger: ClusterRole jaeger",
+        "clusterrolebinding-fsm-jaeger: ServiceAccount fsm-jaeger",
+        "deployment-fsm-grafana: ServiceAccount grafana",
+        "deployment-fsm-grafana: key grafana.conf of fsm-grafana-config",
+        "deployment-fsm-grafana: volume fsm-grafana-storage is mounted or there, and not both",
+        "mutatingwebhookconfiguration-fsm-webhook-fsm: port 9443 of Service fsm-injector",
+        "service-fsm-grafana: port 3001",
+        "service-jaeger: selects 0 programs",
+    ]
+    pod["containers"][0]["volumemounts"] = pod["containers"][0].pop("volumeMounts")
+    pod["containers"][0]["ports"][0]["containerPort"] = "3000"
+    broken["service-jaeger"]["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    place = "deployment-fsm-grafana.spec.template.spec.containers[0]"
+    assert sorted(laws.broken((*changed, changed[0]))) == [
+        "('Namespace', '', 'fsm-system'): twice",
+        f"{place}.ports[0].containerPort: expected int, got '3000'",
+        f"{place}.volumemounts: no field of V1Container",
+        "namespace-fsm-system: twice",
+        "service-jaeger.metadata.creationTimestamp: expected datetime, got '2026-01-01T00:00:00Z'",
+        "the objects are in no order of waves",
+    ]
 
 
 @given(stacks)
@@ -161,7 +184,7 @@ def test_the_laws_hold_for_any_settings(data: dict[str, Any]) -> None:
         bundle(settings, redirection(settings), asset=asset),
         bundle(settings_of(data), redirection(settings_of(data)), asset=asset),
     )
-    _laws(once)
+    assert [*laws.broken(once)] == []
     assert [json.dumps(item.object) for item in once] == [json.dumps(i.object) for i in twice]
 
 
@@ -267,7 +290,11 @@ def test_scripts_that_are_not_vendored_stop_the_bundle() -> None:
     with pytest.raises(FindingsError) as caught:
         bundle(settings_of({}), redirection(settings_of({})))
     [found] = caught.value.findings
-    assert (found.id, found.place.path) == ("assets-missing", "releaseAssets.source")
+    assert (found.id, found.place.path, found.value) == (
+        "assets-missing",
+        "releaseAssets.source",
+        "vendored",
+    )
     assert found.fix == (
         "fsm-stack vendor --version 1.5.1; for a review without them: "
         "fsm-stack render --without-release-assets"

@@ -5,11 +5,12 @@ Source: flomesh-io/fsm charts/fsm/templates, the Deployments, and values.yaml.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.manifests.stacks import named
+from tests.manifests.stacks import EVERYTHING, bundle_of, named
 
 OWN_TESTS = {"args", "readinessProbe", "livenessProbe", "startupProbe"}
 WAITING = [
@@ -83,6 +84,44 @@ def test_what_all_pods_have(name: str) -> None:
             ]
         },
     }
+
+
+def test_pods_ask_an_openshift_for_no_user_of_their_own() -> None:
+    """It gives the users; all else is as anywhere."""
+    verified = {"verify": {"schedule": "@hourly", "image": "fsm-stack:1"}}
+    anywhere, there = (
+        {
+            (item.kind, item.name): item.object["spec"]
+            for item in bundle_of(EVERYTHING | verified | {"cluster": {"openshift": on}})
+            if item.kind in {"Deployment", "CronJob"}
+        }
+        for on in (False, True)
+    )
+    users = {"securityContext", "runAsUser", "runAsGroup"}
+    assert anywhere != there
+    for key, spec in there.items():
+        # The ingress' contexts are settings, in the chart as here.
+        assert key[1] == "fsm-ingress" or "runAsUser" not in json.dumps(spec), key
+        assert _without(spec, users) == _without(anywhere[key], users)
+
+
+def _without(value: Any, keys: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(one, keys) for key, one in value.items() if key not in keys}
+    return [_without(one, keys) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_fluent_bit_may_read_the_logs_of_openshifts_nodes(*, logs: bool) -> None:
+    asked = {"cluster": {"openshift": True}, "components": {"fluentBit": {"enabled": logs}}}
+    rules = named(asked, "ClusterRole", "fsm").object["rules"]
+    constraint = {
+        "apiGroups": ["security.openshift.io"],
+        "resources": ["securitycontextconstraints"],
+        "resourceNames": ["hostaccess"],
+        "verbs": ["use"],
+    }
+    assert (constraint in rules) == logs
 
 
 def test_the_pod_of_bootstrap() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.manifests.bundle import bundle
@@ -48,7 +50,7 @@ def test_a_dashboard_that_is_not_vendored_stops_the_bundle() -> None:
     [found] = caught.value.findings
     assert (found.id, found.message) == (
         "assets-missing",
-        "grafana/fsm-pod-to-service.json of FSM 1.5.1 is not vendored in this checkout; expected "
+        "grafana/fsm-pod-to-service.json of FSM 1.5.1 is not vendored; expected "
         "releases/1.5.1/grafana/fsm-pod-to-service.json",
     )
 
@@ -258,3 +260,139 @@ def test_grafana_listens_on_the_port_that_it_is_asked_at() -> None:
 
     assert ini(port=3100).startswith("[server]\nhttp_port = 3100\n[analytics]\n")
     assert "[server]" not in ini()
+
+
+def relabeled(labels: dict[str, str], rules: list[dict[str, Any]]) -> dict[str, str] | None:
+    """What Prometheus makes of labels; None: it does not keep what has them.
+
+    Source: Prometheus' documentation of relabel_config.
+    """
+    labels = dict(labels)
+    for rule in rules:
+        value = ";".join(labels.get(name, "") for name in rule.get("source_labels", []))
+        action, pattern = rule.get("action", "replace"), str(rule.get("regex", "(.*)"))
+        template = re.sub(r"\$\{?(\d)\}?", r"\\\1", rule.get("replacement", "$1"))
+        match = re.fullmatch("true" if pattern == "True" else pattern, value)
+        if action == "replace" and match:
+            labels[rule["target_label"]] = match.expand(template)
+        elif action == "labelmap":
+            named = [(re.fullmatch(pattern, name), held) for name, held in labels.items()]
+            labels |= {found.expand(template): held for found, held in named if found}
+        elif (action, bool(match)) in {("keep", False), ("drop", True)}:
+            return None
+    return labels
+
+
+def scrape(job: str, rules: str, labels: dict[str, str]) -> dict[str, str] | None:
+    conf = named(EVERYTHING, "ConfigMap", "fsm-prometheus-server-conf").object["data"]
+    [found] = [
+        one
+        for one in yaml.safe_load(conf["prometheus.yml"])["scrape_configs"]
+        if one["job_name"] == job
+    ]
+    return relabeled(labels, found[rules])
+
+
+POD = {
+    "__address__": "10.1.2.3:8080",
+    "__metrics_path__": "/metrics",
+    "__meta_kubernetes_namespace": "shop",
+    "__meta_kubernetes_pod_name": "web-5d8f-x2x",
+    "__meta_kubernetes_pod_label_app": "web",
+    "__meta_kubernetes_pod_controller_kind": "ReplicaSet",
+    "__meta_kubernetes_pod_controller_name": "web-5d8f",
+    "__meta_kubernetes_pod_annotation_prometheus_io_scrape": "true",
+    "__meta_kubernetes_pod_annotation_prometheus_io_port": "15010",
+    "__meta_kubernetes_pod_annotation_prometheus_io_path": "/stats/prometheus",
+}
+
+
+@pytest.mark.parametrize("job", ["kubernetes-pods", "smi-metrics"])
+def test_pods_are_scraped_where_their_annotations_say(job: str) -> None:
+    found = scrape(job, "relabel_configs", POD)
+    assert found is not None
+    assert (found["__address__"], found["__metrics_path__"]) == (
+        "10.1.2.3:15010",
+        "/stats/prometheus",
+    )
+    unasked = POD | {"__meta_kubernetes_pod_annotation_prometheus_io_scrape": "false"}
+    assert scrape(job, "relabel_configs", unasked) is None
+
+
+def test_metrics_of_a_pod_name_its_workload() -> None:
+    """The Deployment, not the ReplicaSet between; a StatefulSet as it is."""
+    stateful = POD | {
+        "__meta_kubernetes_pod_controller_kind": "StatefulSet",
+        "__meta_kubernetes_pod_controller_name": "db-main",
+    }
+    for labels, kind, name in ((POD, "Deployment", "web"), (stateful, "StatefulSet", "db-main")):
+        found = scrape("kubernetes-pods", "relabel_configs", labels)
+        assert found is not None
+        kept = {key: value for key, value in found.items() if not key.startswith("__")}
+        assert kept == {
+            "source_namespace": "shop",
+            "source_pod_name": "web-5d8f-x2x",
+            "source_service": "web",
+            "source_workload_kind": kind,
+            "source_workload_name": name,
+        }
+
+
+@pytest.mark.parametrize(
+    ("job", "path"), [("kubernetes-nodes", "metrics"), ("kubernetes-cadvisor", "metrics/cadvisor")]
+)
+def test_nodes_are_asked_by_way_of_the_api_server(job: str, path: str) -> None:
+    """No node has to be reached from the pod."""
+    node = {"__meta_kubernetes_node_name": "n1", "__meta_kubernetes_node_label_zone": "a"}
+    found = scrape(job, "relabel_configs", node)
+    assert found == node | {
+        "zone": "a",
+        "__address__": "kubernetes.default.svc:443",
+        "__metrics_path__": f"/api/v1/nodes/n1/proxy/{path}",
+    }
+
+
+def test_labels_of_requests_are_taken_out_of_a_metrics_name() -> None:
+    """A sidecar has no labels of its own: who asked whom is in the name.
+
+    Of durations the name alone is left: the chart's patterns for their labels lack the prefix
+    that its own filter asks for.
+    """
+    ends = {
+        "source_namespace": "shop",
+        "source_kind": "Deployment",
+        "source_name": "web",
+        "source_pod": "web-1",
+        "destination_namespace": "bank",
+        "destination_kind": "StatefulSet",
+        "destination_name": "db",
+        "destination_pod": "db-0",
+    }
+    middle = "_".join(f"{key}_{value}" for key, value in ends.items())
+    for name, labels in (
+        (
+            f"sidecar_response_code_503_{middle}_fsm_request_total",
+            {"__name__": "fsm_request_total", "response_code": "503"} | ends,
+        ),
+        (
+            f"sidecar_{middle}_fsm_request_duration_ms_bucket",
+            {"__name__": "fsm_request_duration_ms_bucket"},
+        ),
+        ("sidecar_server_live", None),
+    ):
+        found = scrape("smi-metrics", "metric_relabel_configs", {"__name__": name})
+        assert found == labels
+
+
+@pytest.mark.parametrize(
+    ("job", "kept", "dropped"),
+    [
+        ("kubernetes-apiservers", "apiserver_watch_events_total", "apiserver_request_total"),
+        ("kubernetes-pods", "sidecar_cluster_upstream_cx_active", "go_goroutines"),
+        ("kubernetes-pods", "fsm_proxy_connect_count", "process_cpu_seconds_total"),
+        ("kubernetes-cadvisor", "container_memory_rss", "container_fs_reads_total"),
+    ],
+)
+def test_of_all_metrics_those_of_the_mesh_are_kept(job: str, kept: str, dropped: str) -> None:
+    assert scrape(job, "metric_relabel_configs", {"__name__": kept}) == {"__name__": kept}
+    assert scrape(job, "metric_relabel_configs", {"__name__": dropped}) is None

@@ -12,7 +12,6 @@ from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, Untouched
 from fsm_stack.iptables.sets.reach import region_text
-from fsm_stack.iptables.sets.written import written
 from fsm_stack.review.intent import intent
 from fsm_stack.review.model import Level
 from fsm_stack.review.reports.report import findings_of, markdown, text_lines
@@ -159,28 +158,6 @@ def test_a_place_without_ranges_is_refused() -> None:
         InputError, match=r"does not say where 'pods' is: expected cluster\.podRanges"
     ):
         review(side(**bare), side(**bare, **PORT), "bypass tcp 443 to pods")
-
-
-@pytest.mark.parametrize(
-    ("text", "region"),
-    [
-        ("tcp 5432 to 10.0.0.0/8", "outbound tcp via any but lo uid any but 1500 to 10.0.0.0/8 port 5432"),
-        ("inbound tcp 8080", "inbound tcp via any but lo port 8080"),
-        ("443, to 10.0.0.1", ""),
-        ("tcp 443 to 10.0.0.0/9, 10.128.0.0/9", "outbound tcp via any but lo uid any but 1500 to 10.0.0.0/8 port 443"),
-        ("tcp to any over eth+", "outbound tcp via eth+ uid any but 1500 to any but 127.0.0.0/8"),
-        ("udp 53 to metadata", "outbound udp via any but lo uid any but 1500 to 169.254.169.254/32 port 53"),
-        ("inbound tcp 15010", None),
-    ],
-)  # fmt: skip
-def test_words_mean_what_applications_send_and_receive(text: str, region: str | None) -> None:
-    places = {"metadata": ("169.254.169.254/32",)}
-    if region == "":
-        with pytest.raises(InputError):
-            written(text)
-        return
-    found = [region_text(one) for one in written(text).regions(places)]
-    assert found == ([] if region is None else [region])
 
 
 @given(

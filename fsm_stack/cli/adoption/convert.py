@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -21,7 +22,7 @@ from fsm_stack.cli.verb import (
 from fsm_stack.cli.verify import cluster_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fsm_stack.convert.result import Converted, Line
     from fsm_stack.convert.sources import Sources
@@ -223,11 +224,25 @@ def require_stack_name(stack: str) -> None:
         raise InputError(f"{stack!r}: expected a stack's name of letters, digits, '_', '.', '-'")
 
 
-def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str:
+def write_stack(
+    project_dir: Path,
+    stack: str,
+    text: str,
+    more: Mapping[str, str] = MappingProxyType({}),
+    *,
+    force: bool,
+) -> str:
     """Write ``Pulumi.<stack>.yaml`` of the project; what messages call it.
 
+    Args:
+        project_dir: the project's directory, or one below it.
+        stack: its name.
+        text: its file's.
+        more: other files beside it, and their texts.
+        force: over files that are there.
+
     Raises:
-        InputError: it is there, or the name is none.
+        InputError: one is there, or the name is none; nothing is written then.
     """
     from fsm_stack.errors import InputError
     from fsm_stack.project.files import write_file
@@ -235,11 +250,13 @@ def write_stack(project_dir: Path, stack: str, text: str, *, force: bool) -> str
 
     require_stack_name(stack)
     project = find_project(project_dir)
-    path = project.directory / f"Pulumi.{stack}.yaml"
-    shown = project.shown(path)
-    if path.exists() and not force:
-        raise InputError(f"{shown}: is there already; expected a new stack, or --force")
-    write_file(path, text.encode(), shown=shown)
+    shown = project.shown(project.directory / f"Pulumi.{stack}.yaml")
+    files = {project.shown(project.directory / name): one for name, one in more.items()}
+    for name in (shown, *files):
+        if (project.start / name).exists() and not force:
+            raise InputError(f"{name}: is there already; expected a new stack, or --force")
+    for name, one in {shown: text, **files}.items():
+        write_file(project.start / name, one.encode(), shown=name)
     return shown
 
 

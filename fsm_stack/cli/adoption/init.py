@@ -13,6 +13,8 @@ from fsm_stack.cli.verb import Verb, emit, output_option, project_option, wants_
 from fsm_stack.cli.verify import cluster_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fsm_stack.convert.initial import Facts
     from fsm_stack.convert.result import Converted
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
               help="A namespace whose new pods join the mesh; may be repeated.")  # fmt: skip
 @click.option("--create-namespaces", "create", is_flag=True,
               help="Make the --enroll namespaces where they are absent.")  # fmt: skip
+@click.option("--demo", is_flag=True,
+              help="As --enroll demo --create-namespaces; demo.yaml has workloads to try a mesh "
+              "with.")  # fmt: skip
 @click.option("--pod-range", "pods", multiple=True, metavar="CIDR", help="A range of pods.")
 @click.option("--service-range", "services", multiple=True, metavar="CIDR",
               help="A range of services.")  # fmt: skip
@@ -43,15 +48,19 @@ if TYPE_CHECKING:
 @project_option
 def init(
     stack: str | None, *, new: bool, live: bool, files: tuple[Path, ...], empty: bool,
-    enrolled: tuple[str, ...], create: bool, force: bool, project_dir: Path, **options: Any,  # noqa: ANN401  # see below
+    enrolled: tuple[str, ...], create: bool, demo: bool, force: bool, project_dir: Path,
+    **options: Any,  # noqa: ANN401  # see below
 ) -> None:  # fmt: skip
     """Write Pulumi.STACK.yaml: small, commented and valid; with --project, all around it.
 
     From a cluster, from a MeshConfig, Helm values or a release, or from what is asked for on a
     terminal. Options take the place of questions. A cluster is only read.
     """
-    from fsm_stack.convert.initial import first_stack, first_text
+    from fsm_stack.convert.initial import DEMO, demo_files, first_stack, first_text
 
+    more = demo_files() if demo else {}
+    if demo:
+        enrolled, create = (*enrolled, DEMO), True
     asked = any(options[name] for name in ("pods", "services", "api_server", "kubernetes"))
     if stack is None and not new:
         raise click.UsageError("Missing argument 'STACK'.")
@@ -64,21 +73,27 @@ def init(
     result = first_stack(facts, found=found, enrolled=enrolled, create=create)
     text = first_text(result, facts)
     if new:
-        _start(project_dir, stack, text, force=force)
+        _start(project_dir, stack, text, more, force=force)
         scripts = f"fsm-stack vendor --version {result.settings['fsmVersion']}"
         finish(result, text, str(project_dir / f"Pulumi.{stack}.yaml"), before=scripts)
-    finish(result, text, write_stack(project_dir, stack, text, force=force))
+    written = write_stack(project_dir, stack, text, more, force=force)
+    _tell(Path(written).parent, more)
+    finish(result, text, written)
 
 
-def _start(directory: Path, stack: str, text: str, *, force: bool) -> None:
+def _start(directory: Path, stack: str, text: str, more: dict[str, str], *, force: bool) -> None:
     """A project around the stack file, and what to do with it."""
     from fsm_stack.cli.validate import schema_file
     from fsm_stack.convert.initial import project_files
     from fsm_stack.project.project import write_project
 
     require_stack_name(stack)
-    files = project_files(directory.resolve().name) | dict((schema_file(),))
+    files = project_files(directory.resolve().name) | dict((schema_file(),)) | more
     write_project(directory, {f"Pulumi.{stack}.yaml": text, **files}, force=force)
+    _tell(directory, files)
+
+
+def _tell(directory: Path, files: Iterable[str]) -> None:
     if not wants_json():
         emit(None, (f"{directory / name}: written" for name in files))
 

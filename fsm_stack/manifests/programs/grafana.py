@@ -180,7 +180,7 @@ def _grafana_deployment(settings: StackSettings) -> dict[str, Any]:
         {"name": name, "configMap": {"name": name}} for name in (f"{_GRAFANA}-config", *folders)
     ]
     pod = {
-        "securityContext": as_no_one(),
+        **as_no_one(settings),
         "serviceAccountName": _GRAFANA,
         "containers": [container, *([_renderer(settings)] if wanted.remote_rendering else [])],
         "volumes": [*volumes, {"name": f"{_GRAFANA}-storage", "emptyDir": {}}],

@@ -6,6 +6,7 @@ jaeger-*.yaml; Fluent Bit's documentation of its classic configuration.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
@@ -41,6 +42,8 @@ _CONFIG: Final = "fluentbit-configmap"
 _KEY_VARIABLE: Final = "AZURE_SHARED_KEY"
 _POD_VARIABLE: Final = "CONTROLLER_POD_NAME"
 _AZURE: Final = "azure"
+# The node's logs belong to root.
+_AS_ROOT: Final = {"runAsUser": 0, "capabilities": {"drop": ["ALL"]}}
 
 # Volume -> folder of the node. Container logs are links into the other two.
 _LOGS: Final = {
@@ -155,8 +158,7 @@ def fluent_bit_containers(settings: StackSettings) -> list[dict[str, Any]]:
         "image": image_reference(settings.images, settings.fsm_version, "fluent_bit"),
         "imagePullPolicy": wanted.pull_policy,
         "env": env,
-        # The node's logs belong to root.
-        "securityContext": {"runAsUser": 0, "capabilities": {"drop": ["ALL"]}},
+        **({} if settings.cluster.openshift else {"securityContext": deepcopy(_AS_ROOT)}),
         "volumeMounts": mounts,
     }
     return [container]
@@ -190,7 +192,7 @@ def jaeger(settings: StackSettings) -> tuple[Manifest, ...]:
         "resources": fixed_resources("500m", "512M", "100m", "256M"),
     }
     pod = {
-        "securityContext": as_no_one(),
+        **as_no_one(settings),
         "serviceAccountName": _JAEGER_SERVICE,
         "containers": [container],
         **scheduling(wanted, platform_affinity("amd64", "arm64", "ppc64le", "s390x"), []),

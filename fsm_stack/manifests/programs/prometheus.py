@@ -241,7 +241,7 @@ def _deployment(settings: StackSettings) -> dict[str, Any]:
         {"name": "prometheus-storage-volume", "emptyDir": {}},
     ]
     pod = {
-        "securityContext": as_no_one(),
+        **as_no_one(settings),
         "serviceAccountName": NAME,
         "containers": [container],
         "volumes": volumes,

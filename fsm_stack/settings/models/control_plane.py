@@ -48,6 +48,11 @@ class Cluster(Model):
         "The cluster's Kubernetes version, such as \"1.34\"; what FSM's programs ask "
         "for, and are allowed, depends on it.",
     )
+    openshift: bool = setting(
+        False,
+        "The cluster is an OpenShift: it gives pods their user IDs, so FSM's programs ask for "
+        "none.",
+    )
     pod_ranges: tuple[Cidr, ...] = setting((), "Ranges of pod addresses.")
     service_ranges: tuple[Cidr, ...] = setting((), "Ranges of service addresses.")
     api_server: ApiServer | None = setting(
