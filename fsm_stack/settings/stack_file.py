@@ -55,8 +55,7 @@ def load_text(text: str, *, file: str, today: date) -> Loaded:
 
 def load_mapping(data: Mapping[str, Any], *, name: str, today: date) -> Loaded:
     """Settings from plain data in the file's form, for programs and tests."""
-    document = Document(file=name, data=data)
-    return Reader(document, prefix=()).load(dict(data), today)
+    return Reader(Document(file=name), prefix=()).load(dict(data), today)
 
 
 def load_policy(text: str, *, file: str) -> tuple[Policy, Callable[[Path], Place]]:
