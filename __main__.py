@@ -1,5 +1,5 @@
 """The Pulumi program of this project."""
 
-from fsm_stack.pulumi.program import main
+from fsm_stack.pulumi import main
 
 main()

@@ -43,7 +43,7 @@ def run(program):
 
 STACK = """
 def program():
-    from fsm_stack.pulumi.program import run
+    from fsm_stack.pulumi import run
     run()
 
 run(program)

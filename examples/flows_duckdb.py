@@ -15,10 +15,10 @@ from pathlib import Path
 import duckdb
 
 from fsm_stack.flows.arrow import take_batches
-from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import Log
 from fsm_stack.flows.evidence import Observed
 from fsm_stack.flows.judge import Judge
+from fsm_stack.flows.objects import Assumed
 from fsm_stack.flows.replay import Replay, replay_lines
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.project.project import find_project

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fsm_stack.errors import FindingsError, FsmStackError, InputError, MissingExtraError
     from fsm_stack.findings.finding import Finding
     from fsm_stack.project.project import load_stack
+    from fsm_stack.pulumi import main, run
     from fsm_stack.pulumi.config import cluster_provider
-    from fsm_stack.pulumi.program import main, run
     from fsm_stack.pulumi.stack import FsmStack, StackOutputs, outputs_of
     from fsm_stack.pulumi.transform import annotate_pods, profile_annotations
     from fsm_stack.settings.models.stack import StackSettings
@@ -45,8 +45,8 @@ _MODULES = {
     "errors": ("FindingsError", "FsmStackError", "InputError", "MissingExtraError"),
     "findings.finding": ("Finding",),
     "project.project": ("load_stack",),
+    "pulumi": ("main", "run"),
     "pulumi.config": ("cluster_provider",),
-    "pulumi.program": ("main", "run"),
     "pulumi.stack": ("FsmStack", "StackOutputs", "outputs_of"),
     "pulumi.transform": ("annotate_pods", "profile_annotations"),
     "settings.models.stack": ("StackSettings",),

@@ -26,6 +26,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near!r}?" if near else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 pod``, ``2 pods``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class FsmStackError(Exception):
     """Base of every error of this package that is the input's fault, not a defect of ours.
 

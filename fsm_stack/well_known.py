@@ -48,6 +48,8 @@ USUAL_SERVICE_PORTS: Final = frozenset(
 
 PORT_MIN: Final = 1
 PORT_MAX: Final = 65535
+# 4294967295 is refused: it stands for "no user".
+UID_MAX: Final = (1 << 32) - 2
 
 # Webhook configurations that the controller fills for FSM's gateway and ingress.
 # Source: flomesh-io/fsm pkg/constants, DefaultMutatingWebhookConfigurationName and its twin.

@@ -12,7 +12,7 @@ from pulumi_policy import Severity as Loudness
 from pulumi_policy.proxy import UnknownValueError
 
 from fsm_stack.errors import FindingsError
-from fsm_stack.findings.rule import Severity
+from fsm_stack.findings import Severity
 from fsm_stack.project.project import stack_files
 from fsm_stack.pulumi.policies import RULES, Declared, Violation, violations
 from fsm_stack.settings.models.stack import StackSettings
@@ -20,7 +20,7 @@ from fsm_stack.settings.models.stack import StackSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fsm_stack.findings.rule import Rule
+    from fsm_stack.findings import Rule
 
 # Whose mesh the workloads run in: a stack file, where it is not an FSM of upstream's defaults.
 MESH = "FSM_STACK_MESH"

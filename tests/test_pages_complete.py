@@ -12,8 +12,10 @@ from fsm_stack.cli.change.flows import flows
 from fsm_stack.cli.coverage import picture
 from fsm_stack.cli.main import cli
 from fsm_stack.findings.catalogue import all_rules
+from fsm_stack.findings.finding import Severity
 from fsm_stack.flows.formats import FORMATS
 from fsm_stack.project.rules_source import of_stack
+from fsm_stack.settings.stack_file import load_text
 from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.why import Cause
 from tests.pages import ROOT, blocks, text_of
@@ -87,6 +89,21 @@ def test_the_picture_is_of_the_committed_environment() -> None:
     """Drawn as of a day, since an entry that ends is marked once it is past."""
     drawn = (ROOT / "docs" / "pictures" / "coverage-prod.svg").read_text(encoding="utf-8")
     assert drawn == picture(of_stack(ROOT, "prod"), date(2026, 11, 28))
+
+
+def test_the_risk_that_the_review_page_takes_counts_again_after_its_end() -> None:
+    """An entry with an end, and the finding about it accepted up to the same day."""
+    section = text_of("docs/review.md").partition("## Take a risk on purpose")[2]
+    example = section.partition("```yaml\n")[2].partition("```")[0]
+    head = "config:\n  fsm-stack:fsmVersion: 1.5.1\n"
+    head += "  fsm-stack:cluster: {podRanges: [10.244.0.0/16], serviceRanges: [10.96.0.0/16]}\n"
+
+    def found(today: date) -> list[str]:
+        loaded = load_text(head + example, file="Pulumi.x.yaml", today=today)
+        return sorted(one.id for one in loaded.findings if one.severity is Severity.WARNING)
+
+    assert found(date(2027, 6, 30)) == []
+    assert found(date(2027, 7, 1)) == ["accept-expired", "bypass-expired", "excludes-mesh-port"]
 
 
 def test_the_mesh_of_the_pages_is_current() -> None:

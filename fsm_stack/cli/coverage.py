@@ -134,13 +134,19 @@ def _lines(rules: RulesSource, found: Fates) -> list[str]:
 
 
 def _region_lines(region: Region) -> list[str]:
+    from fsm_stack.iptables.sets.reach import shortened
+
     parts = _parts(region)
     if region.protocols == _NOT_TCP:
         parts["protocol"] = "all that is not TCP"
     if "uid" in parts:
         parts["uid"] = _SIDECAR.get(parts["uid"], parts["uid"])
     limits = ", ".join(text for name, text in parts.items() if name in ("protocol", "via", "uid"))
-    spots = [f"{name} {_short(parts[name])}" for name in ("from", "to", "port") if name in parts]
+    spots = [
+        f"{name} {shortened(parts[name], _SHOWN)}"
+        for name in ("from", "to", "port")
+        if name in parts
+    ]
     addresses, ports = _counts(region)
     counts = f"{addresses:,} address{'' if addresses == 1 else 'es'}"
     if ports is not None:
@@ -158,14 +164,6 @@ def _parts(region: Region) -> dict[str, str]:
     marked = {"via": "via ", "uid": "uid "}
     texts = {name: set_text(region, of) for name, of in named.items()}
     return {name: marked.get(name, "") + text for name, text in texts.items() if text != "any"}
-
-
-def _short(text: str) -> str:
-    head, but, tail = text.rpartition("any but ")
-    items = tail.split(",")
-    more = len(items) - _SHOWN
-    shown = ", ".join(items[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{head}{but}{shown}"
 
 
 def _counts(region: Region) -> tuple[int, int | None]:

@@ -16,7 +16,7 @@ from fsm_stack.findings.finding import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.findings.catalogue import Rule
+    from fsm_stack.findings import Rule
 
 _WIDTH = 80
 _TEXT_MAX = 4 * 1024 * 1024

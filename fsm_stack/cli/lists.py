@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -18,9 +17,11 @@ from fsm_stack.cli.verb import (
     load,
     output_option,
     project_option,
+    stack_argument,
     stacks_argument,
     stops,
 )
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import harmless
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _lines(stack: str, result: Edited, left: tuple[Left, ...], *, written: bool)
     lines += [str(item) for item in left]
     if not result.made:
         return [*lines, f"{stack}: nothing to tidy"]
-    lists = f"{len(result.made)} list{'' if len(result.made) == 1 else 's'}"
+    lists = counted(len(result.made), "list")
     done = "changed in the stack file" if written else "to tidy; --write changes the stack file"
     return [*lines, f"{stack}: {lists} {done}; no connection is treated differently"]
 

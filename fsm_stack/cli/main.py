@@ -36,7 +36,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("init", "adoption.init", "Write a first stack file."),
         Entry("convert", "adoption.convert", "Make a stack file of what runs, or its install."),
         Entry("adopt", "adoption.adopt", "Say what taking an installation over would change."),
-        Entry("export", "adoption.export", "Print a stack as command, patch or Helm values."),
+        Entry("export", "adoption.chart", "Print a stack as command, patch or Helm values."),
     ),
     "Before a change": (
         Entry("validate", "validate", "Check stack files; report every problem with its place."),
@@ -62,7 +62,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
     ),
     "Render": (
         Entry("render", "render", "Write a stack's objects and scripts as files for Git."),
-        Entry("vendor", "adoption.vendor", "Take the Pipy scripts out of an FSM chart archive."),
+        Entry("vendor", "adoption.chart", "Take the Pipy scripts out of an FSM chart archive."),
     ),
     "A running mesh": (
         Entry("verify", "verify", "Check a cluster: why is traffic (not) redirected?"),

@@ -1,4 +1,4 @@
-"""What the verbs about traffic share: addresses, ports, which rules are meant, pictures."""
+"""What the verbs about traffic share: which rules and which packet are meant, pictures."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from fsm_stack.cli.verb import ProfileName, StackName, project_option
+from fsm_stack.well_known import PORT_MAX, UID_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from fsm_stack.iptables.packet import Trace
+    from fsm_stack.iptables.packet import Packet, Trace
     from fsm_stack.project.rules_source import RulesSource
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-PORT_MAX: Final = 65535
+APPLICATION_UID: Final = 1000
+PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "igmp", "gre",
+                    "esp", "ah")  # fmt: skip
 
 
 class Address(click.ParamType[str]):
@@ -88,11 +91,6 @@ def _is_ipv6(text: str) -> bool:
 
 
 SYSTEM_NAMES = ("fsm", "osm-edge", "osm")
-
-
-def stack_argument(function: _Function) -> _Function:
-    """``STACK``, required."""
-    return click.argument("stack", type=StackName(), metavar="STACK")(function)
 
 
 def profile_option(function: _Function) -> _Function:
@@ -172,3 +170,60 @@ def draw(source: RulesSource, file: Path, *, title: str, trace: Trace | None = N
     from fsm_stack.project.files import write_file
 
     write_file(file, chains_svg(source.loadable(), title=title, trace=trace).encode())
+
+
+def packet_options(function: _Function) -> _Function:
+    """``--to`` and what else says which connection is meant; :func:`packet_of` reads them."""
+    for option in (
+        click.option("--interface", default="", metavar="NAME",
+                     help="It leaves or enters through this one.  [default: lo for the pod's own "
+                     "addresses, else eth0]"),
+        click.option("--protocol", type=click.Choice(PROTOCOLS), default="tcp",
+                     show_default=True, help="Its protocol."),
+        click.option("--inbound", is_flag=True,
+                     help="It enters the pod; otherwise the pod makes it."),
+        click.option("--uid", type=click.IntRange(0, UID_MAX),
+                     help="The user of the process that connects; 1500 is the sidecar.  "
+                     f"[default: {APPLICATION_UID}]"),
+        click.option("--from", "source", type=Address(), help="Where it comes from."),
+        click.option("--to", "to", type=Endpoint(), required=True, metavar="ADDRESS:PORT",
+                     help="Where it goes, as iptables sees it; an IPv6 address in brackets."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def packet_of(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
+    """The packet that the options describe; they are taken out."""
+    from fsm_stack.iptables.judge.loadable import match_refusals
+    from fsm_stack.iptables.packet import WITH_PORTS
+    from fsm_stack.iptables.packet import Packet as Value
+    from fsm_stack.iptables.rule import OutInterface
+    from fsm_stack.iptables.sets.ranges import on_the_wire
+
+    address, port = to
+    source, protocol = options.pop("source") or "", options.pop("protocol")
+    interface, inbound, uid = (options.pop(key) for key in ("interface", "inbound", "uid"))
+    if port is None and protocol in WITH_PORTS:
+        raise click.UsageError(f"--to {address}: expected ADDRESS:PORT, {protocol} has ports")
+    if port is not None and protocol not in WITH_PORTS:
+        raise click.UsageError(f"--to: expected an address alone, {protocol} has no ports")
+    if inbound and uid is not None:
+        raise click.UsageError("--uid: expected a connection that the pod makes, others have none")
+    if inbound and interface == "lo":
+        raise click.UsageError("--interface lo: expected a connection that the pod makes; rules "
+                               "see it as it leaves, and not again as it enters")  # fmt: skip
+    address, source = on_the_wire(address), on_the_wire(source)
+    if source and (":" in source) != (":" in address):
+        raise click.UsageError("--from and --to: expected two addresses of one IP version")
+    for _, message, _ in match_refusals(OutInterface(name=interface)) if interface else ():
+        raise click.UsageError(f"--interface: {message}")
+    return Value(
+        direction="inbound" if inbound else "outbound",
+        destination=address,
+        port=port or 0,
+        protocol=protocol,
+        source=source,
+        interface=interface,
+        uid=0 if inbound else APPLICATION_UID if uid is None else uid,
+    )

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import (
-    draw,
-    profile_option,
-    stack_argument,
-    svg_option,
-    system_option,
-)
+from fsm_stack.cli.options import draw, profile_option, svg_option, system_option
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -22,6 +16,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stack_argument,
     stops,
 )
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.options import Address, Endpoint, chosen, draw, source_options, svg_option
+from fsm_stack.cli.options import (
+    Address,
+    chosen,
+    draw,
+    packet_of,
+    packet_options,
+    source_options,
+    svg_option,
+)
 from fsm_stack.cli.verb import Verb, emit, finding_lines, output_option
 from fsm_stack.well_known import SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
     from fsm_stack.project.rules_source import RulesSource
     from fsm_stack.settings.effective import Bypass
-
-
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
 class TraceReport:
@@ -250,33 +255,6 @@ def _plain_hop(hop: Hop) -> dict[str, Any]:
     }
 
 
-UID_MAX: Final = (1 << 32) - 2  # 4294967295 stands for "no user"
-APPLICATION_UID: Final = 1000
-PROTOCOLS: Final = ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "igmp", "gre",
-                    "esp", "ah")  # fmt: skip
-
-
-def packet_options(function: _Function) -> _Function:
-    """``--to`` and what else says which connection is meant; :func:`packet_of` reads them."""
-    for option in (
-        click.option("--interface", default="", metavar="NAME",
-                     help="It leaves or enters through this one.  [default: lo for the pod's own "
-                     "addresses, else eth0]"),
-        click.option("--protocol", type=click.Choice(PROTOCOLS), default="tcp",
-                     show_default=True, help="Its protocol."),
-        click.option("--inbound", is_flag=True,
-                     help="It enters the pod; otherwise the pod makes it."),
-        click.option("--uid", type=click.IntRange(0, UID_MAX),
-                     help="The user of the process that connects; 1500 is the sidecar.  "
-                     f"[default: {APPLICATION_UID}]"),
-        click.option("--from", "source", type=Address(), help="Where it comes from."),
-        click.option("--to", "to", type=Endpoint(), required=True, metavar="ADDRESS:PORT",
-                     help="Where it goes, as iptables sees it; an IPv6 address in brackets."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
 @click.command(cls=Verb, short_help="Say what happens to one connection, and by which rule.")
 @source_options
 @packet_options
@@ -320,39 +298,3 @@ def trace(
     if svg is not None:
         draw(rules, svg, title=f"{rules.name}: {report.asked}", trace=found)
     emit(report.plain(all_rules=all_rules), report.lines(all_rules=all_rules))
-
-
-def packet_of(to: tuple[str, int | None], options: dict[str, Any]) -> Packet:
-    """The packet that the options describe; they are taken out."""
-    from fsm_stack.iptables.judge.loadable import match_refusals
-    from fsm_stack.iptables.packet import WITH_PORTS
-    from fsm_stack.iptables.packet import Packet as Value
-    from fsm_stack.iptables.rule import OutInterface
-    from fsm_stack.iptables.sets.ranges import on_the_wire
-
-    address, port = to
-    source, protocol = options.pop("source") or "", options.pop("protocol")
-    interface, inbound, uid = (options.pop(key) for key in ("interface", "inbound", "uid"))
-    if port is None and protocol in WITH_PORTS:
-        raise click.UsageError(f"--to {address}: expected ADDRESS:PORT, {protocol} has ports")
-    if port is not None and protocol not in WITH_PORTS:
-        raise click.UsageError(f"--to: expected an address alone, {protocol} has no ports")
-    if inbound and uid is not None:
-        raise click.UsageError("--uid: expected a connection that the pod makes, others have none")
-    if inbound and interface == "lo":
-        raise click.UsageError("--interface lo: expected a connection that the pod makes; rules "
-                               "see it as it leaves, and not again as it enters")  # fmt: skip
-    address, source = on_the_wire(address), on_the_wire(source)
-    if source and (":" in source) != (":" in address):
-        raise click.UsageError("--from and --to: expected two addresses of one IP version")
-    for _, message, _ in match_refusals(OutInterface(name=interface)) if interface else ():
-        raise click.UsageError(f"--interface: {message}")
-    return Value(
-        direction="inbound" if inbound else "outbound",
-        destination=address,
-        port=port or 0,
-        protocol=protocol,
-        source=source,
-        interface=interface,
-        uid=0 if inbound else APPLICATION_UID if uid is None else uid,
-    )

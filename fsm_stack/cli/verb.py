@@ -235,6 +235,11 @@ def without_assets_option(function: _Function) -> _Function:
     )(function)
 
 
+def stack_argument(function: _Function) -> _Function:
+    """``STACK``, required."""
+    return click.argument("stack", type=StackName(), metavar="STACK")(function)
+
+
 def stacks_argument(function: _Function) -> _Function:
     """``[STACK]...``; none is every stack."""
     return click.argument("stacks", type=StackName(), nargs=-1, metavar="[STACK]...")(function)

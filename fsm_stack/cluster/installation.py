@@ -7,7 +7,7 @@ it here, and by nothing else of this package.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.cluster.read import OWNER_KINDS, policy_version
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from fsm_stack.cluster.api import Cluster
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.systems import System
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 def read_installation(

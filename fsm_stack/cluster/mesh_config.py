@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fsm_stack.cluster.api import Refused
 from fsm_stack.cluster.connect import connect
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsm_stack.settings.models.stack import StackSettings
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from fsm_stack.cluster.subject import (
     subject,
 )
 from fsm_stack.errors import CouldNotCheckError, FindingsError, InputError
+from fsm_stack.findings.finding import harmless
 from fsm_stack.iptables.read.text import read
 from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.project.files import read_file, read_tree
@@ -30,7 +31,6 @@ from fsm_stack.snapshot.shape import misfits
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS, system
 from fsm_stack.verify.check import Context
-from fsm_stack.verify.commands import harmless
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import object_at

@@ -16,7 +16,7 @@ from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.manifests.foreign import FORCE_MESH_CONFIG, OWN_MANAGERS
-from fsm_stack.manifests.manifest import Wave
+from fsm_stack.manifests.manifest import FOLLOWED, Wave
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.systems import FSM
 from fsm_stack.units import amount, nanoseconds
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 State = Literal["missing", "same", "differs", "patched"]
 
 # Who installs a mesh: Helm 3 by updates and Helm 4 by applying, under one name; fsm install, which
@@ -76,11 +76,13 @@ class Adopted:
         name: the object.
         state: ``patched``: only written into, and never owned.
         differences: what would change.
+        restarts: whether ``pulumi up`` makes its pods anew, by a rolling update.
     """
 
     name: ObjectName
     state: State
     differences: tuple[Difference, ...] = ()
+    restarts: bool = False
 
     @property
     def takeable(self) -> bool:
@@ -151,7 +153,7 @@ def adoption(
     result = Adoption()
     manifests = tuple(manifests)
     for manifest in manifests:
-        result.objects.append(_adopted(manifest, live.get(manifest.key)))
+        result.objects.append(_adopted(manifest, live))
     result.traffic = list(_traffic(settings, live, annotations or {}))
     result.findings += _findings(result)
     declared = {manifest.key for manifest in manifests}
@@ -164,7 +166,8 @@ def adoption(
     return result
 
 
-def _adopted(manifest: Manifest, live: Json | None) -> Adopted:
+def _adopted(manifest: Manifest, there: Mapping[Key, Json]) -> Adopted:
+    live = there.get(manifest.key)
     name = ObjectName(manifest.kind, manifest.namespace or "", manifest.name)
     if manifest.patch or manifest.retain or manifest.wave is Wave.ENROLMENT:
         return Adopted(name=name, state="patched")
@@ -175,7 +178,21 @@ def _adopted(manifest: Manifest, live: Json | None) -> Adopted:
         for one in differences(dict(manifest.object), live)
         if not _written_by_others(one.path, manifest.foreign_paths)
     )
-    return Adopted(name=name, state="differs" if found else "same", differences=found)
+    return Adopted(
+        name=name,
+        state="differs" if found else "same",
+        differences=found,
+        restarts=any(one.path.startswith("spec.template.") for one in found)
+        or _follows_others(manifest, live, there),
+    )
+
+
+def _follows_others(manifest: Manifest, live: Json, there: Mapping[Key, Json]) -> bool:
+    """Whether a pod template does not yet name the objects that its pods start anew with."""
+    about = live.get("spec", {}).get("template", {}).get("metadata", {})
+    now = (about.get("annotations") or {}).get(FOLLOWED, "")
+    found = (there.get(key, {}).get("metadata", {}) for key in manifest.restarts_with)
+    return bool(manifest.restarts_with) and now != ",".join(str(one.get("uid")) for one in found)
 
 
 def _with_managers(one: Difference, live: Json) -> Difference:

@@ -11,6 +11,7 @@ from fsm_stack.convert.result import Converted, Draft, Line, at, over
 from fsm_stack.findings.finding import finding
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.mesh import mesh_config
+from fsm_stack.manifests.mesh_config import RESOURCES
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.models.mesh import MeshSettings
 from fsm_stack.settings.models.stack import StackSettings
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from fsm_stack.convert.result import Json
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 SECTIONS: Final = tuple(f.alias or to_camel(n) for n, f in MeshSettings.model_fields.items())
 # Written by FSM's programs while they run; no setting.
@@ -36,7 +37,6 @@ UNREAD: Final = frozenset(
 )
 CREDENTIALS: Final = "observability.remoteLogging.authorization"
 _MESH_COUNTS: Final = "the MeshConfig counts"
-_RESOURCES: Final = ("resources", "initResources", "healthcheckResources")
 
 
 def proof(settings: Json, spec: Json, today: date) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def _canonical(spec: Json) -> Json:
             else amounts
             for side, amounts in sidecar[name].items()
         }
-        for name in _RESOURCES
+        for name in RESOURCES
         if isinstance(sidecar.get(name), dict)
     }
     return {**spec, "sidecar": {**sidecar, **changed}}

@@ -13,8 +13,9 @@ from fsm_stack.settings.models.components import FSM_IMAGES, PIPY_VERSIONS
 from fsm_stack.settings.problems import type_name
 
 if TYPE_CHECKING:
-    from fsm_stack.convert.result import Draft, Json
+    from fsm_stack.convert.result import Draft
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 SIDECAR_IMAGE: Final = "sidecar.sidecarImage"
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.__about__ import __version__
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.result import Converted, Draft, at, stack_text
+from fsm_stack.settings.models.control_plane import CURRENT_KUBERNETES
 from fsm_stack.settings.models.policy import POLICIES_SINCE
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CURRENT: Final = "1.34"
 # What a project's name has not. Source: pulumi sdk/go/common/tokens, ValidateProjectName.
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_MAX: Final = 100
@@ -74,7 +74,7 @@ def first_stack(
     values = {
         "context": facts.context,
         "uid": facts.uid,
-        "kubernetesVersion": facts.kubernetes_version or _CURRENT,
+        "kubernetesVersion": facts.kubernetes_version or CURRENT_KUBERNETES,
         "openshift": facts.openshift,
         "podRanges": list(facts.pod_ranges),
         "serviceRanges": list(facts.service_ranges),
@@ -118,17 +118,17 @@ _GUARD: Final = {"meshConfig": "deny", "pods": "warn", "bypasses": "warn"}
 DEMO: Final = "demo"
 
 _ABOUT: Final = (
-    "A stack of the FSM service mesh. Every setting: docs/install.md, and the schema above in an",
-    "editor. Check it with fsm-stack validate, look at it with fsm-stack render.",
+    "A stack of the FSM service mesh. Every setting: the schema above in an editor, or fsm-stack",
+    "schema. Check it with fsm-stack validate, look at it with fsm-stack render.",
 )
 _TRAFFIC: Final = """\
-  # What bypasses the sidecars of every pod: docs/exclude.md.
+  # What bypasses the sidecars of every pod.
   # fsm-stack:traffic:
   #   outboundPortExclusionList:
   #     - {value: 6379, reason: Redis speaks its own TLS, owner: data-team}
 """
 _GUARDED: Final = """\
-  # The checks of the lists, in the cluster too, whoever writes there: docs/guard.md.
+  # The checks of the lists, in the cluster too, whoever writes there.
 """
 _ENROLLED: Final = """\
   # Namespaces whose new pods join the mesh.

@@ -11,34 +11,27 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fsm_stack.convert.remains import (
-    GROUPS,
-    NAME_LABEL,
-    ROLES,
-    is_ours,
-    labels_of_systems,
-    service_of,
-)
+from fsm_stack.convert.remains import GROUPS, ROLES, is_ours, labels_of_systems, service_of
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
-from fsm_stack.snapshot.programs import POLICY_KINDS
+from fsm_stack.snapshot.programs import NAME_LABEL, POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.snapshot.snapshot import OWNER_KINDS
 from fsm_stack.verify.canary import before_of
 from fsm_stack.verify.commands import command
 from fsm_stack.well_known import CANARY_KINDS, INJECTION, METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from fsm_stack.convert.remains import Remains
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _BOOTSTRAP: Final = ("sidecar-bootstrap-config-", "envoy-bootstrap-config-")
-_RESTARTED: Final = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 class Step(IntEnum):
@@ -68,6 +61,10 @@ TITLES: Final = {
 }
 
 
+_GUARD: Final = "a stack's guard of its MeshConfig and pods"
+_ALLOWED: Final = "what the control plane was allowed to do"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
     """One thing that is left.
@@ -89,12 +86,12 @@ def leftovers(remains: Remains) -> tuple[Leftover, ...]:
     """Everything that is left, in the safe order."""
     found = [
         *_webhooks(remains),
-        *_policies(remains.policies),
+        *_labelled(remains.policies, POLICY_KINDS, Step.WEBHOOK, _GUARD),
         *_namespaces(remains.namespaces),
         *_workloads(remains.pods),
         *_canaries(remains.canaries),
         *_secrets(remains.secrets),
-        *_roles(remains.roles),
+        *_labelled(remains.roles, ROLES, Step.ROLE, _ALLOWED),
         *_definitions(remains.definitions),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.step, one.name)))
@@ -132,15 +129,18 @@ def _webhooks(remains: Remains) -> Iterator[Leftover]:
         )
 
 
-def _policies(items: Iterable[Json]) -> Iterator[Leftover]:
+def _labelled(
+    items: Iterable[Json], kinds: Collection[str], step: Step, why: str
+) -> Iterator[Leftover]:
+    """Objects of the whole cluster that have a mesh's label."""
     for item in items:
         about = mapping(item.get("metadata"))
         kind, name = text(item.get("kind")), text(about.get("name"))
-        if kind in POLICY_KINDS and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
+        if kind in kinds and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
             yield Leftover(
-                step=Step.WEBHOOK,
+                step=step,
                 name=ObjectName(kind, "", name),
-                why="a stack's guard of its MeshConfig and pods",
+                why=why,
                 command=command("kubectl", "delete", kind.lower(), name),
             )
 
@@ -200,7 +200,7 @@ def _workloads(pods: Iterable[Json]) -> Iterator[Leftover]:
         owner = owner_of(about)
         kind, title = (owner.kind, owner.name) if owner else ("Pod", name)
         why = "its pods have a sidecar, which asks for the control plane"
-        if kind in _RESTARTED:
+        if kind in OWNER_KINDS:
             restart = command(
                 "kubectl", "rollout", "restart", f"{kind.lower()}/{title}", "-n", place
             )
@@ -255,19 +255,6 @@ def _secrets(items: Iterable[Json]) -> Iterator[Leftover]:
         if why:
             yield Leftover(
                 step=step, name=ObjectName("Secret", place, name), why=why, command=removal
-            )
-
-
-def _roles(items: Iterable[Json]) -> Iterator[Leftover]:
-    for item in items:
-        about = mapping(item.get("metadata"))
-        kind, name = text(item.get("kind")), text(about.get("name"))
-        if kind in ROLES and texts(about.get("labels")).get(NAME_LABEL) in GROUPS:
-            yield Leftover(
-                step=Step.ROLE,
-                name=ObjectName(kind, "", name),
-                why="what the control plane was allowed to do",
-                command=command("kubectl", "delete", kind.lower(), name),
             )
 
 

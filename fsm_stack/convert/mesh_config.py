@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.compared import CREDENTIALS, SECTIONS, UNREAD, WRITTEN, proof
 from fsm_stack.convert.images import SIDECAR_IMAGE, take_images
-from fsm_stack.convert.result import Converted, Draft, Json, at, leaves, put
+from fsm_stack.convert.result import Converted, Draft, at, leaves, put
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.lists import KEYS
@@ -26,6 +26,8 @@ from fsm_stack.systems import FSM
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
+
+    from fsm_stack.yaml import Json
 
 
 # Without these the input is no MeshConfig of FSM, and nothing is converted.

@@ -14,9 +14,10 @@ from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER
 from fsm_stack.convert.chart.programs import PROGRAM_VALUES, TOGETHER_WITH_OTHERS
 from fsm_stack.convert.mesh_config import take_sections
-from fsm_stack.convert.result import Converted, Draft, Json, Line, at, leaves, put
+from fsm_stack.convert.result import Converted, Draft, Line, at, leaves, put
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import finding
+from fsm_stack.manifests.mesh_config_osm import AUTHORIZATION_DEFAULTS
 from fsm_stack.settings.problems import type_name
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
 _NO_ENVOY: Final = "FSM's sidecar is Pipy, not Envoy"
 _OWN_IMAGES: Final = "FSM's release has images of its own"
@@ -65,7 +67,6 @@ _GROUP: Final = OSM.mesh_config_group  # of both
 _ROOT: Final = OSM.name  # of both charts' values
 _REDIRECTS: Final = OSM_EDGE.interception_modes
 _AUTHORIZATION: Final = "traffic.inboundExternalAuthorization"
-_AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
 
 
 def is_osm(item: Any) -> bool:
@@ -159,7 +160,7 @@ def _not_asked(spec: Json, path: str, value: Any) -> bool:
     """Whether a value is what the CRD fills in for an external authorization that is off."""
     section, _, name = path.rpartition(".")
     off = section == _AUTHORIZATION and not at(spec, f"{_AUTHORIZATION}.enable")
-    return off and _AUTHORIZATION_DEFAULTS.get(name) == value
+    return off and AUTHORIZATION_DEFAULTS.get(name) == value
 
 
 def _driver(spec: Json, kept: Json, sources: dict[str, str]) -> None:

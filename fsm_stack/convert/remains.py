@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fsm_stack.snapshot.programs import POLICY_KINDS
+from fsm_stack.snapshot.programs import NAME_LABEL, POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.well_known import CANARY_LABEL, GATEWAY_MUTATING_WEBHOOK, GATEWAY_VALIDATING_WEBHOOK
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 WEBHOOKS: Final = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-NAME_LABEL: Final = "app.kubernetes.io/name"
 ROLES: Final = ("ClusterRoleBinding", "ClusterRole")
 # fsm-bootstrap puts its label on CRDs of others, too: FSM's own are told by their group.
 GROUPS: Final = tuple(dict.fromkeys(one.annotation_prefix for one in SYSTEMS.values()))

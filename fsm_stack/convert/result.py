@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.settings.reader import PROJECT
 from fsm_stack.yaml.write import dump
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 
 SCHEMA_LINE: Final = "# yaml-language-server: $schema=./schemas/stack.schema.json"
 _STEP: Final = "  "
 _IN_LINE: Final = 6  # list entries that stand in brackets
 _WORD: Final = re.compile(r"[A-Za-z0-9._/-]{1,24}")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality in which true is not 1."""
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +107,17 @@ class Draft:
 
 
 def put(settings: Json, target: str, value: Any) -> None:
-    """Write a value at a dotted path."""
+    """Write a value at a dotted path.
+
+    Raises:
+        InputError: a part of the path has a value: a key of the source has a dot in it.
+    """
     *sections, name = target.split(".")
     place = settings
     for section in sections:
         place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise InputError(f"{target}: {section!r} has a value: expected keys without dots")
     place[name] = value
 
 

@@ -16,7 +16,7 @@ from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values, is_osm
 from fsm_stack.convert.result import Converted, Draft, Line, at, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
-from fsm_stack.manifests.mesh import mesh_config
+from fsm_stack.manifests.mesh import PRESET_KEY, mesh_config
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM, OSM
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from fsm_stack.convert.result import Json
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 _ROOTS: Final = frozenset({"fsm", "smi", "clusterSet", "osm", "contour"})
-_PRESET: Final = "preset-mesh-config.json"
 _ENABLED: Final = {"enabled": True, "yes": True, "true": True, "disabled": False, "no": False,
                    "false": False}  # fmt: skip
 _PROGRAMS: Final = frozenset({"fsm", "osm", "helm", "kubectl"})
@@ -136,11 +135,11 @@ def _looks_typed(text: str) -> bool:
 def _preset(item: Json, name: str) -> Json:
     """The MeshConfig that bootstrap makes of the chart's preset."""
     data = item.get("data")
-    text = data.get(_PRESET) if isinstance(data, dict) else None
+    text = data.get(PRESET_KEY) if isinstance(data, dict) else None
     try:
         spec = json.loads(text or "")
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{name}: data[{_PRESET!r}]: expected JSON: {error}") from None
+        raise InputError(f"{name}: data[{PRESET_KEY!r}]: expected JSON: {error}") from None
     return {
         "apiVersion": FSM.mesh_config_api_version,
         "kind": "MeshConfig",

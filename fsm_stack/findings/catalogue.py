@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from fsm_stack.findings import (
+    Rule,
     cluster,
     convert,
     programs,
@@ -17,9 +18,6 @@ from fsm_stack.findings import (
     settings,
     workload,
 )
-from fsm_stack.findings.rule import Rule
-
-__all__ = ["TOPICS", "Rule", "all_rules", "rule"]
 
 # What findings are about, for people, and their rules.
 TOPICS: Final[dict[str, tuple[Rule, ...]]] = {

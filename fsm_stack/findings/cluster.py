@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from fsm_stack.findings.rule import Severity, fatal
+from fsm_stack.findings import Severity, fatal
 
 _GUIDES: Final = "the troubleshooting guides of FSM, osm-edge and OSM"
-_APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."
+APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."
 _INJECTOR: Final = "flomesh-io/fsm pkg/injector/webhook.go"
 
 _rule: Final = partial(fatal, source=_GUIDES)
@@ -40,7 +40,7 @@ RULES: Final = (
         id="cluster-mesh-config",
         title="the MeshConfig is not there",
         why="Injector and controller run with zero values: no exclusion counts.",
-        fix=_APPLY,
+        fix=APPLY,
     ),
     _rule(
         id="cluster-lists",
@@ -60,7 +60,7 @@ RULES: Final = (
         id="cluster-guard",
         title="a policy of the guard is not in force as declared",
         why="What the stack's checks refuse, somebody can then write past the stack: the API server keeps it, and new pods break.",
-        fix=_APPLY,
+        fix=APPLY,
         severity=Severity.WARNING,
         source="Kubernetes, ValidatingAdmissionPolicy",
     ),
@@ -90,7 +90,7 @@ RULES: Final = (
         id="cluster-redirection",
         title="ConfigMap fsm-redirection is of other settings",
         why="Whoever compares pods with it compares them with settings that are not declared any more.",
-        fix=_APPLY,
+        fix=APPLY,
         severity=Severity.WARNING,
         source="fsm-stack",
     ),
@@ -134,7 +134,7 @@ RULES: Final = (
         id="cluster-webhook-drift",
         title="the webhook configuration is not what is declared",
         why="Other pods than the declared ones are sent to the injector, or with other consequences.",
-        fix=_APPLY,
+        fix=APPLY,
         severity=Severity.WARNING,
         source="Kubernetes, metadata.managedFields",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import error, fatal, info, warning
+from fsm_stack.findings import error, fatal, info, warning
 
 RULES: Final = (
     warning(
@@ -135,7 +135,7 @@ RULES: Final = (
         id="leftover-mesh-lives",
         title="a mesh is in the cluster: what is listed is not all left over",
         why="Its webhooks, namespaces and Secrets are in use.",
-        fix="Remove the mesh first, as docs/uninstall.md says.",
+        fix="Remove the mesh first, as the documentation says under Uninstall.",
         source="the cluster's MeshConfigs",
     ),
     warning(

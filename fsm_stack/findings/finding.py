@@ -17,15 +17,15 @@ from urllib.parse import quote
 
 from fsm_stack import __version__
 from fsm_stack.credentials import without_user
+from fsm_stack.findings import Severity
 from fsm_stack.findings.catalogue import rule
-from fsm_stack.findings.rule import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
     "SHOWN_MAX", "Finding", "ObjectName", "Place", "Severity", "finding", "harmless", "in_order",
-    "plain", "sarif", "without_user",
+    "plain", "sarif",
 ]  # fmt: skip
 
 SHOWN_MAX: Final = 300

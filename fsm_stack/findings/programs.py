@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import fatal
-
-_APPLY: Final = "Run `pulumi up --refresh` for the stack, or apply its rendered files."
+from fsm_stack.findings import fatal
+from fsm_stack.findings.cluster import APPLY
 
 RULES: Final = (
     fatal(
         id="control-plane-absent",
         title="the control plane is not installed",
         why="There is no injector and no controller: no pod gets a sidecar, and no sidecar a configuration.",
-        fix=_APPLY,
+        fix=APPLY,
         source="charts/fsm",
     ),
     fatal(
         id="program-absent",
         title="a program of the control plane is not there",
         why="Somebody deleted its Deployment: nothing makes its pods.",
-        fix=_APPLY,
+        fix=APPLY,
         source="charts/fsm",
     ),
     fatal(
@@ -104,14 +103,14 @@ RULES: Final = (
         id="cluster-rights",
         title="the control plane's account lacks a declared right",
         why="The API server refuses what it grants: caches never fill, and at its next start the program ends.",
-        fix=_APPLY,
+        fix=APPLY,
         source="Kubernetes, RBAC; the requests that FSM's programs make",
     ),
     fatal(
         id="cluster-services",
         title="a Service of the control plane leads elsewhere than declared",
         why="Its ports reach no program: a webhook is not answered, or a sidecar gets no configuration.",
-        fix=_APPLY,
+        fix=APPLY,
         source="charts/fsm, the Services",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import error, fatal, info, warning
+from fsm_stack.findings import error, fatal, info, warning
 
 _SEEN: Final = "iptables 1.8.9, seen in the kernel"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import fatal, info, warning
+from fsm_stack.findings import fatal, info, warning
 
 RULES: Final = (
     warning(

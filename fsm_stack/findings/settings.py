@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import fatal, info, warning
+from fsm_stack.findings import fatal, info, warning
 
 MORE: Final = "more-problems"  # its value is their number
 
@@ -67,7 +67,7 @@ RULES: Final = (
         id="secret-needed",
         title="a program stops without a Secret that no stack declares",
         why="Credentials are in no stack: FSM's chart makes the Secret, with admin as user and password, and its controller panics where it is absent.",
-        fix="Create the Secret before pulumi up; docs/install.md has the command.",
+        fix="Create the Secret before pulumi up; the documentation has the command, under Install.",
         source="flomesh-io/fsm pkg/controllers/flb/settings.go",
     ),
     fatal(

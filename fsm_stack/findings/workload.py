@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fsm_stack.findings.rule import error, fatal, info, warning
+from fsm_stack.findings import error, fatal, info, warning
 
 _INJECTOR: Final = "pkg/injector of flomesh-io/fsm, flomesh-io/osm-edge and openservicemesh/osm"
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.flows.asked import Addresses, Assumed
-from fsm_stack.flows.objects import Objects
+from fsm_stack.flows.objects import Addresses, Assumed, Objects
 from fsm_stack.flows.row import INBOUND, OUTBOUND, End
 from fsm_stack.flows.rulebook import EVERY, Asked, verdicts
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Tally, Total
 from fsm_stack.iptables.sets.ranges import dotted
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

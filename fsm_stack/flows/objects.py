@@ -1,28 +1,48 @@
-"""Whose address is it: pods and Services of a snapshot, by the addresses in a log."""
+"""Whose an address is, and what a pod may have asked for when a log has it as a destination.
+
+Pods and Services are a snapshot's. Kube-proxy, or a sidecar, chooses an endpoint after iptables
+saw the Service's address. What was asked for is then a set: everything that could have become the
+endpoint.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.flows.row import OUTBOUND, End, Original
+from fsm_stack.flows.rulebook import EVERY, Asked
 from fsm_stack.injector.annotations import pod_lists
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.iptables.sets.ranges import address_number
+from fsm_stack.iptables.sets.ranges import Span, address_number, complement, ipv4_range, merged
 from fsm_stack.lists import Lists
+from fsm_stack.redirection.origins import MESH
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from fsm_stack.flows.rulebook import Rules
+    from fsm_stack.settings.models.control_plane import Cluster
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
 
+
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 # An address and a port that a client may have asked for; None: the endpoint's own.
-Asked = tuple["int | None", int]
+Front = tuple["int | None", int]
+PRIVATE: Final = tuple(
+    sorted(
+        bounds
+        for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+        if (bounds := ipv4_range(cidr))
+    )
+)
+_LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or EVERY
+_CACHED_MAX: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +76,7 @@ class Objects:
 
     pods: Mapping[int, Workload] = field(default_factory=dict)
     named: Mapping[str, Workload] = field(default_factory=dict)
-    endpoints: Mapping[tuple[int, int], tuple[Asked, ...]] = field(default_factory=dict)
+    endpoints: Mapping[tuple[int, int], tuple[Front, ...]] = field(default_factory=dict)
     services: Mapping[str, tuple[int | None, tuple[int, ...]]] = field(default_factory=dict)
     service_names: Mapping[int, str] = field(default_factory=dict)
     has_pods: bool = False
@@ -130,9 +150,9 @@ def _ports(service: Mapping[str, Any]) -> Iterator[int]:
 
 def _endpoints(
     slices: Iterable[Mapping[str, Any]], services: Mapping[str, Mapping[str, Any]]
-) -> dict[tuple[int, int], tuple[Asked, ...]]:
+) -> dict[tuple[int, int], tuple[Front, ...]]:
     """A slice's port has the name of the Service's port that leads to it."""
-    found: dict[tuple[int, int], dict[Asked, None]] = {}
+    found: dict[tuple[int, int], dict[Front, None]] = {}
     for item in slices:
         about = mapping(item.get("metadata"))
         name = f"{text(about.get('namespace'))}/{texts(about.get('labels')).get(_SERVICE_NAME)}"
@@ -148,9 +168,98 @@ def _endpoints(
             number, front = port.get("port"), fronts.get(text(port.get("name")))
             if not isinstance(number, int) or not isinstance(front, int):
                 continue
-            asked: Asked = (address, front) if address is not None else (None, number)
+            asked: Front = (address, front) if address is not None else (None, number)
             for endpoint in mappings(item.get("endpoints")):
                 for at in endpoint.get("addresses") or ():
                     if (where := address_number(str(at))) is not None:
                         found.setdefault((where, number), {})[asked] = None
     return {at: tuple(asked) for at, asked in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """How logs are to be understood.
+
+    Attributes:
+        profile: of the pods that no object tells about; ``mesh``: without annotations.
+        original: whether destinations are those that iptables saw, instead of what formats say.
+    """
+
+    profile: str = MESH
+    original: Original | None = None
+
+
+class Addresses:
+    """The addresses of one cluster.
+
+    Args:
+        cluster: its ranges, as the stack has them.
+        objects: its pods and Services.
+        original: whether destinations are those that iptables saw; None: as each row says.
+    """
+
+    def __init__(self, cluster: Cluster, objects: Objects, original: Original | None) -> None:
+        self._objects = objects
+        self._original = original
+        self._pods = _spans(cluster.pod_ranges)
+        self._services = tuple(_spans(cluster.service_ranges)) or PRIVATE
+        self._of_pods: dict[int, bool] = {}
+
+    def is_pod(self, address: int | str | None) -> bool:
+        """Whether a pod of the cluster has an address."""
+        if not isinstance(address, int):
+            return address is None
+        known = self._of_pods.get(address)
+        if known is None:
+            if len(self._of_pods) >= _CACHED_MAX:
+                self._of_pods.clear()
+            known = self._of_pods[address] = address in self._objects.pods or _inside(
+                address, self._pods or PRIVATE
+            )
+        return known
+
+    def asked(
+        self, target: int | str, port: int, end: End, rules: Sequence[Rules]
+    ) -> tuple[Asked, ...]:
+        """Everything that a pod may have asked for when a log has this destination."""
+        service = self._objects.service(end.service) if end.service else None
+        if isinstance(target, str):
+            if service is not None and service[0] is not None:
+                return ((service[0], port),)
+            return ((self._region(target.partition(" ")[0]), port),)
+        original = self._original or end.original
+        if original == "yes":
+            return ((target, port),)
+        itself: tuple[Asked, ...] = ((target, port),)
+        if self._objects.has_services:
+            fronts = self._objects.endpoints.get((target, port), ())
+            if service is not None and service[0] is not None:
+                fronts = tuple(one for one in fronts if one[0] == service[0]) or fronts
+            found = tuple(
+                (target if address is None else address, front) for address, front in fronts
+            )
+            # An endpoint that is excluded itself may have been asked for without its Service.
+            direct = any(one.entries.taking(OUTBOUND, itself[0]) for one in rules)
+            both = (*itself, *found) if original == "unknown" or direct or not found else found
+            return tuple(dict.fromkeys(both))
+        if _inside(target, self._pods or PRIVATE):
+            return (*itself, (self._services, port))
+        return itself
+
+    def _region(self, kind: str) -> tuple[Span, ...]:
+        """The addresses that a kind of endpoint may have."""
+        if kind == "wep":
+            return tuple(merged([*(self._pods or PRIVATE), *self._services]))
+        if kind == "pvt":
+            return PRIVATE
+        if kind == "pub":
+            return tuple(complement(merged([*PRIVATE, _LOOPBACK]), *EVERY))
+        return tuple(complement([_LOOPBACK], *EVERY))
+
+
+def _spans(texts: Sequence[str]) -> list[Span]:
+    return merged([bounds for text in texts if (bounds := ipv4_range(text))])
+
+
+def _inside(address: int, spans: Sequence[Span]) -> bool:
+    return any(start <= address < end for start, end in spans)

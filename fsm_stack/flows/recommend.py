@@ -13,23 +13,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.flows.asked import PRIVATE
 from fsm_stack.flows.evidence import day_text, known_entries, traffic_text
+from fsm_stack.flows.objects import PRIVATE
 from fsm_stack.flows.row import OUTBOUND
-from fsm_stack.flows.rulebook import Rulebook, verdicts
-from fsm_stack.flows.smallest import smallest
+from fsm_stack.flows.rulebook import EVERY, Rulebook, verdicts
 from fsm_stack.flows.tally import BYPASS, THROUGH, Total
 from fsm_stack.iptables.sets.ranges import (
+    Span,
     cidr_text,
     complement,
     dotted,
     intersection,
     ipv4_range,
     merged,
+    smallest,
 )
 from fsm_stack.iptables.sets.tidy import cover
 from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, OUTBOUND_PORTS
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH
 from fsm_stack.redirection.tidying import Kept, Left, ListEdit, edit_refused, kept_of, with_edit
 from fsm_stack.settings.effective import list_paths
 from fsm_stack.yaml.places import path_text
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
 
-Span = tuple[int, int]
-_EVERY: Final[Span] = (0, 1 << 32)
 # What this module wrote behind a reason before.
 _EVIDENCE: Final = re.compile(
     r"(?:; )?[0-9,]+ connections?, [0-9.]+ [kMGTP]?B seen [0-9-]{10} to [0-9-]{10}$"
@@ -181,7 +180,7 @@ def _ranges(
     old: tuple[AnyEntry, ...], known: Sequence[Known], needs: _Needs, most: int
 ) -> tuple[list[Kept] | None, str]:
     numbers = [item.number for item in known]
-    bounds = [ipv4_range(str(entry.value)) or _EVERY for entry in old]
+    bounds = [ipv4_range(str(entry.value)) or EVERY for entry in old]
     allowed = merged([*bounds])
     found = needs.addresses(numbers)
     whole = [
@@ -192,7 +191,7 @@ def _ranges(
     wanted = merged([*(span for span, _ in found), *whole])
     chosen = smallest(wanted, allowed, most)
     if chosen is None:
-        fewest = len(cover(intersection(wanted, allowed), complement(allowed, *_EVERY)))
+        fewest = len(cover(intersection(wanted, allowed), complement(allowed, *EVERY)))
         return None, f"what was seen needs at least {fewest} ranges; --entries allows {most}"
     size = sum(end - start for start, end in allowed)
     if sum(end - start for start, end in chosen) == size:
@@ -240,8 +239,8 @@ def _back(edit: ListEdit) -> Iterator[str]:
     """What comes back into the mesh, in sentences."""
     where = path_text(edit.path)
     if edit.name is EXCLUDED_RANGES:
-        old = merged([ipv4_range(str(entry.value)) or _EVERY for entry in edit.before])
-        new = merged([ipv4_range(str(item.value)) or _EVERY for item in edit.after])
+        old = merged([ipv4_range(str(entry.value)) or EVERY for entry in edit.before])
+        new = merged([ipv4_range(str(item.value)) or EVERY for item in edit.after])
         inside = intersection(old, new)
         count = sum(b - a for a, b in old) - sum(b - a for a, b in inside)
         if count:
@@ -268,9 +267,9 @@ def _require_kept(observed: Observed, after: Rulebook) -> None:
         inbound = any(entries[number].kind == INBOUND_PORTS.key for number in taken)
         node = rules.inbound if inbound else rules.outbound
         for start, end, _ in seen.intervals():
-            asked = ((_EVERY,), ports[0]) if inbound else (((start, end),), (*ports, 1)[0])
+            asked = ((EVERY,), ports[0]) if inbound else (((start, end),), (*ports, 1)[0])
             inside = inbound or any(
-                intersection([(start, end)], [ipv4_range(entries[n].value) or _EVERY])
+                intersection([(start, end)], [ipv4_range(entries[n].value) or EVERY])
                 == [(start, end)]
                 for n in taken
                 if not entries[n].value.isdigit()

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import harmless
 from fsm_stack.flows.evidence import (
     LONG_ENOUGH,
@@ -238,7 +239,7 @@ class Advice:
         if not self.made:
             yield f"{self.stack}: nothing to narrow"
             return
-        lists = f"{len(self.made)} list{'' if len(self.made) == 1 else 's'}"
+        lists = counted(len(self.made), "list")
         done = (
             "changed in the stack file" if self.written else "to narrow; --write changes the file"
         )

@@ -15,8 +15,8 @@ from fsm_stack.flows.tally import BYPASS, THROUGH
 from fsm_stack.iptables.packet import Pod, ToListener, may_reach_sidecar
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
-from fsm_stack.iptables.sets.ranges import intersection, ipv4_range
-from fsm_stack.iptables.sets.reach import child_at
+from fsm_stack.iptables.sets.diagram import child_at
+from fsm_stack.iptables.sets.ranges import Span, intersection, ipv4_range
 from fsm_stack.iptables.write import script
 from fsm_stack.lists import (
     EXCLUDED_RANGES,
@@ -25,8 +25,7 @@ from fsm_stack.lists import (
     OUTBOUND_PORTS,
     Lists,
 )
-from fsm_stack.redirection.origins import intercept_lists
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH, intercept_lists
 from fsm_stack.settings.effective import bypasses, profile_lists
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from fsm_stack.settings.effective import Bypass
     from fsm_stack.settings.models.stack import StackSettings
 
-Span = tuple[int, int]
 # An address, or every address of some ranges; and a port.
 Asked = tuple["int | tuple[Span, ...]", int]
 EVERY: Final[Span] = (0, 1 << 32)

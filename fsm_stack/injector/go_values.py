@@ -155,7 +155,7 @@ def stored_quantity(text: str) -> str | None:
     if not any(character.isdigit() for character in text[: match.start("suffix")]):
         return None
     amount = _Amount(value, -len(part) if form == "binary" else scale)
-    return _written(*_bounded(amount, sign, form))
+    return _written(_bounded(amount, sign, form), form)
 
 
 def _read_suffix(suffix: str) -> tuple[Format, int] | None:
@@ -178,7 +178,7 @@ def _canonical(form: Format, value: int, digits: str, scale: int) -> bool:
     return scale % 3 == 0 and not digits.endswith("000") and digits[0] != "0"
 
 
-def _bounded(amount: _Amount, sign: int, form: Format) -> tuple[_Amount, Format]:
+def _bounded(amount: _Amount, sign: int, form: Format) -> _Amount:
     """Rounded up to nano; binary amounts are cut down to 64 bits."""
     mantissa, power = amount
     if mantissa and power < _NANO:
@@ -187,11 +187,8 @@ def _bounded(amount: _Amount, sign: int, form: Format) -> tuple[_Amount, Format]
         mantissa = -(-mantissa // 10**cut) if cut <= len(str(mantissa)) else 1
         power = _NANO
     if form == "binary":
-        one = 10**-power
-        mantissa = min(mantissa, (_INT64 - 1) * one)
-        if 0 < mantissa < one:
-            form = "decimal"
-    return _Amount(sign * mantissa, power), form
+        mantissa = min(mantissa, (_INT64 - 1) * 10**-power)
+    return _Amount(sign * mantissa, power)
 
 
 def _written(amount: _Amount, form: Format) -> str:

@@ -20,6 +20,7 @@ from fsm_stack.injector.go_values import equal_fold, lower
 from fsm_stack.injector.pod import Mutation, objects, scalar, texts, wrong_type
 from fsm_stack.injector.probes import NOTHING, rewrite_probes
 from fsm_stack.injector.profile import Refusal
+from fsm_stack.iptables.generate import DNS_ADDRESS
 from fsm_stack.well_known import PROMETHEUS_PORT
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.injector.pod import Pod
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 METRICS_ANNOTATIONS: Final = {
@@ -37,7 +37,6 @@ METRICS_ANNOTATIONS: Final = {
     "prometheus.io/port": str(PROMETHEUS_PORT),
     "prometheus.io/path": "/stats/prometheus",
 }
-_LOCAL_DNS_ADDRESS: Final = "127.0.0.153"
 
 
 def label_only(
@@ -247,7 +246,7 @@ def _configure_dns(spec: Json, pod: Pod, mesh: MeshView, namespace: NamespaceVie
         dots = str(domain.count(".") + 4)
     spec["dnsPolicy"] = "None"
     spec["dnsConfig"] = {
-        "nameservers": [address if fsm else _LOCAL_DNS_ADDRESS],
+        "nameservers": [address if fsm else DNS_ADDRESS],
         "searches": searches,
         "options": [{"name": "ndots", "value": dots}],
     }

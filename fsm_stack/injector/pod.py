@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.annotations import Interception
     from fsm_stack.injector.probes import Summary
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 
 METADATA_FIELDS: Final = frozenset(
     """

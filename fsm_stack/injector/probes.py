@@ -186,9 +186,8 @@ def port_of(port: object, container: dict[str, Any]) -> int:
         number = port_number(port)
         if number:
             return number
-    name = port if isinstance(port, str) else "0"
     known = objects(container.get("ports"), "Container.spec.containers.ports", "ContainerPort")
     for item in known:
-        if item.get("name") and item["name"] == name:
+        if item.get("name") and item["name"] == port:
             return scalar(item.get("containerPort"), int, "ContainerPort.containerPort") or 0
     return 0

@@ -76,7 +76,6 @@ class InjectorProfile:
         init_image_in_mesh: the MeshConfig may name the init image.
         dns: how ``sidecar.localDNSProxy`` changes a pod's DNS.
         name_label: the namespace label that the webhook compares with the control plane's name.
-        secret_name_label: the Secret's ``app.kubernetes.io/name``.
     """
 
     environment: str
@@ -94,7 +93,6 @@ class InjectorProfile:
     init_image_in_mesh: bool
     dns: Literal["controller", "local", "none"]
     name_label: str
-    secret_name_label: str
 
     @property
     def bootstrap_volume(self) -> str:
@@ -119,7 +117,6 @@ _PROFILES: Final = {
         init_image_in_mesh=False,
         dns="controller",
         name_label="name",
-        secret_name_label="flomesh.io",  # noqa: S106  # a label's value, no password
     ),
     OSM_EDGE.name: InjectorProfile(
         environment="OSM",
@@ -138,7 +135,6 @@ _PROFILES: Final = {
         init_image_in_mesh=True,
         dns="local",
         name_label="name",
-        secret_name_label="openservicemesh.io",  # noqa: S106  # a label's value
     ),
     OSM.name: InjectorProfile(
         environment="OSM",
@@ -156,7 +152,6 @@ _PROFILES: Final = {
         init_image_in_mesh=True,
         dns="none",
         name_label="kubernetes.io/metadata.name",
-        secret_name_label="openservicemesh.io",  # noqa: S106  # a label's value
     ),
 }
 

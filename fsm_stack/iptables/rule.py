@@ -180,7 +180,8 @@ class ForeignMatch:
         return False
 
 
-Match = (
+# What is decided of a packet alone.
+Decidable = (
     Protocol
     | Source
     | Destination
@@ -189,8 +190,8 @@ Match = (
     | DestinationPort
     | Multiport
     | UidOwner
-    | ForeignMatch
 )
+Match = Decidable | ForeignMatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.well_known import CANARY_BEFORE, CANARY_KINDS, CANARY_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
+
 POLICY, BINDING = CANARY_KINDS
 GROUP: Final = "admissionregistration.k8s.io"
 # The minor versions of Kubernetes 1 that serve the kind, each by the API version it has there.

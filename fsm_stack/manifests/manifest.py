@@ -31,6 +31,10 @@ class Wave(IntEnum):
     ENROLMENT = 6
 
 
+# On a pod template: the UIDs of the objects whose new making its pods have to follow.
+FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
+
+
 class Part(StrEnum):
     """The component of the stack that an object belongs to."""
 

@@ -88,7 +88,7 @@ def redirection_config_map(settings: StackSettings, redirected: Redirection) -> 
 _IDENTITIES: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "fsm-stack.flomesh.io")
 
 # The key that bootstrap reads. Source: flomesh-io/fsm cmd/fsm-bootstrap.
-_PRESET_KEY: Final = "preset-mesh-config.json"
+PRESET_KEY: Final = "preset-mesh-config.json"
 _PRESET_DIGEST: Final = "preset-mesh-config.sha256"
 
 
@@ -171,13 +171,13 @@ def preset_config_map(settings: StackSettings) -> Manifest:
         "kind": "ConfigMap",
         "metadata": {"name": PRESET_CONFIG_MAP, "namespace": settings.namespace},
         # The engine shows an object whose only difference is left out as a whole.
-        "data": {_PRESET_KEY: preset, _PRESET_DIGEST: f"sha256:{digest}"},
+        "data": {PRESET_KEY: preset, _PRESET_DIGEST: f"sha256:{digest}"},
     }
     return Manifest(
         object=config_map,
         part=Part.MESH_CONFIG,
         wave=Wave.FOUNDATION,
-        repeats=(f'data["{_PRESET_KEY}"]',),
+        repeats=(f'data["{PRESET_KEY}"]',),
     )
 
 

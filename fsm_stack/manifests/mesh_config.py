@@ -45,7 +45,7 @@ OMITTED_WHEN_EMPTY: Final = frozenset(
         "connector.lb.slaveNamespaces",
     }
 )
-_RESOURCES: Final = ("resources", "initResources", "healthcheckResources")
+RESOURCES: Final = ("resources", "initResources", "healthcheckResources")
 
 # What the chart writes for a switched-on exporter whose values are not set.
 # Source: charts/fsm/values.yaml, fsm.tracing and fsm.remoteLogging.
@@ -77,7 +77,7 @@ def sections(mesh: MeshSettings) -> Json:
     traffic, sidecar = spec["traffic"], spec["sidecar"]
     for key in KEYS:
         traffic[key] = [entry["value"] for entry in traffic[key]]
-    for name in _RESOURCES:
+    for name in RESOURCES:
         sidecar[name] = {
             side: {unit: canonical_quantity(amount) for unit, amount in amounts.items()}
             for side, amounts in sidecar[name].items()

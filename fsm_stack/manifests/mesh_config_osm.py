@@ -30,7 +30,7 @@ _TLS_DEFAULTS: Final = {
     "tlsMinProtocolVersion": "TLSv1_2",
     "tlsMaxProtocolVersion": "TLSv1_3",
 }
-_AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
+AUTHORIZATION_DEFAULTS: Final = {"statPrefix": "inboundExtAuthz", "timeout": "1s"}
 
 
 def _known(value: Json, supported: frozenset[str], prefix: str = "") -> Json:
@@ -49,7 +49,7 @@ def _settings(mesh: MeshSettings, system: System) -> Json:
     """The settings that a system has, under its names, with its CRD's defaults."""
     settings = _known(sections(mesh), SUPPORTED[system.name])
     settings["sidecar"] = _TLS_DEFAULTS | settings["sidecar"]
-    for key, value in _AUTHORIZATION_DEFAULTS.items():
+    for key, value in AUTHORIZATION_DEFAULTS.items():
         settings["traffic"]["inboundExternalAuthorization"].setdefault(key, value)
     observability = settings["observability"]
     log_level = observability.pop("fsmLogLevel")

@@ -65,8 +65,8 @@ def assets_missing(settings: StackSettings, name: str = SCRIPTS_KEY) -> Finding:
     what = "the Pipy scripts of FSM" if name == SCRIPTS_KEY else f"{name} of FSM"
     return finding(
         "assets-missing",
-        f"{what} {version} {'are' if name == SCRIPTS_KEY else 'is'} not vendored in this "
-        f"checkout; expected releases/{version}/{name}",
+        f"{what} {version} {'are' if name == SCRIPTS_KEY else 'is'} not vendored; "
+        f"expected releases/{version}/{name}",
         path="releaseAssets.source",
         value=settings.release_assets.source,
         fix=f"fsm-stack vendor --version {version}; for a review without them: "

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from fsm_stack.credentials import without_user
 from fsm_stack.errors import FsmStackError, InputError
-from fsm_stack.findings.finding import without_user
 from fsm_stack.project.chart_archive import ARCHIVE_MAX
 from fsm_stack.yaml.decode import DecodeError, decode_yaml
 

@@ -18,6 +18,7 @@ from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
 from fsm_stack.project.files import decoded, read_file, told
+from fsm_stack.redirection.origins import MESH
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -89,7 +90,6 @@ def _scripts(pod: dict[str, Any], names: set[str]) -> Iterator[tuple[str, str]]:
 
 
 STDIN: Final = "-"
-MESH: Final = "mesh"
 # A script of 15 ports and 1,000 ranges has 60 kB; a dump of a whole node some hundred.
 SCRIPT_MAX: Final = 4 * 1024 * 1024
 _MESSAGE_MAX: Final = 240

@@ -16,7 +16,7 @@ from fsm_stack.project.files import OBJECTS, OTHERS, REDIRECTION, decoded, read_
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
 from fsm_stack.review.patch import patched_spec
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from fsm_stack.project.project import Project
     from fsm_stack.settings.reader import Loaded
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _SHORT: Final = 12
 _PROBLEMS_MAX: Final = 3
 _OF_OBJECTS: Final = frozenset({".yaml", ".yml", ".json"})

@@ -18,6 +18,7 @@ from fsm_stack.errors import FsmStackError, InputError
 from fsm_stack.redirection.tidying import Left, with_edit
 from fsm_stack.settings.reader import PROJECT
 from fsm_stack.settings.stack_file import load_text
+from fsm_stack.yaml.write import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 # Text that every YAML reader takes for the same text without quotes, inside brackets too.
 _PLAIN: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_/ .()'-]*[A-Za-z0-9_/.)])?")
-_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 # Ranges and interfaces need quotes where a reader could see a number or the end of the entry.
 _RANGE: Final = re.compile(r"[0-9.]+/[0-9]+")
 
@@ -174,7 +174,7 @@ def _value(value: int | str) -> str:
 
 
 def _scalar(value: str) -> str:
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if _PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)
 

@@ -25,7 +25,8 @@ from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
 from fsm_stack.pulumi.stack import FsmStack, program_directory
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.settings.stack_file import PROJECT, from_engine
+from fsm_stack.settings.reader import PROJECT
+from fsm_stack.settings.stack_file import from_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

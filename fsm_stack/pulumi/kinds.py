@@ -15,7 +15,7 @@ import pulumi
 
 from fsm_stack.errors import InputError, NotProvidedError
 from fsm_stack.findings.finding import ObjectName
-from fsm_stack.manifests.manifest import Manifest, Wave
+from fsm_stack.manifests.manifest import FOLLOWED, Manifest, Wave
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -63,9 +63,6 @@ SKIP_AWAIT: Final = "pulumi.com/skipAwait"
 PATCH_FORCE: Final = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 FIELD_MANAGER: Final = "fsm-stack"
-
-# On a pod template: the UIDs of the objects whose new making its pods have to follow.
-FOLLOWED: Final = "fsm-stack.flomesh.io/follows"
 
 # On every object that a stack owns. Server-side apply takes an object that exists with equal
 # values for a second owner's, too, and destroying that stack would delete it under the first.

@@ -20,15 +20,15 @@ from fsm_stack.pulumi.stack import whole
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.peers import Peers
+from fsm_stack.workloads.lint.beside import Peers
 from fsm_stack.workloads.stream import learn_namespaces, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
+    from fsm_stack.findings import Rule
     from fsm_stack.findings.finding import Finding
-    from fsm_stack.findings.rule import Rule
     from fsm_stack.settings.models.stack import StackSettings
 
     Json = dict[str, Any]

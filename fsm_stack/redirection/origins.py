@@ -43,7 +43,7 @@ def pod_annotations(lists: Lists, system: System) -> dict[str, str]:
     }
 
 
-_MESH: Final = "mesh"
+MESH: Final = "mesh"
 
 Declared = dict[tuple[str, str], list["Bypass"]]
 
@@ -63,7 +63,7 @@ def of_scope(entries: Iterable[Bypass], profile: str) -> Declared:
     """Those of all entries that the pods of one profile get, by list and value."""
     found: Declared = {}
     for item in entries:
-        if item.scope in (_MESH, profile):
+        if item.scope in (MESH, profile):
             key = (item.kind, canonical(item.value) or item.value)
             found.setdefault(key, []).append(item)
     return found

@@ -14,7 +14,7 @@ from fsm_stack import __version__
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import LISTS
-from fsm_stack.redirection.origins import intercept_lists, pod_annotations
+from fsm_stack.redirection.origins import MESH, intercept_lists, pod_annotations
 from fsm_stack.settings.effective import profile_lists
 from fsm_stack.templating import render
 from fsm_stack.well_known import REDIRECTION_CONFIG_MAP
@@ -82,7 +82,6 @@ def _except(parts: Sequence[str]) -> str:
 SCHEMA_VERSION: Final = 2
 CONFIG_MAP_NAME: Final = REDIRECTION_CONFIG_MAP
 REDIRECTION_KEY: Final = "redirection.json"
-MESH: Final = "mesh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,10 @@ from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE, STABLE_SINCE, p
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.settings.effective import EVERYWHERE, profile_lists, register
 from fsm_stack.settings.models.traffic import Traffic
+from fsm_stack.snapshot.snapshot import OWNER_KINDS
 from fsm_stack.verify.canary import before_of, other_fate, template_of
-from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.owners import decided
+from fsm_stack.verify.each import is_injected
 from fsm_stack.verify.restarting.mend import restart_of
 from fsm_stack.verify.restarting.next_pod import why_not
 
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 By = Literal["policy", "templates"]
-_OWNERS: Final = ("Deployment", "StatefulSet", "DaemonSet")
 _SHOWN: Final = 5
 
 
@@ -214,7 +214,7 @@ def owners(context: Context, namespace: str, adds: Mapping[str, str]) -> tuple[O
     found, source = [], context.snapshot.source.kubectl_context
     for key, item in sorted(context.snapshot.owners.items()):
         kind, place, name = key
-        if kind in _OWNERS and place == namespace and _injected(context, place, item):
+        if kind in OWNER_KINDS and place == namespace and _injected(context, place, item):
             own = template_of(item)
             earlier = {one: own.get(one) for one in before_of(item)}
             again = restart_of(pods[key], context, place=source) if key in pods else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import without_user
+from fsm_stack.credentials import without_user
 from fsm_stack.review.model import FieldChange, ObjectChange, Risk, SettingChange, What
 from fsm_stack.review.risk import risk
 from fsm_stack.review.side import json_text, place_text
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from fsm_stack.review.side import Key, Side
     from fsm_stack.settings.models.policy import Environments
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 ABSENT: Final = object()
 _NOTES: Final = frozenset({"reason", "owner", "until", "description"})
 # What names an item of a list, in the settings and in Kubernetes objects.

@@ -15,7 +15,7 @@ from fsm_stack.iptables.sets.ranges import (
 )
 from fsm_stack.iptables.sets.reach import length
 from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH
 from fsm_stack.review.model import (
     EntryLine,
 )

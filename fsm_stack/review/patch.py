@@ -15,9 +15,9 @@ from fsm_stack.yaml.places import path_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 _TYPES: Final[dict[str, tuple[str, tuple[type, ...]]]] = {
     "object": ("an object", (dict,)),
     "array": ("a list", (list,)),

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Place
 from fsm_stack.iptables.read.text import Reading, read
 from fsm_stack.iptables.write import script
 from fsm_stack.lists import LISTS, InterceptLists, merged
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.origins import intercept_lists
-from fsm_stack.redirection.scopes import MESH, redirection
+from fsm_stack.redirection.origins import MESH, intercept_lists
+from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.effective import Bypass, bypasses, profile_lists
 from fsm_stack.settings.models.traffic import effective_mode
 from fsm_stack.settings.reader import nowhere
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from fsm_stack.review.model import SideName
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.systems import System
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 Key = tuple[str, str, str]
 _MESH_CONFIG: Final = "MeshConfig"
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fsm_stack.yaml.places import Path
 
 __all__ = [
-    "PROJECT",
     "Loaded",
     "from_engine",
     "load_mapping",

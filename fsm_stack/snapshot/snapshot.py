@@ -175,7 +175,7 @@ _PART_OF_KIND = {
     **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
     **dict.fromkeys(CANARY_KINDS, Part.CANARIES),
 }
-_OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 # Of these a file may hold one that somebody pasted; they do not say that all owners were read.
 _ALONE = frozenset({"ReplicaSet", "Job", "CronJob"})
 
@@ -225,7 +225,7 @@ class Assembly:
                 store[kind, place, name] = item
             case _ if kind in self._lists:
                 self._lists[kind][place, name] = item
-            case _ if kind in _OWNER_KINDS:
+            case _ if kind in OWNER_KINDS:
                 self._add_owner(item, kind, place, name)
 
     def _add_pod(self, item: Json) -> None:

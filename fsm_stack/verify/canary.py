@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from fsm_stack.findings.finding import ObjectName
 from fsm_stack.injector.annotations import keys_of
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.snapshot.snapshot import Snapshot
     from fsm_stack.systems import System
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.findings.finding import SHOWN_MAX, harmless
 from fsm_stack.manifests.foreign import FORCE_MESH_CONFIG, FORCED_UP, OWN_MANAGERS, UP
 from fsm_stack.snapshot.shape import mapping, texts
 from fsm_stack.verify.drift import managers
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.verify.check import Context
-
-__all__ = ["SHOWN_MAX", "command", "harmless"]
 
 
 def command(*words: str) -> str:
@@ -38,11 +35,6 @@ def kubectl(*words: str, context: str = "") -> str:
     """A command of kubectl, of the cluster that was read where it has a context's name."""
     where = ("--context", context) if context else ()
     return command("kubectl", *words, *where)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 pod``, ``2 pods``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def apply(context: Context, item: Mapping[str, Any] | None = None, *paths: str) -> str:

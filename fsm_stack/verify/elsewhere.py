@@ -9,8 +9,8 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.snapshot.shape import mapping, texts
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.verify.checks.each import expected_lists
 from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.each import expected_lists
 from fsm_stack.verify.redirecting import redirecting_mesh, strays
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.errors import CouldNotCheckError
+from fsm_stack.findings.finding import harmless
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.manifests.foreign import UP, foreign_paths, foreign_paths_of_rendered
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.snapshot.guess import guessed_system
-from fsm_stack.verify.commands import command, harmless
+from fsm_stack.verify.commands import command
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack import __version__
-from fsm_stack.findings.finding import Severity
+from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.commands import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.snapshot import FILES
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.commands import command, counted
+from fsm_stack.verify.commands import command
 from fsm_stack.verify.programs.program import THEN
 
 if TYPE_CHECKING:

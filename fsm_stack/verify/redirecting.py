@@ -13,10 +13,11 @@ from fsm_stack.errors import InputError, nearest
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.injector.mesh import MeshView, mesh_view
-from fsm_stack.iptables.sets.ranges import address_number, ipv4_range, on_the_wire
+from fsm_stack.iptables.sets.ranges import address_number, inside, on_the_wire
 from fsm_stack.lists import EXCLUDED_RANGES, INCLUDED_RANGES, KEYS, LISTS, OUTBOUND_PORTS
 from fsm_stack.settings.stack_file import load_mapping
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.well_known import PORT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,9 +68,6 @@ def _entries(value: object, holds: Holds) -> list[Any]:
     return [one for one in values if isinstance(one, kinds) and not isinstance(one, bool)]
 
 
-_PORT_MAX: Final = 65535
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """Why a destination bypasses the sidecar.
@@ -93,7 +91,7 @@ def destination(text: str) -> tuple[str, int]:
     address = on_the_wire(address.removeprefix("[").removesuffix("]"))
     if not colon or address_number(address) is None or not port.isascii() or not port.isdigit():
         raise InputError(f"{text!r}: expected an IPv4 address and a port, such as 10.0.0.8:6379")
-    if not 0 < int(port[:6]) <= _PORT_MAX:
+    if not 0 < int(port[:6]) <= PORT_MAX:
         raise InputError(f"{text!r}: expected a port from 1 to 65535")
     return address, int(port)
 
@@ -109,27 +107,22 @@ def excluded_by(lists: InterceptLists, address: str, port: int, *, own: str = ""
         port: of the destination.
         own: the pod's address, which is reached over lo; empty: unknown.
     """
-    if _inside("127.0.0.1/32", address):
+    if inside("127.0.0.1/32", address):
         return Entry(list_name="", text="it is localhost")
-    if _inside("127.0.0.0/8", address) or (own and address == own):
+    if inside("127.0.0.0/8", address) or (own and address == own):
         return Entry(list_name="", text="it is the pod itself, over interface lo")
     for cidr in lists.excluded_ranges:
-        if _inside(cidr, address):
+        if inside(cidr, address):
             name = EXCLUDED_RANGES.key
             return Entry(list_name=name, text=f"range {cidr} in {name}")
     if port in lists.outbound_ports:
         name = OUTBOUND_PORTS.key
         return Entry(list_name=name, text=f"port {port} in {name}")
     included = lists.included_ranges
-    if included and not any(_inside(cidr, address) for cidr in included):
+    if included and not any(inside(cidr, address) for cidr in included):
         name = INCLUDED_RANGES.key
         return Entry(list_name=name, text=f"no range of {name} holds it")
     return None
-
-
-def _inside(cidr: str, address: str) -> bool:
-    bounds, number = ipv4_range(cidr), address_number(address)
-    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]
 
 
 TRAFFIC: Final = "spec.traffic"

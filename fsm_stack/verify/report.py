@@ -10,12 +10,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings import finding as writer
 from fsm_stack.findings.catalogue import rule
-from fsm_stack.findings.finding import Severity
+from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.snapshot.snapshot import FILES, NOT_IN_FILES, Part
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.commands import counted, harmless
 from fsm_stack.verify.problems import commands, problems, verdict
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
 from fsm_stack.verify.check import NotRun
-from fsm_stack.verify.checks.each import expected_lists, init_container, is_injected, reading_of
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
 from fsm_stack.verify.checks.rules import changed_at, made_after
 from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import writers
+from fsm_stack.verify.each import expected_lists, init_container, is_injected, reading_of
 from fsm_stack.verify.elsewhere import elsewhere
 from fsm_stack.verify.redirecting import destination, excluded_by
 from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, restart_of

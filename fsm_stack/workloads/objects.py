@@ -16,6 +16,7 @@ from fsm_stack.yaml.places import path_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
 
@@ -93,8 +94,6 @@ def place_told(manifest: Mapping[str, Any], template: Path) -> str:
     known = (group, str(manifest.get("kind"))) in TEMPLATES
     return "" if known or not template else path_text(template)
 
-
-Json = dict[str, Any]
 
 # What controls a template's pods: the kind, and what is appended to the name.
 _CONTROLLERS: Final = {

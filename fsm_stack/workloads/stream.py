@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.workloads.documents import Document
     from fsm_stack.workloads.lint import ClusterRanges
+    from fsm_stack.yaml import Json
     from fsm_stack.yaml.places import Path
 
-Json = dict[str, Any]
 _NAMED_MAX: Final = 3
 
 

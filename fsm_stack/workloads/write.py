@@ -21,7 +21,7 @@ from fsm_stack.settings.effective import profile_lists
 from fsm_stack.settings.models.base import parse_quantity
 from fsm_stack.settings.models.values import parse_cidr, parse_port
 from fsm_stack.units import canonical_quantity
-from fsm_stack.well_known import INJECTION, METRICS, MULTIPORT_MAX
+from fsm_stack.well_known import INJECTION, MULTIPORT_MAX
 from fsm_stack.workloads.lint import Subject, lint
 
 if TYPE_CHECKING:
@@ -174,18 +174,6 @@ def together(profile: Mapping[str, str], own: Mapping[str, str], system: System)
         if key in profile and key in own:
             joined[key] = ",".join(unique((*profile[key].split(","), *own[key].split(","))))
     return joined
-
-
-def namespace_annotations(
-    system: System, *, injection: bool | None = None, metrics: bool | None = None
-) -> dict[str, str]:
-    """The annotations of a namespace; None writes nothing."""
-    chosen = ((INJECTION, injection), (METRICS, metrics))
-    return {
-        system.annotation(short): "enabled" if value else "disabled"
-        for short, value in chosen
-        if value is not None
-    }
 
 
 def annotations_for(settings: StackSettings, profile: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ _PLAIN: Final = re.compile(
     r"[A-Za-z0-9_/](?:[A-Za-z0-9_./@%+=,;()$'*-]|:(?=[!-~])| (?=[A-Za-z0-9(]))*"
 )
 # Null and booleans of YAML 1.1 and of 1.2, in any case.
-_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 # Whatever some reader could take for a number, a time or a date.
 _NUMBER_LIKE: Final = re.compile(r"[0-9][0-9a-fA-FxXoObB_.,:+\-TtZz ]*")
 # Not printable, or a line break of one YAML version only; the byte order mark.
@@ -140,7 +140,7 @@ def _text(value: str, pad: str) -> str:
 def _line(value: str) -> str:
     if (
         _PLAIN.fullmatch(value)
-        and value.lower() not in _WORDS
+        and value.lower() not in WORDS
         and not _NUMBER_LIKE.fullmatch(value)
     ):
         return value

@@ -48,6 +48,8 @@ def test_an_installation_as_declared_can_be_taken_over(run: Run, project: Path) 
         "traffic: unchanged: the scripts of 1 class of pods are the same before and after\n"
         in result.stdout
     )
+    programs = "Deployment/fsm-system/fsm-controller, Deployment/fsm-system/fsm-injector"
+    assert f"restarts: {programs}, by a rolling update; no other pod\n" in result.stdout
     assert (
         "objects can be taken over: fsm-stack adopt dev --write, then pulumi up" in result.stdout
     )

@@ -85,7 +85,7 @@ def test_missing_scripts_stop_with_the_command_that_mends_it(run: Run, project: 
     assert result.exit_code == 1
     assert result.stdout == (
         "Pulumi.staging.yaml releaseAssets.source: error: the Pipy scripts of FSM 1.5.1 are not "
-        "vendored in this checkout; expected releases/1.5.1/scripts.tar.gz [assets-missing] Fix: "
+        "vendored; expected releases/1.5.1/scripts.tar.gz [assets-missing] Fix: "
         "fsm-stack vendor --version 1.5.1; for a review without them: fsm-stack render --without-release-assets\n"
     )
     assert not (project / "rendered").exists()

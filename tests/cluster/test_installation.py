@@ -134,7 +134,7 @@ def test_a_first_stack_guards_a_cluster_that_can_be_guarded(version: str, action
     assert (guard.pods, guard.bypasses) == (
         ("off", "off") if action == "off" else ("warn", "warn")
     )
-    assert ("docs/guard.md" in text) == (action != "off")
+    assert ("fsm-stack:guard" in text) == (action != "off")
 
 
 def test_an_empty_first_stack_needs_nothing() -> None:

@@ -62,6 +62,25 @@ def test_an_installation_that_is_as_declared_is_taken_without_a_change() -> None
     assert "CustomResourceDefinition/meshconfigs.config.flomesh.io" not in result.names
 
 
+def test_the_pods_that_the_next_update_makes_anew_are_named() -> None:
+    """Injector and controller follow the webhook configurations; others, where a template differs."""
+    live = installed()
+    for item in live.values():
+        item["metadata"]["uid"] = item["metadata"]["name"]
+    assert restarted(live) == ["fsm-controller", "fsm-injector"]
+    live["Deployment", "fsm-system", "fsm-bootstrap"]["spec"]["template"]["spec"]["containers"][0][
+        "image"
+    ] = "fsm-bootstrap:1.0"
+    live[INJECTOR]["spec"]["template"]["metadata"]["annotations"] |= {
+        "fsm-stack.flomesh.io/follows": "fsm-webhook-fsm"
+    }
+    assert restarted(live) == ["fsm-bootstrap", "fsm-controller"]
+
+
+def restarted(live: dict[Any, Json]) -> list[str]:
+    return sorted(one.name.name for one in adopted(live).objects if one.restarts)
+
+
 def test_what_is_missing_and_what_differs_is_named() -> None:
     live = installed()
     del live["Service", "fsm-system", "fsm-validator"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values
 from fsm_stack.convert.result import leaves
 from fsm_stack.convert.sources import Options, Sources, converted
-from fsm_stack.errors import FindingsError, FsmStackError
+from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.manifests.mesh import mesh_config
 from tests.settings.loading import TODAY, settings
 
@@ -132,6 +132,14 @@ def test_any_mesh_config_is_converted_without_loss_or_refused(
     lines = {line.source.removeprefix("spec.") for line in result.lines}
     for path, _ in leaves(item["spec"]):
         assert path in lines, path
+
+
+def test_a_key_with_a_dot_that_names_another_ones_inside_is_an_error() -> None:
+    item = live("osm-edge")
+    item["spec"]["clusterSet"] = {"": False, "..": True}
+    with pytest.raises(InputError) as caught:
+        convert_osm_mesh_config(item, today=TODAY)
+    assert str(caught.value) == "clusterSet...: '' has a value: expected keys without dots"
 
 
 def test_a_field_that_is_not_known_is_an_error_that_names_it() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import automation
 
-from fsm_stack.pulumi.program import run as program
+from fsm_stack.pulumi import run as program
 from tests.apiserver.apiserver import find
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from fsm_stack.cli.main import cli
 from tests.apiserver import installation
+from tests.apiserver.client import eventually
 from tests.apiserver.installation import DEMO, MESH_CONFIG, VERSION
 
 from .conftest import serving
@@ -33,6 +34,14 @@ POD = {
     "metadata": {"name": "web", "namespace": "demo"},
     "spec": {"containers": [{"name": "web", "image": "web:1"}]},
 }
+AUTHORITY = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "fsm-ca-bundle", "namespace": "fsm-system"},
+    "stringData": {"ca.crt": "an authority of its own"},
+}
+PROGRAMS = ["fsm-bootstrap", "fsm-controller", "fsm-injector"]
+RUNNING = {**POD, "metadata": {"name": "running", "namespace": "demo"}}
 ADMISSION = "admissionregistration.k8s.io/v1"
 
 
@@ -77,6 +86,7 @@ def ports(api: Api) -> Any:
 @pytest.mark.parametrize("helm", [3, 4])
 def test_a_mesh_is_adopted_kept_and_left(api: Api, project: Project, helm: int) -> None:
     """Helm 3 writes by updates, Helm 4 by server-side apply."""
+    before_the_mesh(api)
     installation.install(api, helm=helm)
     change = {"spec": {"traffic": {"outboundPortExclusionList": PORTS}}}
     installation.patch(api, MESH_CONFIG, change, "kubectl-patch")
@@ -96,9 +106,12 @@ def test_a_mesh_is_adopted_kept_and_left(api: Api, project: Project, helm: int) 
     adopting = settings_of(project)
     assert "Deployment/fsm-system/fsm-injector" in adopting["deployment"]["adopt"]
 
+    before = alive(api)
     stack = project.stack("live", adopting)
     stack.up().succeeded()
 
+    assert "restarts: Deployment/fsm-system/fsm-bootstrap, " in checked.stdout
+    assert changed_ones(before, alive(api)) == PROGRAMS
     assert ports(api) == PORTS
     hook = {"apiVersion": ADMISSION, "kind": "MutatingWebhookConfiguration",
             "metadata": {"name": "fsm-webhook-fsm"}}  # fmt: skip
@@ -109,7 +122,67 @@ def test_a_mesh_is_adopted_kept_and_left(api: Api, project: Project, helm: int) 
     project.write("live", changed(adopting, deployment={"adopt": []}))
     stack.up().succeeded()
     assert stack.preview().succeeded().changes() == []
+    stack = forgotten_and_adopted_again(api, project, stack)
     left_and_brought_up_again(api, project, stack)
+
+
+def before_the_mesh(api: Api) -> None:
+    """A pod of an application, which no webhook has seen."""
+    if not api.exists(DEMO):
+        api.create({**DEMO, "metadata": {"name": "demo"}})
+        account = {"apiVersion": "v1", "kind": "ServiceAccount",
+                   "metadata": {"name": "default", "namespace": "demo"}}  # fmt: skip
+        eventually("an account", lambda: api.exists(account), seconds=30)
+        api.create(RUNNING)
+
+
+def alive(api: Api) -> dict[str, tuple[str, str]]:
+    """The CA and an application's pod, which must not change; the programs by generation."""
+    if not api.exists(AUTHORITY):
+        api.create(AUTHORITY)
+    programs = {
+        name: {"apiVersion": "apps/v1", "kind": "Deployment",
+               "metadata": {"name": name, "namespace": installation.NAMESPACE}}
+        for name in PROGRAMS
+    }  # fmt: skip
+    found = {}
+    for name, which in {"CA": AUTHORITY, "application": RUNNING, **programs}.items():
+        about = api.get(which)["metadata"]
+        found[name] = (about["uid"], str(about.get("generation", about["resourceVersion"])))
+    return found
+
+
+def changed_ones(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return sorted(name for name in before if before[name] != after[name])
+
+
+def forgotten_and_adopted_again(api: Api, project: Project, stack: Stack) -> Stack:
+    """The mesh stays as it is without the stack, down to the last version of an object."""
+    before = versions(api)
+    stack.engine.workspace.remove_stack("live", force=True, preserve_config=True)
+    assert versions(api) == before
+    exported = typed(api, project, "export", "live", "--as", "values")
+    assert yaml.safe_load(exported.stdout)["fsm"]["outboundPortExclusionList"] == PORTS
+
+    assert typed(api, project, "adopt", "live", "--write").exit_code == 0
+    again = project.stack("live", settings_of(project))
+    again.up().succeeded()
+    assert ports(api) == PORTS
+    project.write("live", changed(settings_of(project), deployment={"adopt": []}))
+    again.up().succeeded()
+    return again
+
+
+def versions(api: Api) -> dict[str, str]:
+    """The version of every object that the stack declares in the control plane's namespace."""
+    kinds = [("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret"),
+             ("config.flomesh.io/v1alpha3", "MeshConfig"),
+             (ADMISSION, "MutatingWebhookConfiguration")]  # fmt: skip
+    return {
+        f"{kind}/{one['metadata']['name']}": one["metadata"]["resourceVersion"]
+        for version, kind in kinds
+        for one in api.list(version, kind)
+    }
 
 
 def left_and_brought_up_again(api: Api, project: Project, stack: Stack) -> None:

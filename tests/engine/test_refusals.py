@@ -9,7 +9,7 @@ import pulumi
 import pytest
 from pulumi.automation import ConfigValue
 
-from fsm_stack.pulumi.program import run as program
+from fsm_stack.pulumi import run as program
 
 from .nodeless import ready_pods
 from .project import changed, committed

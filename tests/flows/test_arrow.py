@@ -14,8 +14,8 @@ import pytest
 
 from fsm_stack.errors import InputError
 from fsm_stack.flows.arrow import take_batches, verdicts
-from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.judge import Judge
+from fsm_stack.flows.objects import Assumed
 from fsm_stack.flows.rulebook import Rulebook
 from tests.flows import given
 from tests.flows.given import Flow

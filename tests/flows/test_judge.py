@@ -9,11 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fsm_stack.cluster.snapshot_file import read_files
-from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import count, framing, sample
 from fsm_stack.flows.formats import recognised
 from fsm_stack.flows.judge import Judge
-from fsm_stack.flows.objects import Objects, objects_of
+from fsm_stack.flows.objects import Assumed, Objects, objects_of
 from fsm_stack.flows.row import End
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.flows.tally import Seen, Tally

@@ -10,15 +10,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fsm_stack.errors import InputError
-from fsm_stack.flows.asked import Assumed
 from fsm_stack.flows.counting import Counted, Log, count, framing, sample
 from fsm_stack.flows.evidence import Observed
 from fsm_stack.flows.formats import recognised
 from fsm_stack.flows.judge import Judge
+from fsm_stack.flows.objects import Assumed
 from fsm_stack.flows.recommend import Recommended, recommend
 from fsm_stack.flows.rulebook import Rulebook
-from fsm_stack.flows.smallest import smallest
-from fsm_stack.iptables.sets.ranges import cidr_text, intersection, ipv4_range, merged
+from fsm_stack.iptables.sets.ranges import cidr_text, intersection, ipv4_range, merged, smallest
 from fsm_stack.project.stack_edit import edited
 from tests.flows import given
 from tests.flows.given import Flow

@@ -19,6 +19,7 @@ from fsm_stack.systems import OSM_EDGE
         ("9223372036854775807", 2**63 - 1),
         ("9223372036854775808", None),
         ("-9223372036854775808", -(2**63)),
+        ("-9223372036854775809", None),
         ("1_000", None),
         ("٣", None),
         ("0x10", None),
@@ -108,7 +109,12 @@ def test_lower_case_is_made_rune_by_rune() -> None:
         ("1e-30", "1e-9"),
         ("1e30", "1e30"),
         ("1000E", "1"),  # beyond exa Go forgets the suffix
+        ("1.0Ki", "1Ki"),
+        ("1023.0", "1023"),
+        ("0.99Ki", "1013760m"),
         ("10Ei", "9223372036854775807"),
+        ("10.0Ei", "9223372036854775807"),
+        ("-10.0Ei", "-9223372036854775807"),
         ("12345678901234567890", "12345678901234567890"),
         ("1e1000000", "10e999999"),
         ("1e4294967297", "10"),  # the exponent is cut to 32 bits
@@ -138,7 +144,10 @@ def test_a_quantity_is_stored_canonically(text: str, stored: str | None) -> None
         (".005", "0.00"),  # as 32 bits it is a little less
         ("nan", "NaN"),
         ("-Infinity", "-Inf"),
+        ("inf", "+Inf"),
         ("1e39", "1.00"),  # an error in 32 bits, so the default
+        ("1e400", "1.00"),
+        ("0x1p2000", "1.00"),
         ("1__0", "1.00"),
         ("half", "1.00"),
     ],

@@ -14,10 +14,10 @@ from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.packet import protocol_number
 from fsm_stack.iptables.sets import difference
 from fsm_stack.iptables.sets.coverage import Coverage, coverage
-from fsm_stack.iptables.sets.diagram import AXES, Diagrams
+from fsm_stack.iptables.sets.diagram import AXES, Diagrams, child_at
 from fsm_stack.iptables.sets.difference import Grid, Shift, fewest, parts, shifts
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.iptables.sets.reach import child_at, region_text
+from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 from tests.iptables.strategies import lists, packets

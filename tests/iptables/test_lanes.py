@@ -21,14 +21,14 @@ from fsm_stack.iptables.packet import ToListener, protocol_number
 from fsm_stack.iptables.picture.draw import Move, lanes_svg
 from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.picture.scales import addresses, ports
-from fsm_stack.iptables.picture.svg import fitted, wrapped
+from fsm_stack.iptables.picture.shapes import fitted, wrapped
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.rule import Dnat, Redirect
 from fsm_stack.iptables.sets.coverage import Coverage, coverage
 from fsm_stack.iptables.sets.decisions import decisions
-from fsm_stack.iptables.sets.diagram import Diagrams
+from fsm_stack.iptables.sets.diagram import Diagrams, child_at
 from fsm_stack.iptables.sets.ranges import IPV4_END, address_number
-from fsm_stack.iptables.sets.reach import addresses_text, child_at
+from fsm_stack.iptables.sets.reach import addresses_text
 from fsm_stack.lists import InterceptLists
 from fsm_stack.project.rules_source import of_stack
 from fsm_stack.project.sides import Sides

@@ -50,7 +50,7 @@ def test_a_dashboard_that_is_not_vendored_stops_the_bundle() -> None:
     [found] = caught.value.findings
     assert (found.id, found.message) == (
         "assets-missing",
-        "grafana/fsm-pod-to-service.json of FSM 1.5.1 is not vendored in this checkout; expected "
+        "grafana/fsm-pod-to-service.json of FSM 1.5.1 is not vendored; expected "
         "releases/1.5.1/grafana/fsm-pod-to-service.json",
     )
 

@@ -28,8 +28,8 @@ from fsm_stack.iptables.packet import (
 )
 from fsm_stack.iptables.read.text import read
 from fsm_stack.iptables.sets.coverage import coverage
+from fsm_stack.iptables.sets.diagram import child_at
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.iptables.sets.reach import child_at
 
 from .machine import ADDRESS, HERE
 from .workloads import container, pod, wait_ready

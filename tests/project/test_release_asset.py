@@ -462,7 +462,7 @@ def test_what_is_wanted_and_not_vendored_is_named(tmp_path: Path) -> None:
     [found] = missing_assets(tmp_path, wanting)
     assert (found.id, found.message) == (
         "assets-missing",
-        "egress-gateway/http2tunnel.js of FSM 1.5.1 is not vendored in this checkout; expected "
+        "egress-gateway/http2tunnel.js of FSM 1.5.1 is not vendored; expected "
         "releases/1.5.1/egress-gateway/http2tunnel.js",
     )
     assert missing_assets(tmp_path, settings_of({})) == ()

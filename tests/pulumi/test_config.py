@@ -9,9 +9,9 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
+from fsm_stack import pulumi as pulumi_program
 from fsm_stack.errors import InputError
 from fsm_stack.pulumi import config as pulumi_config
-from fsm_stack.pulumi import program as pulumi_program
 from fsm_stack.pulumi import stack as pulumi_stack
 from fsm_stack.pulumi.config import EngineConfig, provider_arguments
 from fsm_stack.redirection import scopes as render

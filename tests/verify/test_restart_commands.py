@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -58,6 +59,24 @@ def test_a_paused_deployment_is_resumed_first() -> None:
     )
     (one,) = restarts(stale(paused=False).context()).owners
     assert one.command == "kubectl rollout restart deployment/web -n shop --context test"
+
+
+def test_a_pod_whose_script_does_not_load_is_made_anew_once_the_lists_are_mended() -> None:
+    """It carries the script that it was made with, so it never recovers by itself."""
+    mesh = world()
+    sixteen = ",".join(map(str, range(21000, 21016)))
+    pod = mesh.the("Pod", "web-7f9c5d-x2x")
+    assert "6379,7070" in json.dumps(pod)
+    broken = json.loads(json.dumps(pod).replace("6379,7070", sixteen))
+    broken["status"]["initContainerStatuses"][0]["state"] = {
+        "waiting": {"reason": "CrashLoopBackOff"}
+    }
+    mesh.objects[mesh.objects.index(pod)] = broken
+    (one,) = restarts(mesh.context()).owners
+    assert one.command == "kubectl rollout restart deployment/web -n shop --context test"
+    mesh.the("MeshConfig")["spec"]["traffic"]["outboundPortExclusionList"] = list(range(1, 17))
+    listed = restarts(mesh.context())
+    assert (len(listed.owners), len(listed.refused)) == (0, 1)
 
 
 @pytest.mark.parametrize("strategy", ["OnDelete", "RollingUpdate"])

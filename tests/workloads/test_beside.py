@@ -9,7 +9,7 @@ import pytest
 from fsm_stack.project.workload_files import documents, learn_from
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.peers import Peers
+from fsm_stack.workloads.lint.beside import Peers
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
 from tests.given import ID, container, mesh, namespace, pod

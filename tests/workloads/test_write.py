@@ -16,7 +16,6 @@ from fsm_stack.workloads.write import (
     PodSettings,
     annotations_for,
     annotations_of,
-    namespace_annotations,
 )
 from tests.given import ID, mesh, namespace, pod
 
@@ -134,14 +133,6 @@ def test_what_the_injector_or_the_kernel_refuses_cannot_be_written(
     with pytest.raises(FindingsError) as caught:
         annotations_of(PodSettings(**wrong), FSM)
     assert str(caught.value) == message
-
-
-def test_a_namespaces_annotations() -> None:
-    assert namespace_annotations(OSM, injection=False, metrics=True) == {
-        "openservicemesh.io/sidecar-injection": "disabled",
-        "openservicemesh.io/metrics": "enabled",
-    }
-    assert namespace_annotations(OSM) == {}
 
 
 def test_a_profiles_annotations_are_for_the_pods_of_others() -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from fsm_stack.convert.remains import Remains
     from fsm_stack.manifests.manifest import Key, Manifest
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _WORDS: Final = {"missing": "would be made", "same": "as declared", "patched": "written into only"}
 
 
@@ -205,12 +205,18 @@ def _lines(result: Adoption, written: str, stack: str) -> Iterator[str]:
         if traffic.changes:
             yield f"traffic: {traffic.title}:"
             yield from _script_diff(traffic.before, traffic.after)
+    yield f"restarts: {_restarts(result)}"
     yield from finding_lines(result.findings)
     count = len(result.names)
     if written:
         yield f"{written}: {count} objects named in deployment.adopt; next: pulumi up"
     elif count:
         yield f"{count} objects can be taken over: fsm-stack adopt {stack} --write, then pulumi up"
+
+
+def _restarts(result: Adoption) -> str:
+    names = ", ".join(str(one.name) for one in result.objects if one.restarts)
+    return f"{names}, by a rolling update; no other pod" if names else "no pod"
 
 
 def _same_rights(difference: Difference) -> bool:
@@ -253,7 +259,12 @@ def _plain_object(one: Adopted) -> Json:
         }
         for item in one.differences
     ]
-    return {"object": str(one.name), "state": one.state, "differences": differences}
+    return {
+        "object": str(one.name),
+        "state": one.state,
+        "restarts": one.restarts,
+        "differences": differences,
+    }
 
 
 @click.command(cls=Verb, short_help="List what a removed mesh left, with safe commands.")

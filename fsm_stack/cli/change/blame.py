@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.options import profile_option, stack_argument
-from fsm_stack.cli.trace import packet_of, packet_options
-from fsm_stack.cli.verb import Verb, emit, leave, output_option, project_option
+from fsm_stack.cli.options import packet_of, packet_options, profile_option
+from fsm_stack.cli.verb import Verb, emit, leave, output_option, project_option, stack_argument
+from fsm_stack.errors import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def _lines(found: Blame) -> list[str]:
         before = found.before.decision
         lines.append(f"before: {before.verdict if before else found.before.why_not}")
     if found.skipped:
-        count = f"{found.skipped} commit{'' if found.skipped == 1 else 's'}"
+        count = counted(found.skipped, "commit")
         lines.append(f"{count} in between cannot be told: the change may have begun there")
     return lines
 

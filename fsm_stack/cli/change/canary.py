@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     COULD_NOT_CHECK,
     Verb,
@@ -17,6 +16,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stack_argument,
     stops,
     stream,
     wants_json,

@@ -68,7 +68,7 @@ def contracts(
 
 def _kept(count: int, broken: int) -> str:
     """``3 contracts, 1 not kept``; ``2 contracts, all kept``."""
-    from fsm_stack.verify.commands import counted
+    from fsm_stack.errors import counted
 
     if not count:
         return "no contract"

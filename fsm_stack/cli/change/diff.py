@@ -88,8 +88,8 @@ def diff(
     fsm-stack diff --all-stacks               what may differ between environments
     fsm-stack diff prod --against main --expect 'bypass tcp 443 to 203.0.113.0/24'
 
-    Exit codes: 0 nothing at or above --fail-on, 1 something is, or what was declared is not what
-    happens; 2 bad input.
+    Exit codes: 0 nothing at or above --fail-on that was not declared, 1 something is, or what was
+    declared is not what happens, or a contract breaks; 2 bad input.
     """
     from fsm_stack.review.model import Level
 
@@ -122,10 +122,10 @@ def _environments(words: tuple[str, ...], output: str, **options: Any) -> NoRetu
     from datetime import UTC, datetime
 
     from fsm_stack.cli.verb import finding_lines
+    from fsm_stack.errors import counted
     from fsm_stack.findings.finding import sarif
     from fsm_stack.project.agreed import environment_findings
     from fsm_stack.project.sides import Sides
-    from fsm_stack.verify.commands import counted
 
     project_dir = options.pop("project_dir")
     if words or any(options.values()):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.options import stack_argument
 from fsm_stack.cli.verb import (
     Verb,
     emit,
@@ -16,6 +15,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stack_argument,
     stops,
 )
 
@@ -105,7 +105,7 @@ def replay(
     observed = _observed(stack, against, **options)
     found = Replay(stack=stack, against=against or "", observed=observed, top=top)
     if html is not None:
-        from fsm_stack.flows.page import page
+        from fsm_stack.flows.replay import page
         from fsm_stack.project.files import write_file
 
         write_file(html, page(found).encode())
@@ -211,9 +211,9 @@ def _observed(
     """Everything read and judged."""
     from datetime import UTC, datetime
 
-    from fsm_stack.flows.asked import Assumed
     from fsm_stack.flows.evidence import Observed
     from fsm_stack.flows.judge import Judge
+    from fsm_stack.flows.objects import Assumed
     from fsm_stack.project.flow_files import Logs, read_logs
     from fsm_stack.project.sides import Sides
 

@@ -16,16 +16,11 @@ from fsm_stack.cli.verb import (
     finding_lines,
     output_option,
     project_option,
+    stack_argument,
     stream,
     wants_json,
 )
-from fsm_stack.cli.workload.workloads import (
-    Summary,
-    namespace_options,
-    note_assumed,
-    settings_of,
-    stack_argument,
-)
+from fsm_stack.cli.workload.workloads import Summary, namespace_options, note_assumed, settings_of
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.lists import POD_LISTS
 from fsm_stack.workloads.lint.subject import annotation_path

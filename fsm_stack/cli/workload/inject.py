@@ -16,6 +16,7 @@ from fsm_stack.cli.verb import (
     leave,
     output_option,
     project_option,
+    stack_argument,
     stream,
     wants_json,
 )
@@ -27,7 +28,6 @@ from fsm_stack.cli.workload.workloads import (
     note_assumed,
     outcomes,
     settings_of,
-    stack_argument,
 )
 from fsm_stack.errors import InputError
 

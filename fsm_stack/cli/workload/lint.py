@@ -18,6 +18,7 @@ from fsm_stack.cli.verb import (
     leave,
     project_option,
     report_option,
+    stack_argument,
     stops,
     stream,
     suppress_option,
@@ -29,7 +30,6 @@ from fsm_stack.cli.workload.workloads import (
     namespace_options,
     outcomes,
     settings_of,
-    stack_argument,
 )
 from fsm_stack.errors import InputError
 
@@ -109,7 +109,7 @@ class _Report:
     def __init__(
         self, suppressions: Suppressions, system: System, output: str, namespace: str
     ) -> None:
-        from fsm_stack.workloads.peers import Peers
+        from fsm_stack.workloads.lint.beside import Peers
 
         self.fixed: list[str] = []
         self.findings: list[Finding] = []

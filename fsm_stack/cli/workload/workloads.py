@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from fsm_stack.cli.verb import StackName, load
+from fsm_stack.cli.verb import load
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import harmless
 
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _SHOW_AFTER: Final = 1.0  # seconds: shorter runs need no progress
 _STEP: Final = 500
-
-
-def stack_argument(function: _Function) -> _Function:
-    """``STACK``."""
-    return click.argument("stack", type=StackName(), metavar="STACK")(function)
 
 
 def file_option(function: _Function) -> _Function:

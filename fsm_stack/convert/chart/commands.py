@@ -20,8 +20,8 @@ from fsm_stack.findings.finding import finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.convert.result import Json
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 # Options that take a value and say nothing about the mesh.
 _WITH_VALUE: Final = frozenset(

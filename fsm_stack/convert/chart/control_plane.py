@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_camel
 
 from fsm_stack.manifests.pods import default_affinity
+from fsm_stack.manifests.programs.beside import fixed_resources
 from fsm_stack.settings.models.components import FSM_IMAGES, PIPY_VERSIONS
 
 # How a value becomes a setting:
@@ -66,15 +67,7 @@ def group(
     return values
 
 
-def amounts(cpu: str, memory: str, cpu_request: str, memory_request: str) -> dict[str, Any]:
-    """Limits, then requests, of one container."""
-    return {
-        "limits": {"cpu": cpu, "memory": memory},
-        "requests": {"cpu": cpu_request, "memory": memory_request},
-    }
-
-
-_INIT: Final = amounts("500m", "512M", "200m", "128M")
+_INIT: Final = fixed_resources("500m", "512M", "200m", "128M")
 
 
 def _component(source: str, target: str, app: str, resource: dict[str, Any]) -> dict[str, Value]:
@@ -118,26 +111,26 @@ _COMPONENTS: Final = {
         "fsm.fsmBootstrap",
         "components.bootstrap",
         "fsm-bootstrap",
-        amounts("0.5", "512M", "0.3", "128M"),
+        fixed_resources("0.5", "512M", "0.3", "128M"),
     ),
     **_component(
         "fsm.fsmController",
         "components.controller",
         "fsm-controller",
-        amounts("2", "2G", "0.5", "256M"),
+        fixed_resources("2", "2G", "0.5", "256M"),
     ),
     **_scaled("fsm.fsmController", "components.controller"),
     **group(
         "fsm.fsmController",
         "components.controller",
         "program",
-        repoResources=amounts("2", "2G", "0.5", "256M"),
+        repoResources=fixed_resources("2", "2G", "0.5", "256M"),
     ),
     **_component(
         "fsm.injector",
         "components.injector",
         "fsm-injector",
-        amounts("1", "512M", "0.5", "128M"),
+        fixed_resources("1", "512M", "0.5", "128M"),
     ),
     **_scaled("fsm.injector", "components.injector"),
     **group("fsm.injector", "components.injector", webhookTimeoutSeconds=20),

@@ -9,7 +9,6 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.convert.chart.coercion import same
 from fsm_stack.convert.chart.commands import merge_patch
 from fsm_stack.convert.chart.control_plane import control_plane_values
 from fsm_stack.convert.chart.helm import convert_helm_values
@@ -18,7 +17,7 @@ from fsm_stack.convert.chart.programs import PROGRAM_VALUES, program_values
 from fsm_stack.convert.chart.set_syntax import parse_set
 from fsm_stack.convert.compared import SECTIONS
 from fsm_stack.convert.mesh_config import convert_mesh_config
-from fsm_stack.convert.result import Draft, at, leaves, put
+from fsm_stack.convert.result import Draft, at, leaves, put, same
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.lists import KEYS
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from fsm_stack.convert.chart.set_syntax import Form
-    from fsm_stack.convert.result import Json
     from fsm_stack.findings.finding import Finding
+    from fsm_stack.yaml import Json
 
 # Parts of a stack that are about the stack itself: no other form has them, and nobody expects it.
 OF_THE_STACK: Final = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from fsm_stack.convert.chart.coercion import as_list, merged, same
 from fsm_stack.convert.chart.control_plane import control_plane_values
 from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER, WITHOUT_EFFECT
@@ -14,7 +13,8 @@ from fsm_stack.convert.chart.programs import (
     TOGETHER_WITH_OTHERS,
     take_programs,
 )
-from fsm_stack.convert.result import Converted, Draft, Line
+from fsm_stack.convert.chart.set_syntax import as_list, merged
+from fsm_stack.convert.result import Converted, Draft, Line, same
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.components import PIPY_VERSIONS

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fsm_stack.convert.chart.control_plane import amounts
 from fsm_stack.manifests.pods import platform_affinity
+from fsm_stack.manifests.programs.beside import fixed_resources
 
 # Mappings that a user fills freely: compared and converted whole.
 OPEN_KEYS: Final = frozenset(
@@ -41,7 +41,7 @@ def flattened(tree: dict[str, Any], prefix: str) -> dict[str, Any]:
     return flat
 
 
-_SMALL: Final = amounts("500m", "512M", "200m", "128M")
+_SMALL: Final = fixed_resources("500m", "512M", "200m", "128M")
 _HOOK: Final = {
     "resources": _SMALL,
     "nodeSelector": {},

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.alias_generators import to_camel
 
-from fsm_stack.convert.chart.control_plane import Value, amounts, group
+from fsm_stack.convert.chart.control_plane import Value, group
 from fsm_stack.convert.chart.other import flattened
 from fsm_stack.convert.result import at
 from fsm_stack.manifests.pods import default_affinity, platform_affinity
+from fsm_stack.manifests.programs.beside import fixed_resources
 from fsm_stack.manifests.programs.ingress import NAMESPACED
 from fsm_stack.settings.models.components import OTHER_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fsm_stack.convert.result import Draft, Json
+    from fsm_stack.convert.result import Draft
+    from fsm_stack.yaml import Json
 
-_SMALL: Final = amounts("500m", "512M", "200m", "128M")
-_NETWORK: Final = amounts("1.5", "1G", "0.5", "256M")
+_SMALL: Final = fixed_resources("500m", "512M", "200m", "128M")
+_NETWORK: Final = fixed_resources("1.5", "1G", "0.5", "256M")
 _MANY: Final = ("amd64", "arm64", "arm", "ppc64le", "s390x")
 
 
@@ -104,7 +106,7 @@ _OBSERVABILITY: Final = {
     **group("fsm.prometheus", "components.prometheus", port=7070),
     **group("fsm.prometheus.retention", "components.prometheus", time=("retention", "15d")),
     **group("fsm.prometheus", "components.prometheus", "program",
-            resources=amounts("1", "2G", "0.5", "512M")),
+            resources=fixed_resources("1", "2G", "0.5", "512M")),
     **_placed("fsm.prometheus", "components.prometheus", platform_affinity(*_MANY)),
     **group("fsm.grafana", "components.grafana", port=3000,
             enableRemoteRendering=("remoteRendering", False)),
@@ -135,7 +137,7 @@ _GATEWAYS: Final = {
     **group("fsm.fsmIngress.service", "components.ingress",
             name=("serviceName", "fsm-ingress"), annotations=("serviceAnnotations", {})),
     **group("fsm.fsmIngress", "components.ingress", "resources",
-            resources=amounts("2", "1G", "0.5", "128M"), initResources=_SMALL),
+            resources=fixed_resources("2", "1G", "0.5", "128M"), initResources=_SMALL),
     **_placed("fsm.fsmIngress", "components.ingress",
               default_affinity("fsm-ingress", **{NAMESPACED: "false"})),
     **group("fsm.fsmGateway", "gatewayAPI", enabled=False),
@@ -145,7 +147,7 @@ _GATEWAYS: Final = {
     **group("fsm.egressGateway", "components.egressGateway",
             name="fsm-egress-gateway", podLabels={}, podAnnotations={}),
     **group("fsm.egressGateway", "components.egressGateway", "resources",
-            resources=amounts("1000m", "512M", "300m", "128M")),
+            resources=fixed_resources("1000m", "512M", "300m", "128M")),
 }  # fmt: skip
 
 # Field of images -> the values' section with registry, name and tag.

@@ -19,7 +19,7 @@ from fsm_stack.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsm_stack.convert.result import Json
+    from fsm_stack.yaml import Json
 
 RELEASE_TYPE: Final = "helm.sh/release.v1"
 _OWNER_LABEL: Final = {"owner": "helm"}

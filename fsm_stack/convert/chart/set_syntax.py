@@ -1,13 +1,15 @@
-"""Helm's ``--set`` syntax, read as Helm reads it.
+"""Helm's ``--set`` syntax, read as Helm reads it, and values as Helm merges them.
 
-``{a,b}`` is a list, and ``[a,b]`` does not parse at all, though the documents of FSM write it.
-Source: helm pkg/strvals; requirement C13.
+``{a,b}`` is a list, and ``[a,b]`` does not parse at all, though the documents of FSM write it. A
+bare value stays a scalar, and ``"[6379]"`` stays that text.
+Source: helm pkg/strvals and pkg/chartutil; requirements C13 and C14.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from fsm_stack.errors import InputError
@@ -15,6 +17,7 @@ from fsm_stack.findings.finding import finding
 
 if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
+
 
 Form = Literal["set", "set-string", "set-json"]
 
@@ -26,6 +29,7 @@ _INT64: Final = range(-(2**63), 2**63)
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 # A list as the documents write it: [a,b] where {a,b} is meant.
 _BRACKETED: Final = re.compile(r"=\[([^\[\]{}]*,[^\[\]{}]*)\](?=,|$)")
+_BRACKETS: Final = {"[": "]", "{": "}"}
 
 
 class SetSyntaxError(InputError):
@@ -246,3 +250,69 @@ def _put(data: dict[str, Any], name: str, value: Any) -> None:
 
 def _kind(value: object) -> str:
     return "mapping" if isinstance(value, dict) else "list" if isinstance(value, list) else "value"
+
+
+def merged(default: Any, given: Any) -> Any:  # decoded YAML
+    """A mapping over the chart's default, as Helm merges them: null removes a key."""
+    if given is None:
+        return {}
+    if not isinstance(default, dict) or not isinstance(given, dict):
+        return given
+    result = dict(default)
+    for key, value in given.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(default[key], value) if key in default else value
+    return result
+
+
+def _split(text: str) -> list[str]:
+    inner = text.strip()
+    if inner and _BRACKETS.get(inner[0]) == inner[-1]:
+        inner = inner[1:-1]
+    return [part.strip() for part in inner.split(",") if part.strip()]
+
+
+def _number(value: Any) -> Any:
+    """A port as a number where it is one; other values stay, and the settings refuse them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:  # noqa: PLR2004  # no port has more digits
+        return int(value)
+    return value
+
+
+def _entries(value: Any) -> list[Any]:
+    parts = value if isinstance(value, list) else [value]
+    split = [_split(part) if isinstance(part, str) else [part] for part in parts]
+    return [*chain.from_iterable(split)]
+
+
+def as_list(path: str, value: Any, *, numbers: bool) -> tuple[list[Any], tuple[Finding, ...]]:
+    """A list value, whatever form ``--set`` gave it.
+
+    Args:
+        path: the value's path, for the finding.
+        value: the value as YAML or Helm gives it; None is the empty list.
+        numbers: whether the entries are ports.
+
+    Returns:
+        The list, and a warning when the value was not that list already.
+    """
+    if value is None:
+        return [], ()
+    entries = _entries(value)
+    if numbers:
+        entries = [_number(entry) for entry in entries]
+    if entries == value and [*map(type, entries)] == [*map(type, value)]:
+        return entries, ()
+    shown = ",".join(str(entry) for entry in entries)
+    warning = finding(
+        "helm-value-coerced",
+        f"expected a list, got {value!r}; read as {entries!r}",
+        path=path,
+        value=value,
+        fix=f"Write {path}={{{shown}}} for --set, or a YAML list in a values file.",
+    )
+    return entries, (warning,)

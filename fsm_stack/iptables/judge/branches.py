@@ -23,7 +23,7 @@ from fsm_stack.iptables.rule import (
 from fsm_stack.iptables.sets.diagram import TooComplexError
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
-    address_number,
+    inside,
     interface_matches,
     ipv4_range,
 )
@@ -144,7 +144,7 @@ def _holds_plainly(match: Match, packet: Packet) -> bool:
         case Source():
             return _from(match, packet)
         case Destination():
-            return _inside(match.cidr, packet.destination)
+            return inside(match.cidr, packet.destination)
         case InInterface():
             return interface_matches(match.name, _interface(packet, "inbound"))
         case OutInterface():
@@ -174,9 +174,4 @@ def _from(match: Source, packet: Packet) -> bool:
     """Whether the packet comes from the range; every packet comes from somewhere."""
     if not packet.source and ipv4_range(match.cidr) != (0, IPV4_END):
         raise InputError(f"a rule asks for the source, {match_text(match)}: expected one, --from")
-    return not packet.source or _inside(match.cidr, packet.source)
-
-
-def _inside(cidr: str, address: str) -> bool:
-    bounds, number = ipv4_range(cidr), address_number(address)
-    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]
+    return not packet.source or inside(match.cidr, packet.source)

@@ -15,8 +15,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.sets.diagram import AXES, by_level, classes_of
-from fsm_stack.iptables.sets.reach import child_at
+from fsm_stack.iptables.sets.diagram import AXES, by_level, child_at, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

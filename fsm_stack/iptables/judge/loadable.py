@@ -34,7 +34,7 @@ from fsm_stack.iptables.rule import (
     kernel_order,
 )
 from fsm_stack.iptables.sets.ranges import IPV4_END, ipv4_range, looks_like_ipv6
-from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX
+from fsm_stack.well_known import INTERFACE_NAME_MAX, MULTIPORT_MAX, PORT_MAX, UID_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -138,8 +138,6 @@ _HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "SNAT": SOURCE_HOOKS,
     "MASQUERADE": ("POSTROUTING",),
 }
-# 4294967295 is refused: it stands for "no user".
-UID_MAX: Final = (1 << 32) - 2
 SHELL_SYNTAX: Final = frozenset("$`\\\"'|&;<>(){}*?[]~#! \t\n\r\v\f")
 
 

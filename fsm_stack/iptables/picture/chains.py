@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from fsm_stack.iptables.judge.loadable import require_loadable
 from fsm_stack.iptables.packet import redirected_to, sent_to, verdict_text
-from fsm_stack.iptables.picture.boxes import (
+from fsm_stack.iptables.picture.shapes import (
     GAP,
     HEAD,
     LEFT,

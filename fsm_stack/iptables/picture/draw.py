@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from fsm_stack.iptables.picture.scales import addresses, ports
-from fsm_stack.iptables.picture.svg import (
+from fsm_stack.iptables.picture.shapes import (
     BOLD,
     MONO,
     Group,

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.iptables.judge.loadable import beyond, jumps_of
 from fsm_stack.iptables.read.tokens import Problem
 from fsm_stack.iptables.rule import (
@@ -33,7 +34,7 @@ def of_shell(lines: list[Line]) -> Iterator[Problem]:
     if lines:
         first = min(lines, key=lambda line: line.number)
         message = (
-            f"{_counted(len(lines), 'line')} of shell around the rules: passed over, what they do "
+            f"{counted(len(lines), 'line')} of shell around the rules: passed over, what they do "
             f"is not followed: {first.content}"
         )
         yield Problem(id="passed-over", message=message, fix="", line=first.number, column=1)
@@ -56,7 +57,7 @@ def of_rules(ruleset: Ruleset, *, loaded: bool) -> Iterator[Problem]:
     if passed:
         hooks = " and ".join(name for name in SOURCE_HOOKS if any(name == c for c, _ in passed))
         message = (
-            f"{_counted(len(passed), 'rule')} of {hooks} and below: passed over, they translate "
+            f"{counted(len(passed), 'rule')} of {hooks} and below: passed over, they translate "
             "the source of connections, and redirect none"
         )
         yield _at("passed-over", message, passed[0][1])
@@ -85,7 +86,7 @@ def _undecided(rules: list[Rule], silent: set[str]) -> Iterator[Problem]:
         more = f"; {count} rules have it" if count > 1 else ""
         yield _at("undecided-rule", f"{text}: {rule_text(first[text])}{more}", first[text])
     if left := sum(islice(counts.values(), _TOLD, None)):
-        message = f"{_counted(left, 'more rule')} that nobody here decides"
+        message = f"{counted(left, 'more rule')} that nobody here decides"
         yield _at("undecided-rule", message, first[[*counts][_TOLD]])
 
 
@@ -133,7 +134,3 @@ def _undecided_text(rule: Rule, silent: set[str]) -> str:
 def _at(kind: str, message: str, rule: Rule) -> Problem:
     line, column = rule.line or 1, rule.column or 1
     return Problem(id=kind, message=message, fix="", line=line, column=column)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

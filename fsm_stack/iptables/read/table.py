@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.iptables.read.rule import read_rule
 from fsm_stack.iptables.read.tokens import (
     VARIABLE,
@@ -52,7 +53,7 @@ class Beside:
         return [self._problem(table, count) for table, count in self._count.items()]
 
     def _problem(self, table: str, count: int) -> Problem:
-        rules = f"{count} rule{'' if count == 1 else 's'} of table {table}"
+        rules = f"{counted(count, 'rule')} of table {table}"
         if taking := self._taking.get(table):
             message = (
                 f"{rules}: passed over, and line {taking.number} may take connections away from "

@@ -12,6 +12,7 @@ from fsm_stack.iptables.rule import (
     OUTPUT,
     PREROUTING,
     Accept,
+    Decidable,
     Destination,
     DestinationPort,
     Dnat,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Decided
     from fsm_stack.iptables.rule import Rule, Ruleset, Target
-    from fsm_stack.iptables.sets.diagram import Interval
+    from fsm_stack.iptables.sets.ranges import Interval
 
 # Inside a chain: no rule has answered yet, and one has said RETURN.
 OPEN: Final = None
@@ -55,16 +56,6 @@ _LACKING: Final = {OUTPUT: InInterface, PREROUTING: OutInterface}
 _NOTHING: Final = Destination(cidr="0.0.0.0/0", negated=True)
 
 Limits = dict[str, list["Interval"]]
-_Decidable = (
-    Protocol
-    | Source
-    | Destination
-    | InInterface
-    | OutInterface
-    | DestinationPort
-    | Multiport
-    | UidOwner
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,7 +311,7 @@ def rule_limits(rule: Rule) -> Limits | None:
     return limits
 
 
-def _intervals(match: _Decidable) -> tuple[str, list[Interval]]:
+def _intervals(match: Decidable) -> tuple[str, list[Interval]]:
     match match:
         case Protocol():
             number = protocol_number(match.name)

@@ -7,11 +7,12 @@ have equal diagrams: nothing is sampled and nothing depends on the order of the 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.iptables.sets.ranges import IPV4_END
+from fsm_stack.iptables.sets.ranges import IPV4_END, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -33,7 +34,6 @@ LEVELS: Final = len(AXES)
 _WORK: Final = 1_000_000
 _WORK_A_RULE: Final = 1_000
 
-Interval = tuple[Any, Any]
 Value = Any
 
 
@@ -220,6 +220,21 @@ def same(left: Node, right: Node) -> bool:
         return memo[key]
 
     return at(left, right, 0)
+
+
+def child_at(node: Node, point: Any) -> Any:  # noqa: ANN401  # node or value
+    """The child whose interval holds a point of the axis."""
+    return node.children[bisect_right(node.starts, point) - 1]
+
+
+def grouped(node: Node, level: int) -> list[tuple[Any, tuple[Interval, ...]]]:
+    """Each different child with all its intervals, in order of the first."""
+    end = AXES[level][2]
+    stops = (*node.starts[1:], end)
+    groups: dict[int, tuple[Any, list[Interval]]] = {}
+    for start, stop, child in zip(node.starts, stops, node.children, strict=True):
+        groups.setdefault(id(child), (child, []))[1].append((start, stop))
+    return [(child, tuple(intervals)) for child, intervals in groups.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,17 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.iptables.packet import ToListener, Untouched
-from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, by_level, classes_of
+from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, by_level, child_at, classes_of
 from fsm_stack.iptables.sets.ranges import cidrs
-from fsm_stack.iptables.sets.reach import Region, changed, child_at
+from fsm_stack.iptables.sets.reach import Region, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.sets.coverage import Coverage
-    from fsm_stack.iptables.sets.diagram import Interval, Node
+    from fsm_stack.iptables.sets.diagram import Node
+    from fsm_stack.iptables.sets.ranges import Interval
     from fsm_stack.iptables.sets.reach import Intervals
 
 # Beyond these the answer is exact still, and not proved to be the fewest. An injector's script

@@ -2,14 +2,20 @@
 
 Addresses are whole numbers below 2**32. Interface names are ordered as strings, so that an exact
 name is the interval up to its next longer string and ``veth+`` everything that starts so.
+
+The smallest cover of given addresses is exact: of all ways to hold them in at most so many CIDRs,
+each inside of what may be covered, the one with the fewest addresses, then with the fewest CIDRs.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
 
 Interval = tuple[Any, Any]
 
@@ -35,6 +41,7 @@ PROTOCOLS: Final = {
     "sctp": 132,
     "udplite": 136,
 }
+Span = tuple[int, int]
 
 
 def plain_number(text: str) -> int | None:
@@ -205,3 +212,81 @@ def intersection(left: Sequence[Interval], right: Sequence[Interval]) -> list[In
         else:
             j += 1
     return shared
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some neighbouring blocks: what covering them costs with one CIDR, two, ...
+
+    Attributes:
+        hull: the narrowest CIDR around them.
+        costs: addresses, by the number of CIDRs less one; infinite: not allowed.
+        lefts: of how many CIDRs the left half gets.
+        halves: the two halves; empty: it is one block.
+    """
+
+    hull: Span
+    costs: tuple[float, ...]
+    lefts: tuple[int, ...]
+    halves: tuple[_Part, ...]
+
+
+def smallest(wanted: Sequence[Span], allowed: Sequence[Span], most: int) -> list[Span] | None:
+    """The smallest cover; None: there is none with so few CIDRs.
+
+    Cost: proportional to the number of blocks and to ``most``.
+
+    Args:
+        wanted: addresses that have to be covered.
+        allowed: addresses that may be covered, the wanted ones among them.
+        most: how many CIDRs there may be.
+    """
+    blocks = [
+        bounds
+        for start, end in merged(intersection(merged([*wanted]), merged([*allowed])))
+        for text in cidrs(start, end)
+        if (bounds := ipv4_range(text))
+    ]
+    if not blocks:
+        return []
+    whole = _part(blocks, 0, len(blocks), merged([*allowed]), max(most, 1))
+    best = min(whole.costs)
+    if best == float("inf") or most < 1:
+        return None
+    return _chosen(whole, whole.costs.index(best) + 1)
+
+
+def _part(blocks: list[Span], low: int, high: int, allowed: list[Span], most: int) -> _Part:
+    start, end = blocks[low][0], blocks[high - 1][1]
+    size = 1 << (start ^ (end - 1)).bit_length()
+    hull = (start & -size, (start & -size) + size)
+    alone = float(size) if intersection([hull], allowed) == [hull] else float("inf")
+    if high - low == 1:
+        return _Part(hull, (float(end - start),), (0,), ())
+    middle = bisect_left(blocks, (hull[0] + size // 2, 0), low, high)
+    left = _part(blocks, low, middle, allowed, most)
+    right = _part(blocks, middle, high, allowed, most)
+    costs, lefts = [alone], [0]
+    for count in range(2, min(most, len(left.costs) + len(right.costs)) + 1):
+        first = max(1, count - len(right.costs))
+        last = min(count - 1, len(left.costs))
+        cost, chosen = min(
+            (left.costs[at - 1] + right.costs[count - at - 1], at) for at in range(first, last + 1)
+        )
+        costs.append(cost)
+        lefts.append(chosen)
+    return _Part(hull, tuple(costs), tuple(lefts), (left, right))
+
+
+def _chosen(part: _Part, count: int) -> list[Span]:
+    at = part.lefts[count - 1]
+    if not at:
+        return [part.hull]
+    left, right = part.halves
+    return _chosen(left, at) + _chosen(right, count - at)
+
+
+def inside(cidr: str, address: str) -> bool:
+    """Whether an IPv4 address is in a range; no when one of the two is none."""
+    bounds, number = ipv4_range(cidr), address_number(address)
+    return bounds is not None and number is not None and bounds[0] <= number < bounds[1]

@@ -6,14 +6,13 @@ same text, however its rules were written.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.iptables.packet import ToListener, protocol_name
 from fsm_stack.iptables.sets.coverage import WHOLE, Coverage, coverage
-from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, Node, same
+from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, Node, child_at, grouped, same
 from fsm_stack.iptables.sets.ranges import cidrs, complement, merged, prefix_end
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.iptables.packet import Direction, Verdict
     from fsm_stack.iptables.rule import Ruleset
-    from fsm_stack.iptables.sets.diagram import Interval
+    from fsm_stack.iptables.sets.ranges import Interval
 
 _PORT_LEVEL = 3
 Intervals = tuple["Interval", ...]
@@ -167,6 +166,15 @@ def set_text(region: Region, name: str) -> str:
     return ANY if intervals == (WHOLE[name.removesuffix("s")],) else SET_TEXTS[name](intervals)
 
 
+def shortened(text: str, most: int) -> str:
+    """A set's text with so many of its members, and how many more there are."""
+    head, but, tail = text.rpartition("any but ")
+    items = tail.split(",")
+    more = len(items) - most
+    shown = ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+    return f"{head}{but}{shown}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Traffic:
     """A set of packets, closed under union, intersection and difference."""
@@ -266,21 +274,6 @@ def changed(before: Coverage, after: Coverage) -> Traffic:
         builder.combine(differs, before.outbound, after.outbound),
         builder.combine(differs, before.inbound, after.inbound),
     )
-
-
-def child_at(node: Node, point: Any) -> Any:  # noqa: ANN401  # node or value
-    """The child whose interval holds a point of the axis."""
-    return node.children[bisect_right(node.starts, point) - 1]
-
-
-def grouped(node: Node, level: int) -> list[tuple[Any, Intervals]]:
-    """Each different child with all its intervals, in order of the first."""
-    end = AXES[level][2]
-    stops = (*node.starts[1:], end)
-    groups: dict[int, tuple[Any, list[Interval]]] = {}
-    for start, stop, child in zip(node.starts, stops, node.children, strict=True):
-        groups.setdefault(id(child), (child, []))[1].append((start, stop))
-    return [(child, tuple(intervals)) for child, intervals in groups.values()]
 
 
 def _regions(direction: Direction, node: Node) -> Iterator[Region]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from fsm_stack.errors import InputError
 from fsm_stack.iptables.packet import Direction
-from fsm_stack.iptables.sets.diagram import AXES
+from fsm_stack.iptables.sets.coverage import WHOLE
 from fsm_stack.iptables.sets.ranges import (
     IPV4_END,
     PROTOCOLS,
@@ -26,7 +26,7 @@ from fsm_stack.iptables.sets.ranges import (
     merged,
     plain_number,
 )
-from fsm_stack.iptables.sets.reach import Region
+from fsm_stack.iptables.sets.reach import ANY, Region
 from fsm_stack.well_known import (
     HEALTHCHECK_PORT,
     INTERFACE_NAME_MAX,
@@ -41,12 +41,10 @@ from fsm_stack.well_known import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsm_stack.iptables.sets.diagram import Interval
+    from fsm_stack.iptables.sets.ranges import Interval
     from fsm_stack.iptables.sets.reach import Intervals
 
 PLACES: Final = ("pods", "services", "api-server", "metadata")
-ANY: Final = "any"
-_WHOLE: Final = {name: (first, end) for name, first, end in AXES}
 _EXAMPLE: Final = "'tcp 5432 to 10.0.0.0/8'"
 _LOOPBACK: Final = ((0x7F000000, 0x80000000),)
 # Ports of the pod that every script leaves to the sidecar's own helpers.
@@ -98,26 +96,26 @@ class Written:
         ports = [*self.ports]
         if inbound and not everywhere:
             taken = merged([(port, port + 1) for port in _HELPERS])
-            ports = intersection(ports, complement(taken, *_WHOLE["port"]))
+            ports = intersection(ports, complement(taken, *WHOLE["port"]))
         outside = complement(_LOOPBACK, 0, IPV4_END)
         places = intersection(
             self._addresses(known), [(0, IPV4_END)] if inbound or everywhere else outside
         )
-        names = [interface_interval(name) for name in self.interfaces] or [_WHOLE["interface"]]
-        leaving = complement([interface_interval("lo")], *_WHOLE["interface"])
+        names = [interface_interval(name) for name in self.interfaces] or [WHOLE["interface"]]
+        leaving = complement([interface_interval("lo")], *WHOLE["interface"])
         if everywhere:
-            leaving = [_WHOLE["interface"]]
+            leaving = [WHOLE["interface"]]
         sidecar = [(SIDECAR_UID, SIDECAR_UID + 1)]
         number = PROTOCOLS.get(self.protocol)
         region = Region(
             direction=self.direction,
-            protocols=((number, number + 1),) if number is not None else (_WHOLE["protocol"],),
+            protocols=((number, number + 1),) if number is not None else (WHOLE["protocol"],),
             interfaces=tuple(intersection(sorted(names, key=lambda one: one[0]), leaving)),
             uids=tuple(
-                [_WHOLE["uid"]] if inbound or everywhere else complement(sidecar, *_WHOLE["uid"])
+                [WHOLE["uid"]] if inbound or everywhere else complement(sidecar, *WHOLE["uid"])
             ),
             ports=tuple(ports),
-            sources=(_WHOLE["source"],),
+            sources=(WHOLE["source"],),
             destinations=tuple(places),
         )
         sets = (region.interfaces, region.ports, region.destinations)
@@ -153,7 +151,7 @@ def written(text: str) -> Written:
     protocol = "tcp"
     if words and (words[0] in PROTOCOLS or words[0] == "all"):
         protocol = words.pop(0)
-    ports: Intervals = (_WHOLE["port"],)
+    ports: Intervals = (WHOLE["port"],)
     if words and words[0] not in ("to", "over"):
         ports = _ports(words.pop(0), text)
     places = _after("to", words, text)
@@ -178,7 +176,7 @@ def written(text: str) -> Written:
 
 def _ports(word: str, text: str) -> Intervals:
     if word == ANY:
-        return (_WHOLE["port"],)
+        return (WHOLE["port"],)
     found = []
     for part in word.split(","):
         first, dash, last = part.partition("-")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import Severity, finding
+from fsm_stack.findings.finding import Severity, finding, harmless
 from fsm_stack.injector.decision import webhook_skips
 from fsm_stack.lists import KEYS
 from fsm_stack.manifests.canary import objects
 from fsm_stack.redirection.origins import pod_annotations
 from fsm_stack.review.canary import carriers, change, owners, proof, unregistered, way
-from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.drift import drifts
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.yaml.write import dump
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fsm_stack.review.canary import By, Owner
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 _DIFFERENCES_SHOWN: Final = 8
 
 
@@ -220,10 +220,3 @@ def _others(asked: Asked) -> Iterator[str]:
     for one in drifts(asked.after, asked.before, "spec"):
         if one.path.partition("[")[0] not in lists:
             yield one.path
-
-
-def summary(found: Plan) -> str:
-    """One line on what was written."""
-    if found.by == "templates":
-        return counted(len(found.owners), "pod template")
-    return counted(len(found.objects), "object")

@@ -11,13 +11,13 @@ from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.model import SCHEMA_VERSION, plain
 from fsm_stack.review.reports.report import broken_finding
 from fsm_stack.templating import render, source_hash, text
 from fsm_stack.verify.checks.rules import script_of
-from fsm_stack.verify.commands import counted
 from fsm_stack.verify.problems import problems, verdict
 from fsm_stack.verify.report import safe
 

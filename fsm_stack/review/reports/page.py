@@ -13,15 +13,15 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from fsm_stack.credentials import without_user
 from fsm_stack.errors import InputError
-from fsm_stack.findings.finding import harmless, without_user
+from fsm_stack.findings.finding import harmless
 from fsm_stack.iptables.judge.walk_data import FACTS, Entry, walk_data
 from fsm_stack.iptables.picture.draw import WIDTH, Move, lanes_svg, style_sheet
 from fsm_stack.iptables.picture.entries import Block
 from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.sets.decisions import decisions
-from fsm_stack.redirection.origins import behind, declared_text, of_scope
-from fsm_stack.redirection.scopes import MESH
+from fsm_stack.redirection.origins import MESH, behind, declared_text, of_scope
 from fsm_stack.review.fates import refused
 from fsm_stack.review.reports.report import Shape, view
 from fsm_stack.review.reports.words import packet_of

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.findings.finding import Finding, Severity, finding, harmless, without_user
+from fsm_stack.credentials import without_user
+from fsm_stack.errors import counted
+from fsm_stack.findings.finding import Finding, Severity, finding, harmless
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.compare import NEW_PODS
@@ -18,7 +20,6 @@ from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
 from fsm_stack.review.side import placed
 from fsm_stack.templating import render
-from fsm_stack.verify.commands import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -14,7 +14,7 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
     merged,
 )
-from fsm_stack.iptables.sets.reach import length, set_text
+from fsm_stack.iptables.sets.reach import length, set_text, shortened
 from fsm_stack.settings.models.stack import METADATA_RANGES
 from fsm_stack.well_known import RESERVED_PORTS, SIDECAR_UID
 
@@ -121,21 +121,21 @@ def subject(region: Region) -> str:
     head = "inbound " if region.direction == "inbound" else ""
     protocols = "all protocols" if set_text(region, "protocols") == "any" else _protocols(region)
     ports = set_text(region, "ports")
-    parts = [f"{head}{protocols}" + ("" if ports == "any" else f" {_short(ports)}")]
+    parts = [f"{head}{protocols}" + ("" if ports == "any" else f" {shortened(ports, _SHOWN)}")]
     where = set_text(region, "destinations")
     if region.direction == "outbound" or where != "any":
-        parts.append(f"to {'any address' if where == 'any' else _short(where)}")
+        parts.append(f"to {'any address' if where == 'any' else shortened(where, _SHOWN)}")
     if (sources := set_text(region, "sources")) != "any":
-        parts.append(f"from {_short(sources)}")
+        parts.append(f"from {shortened(sources, _SHOWN)}")
     interfaces = set_text(region, "interfaces")
     if interfaces not in {"any", "any but lo"}:
-        parts.append(f"over {_short(interfaces)}")
+        parts.append(f"over {shortened(interfaces, _SHOWN)}")
     if region.direction == "outbound" and region.uids != _NOT_SIDECAR:
         uids = set_text(region, "uids")
         if region.uids == ((SIDECAR_UID, SIDECAR_UID + 1),):
             parts.append("by the sidecar")
         elif uids != "any":
-            parts.append(f"by uid {_short(uids)}")
+            parts.append(f"by uid {shortened(uids, _SHOWN)}")
     return " ".join(parts)
 
 
@@ -145,14 +145,6 @@ def _protocols(region: Region) -> str:
     if region.protocols == tuple(complement(_TCP, 0, 256)):
         return "all that is not TCP"
     return set_text(region, "protocols").upper()
-
-
-def _short(text: str) -> str:
-    head, but, tail = text.rpartition("any but ")
-    items = tail.split(",")
-    more = len(items) - _SHOWN
-    shown = ", ".join(items[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{head}{but}{shown}"
 
 
 def names(region: Region, known: Known) -> tuple[str, ...]:

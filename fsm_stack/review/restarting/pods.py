@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import intern
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.injector.decision import (
@@ -21,19 +21,19 @@ from fsm_stack.injector.decision import (
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
+from fsm_stack.snapshot.snapshot import OWNER_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fsm_stack.injector.mesh import MeshView
+    from fsm_stack.yaml import Json
 
-Json = dict[str, Any]
 # The values of a pod's redirection annotations, in the injector's order; None: it has none.
 Carried = tuple[str | None, ...]
 
 # So much of a service's pods are of owners that restart in one wave.
 SHARE: Final = "50%"
-_OWNERS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 _LONE: Final = "Pod"
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
@@ -167,7 +167,7 @@ class Pods:
         kind = item.get("kind")
         if kind == "Pod":
             self._pod(item)
-        elif kind in _OWNERS:
+        elif kind in OWNER_KINDS:
             self._owner(item)
         elif kind == "Namespace":
             view = namespace_view(item)

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.settings.checks.lists import at
 from fsm_stack.settings.models.components import (
-    OTHER_IMAGES,
     UNRELEASED,
-    Images,
     Verify,
-    image_tag,
 )
 from fsm_stack.settings.models.control_plane import ENDPOINT_SLICES_SINCE
 from fsm_stack.settings.models.mesh import not_in_system
@@ -58,29 +55,6 @@ def other_system(settings: StackSettings, _today: date) -> Found:
     yield at(("system",), "partial-system", message, value=settings.system)
 
 
-def beside_another(settings: StackSettings, _today: date) -> Found:
-    """A second mesh with a feature whose objects have one name in a cluster."""
-    if not settings.beside_another:
-        return
-    for on, path, what in (
-        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress class"),
-        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's webhooks"),
-        (settings.service_lb.enabled, ("serviceLB", "enabled"), "every Service's load balancer"),
-        (settings.flb.enabled, ("flb", "enabled"), "every Service's load balancer"),
-        (
-            settings.mesh.enable_multi_clusters,
-            ("mesh", "enableMultiClusters"),
-            "the cluster's place among others",
-        ),
-    ):
-        if on:
-            message = (
-                f"expected false beside another mesh, which mesh.releaseName "
-                f"{settings.mesh.release_name} says: {what} can be of one mesh only"
-            )
-            yield at(path, "one-mesh-only", message, value="true")
-
-
 def certificates(settings: StackSettings, _today: date) -> Found:
     """Vault chosen without saying where it is."""
     provider = settings.certificate_provider
@@ -109,47 +83,6 @@ def presets(settings: StackSettings, _today: date) -> Found:
                 "expected cluster.apiServer.address, which the preset kubernetes-api excludes",
                 fix="Set cluster.apiServer.address.",
             )
-
-
-def _unused(settings: StackSettings) -> frozenset[str]:
-    """Images of programs that the stack does not run."""
-    components = settings.components
-    grafana = components.grafana
-    runs = {
-        "xnet": settings.node_level,
-        "prometheus": components.prometheus.enabled,
-        "grafana": grafana.enabled,
-        "grafana_renderer": grafana.enabled and grafana.remote_rendering,
-        "jaeger": components.jaeger.enabled,
-        "fluent_bit": components.fluent_bit.enabled,
-    }
-    return frozenset(field for field, on in runs.items() if not on)
-
-
-def moving_tags(settings: StackSettings, _today: date) -> Found:
-    """Images that another push of the same tag changes: one finding for each tag."""
-    named: dict[Path, list[str]] = {}
-    unused = _unused(settings)
-    for field, info in Images.model_fields.items():
-        image = getattr(settings.images, field)
-        if field in unused or not hasattr(image, "digest") or image.digest:
-            continue
-        if image_tag(settings.images, settings.fsm_version, field) == "latest":
-            key = info.alias or field
-            own = image.tag or field in OTHER_IMAGES
-            path: Path = ("images", key, "tag") if own else ("images", "tag")
-            named.setdefault(path, []).append(key)
-    for path, keys in named.items():
-        verb = "is" if len(keys) == 1 else "are"
-        message = f"{', '.join(keys)} {verb} named by the moving tag latest"
-        if keys == ["xnet"]:
-            message += ": upstream gives the engine of NodeLevel no version"
-        yield at(path, "mutable-image", message)
-    image = settings.verify.image or ""
-    _, _, tag = image.rpartition("/")[2].partition(":")
-    if image and "@" not in image and tag in {"", "latest"}:
-        message = "fsm-stack's own image is named by the moving tag latest"
-        yield at(("verify", "image"), "mutable-image", message, value=image)
 
 
 def bounds(settings: StackSettings, _today: date) -> Found:
@@ -242,17 +175,6 @@ def adopting(settings: StackSettings, _today: date) -> Found:
 
 _TLS_ORDER: Final = ("TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3")
 
-# Images that FSM's programs start by themselves, from MeshConfig's section image, which has one
-# registry and one tag for all of them. Source: flomesh-io/fsm pkg/apis/config/v1alpha3, ImageSpec.
-_BY_MESH_CONFIG: Final = (
-    "connector",
-    "crds",
-    "gateway",
-    "ingress",
-    "preinstall",
-    "xnetmgmt",
-)
-
 
 def without_address(settings: StackSettings, _today: date) -> Found:
     """A switch that sends something to a host that nobody named."""
@@ -304,27 +226,6 @@ def certificate_life(settings: StackSettings, _today: date) -> Found:
             yield at(path, "invalid-value", message, value=life)
 
 
-def image_parts(settings: StackSettings, _today: date) -> Found:
-    """A registry or tag of one image, where FSM has one for all."""
-    deployed = {
-        "ingress": settings.ingress.enabled and not settings.ingress.namespaced,
-        "xnetmgmt": settings.node_level,
-    }
-    for key in _BY_MESH_CONFIG if settings.profile.declares_control_plane else ():
-        if deployed.get(key):
-            continue
-        image = getattr(settings.images, key)
-        for part in ("registry", "tag"):
-            value = getattr(image, part)
-            if value is not None:
-                message = (
-                    f"nothing reads a {part} of this image: FSM starts it with the mesh's "
-                    f"images.{part}, under its own name and digest"
-                )
-                fix = f"Set images.{part}, or a digest here."
-                yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
-
-
 def verify_job(settings: StackSettings, _today: date) -> Found:
     """A CronJob without an image, or what only says how one would run."""
     job = settings.verify
@@ -340,10 +241,8 @@ def verify_job(settings: StackSettings, _today: date) -> Found:
 CHECKS: Final = (
     adopting,
     other_system,
-    beside_another,
     certificates,
     presets,
-    moving_tags,
     bounds,
     release,
     kubernetes_version,
@@ -351,6 +250,5 @@ CHECKS: Final = (
     without_address,
     tls_versions,
     certificate_life,
-    image_parts,
     verify_job,
 )

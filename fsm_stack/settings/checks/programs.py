@@ -1,10 +1,11 @@
-"""Checks of the programs beside the control plane: what they need, and what excludes another."""
+"""Checks of programs and their images: what those beside the control plane need or exclude."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.settings.checks.lists import at
+from fsm_stack.settings.models.components import OTHER_IMAGES, Images, image_tag
 from fsm_stack.well_known import FLB_LABEL
 
 if TYPE_CHECKING:
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from fsm_stack.settings.checks.lists import Found
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.yaml.places import Path
+
+
+# Images that FSM's programs start by themselves, from MeshConfig's section image, which has one
+# registry and one tag for all of them. Source: flomesh-io/fsm pkg/apis/config/v1alpha3, ImageSpec.
+_BY_MESH_CONFIG: Final = (
+    "connector",
+    "crds",
+    "gateway",
+    "ingress",
+    "preinstall",
+    "xnetmgmt",
+)
 
 
 def ingress(settings: StackSettings, _today: date) -> Found:
@@ -116,7 +129,95 @@ def grafana(settings: StackSettings, _today: date) -> Found:
         yield at(path, "no-destination", message, value="true")
 
 
+def beside_another(settings: StackSettings, _today: date) -> Found:
+    """A second mesh with a feature whose objects have one name in a cluster."""
+    if not settings.beside_another:
+        return
+    for on, path, what in (
+        (settings.ingress.enabled, ("ingress", "enabled"), "the ingress class"),
+        (settings.gateway_api.enabled, ("gatewayAPI", "enabled"), "the gateway's webhooks"),
+        (settings.service_lb.enabled, ("serviceLB", "enabled"), "every Service's load balancer"),
+        (settings.flb.enabled, ("flb", "enabled"), "every Service's load balancer"),
+        (
+            settings.mesh.enable_multi_clusters,
+            ("mesh", "enableMultiClusters"),
+            "the cluster's place among others",
+        ),
+    ):
+        if on:
+            message = (
+                f"expected false beside another mesh, which mesh.releaseName "
+                f"{settings.mesh.release_name} says: {what} can be of one mesh only"
+            )
+            yield at(path, "one-mesh-only", message, value="true")
+
+
+def _unused(settings: StackSettings) -> frozenset[str]:
+    """Images of programs that the stack does not run."""
+    components = settings.components
+    grafana = components.grafana
+    runs = {
+        "xnet": settings.node_level,
+        "prometheus": components.prometheus.enabled,
+        "grafana": grafana.enabled,
+        "grafana_renderer": grafana.enabled and grafana.remote_rendering,
+        "jaeger": components.jaeger.enabled,
+        "fluent_bit": components.fluent_bit.enabled,
+    }
+    return frozenset(field for field, on in runs.items() if not on)
+
+
+def moving_tags(settings: StackSettings, _today: date) -> Found:
+    """Images that another push of the same tag changes: one finding for each tag."""
+    named: dict[Path, list[str]] = {}
+    unused = _unused(settings)
+    for field, info in Images.model_fields.items():
+        image = getattr(settings.images, field)
+        if field in unused or not hasattr(image, "digest") or image.digest:
+            continue
+        if image_tag(settings.images, settings.fsm_version, field) == "latest":
+            key = info.alias or field
+            own = image.tag or field in OTHER_IMAGES
+            path: Path = ("images", key, "tag") if own else ("images", "tag")
+            named.setdefault(path, []).append(key)
+    for path, keys in named.items():
+        verb = "is" if len(keys) == 1 else "are"
+        message = f"{', '.join(keys)} {verb} named by the moving tag latest"
+        if keys == ["xnet"]:
+            message += ": upstream gives the engine of NodeLevel no version"
+        yield at(path, "mutable-image", message)
+    image = settings.verify.image or ""
+    _, _, tag = image.rpartition("/")[2].partition(":")
+    if image and "@" not in image and tag in {"", "latest"}:
+        message = "fsm-stack's own image is named by the moving tag latest"
+        yield at(("verify", "image"), "mutable-image", message, value=image)
+
+
+def image_parts(settings: StackSettings, _today: date) -> Found:
+    """A registry or tag of one image, where FSM has one for all."""
+    deployed = {
+        "ingress": settings.ingress.enabled and not settings.ingress.namespaced,
+        "xnetmgmt": settings.node_level,
+    }
+    for key in _BY_MESH_CONFIG if settings.profile.declares_control_plane else ():
+        if deployed.get(key):
+            continue
+        image = getattr(settings.images, key)
+        for part in ("registry", "tag"):
+            value = getattr(image, part)
+            if value is not None:
+                message = (
+                    f"nothing reads a {part} of this image: FSM starts it with the mesh's "
+                    f"images.{part}, under its own name and digest"
+                )
+                fix = f"Set images.{part}, or a digest here."
+                yield at(("images", key, part), "no-effect", message, value=value, fix=fix)
+
+
 CHECKS: Final = (
+    beside_another,
+    moving_tags,
+    image_parts,
     ingress,
     egress_gateway,
     service_names,

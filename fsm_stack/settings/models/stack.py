@@ -21,15 +21,6 @@ Preset = Literal[
     "control-plane",
 ]
 
-PRESETS: Final[dict[str, str]] = {
-    "kubernetes-api": "traffic to the Kubernetes API server, at cluster.apiServer.address",
-    "cloud-metadata": "instance metadata of AWS, Azure, Google Cloud and others, 169.254.169.254",
-    "cloud-metadata-alibaba": "instance metadata of Alibaba Cloud, 100.100.100.200",
-    "cloud-metadata-oracle-classic": "instance metadata of Oracle Cloud Classic, 192.0.0.192",
-    "control-plane": "traffic to FSM's control plane: its repository 6060, health 9091, "
-    "webhooks 9090, 9093 and 9443",
-}
-
 # Each cloud's documented link-local or reserved metadata address.
 METADATA_RANGES: Final = {
     "cloud-metadata": "169.254.169.254/32",

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.programs import PROGRAMS
 from fsm_stack.snapshot.shape import mapping, mappings, text
-from fsm_stack.snapshot.snapshot import FILES, Part
+from fsm_stack.snapshot.snapshot import FILES, OWNER_KINDS, Part
 from fsm_stack.verify.causes import Cause, cause, causes, pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.checks.each import logs_of, place
 from fsm_stack.verify.checks.init import loaded, state_text, tells
-from fsm_stack.verify.commands import command, counted
+from fsm_stack.verify.commands import command
 from fsm_stack.verify.drift import refusal_of
+from fsm_stack.verify.each import logs_of, place
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import SIDECAR_UID
 from fsm_stack.workloads.lint.around import ends_with_its_work, past_the_sidecar
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 _REFUSED: Final = "FailedCreate"
 _UNNAMED: Final = "NAMESPACE"  # what kubectl get events prints has no namespace
 # Who makes pods of a template that is tried again at once after a restart.
-_RESTARTED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
 def told(context: Context) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def _mended(known: Cause, key: Key, context: Context) -> str:
         return known.fix
     first = known.fix or "Mend what the API server names"
     kind, namespace, name = _maker(key, context)
-    if kind not in _RESTARTED or not namespace:
+    if kind not in OWNER_KINDS or not namespace:
         return f"{first}."
     # Its controller tries again ever more rarely; a new template is tried at once.
     what = f"{kind.lower()}/{name}"
@@ -126,7 +126,7 @@ def kept_by_sidecar(pod: Pod, context: Context) -> Finding | None:
     """H28: the application of a pod that is to end has ended, and the sidecar runs on."""
     sidecar = pod.container(context.system.sidecar_container)
     application = [one for one in pod.counted() if _of_application(one, context)]
-    restarted = pod.owner is not None and pod.owner.kind in {*_RESTARTED, "ReplicaSet"}
+    restarted = pod.owner is not None and pod.owner.kind in {*OWNER_KINDS, "ReplicaSet"}
     if sidecar is None or sidecar.native or sidecar.state.name != "running" or restarted:
         return None
     if not application or any(one.state.name != "terminated" for one in application):

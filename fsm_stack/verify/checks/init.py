@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import cause, telling_line
 from fsm_stack.verify.check import Check, NotApplicable, found
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.commands import command
+from fsm_stack.verify.each import (
     init_container,
     logs_of,
     of_every_pod,
@@ -16,7 +18,6 @@ from fsm_stack.verify.checks.each import (
     ran_to_its_end,
     require_sidecar,
 )
-from fsm_stack.verify.commands import command, counted
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.restarting.mend import restart_of
 

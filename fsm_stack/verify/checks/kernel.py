@@ -26,15 +26,15 @@ from fsm_stack.iptables.sets.ranges import canonical
 from fsm_stack.iptables.write import rule_text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.checks.rules import script_of
+from fsm_stack.verify.commands import command
+from fsm_stack.verify.each import (
     init_container,
     place,
     ran_to_its_end,
     reading_of,
     require_sidecar,
 )
-from fsm_stack.verify.checks.rules import script_of
-from fsm_stack.verify.commands import command
 from fsm_stack.verify.restarting.mend import restart_of
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.iptables.sets.ranges import canonical
 from fsm_stack.lists import KEYS
@@ -12,7 +13,7 @@ from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.control_plane import require_installed
-from fsm_stack.verify.commands import apply, command, counted
+from fsm_stack.verify.commands import apply, command
 from fsm_stack.verify.drift import ABSENT, drifts, expected_writer, writers
 
 if TYPE_CHECKING:

@@ -6,17 +6,18 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.canary import canaries, lasts
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import is_injected
 from fsm_stack.verify.checks.mesh import live, place
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh, template_annotations
-from fsm_stack.verify.commands import counted, kubectl
+from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.each import is_injected
 from fsm_stack.verify.redirecting import strays
 from fsm_stack.verify.restarting.mend import (
     admit_init,

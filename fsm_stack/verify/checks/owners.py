@@ -16,17 +16,17 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.canary import canaries, lasts
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.checks.namespaces import subjects
+from fsm_stack.verify.checks.webhooks import restart
+from fsm_stack.verify.commands import command
+from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
+from fsm_stack.verify.each import (
     expected_lists,
     of_every_pod,
     place,
     require_annotations,
     require_sidecar,
 )
-from fsm_stack.verify.checks.namespaces import subjects
-from fsm_stack.verify.checks.webhooks import restart
-from fsm_stack.verify.commands import command
-from fsm_stack.verify.drift import Key, Shortfall, asked_about, shortfall
 from fsm_stack.verify.programs.program import then
 from fsm_stack.well_known import CANARY_LABEL, REPO_PORT, RESERVED_PORTS, SIDECAR_UID
 from fsm_stack.workloads.lint.foreign import labels

@@ -10,15 +10,15 @@ from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import cause
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.around import held_behind, kept_by_sidecar
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.checks.init import OOM, look_at, state_text
+from fsm_stack.verify.commands import apply
+from fsm_stack.verify.each import (
     is_injected,
     of_every_pod,
     place,
     require_annotations,
     require_sidecar,
 )
-from fsm_stack.verify.checks.init import OOM, look_at, state_text
-from fsm_stack.verify.commands import apply
 from fsm_stack.verify.programs.program import then
 from fsm_stack.verify.redirecting import images_of, release
 from fsm_stack.verify.restarting.mend import restart_of
@@ -237,9 +237,6 @@ def ready(pod: Pod, context: Context) -> Iterator[Finding]:
                 fix=known.fix if known else _more_memory(pod, one, own=one is sidecar)
                 if killed else look_at(pod, one),
             )  # fmt: skip
-
-
-_KILLED: Final = "the kernel ended it for its memory"
 
 
 def _more_memory(pod: Pod, one: Container, *, own: bool) -> str:

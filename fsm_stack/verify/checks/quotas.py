@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.containers import sidecar_resources
 from fsm_stack.injector.mesh import mesh_view
+from fsm_stack.manifests.mesh_config import RESOURCES
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.namespaces import subjects
 from fsm_stack.verify.checks.owners import decided, owners_of_mesh
-from fsm_stack.verify.commands import counted
 from fsm_stack.workloads.quota import Limited, refusals
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from fsm_stack.verify.check import Context
     from fsm_stack.verify.drift import Key
     from fsm_stack.yaml import Json
-
-_AMOUNTS: Final = ("resources", "initResources", "healthcheckResources")
 
 
 def room(context: Context) -> Iterator[Finding]:
@@ -58,7 +57,7 @@ def _mesh(context: Context) -> MeshView:
         part: {
             kind: texts(mapping(sidecar.get(part)).get(kind)) for kind in ("limits", "requests")
         }
-        for part in _AMOUNTS
+        for part in RESOURCES
     }
     return mesh_view(context.system, {"sidecar": given}, environment={})
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences, found_lists
@@ -14,7 +15,9 @@ from fsm_stack.iptables.write import rule_text
 from fsm_stack.lists import LISTS
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.checks.each import (
+from fsm_stack.verify.checks.init import overdue, without_init
+from fsm_stack.verify.drift import managers
+from fsm_stack.verify.each import (
     expected_lists,
     init_container,
     of_every_pod,
@@ -22,9 +25,6 @@ from fsm_stack.verify.checks.each import (
     reading_of,
     require_annotations,
 )
-from fsm_stack.verify.checks.init import overdue, without_init
-from fsm_stack.verify.commands import counted
-from fsm_stack.verify.drift import managers
 from fsm_stack.verify.restarting.mend import TEMPLATE_FIRST, before_restart, remedy
 
 if TYPE_CHECKING:

@@ -6,14 +6,15 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.verify.canary import before_of, other_fate, template_of, without
 from fsm_stack.verify.check import found, run_checks
 from fsm_stack.verify.checks import CHECKS
-from fsm_stack.verify.checks.each import is_injected, place, reading_of
-from fsm_stack.verify.commands import counted, kubectl
+from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.each import is_injected, place, reading_of
 from fsm_stack.verify.restarting.mend import restart_of
 from fsm_stack.verify.restarting.next_pod import next_mesh
 

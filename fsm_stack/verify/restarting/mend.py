@@ -15,11 +15,12 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.snapshot import OWNER_KINDS
 from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
-from fsm_stack.verify.checks.each import expected_lists, reading_of, restart
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import command, kubectl
+from fsm_stack.verify.each import expected_lists, reading_of, restart
 from fsm_stack.verify.programs.program import THEN, then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings
 from fsm_stack.verify.restarting.next_pod import (
@@ -128,7 +129,6 @@ _STARTS: Final = frozenset({"excludes-everything"})
 _NO_OWN: Final[dict[str, str]] = {}
 _MENDED: Final = "mend_mesh"
 _STOPPED: Final = "every pod that restarts now will not start"
-_WITH_TEMPLATE: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
 def live_findings(context: Context) -> tuple[Finding, ...]:
@@ -247,6 +247,6 @@ def mend_first(pod: Pod, context: Context) -> str:
     if not_admitted(pod.namespace, context):
         return admit_init(pod.namespace)
     owner = pod.owner
-    if owner is not None and owner.kind in _WITH_TEMPLATE:
+    if owner is not None and owner.kind in OWNER_KINDS:
         return mend_template(owner.kind, pod.namespace, owner.name)
     return "Correct the annotations of its manifest"

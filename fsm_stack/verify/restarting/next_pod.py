@@ -9,15 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
 from fsm_stack.iptables.judge.lint import nothing_intercepted
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.lists import POD_LISTS
-from fsm_stack.verify.checks.each import reading_of
 from fsm_stack.verify.checks.owners import template_annotations
-from fsm_stack.verify.commands import counted
+from fsm_stack.verify.each import reading_of
 from fsm_stack.well_known import MULTIPORT_MAX
 from fsm_stack.workloads.lint.around import forbidden
 

@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsm_stack.findings.finding import Severity
+from fsm_stack.errors import counted
+from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import NotApplicable, NotRun, run_checks
 from fsm_stack.verify.checks import admission, webhooks
-from fsm_stack.verify.checks.each import init_container, is_injected
 from fsm_stack.verify.checks.init import makes_init, overdue
 from fsm_stack.verify.checks.pods import images_first, meant_for, old_images
 from fsm_stack.verify.checks.rules import certain, compared, of_today, require_told, script_of
-from fsm_stack.verify.commands import counted, harmless, kubectl
+from fsm_stack.verify.commands import kubectl
+from fsm_stack.verify.each import init_container, is_injected
 from fsm_stack.verify.programs.program import THEN
 from fsm_stack.verify.restarting.mend import (
     before_restart,

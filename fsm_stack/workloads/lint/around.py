@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from fsm_stack.injector.decision import NamespaceView
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.systems import System
-    from fsm_stack.workloads.lint.subject import Json, Subject
+    from fsm_stack.workloads.lint.subject import Subject
+    from fsm_stack.yaml import Json
 
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 _LEVELS: Final = frozenset({"baseline", "restricted"})  # both refuse NET_ADMIN

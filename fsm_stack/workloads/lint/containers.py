@@ -14,7 +14,8 @@ from fsm_stack.workloads.documents import PLACEHOLDER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.workloads.lint.subject import Json, Subject
+    from fsm_stack.workloads.lint.subject import Subject
+    from fsm_stack.yaml import Json
 
 
 def _own(subject: Subject) -> Iterator[tuple[str, Json]]:

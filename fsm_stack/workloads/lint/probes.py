@@ -18,7 +18,8 @@ from fsm_stack.well_known import RESERVED_PORTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fsm_stack.workloads.lint.subject import Json, Subject
+    from fsm_stack.workloads.lint.subject import Subject
+    from fsm_stack.yaml import Json
 
 
 _SCHEMES: Final = frozenset({"", "HTTP", "HTTPS"})

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.injector.pod import Mutation
     from fsm_stack.lists import Holds, ListName, Lists
-
-Json = dict[str, Any]
+    from fsm_stack.yaml import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

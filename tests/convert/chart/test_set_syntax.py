@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsm_stack.convert.chart.coercion import as_list
 from fsm_stack.convert.chart.set_syntax import (
     SetSyntaxError,
+    as_list,
     parse_set,
     parse_set_leniently,
 )

@@ -143,7 +143,7 @@ def _secret(name: str, place: str, mesh: MeshView, configuration: dict[str, Any]
     """The sidecar's configuration, which is mounted into the pod and which nobody removes."""
     text = json.dumps(configuration)
     labels = {
-        "app.kubernetes.io/name": mesh.profile.secret_name_label,
+        "app.kubernetes.io/name": mesh.system.annotation_prefix,
         "app.kubernetes.io/instance": mesh.name,
     }
     body = {

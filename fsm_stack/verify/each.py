@@ -6,11 +6,12 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.read.text import RuleSyntaxError, read
 from fsm_stack.verify.check import NotApplicable, NotRun
-from fsm_stack.verify.commands import command, counted, kubectl
+from fsm_stack.verify.commands import command, kubectl
 from fsm_stack.verify.drift import asked_about, shortfall
 
 if TYPE_CHECKING:

@@ -1,17 +1,37 @@
-"""``fsm-stack vendor``: the Pipy scripts of an FSM release, out of its chart archive."""
+"""FSM's own chart: a stack in the forms of its documents, and the scripts out of its archive."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from fsm_stack.cli.verb import Verb, emit, output_option, project_option
-from fsm_stack.findings.finding import without_user
+from fsm_stack.cli.verb import (
+    StackName,
+    Verb,
+    emit,
+    finding_lines,
+    leave,
+    output_option,
+    project_option,
+    wants_json,
+)
+from fsm_stack.credentials import without_user
 
 if TYPE_CHECKING:
     from fsm_stack.project.release_asset import Vendored
+
+
+_FORMS: Final = ("set", "patch", "values")
+_DRIFT: Final = (
+    "A patch by hand is drift: fsm-stack verify reports it, the next pulumi up --refresh takes it "
+    "back. New pods of monitored namespaces get it, running ones after a restart."
+)
+_INSTALLED: Final = (
+    "Values count at the first install only: the chart writes the MeshConfig once. Of a mesh that "
+    "runs, change the stack."
+)
 
 
 @click.command(cls=Verb, short_help="Take the Pipy scripts out of an FSM chart archive.")
@@ -79,3 +99,39 @@ def _lines(done: Vendored, given: str) -> tuple[str, ...]:
         f"The archive's SHA-256 is recorded, {checked}: {record.chart_sha256}",
         f"Next: git add {done.directory}, then fsm-stack render --all",
     )
+
+
+@click.command(cls=Verb, short_help="Print a stack as command, patch or Helm values.")
+@click.argument("stack", type=StackName(), metavar="STACK")
+@click.option("--as", "form", type=click.Choice(_FORMS), required=True,
+              help="An install command, a kubectl patch, or a values file.")  # fmt: skip
+@output_option
+@project_option
+def export(stack: str, *, form: str, project_dir: Path) -> None:
+    """Print what STACK says in the form of FSM's own documents.
+
+    What the other form cannot say is named on standard error; it is found by reading the form
+    back. A patch holds the five redirection lists whole: a merge patch replaces a list.
+    """
+    from datetime import UTC, datetime
+
+    from fsm_stack.cli.workload.workloads import settings_of
+    from fsm_stack.convert.chart import export as forms
+    from fsm_stack.yaml.write import dump
+
+    settings, today = settings_of(project_dir, stack), datetime.now(UTC).date()
+    note = _DRIFT if form == "patch" else _INSTALLED
+    if form == "patch":
+        text = forms.patch_command(settings)
+        data: Any = forms.merge_patch_of(settings)
+        lost = forms.lost_in_patch(settings, today=today)
+    else:
+        data = forms.helm_values(settings)
+        text = forms.install_command(settings, data) if form == "set" else dump(data).rstrip()
+        lost = forms.lost_in_values(settings, data, today=today)
+    findings = [item.as_json() for item in lost]
+    emit({"form": form, "text": text, "data": data, "note": note, "findings": findings}, (text,))
+    if not wants_json():
+        for line in (*finding_lines(lost), f"note: {note}"):
+            click.echo(line, err=True)
+    leave(failed=False)
