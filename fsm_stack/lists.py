@@ -17,6 +17,8 @@ _T = TypeVar("_T")
 Holds = Literal["ports", "ranges", "interfaces"]
 # The one value of ``sidecar.localProxyMode`` that changes a script; the comparison is exact.
 POD_IP_MODE: Final = "PodIP"
+# The scope of pods without a profile; every other scope is a profile's name.
+MESH: Final = "mesh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one object a list: `is` compares

@@ -11,8 +11,7 @@ from fsm_stack.flows.formats import FORMATS
 from fsm_stack.flows.row import INBOUND, OUTBOUND
 from fsm_stack.flows.tally import Evidence, Total
 from fsm_stack.iptables.sets.ranges import ipv4_range, merged
-from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INCLUDED_RANGES, INTERFACES
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INCLUDED_RANGES, INTERFACES, MESH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

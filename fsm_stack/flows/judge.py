@@ -14,7 +14,7 @@ from fsm_stack.flows.row import INBOUND, OUTBOUND, End
 from fsm_stack.flows.rulebook import EVERY, Asked, verdicts
 from fsm_stack.flows.tally import BYPASS, MAY, THROUGH, Tally, Total
 from fsm_stack.iptables.sets.ranges import dotted
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

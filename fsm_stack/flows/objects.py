@@ -15,8 +15,7 @@ from fsm_stack.flows.rulebook import EVERY, Asked
 from fsm_stack.injector.annotations import pod_lists
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.sets.ranges import Span, address_number, complement, ipv4_range, merged
-from fsm_stack.lists import Lists
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH, Lists
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import Part
 

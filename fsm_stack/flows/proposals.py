@@ -14,8 +14,7 @@ from fsm_stack.flows.row import INBOUND, OUTBOUND
 from fsm_stack.flows.tally import THROUGH, Total
 from fsm_stack.iptables.packet import Pod
 from fsm_stack.iptables.sets.ranges import ipv4_range
-from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INTERFACES, OUTBOUND_PORTS
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, INTERFACES, MESH, OUTBOUND_PORTS
 from fsm_stack.review.contracts import Placed
 from fsm_stack.settings.models.policy import Contract
 

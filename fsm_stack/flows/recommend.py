@@ -29,8 +29,7 @@ from fsm_stack.iptables.sets.ranges import (
     smallest,
 )
 from fsm_stack.iptables.sets.tidy import cover
-from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, OUTBOUND_PORTS
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import EXCLUDED_RANGES, INBOUND_PORTS, MESH, OUTBOUND_PORTS
 from fsm_stack.redirection.tidying import Kept, Left, ListEdit, edit_refused, kept_of, with_edit
 from fsm_stack.settings.effective import list_paths
 from fsm_stack.yaml.places import path_text

@@ -22,10 +22,11 @@ from fsm_stack.lists import (
     EXCLUDED_RANGES,
     INBOUND_PORTS,
     INCLUDED_RANGES,
+    MESH,
     OUTBOUND_PORTS,
     Lists,
 )
-from fsm_stack.redirection.origins import MESH, intercept_lists
+from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.settings.effective import bypasses, profile_lists
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from fsm_stack.errors import FindingsError, InputError, did_you_mean
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.iptables.read.text import Reading, read, script_in_description
 from fsm_stack.iptables.read.tokens import RuleSyntaxError
+from fsm_stack.lists import MESH
 from fsm_stack.project.files import decoded, read_file, told
-from fsm_stack.redirection.origins import MESH
 from fsm_stack.systems import SYSTEMS
 
 if TYPE_CHECKING:

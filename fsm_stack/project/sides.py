@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.findings.finding import Severity
-from fsm_stack.lists import KEYS
+from fsm_stack.lists import KEYS, MESH
 from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.manifests.mesh_config import mesh_config_schema
 from fsm_stack.project.files import OBJECTS, OTHERS, REDIRECTION, decoded, read_tree
 from fsm_stack.project.git import Repository, repository
 from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
-from fsm_stack.redirection.origins import MESH
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
 from fsm_stack.review.patch import patched_spec

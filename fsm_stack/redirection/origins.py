@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fsm_stack.iptables.rule import Destination, InInterface, Multiport, OutInterface
 from fsm_stack.iptables.sets.ranges import canonical
-from fsm_stack.lists import POD_LISTS, InterceptLists, Lists, merged
+from fsm_stack.lists import MESH, POD_LISTS, InterceptLists, Lists, merged
 from fsm_stack.settings.effective import bypasses, mesh_lists
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ def pod_annotations(lists: Lists, system: System) -> dict[str, str]:
         if lists.entries(name)
     }
 
-
-MESH: Final = "mesh"
 
 Declared = dict[tuple[str, str], list["Bypass"]]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack import __version__
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.write import write_restore
-from fsm_stack.lists import LISTS
-from fsm_stack.redirection.origins import MESH, intercept_lists, pod_annotations
+from fsm_stack.lists import LISTS, MESH
+from fsm_stack.redirection.origins import intercept_lists, pod_annotations
 from fsm_stack.settings.effective import profile_lists
 from fsm_stack.templating import render
 from fsm_stack.well_known import REDIRECTION_CONFIG_MAP

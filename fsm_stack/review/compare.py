@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.of_settings import mesh_of
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
 from fsm_stack.review.fates import Fates, pairs, rules_changes

@@ -20,7 +20,7 @@ from fsm_stack.iptables.sets.diagram import Diagrams
 from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 from fsm_stack.review.entries import entry_line, meets
 from fsm_stack.review.fates import Fates, Unreadable, traffic_of
 from fsm_stack.review.model import EntryLine, Witness

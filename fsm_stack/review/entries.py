@@ -14,8 +14,7 @@ from fsm_stack.iptables.sets.ranges import (
     ipv4_range,
 )
 from fsm_stack.iptables.sets.reach import length
-from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS, MESH
 from fsm_stack.review.model import (
     EntryLine,
 )

@@ -16,7 +16,7 @@ from fsm_stack.iptables.sets.ranges import (
     canonical,
 )
 from fsm_stack.iptables.write import step_line
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 from fsm_stack.review.model import RuleLine, RulesChange
 
 if TYPE_CHECKING:

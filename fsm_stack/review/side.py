@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.findings.finding import Place
 from fsm_stack.iptables.read.text import Reading, read
 from fsm_stack.iptables.write import script
-from fsm_stack.lists import LISTS, InterceptLists, merged
+from fsm_stack.lists import LISTS, MESH, InterceptLists, merged
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.redirection.origins import MESH, intercept_lists
+from fsm_stack.redirection.origins import intercept_lists
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.effective import Bypass, bypasses, profile_lists
 from fsm_stack.settings.models.traffic import effective_mode

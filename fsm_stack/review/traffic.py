@@ -9,7 +9,7 @@ from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import ToListener, Untouched, verdict_text
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.write import rule_text
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 from fsm_stack.review.entries import entries_behind
 from fsm_stack.review.fates import Unreadable
 from fsm_stack.review.model import (

@@ -122,7 +122,8 @@ def test_a_mesh_is_adopted_kept_and_left(api: Api, project: Project, helm: int) 
     project.write("live", changed(adopting, deployment={"adopt": []}))
     stack.up().succeeded()
     assert stack.preview().succeeded().changes() == []
-    stack = forgotten_and_adopted_again(api, project, stack)
+    if helm == 4:  # once is enough, and takes a while
+        stack = forgotten_and_adopted_again(api, project, stack)
     left_and_brought_up_again(api, project, stack)
 
 

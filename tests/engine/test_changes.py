@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fsm_stack.manifests.manifest import FOLLOWED
 from fsm_stack.pulumi.guard import CONFLICT_REMEDIES, OTHER_REMEDIES
-from fsm_stack.pulumi.kinds import FOLLOWED
 
 from .project import Project, changed, committed
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fsm_stack.manifests.manifest import without_sync_annotations
-from fsm_stack.pulumi.kinds import FOLLOWED, OWNER
+from fsm_stack.manifests.manifest import FOLLOWED, without_sync_annotations
+from fsm_stack.pulumi.kinds import OWNER
 
 from .engine import REPOSITORY
 from .project import committed

@@ -8,9 +8,9 @@ import pulumi_kubernetes
 import pytest
 
 from fsm_stack.manifests.bundle import bundle
-from fsm_stack.manifests.manifest import Wave
+from fsm_stack.manifests.manifest import FOLLOWED, Wave
 from fsm_stack.pulumi.guard import WrongClusterError
-from fsm_stack.pulumi.kinds import FOLLOWED, OWNER
+from fsm_stack.pulumi.kinds import OWNER
 from fsm_stack.pulumi.stack import FsmStack
 from fsm_stack.redirection.scopes import redirection
 from tests.manifests.stacks import EVERYTHING, asset_for, settings_of

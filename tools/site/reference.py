@@ -23,9 +23,12 @@ _ABOUT_SETTINGS: Final = """\
 Keys of `Pulumi.<stack>.yaml` below `config`, each with `fsm-stack:` before it. `[]` is an entry of
 a list, `<name>` a name that you choose. What has no default may be absent unless it says
 *required*.
+"""
+_ABOUT_ENTRIES: Final = """\
+## Entries {#entries}
 
-[Exclude traffic](../exclude.md) says what the five lists do. An entry of them is a plain value, or
-a mapping with `value`, `reason`, `owner` and `until`."""
+An entry of a redirection list is a plain value, or a mapping with `value`, `reason`, `owner` and
+`until`. [Exclude traffic](../exclude.md) says what the five lists do."""
 _ABOUT_FINDINGS: Final = """\
 # Findings
 
@@ -78,6 +81,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|").replace("<", "&lt;")
 
 
+def _links(places: Iterator[tuple[str, str]]) -> str:
+    """An index: each place of the page by its words."""
+    return ", ".join(f"[{words}](#{anchor})" for anchor, words in places)
+
+
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
@@ -85,11 +93,12 @@ def _code(text: str) -> str:
 def _settings() -> str:
     schema = StackSettings.model_json_schema(by_alias=True, mode="validation")
     known = schema["$defs"]
-    parts = [_ABOUT_SETTINGS]
+    keys = [*schema["properties"], "fsm-stack.yaml"]
+    parts = [_ABOUT_SETTINGS, _links((one.lower(), one) for one in keys), _ABOUT_ENTRIES]
     for key, one in schema["properties"].items():
         parts.append(_section(key, one, known, required=key in schema.get("required", ())))
     policy = Policy.model_json_schema(by_alias=True, mode="validation")
-    parts.append("## fsm-stack.yaml\n\nWhat binds every stack of the project.")
+    parts.append("## fsm-stack.yaml {#fsm-stack.yaml}\n\nWhat binds every stack of the project.")
     for key, one in policy["properties"].items():
         parts.append(_section(key, one, policy["$defs"], required=False, head="###"))
     return "\n\n".join(parts) + "\n"
@@ -179,7 +188,8 @@ def _type(means: dict[str, Any], known: dict[str, Any]) -> str:
         items = means.get("items", {})
         inside = _followed(items, known)
         if _is_entry(items):
-            inside = _followed(inside["properties"]["value"], known)
+            value = _type(_followed(inside["properties"]["value"], known), known)
+            return f"list of [entries](#entries): {value}"
         return f"list of {_type(inside, known)}"
     if kind == "object":
         return "mapping"
@@ -191,6 +201,8 @@ def _type(means: dict[str, Any], known: dict[str, Any]) -> str:
 
 def _findings() -> str:
     parts = [_ABOUT_FINDINGS]
+    for topic, rules in TOPICS.items():
+        parts.append(f"**{topic}**: {_links((known.id, f'`{known.id}`') for known in rules)}")
     for topic, rules in TOPICS.items():
         parts.append(f"## {topic}")
         for known in rules:

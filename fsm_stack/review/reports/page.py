@@ -21,7 +21,8 @@ from fsm_stack.iptables.picture.draw import WIDTH, Move, lanes_svg, style_sheet
 from fsm_stack.iptables.picture.entries import Block
 from fsm_stack.iptables.picture.lanes import compared, lanes
 from fsm_stack.iptables.sets.decisions import decisions
-from fsm_stack.redirection.origins import MESH, behind, declared_text, of_scope
+from fsm_stack.lists import MESH
+from fsm_stack.redirection.origins import behind, declared_text, of_scope
 from fsm_stack.review.fates import refused
 from fsm_stack.review.reports.report import Shape, view
 from fsm_stack.review.reports.words import packet_of

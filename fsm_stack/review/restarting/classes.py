@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
-from fsm_stack.redirection.origins import MESH
+from fsm_stack.lists import MESH
 from fsm_stack.review.fates import Pair, refused
 from fsm_stack.review.model import Level, SideName
 from fsm_stack.review.reports.outcome import PodClass, Restarts
