@@ -20,6 +20,7 @@ from fsm_stack.lists import (
     Lists,
     merged,
 )
+from fsm_stack.settings.models.policy import AllowedBypass
 from fsm_stack.settings.models.stack import AnnotationProfile
 from fsm_stack.settings.models.traffic import Traffic
 
@@ -41,6 +42,14 @@ def test_profiles_have_exactly_the_lists_that_pods_have(name: ListName) -> None:
     """A profile stands for annotations: a list without one would be lost."""
     field = AnnotationProfile.model_fields.get(name.setting)
     assert (field is not None) == bool(name.annotation) == bool(name.option)
+    assert field is None or field.alias == name.key
+
+
+@pytest.mark.parametrize("name", LISTS, ids=lambda name: name.field)
+def test_the_guard_allows_entries_of_exactly_the_lists_that_pods_have(name: ListName) -> None:
+    """What pods may carry and no stack may allow would be refused for ever."""
+    field = AllowedBypass.model_fields.get(name.setting)
+    assert (field is not None) == (name in POD_LISTS)
     assert field is None or field.alias == name.key
 
 

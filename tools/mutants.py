@@ -64,9 +64,11 @@ use_git_change_detection = false
 
 # A pytest plugin of the copy. mutmut runs the tests that call a function in no order: the quick
 # ones first, most mutants meet no slow one. And it takes a call while a module is imported for
-# one of the first test's: every test depends on what importing made.
+# one of the first test's: every test depends on what importing made. An example that hypothesis
+# finds counts as it is, and the same ones are tried each time.
 PLUGIN: Final = """
 import pytest
+from hypothesis import Phase, settings
 from mutmut.state import state
 
 imported = set()
@@ -77,6 +79,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", settings(), derandomize=True, phases=phases)
+    settings.load_profile("mutants")
     imported.update(state()._stats)
 
 

@@ -30,7 +30,6 @@ KINDS: Final = (
 TCP_HEADER: Final = "Original-Tcp-Port"
 HTTP_PORT_HEADER: Final = "Original-Http-Port"
 HTTP_PATH_HEADER: Final = "Original-Http-Path"
-PORTS: Final = 65536
 _HTTP_PORT: Final = 80
 _HTTPS_PORT: Final = 443
 
@@ -180,12 +179,9 @@ def _http(
 
 def port_of(port: object, container: dict[str, Any]) -> int:
     """The number of a probe's port: itself, or the container's port of that name, or 0."""
-    if type(port) is int and 0 < port < PORTS:
-        return port
-    if type(port) is not str or not port[:1].isalpha():
-        number = port_number(port)
-        if number:
-            return number
+    number = port_number(port)
+    if number:
+        return number
     known = objects(container.get("ports"), "Container.spec.containers.ports", "ContainerPort")
     for item in known:
         if item.get("name") and item["name"] == port:

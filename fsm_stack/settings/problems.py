@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from fsm_stack.errors import nearest
+from fsm_stack.errors import counted, nearest
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.base import EXPECTED
@@ -277,12 +277,12 @@ def _expectation(kind: str, context: dict[str, Any], message: str, value: object
             return f"expected at most {context.get('max_length')} characters, {got}"
         case "too_long":
             return (
-                f"expected at most {context.get('max_length')} items, "
+                f"expected at most {counted(context['max_length'], 'item')}, "
                 f"got {context.get('actual_length')}"
             )
         case "too_short":
             return (
-                f"expected at least {context.get('min_length')} items, "
+                f"expected at least {counted(context['min_length'], 'item')}, "
                 f"got {context.get('actual_length')}"
             )
         case _:

@@ -55,8 +55,7 @@ def load_text(text: str, *, file: str, today: date) -> Loaded:
 
 def load_mapping(data: Mapping[str, Any], *, name: str, today: date) -> Loaded:
     """Settings from plain data in the file's form, for programs and tests."""
-    document = Document(file=name, data=data)
-    return Reader(document, prefix=()).load(dict(data), today)
+    return Reader(Document(file=name), prefix=()).load(dict(data), today)
 
 
 def load_policy(text: str, *, file: str) -> tuple[Policy, Callable[[Path], Place]]:
@@ -73,13 +72,16 @@ def load_policy(text: str, *, file: str) -> tuple[Policy, Callable[[Path], Place
     document = read_yaml(text, file=file)
     data = {} if document.data is None else document.data
     found = list(document.findings)
+    unread = {item.place.path for item in found}
     try:
         policy = Policy.model_validate_json(json.dumps(data), by_alias=True, by_name=False)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=True):
             path = location(detail, data)
-            place = document.place(path)
             item = to_finding(detail, path, Policy)
+            if item.place.path in unread:
+                continue
+            place = document.place(path, of_key=item.id == "unknown-key")
             found.append(item.at(file=file, line=place.line, column=place.column))
         raise FindingsError(in_order(found)) from None
     if found:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from fsm_stack.cli.change.flows import _Progress
+from fsm_stack.cli.change.flows import _FORMATS, _Progress
 from fsm_stack.cli.main import cli
+from fsm_stack.flows.formats import FORMATS
 from fsm_stack.flows.judge import Judge
 from fsm_stack.flows.rulebook import Rulebook
 from fsm_stack.project import flow_files
@@ -175,7 +176,12 @@ def test_a_bad_record_is_told_once_with_its_line_and_without_its_content(
     assert given.SECRET not in result.stdout
 
 
-@pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "istio", "goldmane", "vpc", "csv"])
+def test_format_names_every_format_that_is_read() -> None:
+    """The command line has the names by itself: it does not load the readers for its help."""
+    assert tuple(FORMATS) == _FORMATS
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("verb", ["replay", "evidence", "recommend"])
 def test_secrets_of_a_log_appear_nowhere(kind: str, verb: str, flows: Run, project: Path) -> None:
     """Bodies, headers and paths of requests stand in these logs, whole and cut off."""

@@ -69,7 +69,7 @@ def test_an_injector_that_does_not_start_refuses_every_pod_that_it_is_asked_abou
         "error: the injector does not start: sidecar class 'Envoy' is unknown, expected pipy or "
         "envoy [unknown-sidecar-class]"
     )
-    assert refusal.value == "Envoy"
+    assert refusal.as_finding().value == "Envoy"
 
 
 def admitted(name: str, given: dict[str, Any], **options: Any) -> Mutation:
@@ -381,7 +381,7 @@ def test_a_bogus_metrics_annotation_refuses_the_namespaces_pods(
         f"namespace shop metadata.annotations.{key}: error: "
         f'Invalid value specified for annotation "{key}": bogus [injection-value]'
     )
-    assert (refusal.value, refusal.secret_left) == ("bogus", left)
+    assert (refusal.as_finding().value, refusal.secret_left) == ("bogus", left)
     assert not refusal_of(name, pod(), namespace=place, dry_run=True).secret_left
 
 

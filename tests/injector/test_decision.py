@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from fsm_stack.injector.decision import webhook_skips
+from fsm_stack.injector.annotations import namespace_keys, pod_keys
+from fsm_stack.injector.decision import Decision, admit, namespace_view, webhook_skips
+from fsm_stack.injector.profile import Refusal
+from fsm_stack.systems import FSM, OSM, OSM_EDGE
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, mesh, namespace, pod
 
@@ -57,7 +60,12 @@ def test_host_network_comes_before_any_annotation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "whose"), [("kube-system", "Kubernetes' own"), ("kube-public", "Kubernetes' own")]
+    ("name", "whose"),
+    [
+        ("kube-system", "Kubernetes' own"),
+        ("kube-public", "Kubernetes' own"),
+        ("fsm-system", "the control plane's"),
+    ],
 )
 def test_some_namespaces_never_are(name: str, whose: str) -> None:
     why = f"namespace {name} is {whose}: its pods are never injected"
@@ -99,3 +107,128 @@ def test_each_step_is_named() -> None:
         f"pod: {KEY} is 'yes'",
         f"namespace shop: {KEY} is 'enabled'",
     )
+
+
+def admitted(given: dict[str, Any], place: Any) -> Decision:
+    decision, mutation = admit(given, mesh=mesh(), namespace=place, proxy_id=ID)
+    assert (mutation is not None) == decision.inject
+    return decision
+
+
+def test_a_namespace_that_is_not_enrolled_has_no_injected_pods() -> None:
+    """A webhook whose selector somebody changed may ask about it all the same."""
+    place = namespace(labels={"flomesh.io/monitored-by": "other"})
+    assert admitted(pod({KEY: "yes"}), place) == Decision(
+        outcome="leave",
+        why="namespace shop is not enrolled in the mesh",
+        steps=("the pod has a network namespace of its own",),
+    )
+
+
+def test_a_refused_value_is_named_with_its_place() -> None:
+    for given, place, path in (
+        (pod({KEY: "on"}), namespace(), f"metadata.annotations.{KEY}"),
+        (
+            pod(),
+            namespace(sidecar_injection="on"),
+            f"namespace shop metadata.annotations.{KEY}",
+        ),
+    ):
+        with pytest.raises(Refusal) as caught:
+            admit(given, mesh=mesh(), namespace=place, proxy_id=ID)
+        assert caught.value.as_finding().as_text() == (
+            f'{path}: error: invalid annotation value for key "{KEY}": on [injection-value]'
+        )
+
+
+MACHINE = {"apiVersion": "machine.flomesh.io/v1alpha1", "kind": "VirtualMachine"}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("yes", "it asks for it"),
+        ("no", "it declines it"),
+        (None, "namespace shop asks for it, and it does not object"),
+    ],
+)
+def test_a_virtual_machine_is_spoken_of_as_one(value: str | None, why: str) -> None:
+    annotations = {KEY: value} if value else {}
+    decision = admitted(MACHINE | {"metadata": {"annotations": annotations}}, namespace())
+    said = f"{KEY} is {value!r}" if value else f"no {KEY}"
+    assert (decision.inject, decision.why) == (value != "no", why)
+    assert decision.steps == (
+        "namespace shop is enrolled in the mesh",
+        f"VirtualMachine: {said}",
+        f"namespace shop: {KEY} is 'enabled'",
+        "it gets the mesh's label; its own start script redirects",
+    )
+
+
+def test_a_virtual_machine_gets_a_label_and_keeps_its_own() -> None:
+    given = MACHINE | {"metadata": {"name": "m", "labels": {"a": "b"}}, "spec": {"c": 1}}
+    _, mutation = admit(given, mesh=mesh(), namespace=namespace(), proxy_id=ID)
+    assert mutation is not None
+    labels = {"a": "b", "fsm-proxy-uuid": ID}
+    assert mutation.plain() == given | {"metadata": {"name": "m", "labels": labels}}
+    assert (mutation.secret, mutation.init) == (None, None)
+
+
+def test_a_pod_in_node_level_mode_gets_the_label_alone() -> None:
+    known = mesh(traffic={"interceptionMode": "NodeLevel"})
+    _, mutation = admit(pod(), mesh=known, namespace=namespace(), proxy_id=ID)
+    assert mutation is not None
+    labels = {"app": "web", "fsm-proxy-uuid": ID}
+    assert mutation.plain() == pod() | {"metadata": {"name": "web", "labels": labels}}
+
+
+def test_a_namespace_is_read_as_the_api_server_would_take_it() -> None:
+    """It sets the label of the name, and refuses labels and annotations that are no texts."""
+    view = namespace_view(
+        {
+            "metadata": {
+                "name": "shop",
+                "labels": {"a": "b", "c": 1, 2: "d"},
+                "annotations": {"e": "f", "g": None},
+            }
+        }
+    )
+    assert (view.name, view.assumed) == ("shop", False)
+    assert view.labels == {"kubernetes.io/metadata.name": "shop", "a": "b"}
+    assert view.annotations == {"e": "f"}
+    for odd in ({}, {"metadata": 1}, {"metadata": {"name": 1, "labels": [], "annotations": ""}}):
+        nameless = namespace_view(odd)
+        assert nameless.labels == {"kubernetes.io/metadata.name": ""}
+        assert (nameless.name, nameless.annotations) == ("", {})
+
+
+LISTS = {
+    "outbound-port-exclusion-list",
+    "inbound-port-exclusion-list",
+    "outbound-ip-range-exclusion-list",
+    "outbound-ip-range-inclusion-list",
+}
+RESOURCES = {
+    f"sidecar-resource-{kind}-{name}"
+    for kind in ("limits", "requests")
+    for name in ("cpu", "memory", "storage", "ephemeral-storage")
+}
+OPTIONS = {
+    "sidecar-image",
+    "hold-application-until-proxy-starts",
+    "graceful-exit-until-downstream-ends",
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "prefix", "both"),
+    [
+        (FSM, "flomesh.io", {"sidecar-injection"} | RESOURCES | OPTIONS),
+        (OSM_EDGE, "openservicemesh.io", {"sidecar-injection"} | RESOURCES),
+        (OSM, "openservicemesh.io", {"sidecar-injection"}),
+    ],
+)
+def test_each_injector_reads_its_annotations(known: Any, prefix: str, both: set[str]) -> None:
+    """Lists are of pods alone, metrics of namespaces alone."""
+    assert pod_keys(known) == {f"{prefix}/{name}" for name in both | LISTS}
+    assert namespace_keys(known) == {f"{prefix}/{name}" for name in both | {"metrics"}}

@@ -105,6 +105,21 @@ def test_a_jump_that_comes_back_takes_nothing() -> None:
     ]
 
 
+def test_of_neighbouring_ranges_the_one_that_is_taken_is_dead() -> None:
+    """That the next address is still open makes no rule reachable that ends before it."""
+    text = "-A OUTPUT -d {0} -j ACCEPT\n-A OUTPUT -d {1} -j RETURN\n-A OUTPUT -d {2} -j RETURN\n"
+    lower, upper = "10.0.0.0/9", "10.128.0.0/9"
+    for taken, ranges, number in (
+        (lower, (lower, upper), 2),
+        (lower, (upper, lower), 3),
+        (upper, (lower, upper), 3),
+        (upper, (upper, lower), 2),
+    ):
+        ruleset = read(text.format(taken, *ranges)).ruleset
+        dead = [(one.chain, one.number) for one in dead_rules(kernel_order(ruleset))]
+        assert dead == [("OUTPUT", number)]
+
+
 ADDRESSES = [f"{10 + n % 200}.{n // 200 % 256}.{n % 251}.{n % 256}" for n in range(1_000)]
 LONG_CHAINS = {
     "answers in turn": [

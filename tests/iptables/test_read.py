@@ -20,7 +20,7 @@ from fsm_stack.iptables.rule import (
     Source,
     UidOwner,
 )
-from fsm_stack.iptables.write import write_restore
+from fsm_stack.iptables.write import rule_text, write_restore
 from fsm_stack.lists import InterceptLists
 from fsm_stack.systems import FSM
 
@@ -206,6 +206,17 @@ def test_what_is_not_understood_is_an_error_with_its_place(line: str) -> None:
         read(TABLE.format(line))
     assert REFUSED_RULES[line] in str(caught.value)
     assert caught.value.line_no == 3
+
+
+@pytest.mark.parametrize(
+    "matches",
+    ["-p 255", "-p tcp --dport 65535", "-p tcp --match multiport --dports 0,65535", "-d 1.1.1.1/32",
+     "-m owner --uid-owner 4294967295", "-i eth012345678901"],
+)  # fmt: skip
+def test_the_largest_value_of_a_field_is_read(matches: str) -> None:
+    """Whether a back end loads it is another question: `lint` answers that."""
+    [step] = read(TABLE.format(f"-A X {matches} -j RETURN")).ruleset.steps
+    assert rule_text(step.rule) == f"{matches} -j RETURN"
 
 
 REFUSED_TEXTS = {

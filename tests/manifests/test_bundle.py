@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -263,11 +264,20 @@ def test_the_crd_is_retained_as_set() -> None:
 
 
 def test_parts_of_the_stack() -> None:
-    parts = {item.slug: item.part for item in bundle_of(FULL)}
-    assert parts["meshconfig-fsm-mesh-config"] is Part.MESH_CONFIG
-    assert parts["mutatingwebhookconfiguration-fsm-webhook-fsm"] is Part.INJECTOR_WEBHOOK
-    assert parts["deployment-fsm-injector"] is Part.CONTROL_PLANE
-    assert parts["namespace-shop"] is Part.INJECTOR_WEBHOOK
+    """A namespace joins with the injector's webhook: before it no pod there gets a sidecar."""
+    observed = "fsm-(prometheus|grafana|jaeger)|jaeger|fluentbit-configmap"
+    for item in bundle_of(EVERYTHING):
+        expected = Part.CONTROL_PLANE
+        if item.name in {"meshconfigs.config.flomesh.io", "fsm-mesh-config", "fsm-redirection",
+                         "preset-mesh-config"}:  # fmt: skip
+            expected = Part.MESH_CONFIG
+        elif item.name in {"fsm-webhook-fsm", "bank", "quiet", "shop"}:
+            expected = Part.INJECTOR_WEBHOOK
+        elif item.name.startswith("fsm-guard-"):
+            expected = Part.GUARD
+        elif re.match(f"({observed})(-|$)", item.name):
+            expected = Part.OBSERVABILITY
+        assert item.part is expected, item.slug
 
 
 @pytest.mark.parametrize("system", ["osm", "osm-edge"])

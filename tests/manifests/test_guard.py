@@ -107,15 +107,13 @@ def test_a_cluster_of_1_30_gets_no_function_of_later_ones() -> None:
 
 def test_an_older_cluster_cannot_be_guarded() -> None:
     settings = settings_of(ON | {"cluster": {"kubernetesVersion": "1.29"}})
-    found = [
-        item for _, item in check_settings(settings, TODAY) if item.id == "kubernetes-too-old"
+    found = [one for one in check_settings(settings, TODAY) if one[1].id == "kubernetes-too-old"]
+    assert [path for path, _ in found] == [
+        ("guard", "meshConfig"),
+        ("guard", "pods"),
+        ("guard", "bypasses"),
     ]
-    assert [item.place.path for item in found] == [
-        "guard.meshConfig",
-        "guard.pods",
-        "guard.bypasses",
-    ]
-    assert found[0].message == (
+    assert found[0][1].message == (
         "expected Kubernetes 1.30 or newer, cluster.kubernetesVersion is 1.29: "
         "ValidatingAdmissionPolicy v1 is not served"
     )
@@ -124,12 +122,10 @@ def test_an_older_cluster_cannot_be_guarded() -> None:
 def test_a_list_longer_than_policies_look_at_is_found_before() -> None:
     ranges = [f"10.{n // 256}.{n % 256}.1/32" for n in range(2_001)]
     data = ON | {"traffic": {"outboundIPRangeExclusionList": ranges}}
-    found = [
-        item for _, item in check_settings(settings_of(data), TODAY) if item.id == "too-large"
-    ]
-    assert [(item.place.path, item.message) for item in found] == [
+    found = [one for one in check_settings(settings_of(data), TODAY) if one[1].id == "too-large"]
+    assert [(path, item.message) for path, item in found] == [
         (
-            "traffic.outboundIPRangeExclusionList",
+            ("traffic", "outboundIPRangeExclusionList"),
             "expected at most 2000 entries where guard.meshConfig is on, got 2001",
         )
     ]

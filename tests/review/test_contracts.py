@@ -16,7 +16,6 @@ from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.model import Level
 from fsm_stack.review.restarting.classes import mesh_of_side
 from fsm_stack.review.restarting.pods import Pods
-from fsm_stack.settings.stack_file import load_policy
 
 from .sides import review, side, traffic
 
@@ -145,33 +144,6 @@ def test_a_contract_that_cannot_be_read_is_refused_with_its_place() -> None:
     )
     assert found.id == "invalid-value"
     assert "got 'at'" in found.message
-
-
-def test_the_shared_file_is_read_with_places() -> None:
-    text = "contracts:\n  - {traffic: tcp 443, verdict: always, reason: r, owner: o}\n"
-    policy, place = load_policy(text, file="fsm-stack.yaml")
-    assert policy.contracts[0].traffic == "tcp 443"
-    assert place(("contracts", 0)).line == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "where", "message"),
-    [
-        (
-            "contracts: [{traffic: tcp 443, verdict: sometimes, reason: r, owner: o}]",
-            1,
-            "sometimes",
-        ),
-        ("contract: []", 1, "contract"),
-        ("environments: {mayDiffer: []}", 1, "reference"),
-    ],
-)
-def test_a_shared_file_that_is_wrong_says_where(text: str, where: int, message: str) -> None:
-    with pytest.raises(FindingsError) as error:
-        load_policy(text, file="fsm-stack.yaml")
-    (only,) = error.value.findings
-    assert (only.place.file, only.place.line) == ("fsm-stack.yaml", where)
-    assert message in only.message
 
 
 addresses = st.sampled_from(["10.1.2.3", "10.200.0.1", "203.0.113.9", "9.9.9.9"])

@@ -198,3 +198,38 @@ def test_a_second_mesh_leaves_what_is_the_clusters_to_the_first(
             f"{what} can be of one mesh only",
         )
     ]
+
+
+def test_a_list_that_the_guard_does_not_look_at_is_too_large() -> None:
+    """The API server bounds what a policy's rules may cost."""
+    ranges = [f"{one >> 8}.{one & 255}.0.0/16" for one in range(256, 2257)]
+    data = {"guard": {"meshConfig": "deny"}}
+
+    def said(count: int) -> list[tuple[str, str, str]]:
+        lists = {"outboundIPRangeExclusionList": ranges[:count]}
+        return [item for item in found(data | {"traffic": lists}) if item[0] == "too-large"]
+
+    assert said(2000) == []
+    assert said(2001) == [
+        (
+            "too-large",
+            "traffic.outboundIPRangeExclusionList",
+            "expected at most 2000 entries where guard.meshConfig is on, got 2001",
+        )
+    ]
+
+
+def test_lists_that_no_config_map_holds_are_too_large() -> None:
+    """Each profile's annotations have the mesh's ranges again."""
+    ranges = [f"{one >> 8}.{one & 255}.0.0/16" for one in range(256, 1256)]
+    profiles = {f"p{one}": {"inboundPortExclusionList": [8080]} for one in range(120)}
+    data = {"traffic": {"outboundIPRangeInclusionList": ranges}, "annotationProfiles": profiles}
+    assert [item for item in found(data) if item[0] == "too-large"] == [
+        (
+            "too-large",
+            "traffic",
+            "expected lists of at most 1048576 bytes for the ConfigMap that says what is "
+            "redirected, got more than 1089000: the mesh's lists count once for itself and once "
+            "for each profile",
+        )
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from fsm_stack.settings.stack_file import stack_schema
+from fsm_stack.errors import FindingsError
+from fsm_stack.settings.stack_file import load_policy, stack_schema
 from tests.settings.loading import found, said
 
 
@@ -143,7 +145,87 @@ def test_digits_of_other_scripts_make_no_address() -> None:
     ]
 
 
+def test_the_committed_schema_is_the_models() -> None:
+    """Editors read the file, which is made of the descriptions and defaults of the settings."""
+    file = Path(__file__).parents[2] / "schemas/stack.schema.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == stack_schema()
+
+
 def test_no_pattern_takes_digits_or_letters_of_every_script() -> None:
     """Rust's shorthands for digits, letters and blanks mean those of Unicode."""
     text = json.dumps(stack_schema())
     assert not [shorthand for shorthand in (r"\\d", r"\\w", r"\\s") if shorthand in text]
+
+
+SHARED = """\
+contracts:
+  - {traffic: tcp 443, verdict: always, exceptProfiles: [api], reason: r, owner: o}
+environments:
+  reference: prod
+  mayDiffer: [{path: cluster, stacks: [dev], reason: r}]
+"""
+
+
+def test_the_shared_file_is_read_with_places() -> None:
+    policy, place = load_policy(SHARED, file="fsm-stack.yaml")
+    (contract,) = policy.contracts
+    assert (contract.traffic, contract.except_profiles) == ("tcp 443", ("api",))
+    assert policy.environments is not None
+    assert policy.environments.reference == "prod"
+    assert [item.path for item in policy.environments.may_differ] == ["cluster"]
+    assert str(place(("contracts", 0))) == "fsm-stack.yaml:2:5 contracts[0]"
+    assert load_policy("", file="fsm-stack.yaml")[0].contracts == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "contracts: [{traffic: tcp 443, verdict: sometimes, reason: r, owner: o}]",
+            [
+                "fsm-stack.yaml:1:41 contracts[0].verdict: error: expected 'always' or 'never', "
+                "got 'sometimes' [invalid-value]"
+            ],
+        ),
+        (
+            "contracts: [{traffic: 443, verdict: never, reason: r, owner: o}]",
+            [
+                "fsm-stack.yaml:1:23 contracts[0].traffic: error: expected traffic such as "
+                "'tcp 5432 to 10.0.0.0/8' [invalid-value]"
+            ],
+        ),
+        (
+            "environments: {reference: prod, mayDifer: []}",
+            [
+                "fsm-stack.yaml:1:33 environments.mayDifer: error: expected a setting of "
+                "environments, got 'mayDifer'; did you mean 'mayDiffer'? [unknown-key] Fix: Write "
+                "mayDiffer."
+            ],
+        ),
+        (
+            "contracts: []\nenvironments: {mayDiffer: []}",
+            [
+                "fsm-stack.yaml:2:15 environments.reference: error: expected "
+                "environments.reference, got nothing [missing-key]"
+            ],
+        ),
+        (
+            "contracts: []\ncontracts: []",
+            [
+                "fsm-stack.yaml:2:1 contracts: error: expected each key once, got 'contracts' "
+                "again; it is first on line 1 [duplicate-key]"
+            ],
+        ),
+        (
+            "contracts:\n  - {traffic: tcp 1, verdict: never, owner: o, reason: 2026-01-01}",
+            [
+                "fsm-stack.yaml:2:56 contracts[0].reason: error: expected a scalar that every YAML "
+                'reader sees alike, got 2026-01-01: a date [ambiguous-scalar] Fix: Quote it: "2026-01-01".'
+            ],
+        ),
+    ],
+)
+def test_a_shared_file_that_is_wrong_is_told_whole(text: str, told: list[str]) -> None:
+    with pytest.raises(FindingsError) as caught:
+        load_policy(text, file="fsm-stack.yaml")
+    assert [item.as_text() for item in caught.value.findings] == told

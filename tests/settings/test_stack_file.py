@@ -360,6 +360,38 @@ def test_a_secret_of_the_engine_is_told_where_the_file_has_it() -> None:
     ]
 
 
+def test_a_secret_in_a_list_is_told_where_the_file_has_it() -> None:
+    text = "config:\n  fsm-stack:images:\n    pullSecrets: [{name: a}, {name: {secure: v1:x}}]\n"
+    loaded = from_engine(
+        {"fsm-stack:images": '{"pullSecrets":[{"name":"a"},{"name":"b"}]}'},
+        today=TODAY,
+        secret_keys={"fsm-stack:images"},
+        text=text,
+        file="f",
+    )
+    assert [str(item.place) for item in loaded.findings] == ["f:3:37 images.pullSecrets[1].name"]
+
+
+def test_a_loaded_stack_says_where_its_file_sets_what() -> None:
+    """Reports of other commands stand at the line that somebody has to change."""
+    text = "config:\n  fsm-stack:traffic:\n    outboundPortExclusionList: [6379]\n"
+    place = load_text(text, file="f", today=TODAY).place
+    assert [
+        str(place(path))
+        for path in (
+            ("traffic", "outboundPortExclusionList", 0),
+            ("traffic", "outboundPortExclusionList", 1),
+            ("mesh", "name"),
+            (),
+        )
+    ] == [
+        "f:3:33 traffic.outboundPortExclusionList[0]",
+        "f traffic.outboundPortExclusionList[1]",
+        "f mesh.name",
+        "f",
+    ]
+
+
 BARE = (
     "Pulumi.t.yaml:2:3 mesh: error: expected a key with its project in front, got 'mesh' "
     "[unknown-key] Fix: Write fsm-stack:mesh."

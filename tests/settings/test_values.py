@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from fsm_stack.settings.models.base import Model
+from fsm_stack.settings.models.components import image_reference
 from fsm_stack.settings.models.values import (
     CidrEntry,
     InterfaceEntry,
@@ -15,7 +16,7 @@ from fsm_stack.settings.models.values import (
     network_text,
 )
 
-from .loading import found
+from .loading import found, settings
 
 
 class Lists(Model):
@@ -205,3 +206,51 @@ def test_host_bits_are_cleared_as_the_kernel_does() -> None:
 def test_a_schedule_is_one_that_kubernetes_takes(schedule: str, problem: str | None) -> None:
     told = found({"verify": {"schedule": schedule, "image": "a.b/c:1"}})
     assert [one[2] for one in told] == ([problem] if problem else [])
+
+
+IMAGES = [
+    ({}, "injector", "flomesh/fsm-injector:1.5.1"),
+    ({}, "pipy", "flomesh/pipy:1.5.12"),
+    ({}, "prometheus", "prom/prometheus:v2.34.0"),
+    ({"tag": "2", "registry": "a.example"}, "injector", "a.example/fsm-injector:2"),
+    ({"tag": "2", "registry": "a.example"}, "pipy", "a.example/pipy:1.5.12"),
+    ({"tag": "2", "registry": "a.example"}, "prometheus", "prom/prometheus:v2.34.0"),
+    *(
+        (
+            {"tag": "2", name: {"registry": "b.example", "name": "c", "tag": "3"}},
+            name,
+            "b.example/c:3",
+        )
+        for name in ("injector", "pipy", "prometheus")
+    ),
+    ({"jaeger": {"digest": "sha256:" + "0" * 64}}, "jaeger",
+     "jaegertracing/all-in-one:latest@sha256:" + "0" * 64),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("images", "field", "reference"), IMAGES)
+def test_an_images_own_parts_go_before_the_stacks_and_the_releases(
+    images: dict[str, Any], field: str, reference: str
+) -> None:
+    """Images that are not FSM's have neither its registry nor its tag; Pipy has its own tag."""
+    known = settings({"images": images})
+    assert image_reference(known.images, "1.5.1", field) == reference
+
+
+def test_programs_ask_for_what_the_chart_gives_them() -> None:
+    components = settings().components
+    amounts = {
+        "bootstrap": components.bootstrap.resources,
+        "controller": components.controller.resources,
+        "injector": components.injector.resources,
+        "its init containers": components.injector.init_resources,
+    }
+    assert {name: (one.requests, one.limits) for name, one in amounts.items()} == {
+        "bootstrap": ({"cpu": "0.3", "memory": "128M"}, {"cpu": "0.5", "memory": "512M"}),
+        "controller": ({"cpu": "0.5", "memory": "256M"}, {"cpu": "2", "memory": "2G"}),
+        "injector": ({"cpu": "0.5", "memory": "128M"}, {"cpu": "1", "memory": "512M"}),
+        "its init containers": (
+            {"cpu": "200m", "memory": "128M"},
+            {"cpu": "500m", "memory": "512M"},
+        ),
+    }

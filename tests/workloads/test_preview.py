@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fsm_stack.injector.annotations import script_lines
 from fsm_stack.workloads.preview import preview
 from tests.given import ID, container, mesh, namespace, pod
 
@@ -159,3 +160,18 @@ def test_the_bootstrap_secret_is_named_where_it_is_made() -> None:
 def test_the_service_account_is_the_one_that_kubernetes_fills_in() -> None:
     args = seen(pod(), "osm").pod["spec"]["containers"][-1]["args"]
     assert args[-1] == "default.shop"
+
+
+def test_each_rule_of_the_script_is_shown_beside_its_reason() -> None:
+    """The reasons stand below each other, but behind a rule that is longer than most."""
+    lines = list(script_lines(seen(pod()).interception))
+    assert lines[0] == (
+        "-A FSM_PROXY_IN_REDIRECT -p tcp -j REDIRECT --to-port 15003               "
+        "# intercepted inbound traffic goes to the sidecar's inbound listener"
+    )
+    assert (
+        "-A FSM_PROXY_OUTBOUND -o lo ! -d 127.0.0.1/32 -m owner --uid-owner 1500 "
+        "-j FSM_PROXY_IN_REDIRECT  # the sidecar calls its own pod through a service: treat it as "
+        "inbound"
+    ) in lines
+    assert min(line.index("  # ") for line in lines) == 72

@@ -10,7 +10,6 @@ from fsm_stack.settings.effective import list_paths
 from fsm_stack.settings.models.policy import GUARDED_ENTRIES_MAX
 from fsm_stack.settings.models.traffic import check_mode
 from fsm_stack.well_known import MULTIPORT_MAX, RESERVED_PORTS, USUAL_SERVICE_PORTS
-from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +33,8 @@ def at(
     fix: str = "",
     severity: Severity | None = None,
 ) -> tuple[Path, Finding]:
-    """A finding of a rule at a path."""
-    return path, finding(
-        rule_id, message, path=path_text(path), value=value, fix=fix, severity=severity
-    )
+    """A finding of a rule, and its path; who knows the file gives it its place there."""
+    return path, finding(rule_id, message, value=value, fix=fix, severity=severity)
 
 
 _PORT_LISTS: Final = tuple(listed for listed in POD_LISTS if listed.holds == "ports")

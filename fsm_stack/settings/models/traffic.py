@@ -37,7 +37,7 @@ def parse_mode(value: object) -> str:
     """
     if isinstance(value, str) and value in MODES:
         return value
-    folded = value.casefold() if isinstance(value, str) else ""
+    folded = str(value).casefold()
     meant = next((mode for mode in MODES if mode.casefold() == folded), None)
     raise refusal(
         "unsupported-mode",
