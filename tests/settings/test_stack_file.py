@@ -456,10 +456,11 @@ def test_of_very_many_problems_the_first_hundred_are_told(kind: str) -> None:
     assert process_time() - started < 5  # seconds; less than half a one on the machine it is from
     *told, last = [item for item in found if item.id != "no-settings"]
     assert [item.place.line for item in told] == list(range(4, 104))
-    assert (last.id, last.message, last.place.line) == (
+    assert (last.id, last.message, last.place.line, last.value) == (
         "more-problems",
         f"{count - 100} more problems from here on, which are not told",
         104,
+        f"{count - 100}",
     )
 
 
