@@ -176,13 +176,13 @@ def read_facts(cluster: Cluster) -> Facts:
         "cluster.uid": "of namespace kube-system",
         "cluster.kubernetesVersion": "/version",
         "cluster.apiServer": "Service default/kubernetes",
-        "cluster.openshift": f"/apis/{_OPENSHIFT}",
+        "cluster.openshift": _OPENSHIFT,
     }
     return Facts(
         context="" if cluster.context == IN_CLUSTER else cluster.context,
         uid=uid,
         kubernetes_version=release,
-        openshift=_serves(cluster, _OPENSHIFT),
+        openshift=bool(_one(cluster, _OPENSHIFT, [])),
         pod_ranges=pods,
         service_ranges=services,
         api_server=(address, port) if isinstance(address, str) and isinstance(port, int) else None,
@@ -237,14 +237,8 @@ def _tolerant(cluster: Cluster, path: str) -> list[Json]:
         return []
 
 
-def _serves(cluster: Cluster, group_version: str) -> bool:
-    try:
-        return bool(cluster.read(f"/apis/{group_version}"))
-    except Refused:
-        return False
-
-
-_OPENSHIFT: Final = "security.openshift.io/v1"
+# An OpenShift serves it, and nothing else does.
+_OPENSHIFT: Final = "/apis/security.openshift.io/v1"
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 

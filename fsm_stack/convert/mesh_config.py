@@ -49,7 +49,16 @@ def spec_of(item: Any, *, name: str) -> Json:
     group = str(about.get("apiVersion", "")).partition("/")[0]
     if about.get("kind") != "MeshConfig" or group != _GROUP:
         raise InputError(f"{name}: expected a MeshConfig of {_GROUP}")
-    spec = about.get("spec")
+    return spec_in(about, name=name)
+
+
+def spec_in(item: Json, *, name: str) -> Json:
+    """The ``spec`` of an object.
+
+    Raises:
+        InputError: it is no mapping.
+    """
+    spec = item.get("spec")
     if not isinstance(spec, dict):
         raise InputError(f"{name}: spec: expected a mapping, got {type_name(spec)}")
     return spec

@@ -13,12 +13,11 @@ from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER
 from fsm_stack.convert.chart.programs import PROGRAM_VALUES, TOGETHER_WITH_OTHERS
-from fsm_stack.convert.mesh_config import take_sections
+from fsm_stack.convert.mesh_config import spec_in, take_sections
 from fsm_stack.convert.result import Converted, Draft, Line, at, leaves, put
-from fsm_stack.errors import FindingsError, InputError
+from fsm_stack.errors import FindingsError
 from fsm_stack.findings.finding import finding
 from fsm_stack.manifests.mesh_config_osm import AUTHORIZATION_DEFAULTS
-from fsm_stack.settings.problems import type_name
 from fsm_stack.systems import FSM, OSM, OSM_EDGE
 
 if TYPE_CHECKING:
@@ -92,9 +91,7 @@ def convert_osm_mesh_config(
         InputError: its spec is no mapping.
         FindingsError: ``unknown-key`` or ``wrong-type``, each with its path.
     """
-    spec = item.get("spec")
-    if not isinstance(spec, dict):
-        raise InputError(f"{name}: spec: expected a mapping, got {type_name(spec)}")
+    spec = spec_in(item, name=name)
     system = system_of(spec)
     draft = Draft()
     draft.set("fsmVersion", fsm_version or DEFAULT_VERSION)

@@ -30,9 +30,23 @@ _SECURITY_CONTEXT: Final[dict[str, Any]] = {
 }
 
 
+def security_context(
+    settings: StackSettings, users: dict[str, Any], **always: object
+) -> dict[str, Any]:
+    """The field of a pod or a container; none where it would say nothing.
+
+    Args:
+        settings: of the stack.
+        users: what it asks for, unless the cluster is an OpenShift, which gives its own.
+        always: what it says anywhere.
+    """
+    wanted = always if settings.cluster.openshift else always | deepcopy(users)
+    return {"securityContext": wanted} if wanted else {}
+
+
 def as_no_one(settings: StackSettings) -> dict[str, Any]:
-    """The security context of pods that need no rights; OpenShift gives its own numbers."""
-    return {} if settings.cluster.openshift else {"securityContext": deepcopy(_SECURITY_CONTEXT)}
+    """The security context of pods that need no rights."""
+    return security_context(settings, _SECURITY_CONTEXT)
 
 
 def image(settings: StackSettings, field: str) -> dict[str, str]:

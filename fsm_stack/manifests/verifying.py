@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.manifests.manifest import Manifest, Part, Wave, common_labels, metadata
-from fsm_stack.manifests.pods import resources
+from fsm_stack.manifests.pods import resources, security_context
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 
 if TYPE_CHECKING:
@@ -126,17 +126,16 @@ def _template(settings: StackSettings) -> dict[str, Any]:
         "prometheus.io/port": str(port),
         "prometheus.io/path": "/metrics",
     }
-    context: dict[str, Any] = {
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    if not settings.cluster.openshift:  # which gives a user of the namespace's own
-        context |= {"runAsUser": _NOBODY, "runAsGroup": _NOBODY}
     secrets = [{"name": secret.name} for secret in settings.images.pull_secrets]
     spec = {
         "serviceAccountName": _name(settings),
         "restartPolicy": "Never",
-        "securityContext": context,
+        **security_context(
+            settings,
+            {"runAsUser": _NOBODY, "runAsGroup": _NOBODY},
+            runAsNonRoot=True,
+            seccompProfile={"type": "RuntimeDefault"},
+        ),
         **({"imagePullSecrets": secrets} if secrets else {}),
         "containers": [_container(settings)],
     }

@@ -21,7 +21,7 @@ from fsm_stack.convert.chart.export import (
 from fsm_stack.convert.chart.helm import convert_helm_values
 from fsm_stack.convert.compared import combined
 from fsm_stack.convert.mesh_config import convert_mesh_config
-from fsm_stack.convert.result import leaves, put
+from fsm_stack.convert.result import Converted, leaves, put
 from fsm_stack.convert.sources import Options, Sources, converted
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.manifests.mesh import mesh_config
@@ -283,6 +283,13 @@ def put_all(spec: dict[str, Any], changes: dict[str, Any]) -> None:
         put(spec, path, changes[path])
 
 
+def require_told(spec: dict[str, Any], result: Converted) -> None:
+    """Every value of the MeshConfig is in the report."""
+    told = {line.source.removeprefix("spec.") for line in result.lines}
+    for path, _ in leaves(spec):
+        assert path in told, path
+
+
 def places(spec: dict[str, Any]) -> st.SearchStrategy[str]:
     """Sections, and values in them."""
     return st.sampled_from([*spec, *(path for path, _ in leaves(spec))])
@@ -303,9 +310,7 @@ def test_any_mesh_config_is_converted_without_loss_or_refused(
         result = convert_mesh_config(item, today=TODAY, fsm_version="1.5.1")
     except FsmStackError:
         return
-    told = {line.source.removeprefix("spec.") for line in result.lines}
-    for path, _ in leaves(item["spec"]):
-        assert path in told, path
+    require_told(item["spec"], result)
 
 
 @pytest.mark.parametrize("path", ["misc.repoServerImage", "sidecar.sidecarImage", "misc", "image"])

@@ -257,35 +257,31 @@ def _of(listed: ListName) -> str:
     return f"spec.traffic.{listed.key}"
 
 
+def _broken(
+    contract: Contract, listed: ListName, wrong: str, what: str = "", entry: str = "v"
+) -> Validation:
+    """The rule against entries ``v`` of a list; ``what`` and ``entry`` say one in its message."""
+    place = _of(listed)
+    return of_each(_BROKEN, wrong, place, _says(contract, f"{text(f'{place}: {what}')} + {entry}"))
+
+
 def _ports(contract: Contract, agreed: Written, listed: ListName) -> Validation:
     inside = " || ".join(f"v >= {first} && v < {end}" for first, end in agreed.ports)
     wrong = f"{variable(listed)}.filter(v, type(v) == int && ({inside}))"
-    return of_each(
-        _BROKEN,
-        wrong,
-        _of(listed),
-        _says(contract, f"{text(f'{_of(listed)}: port ')} + string(v)"),
-    )
+    return _broken(contract, listed, wrong, "port ", "string(v)")
 
 
 def _interfaces(contract: Contract) -> Validation:
     """Over an excluded interface nothing goes through the sidecar; ``lo`` stays in the pod."""
     wrong = f"{variable(INTERFACES)}.filter(v, type(v) == string && v != 'lo')"
-    return of_each(
-        _BROKEN, wrong, _of(INTERFACES), _says(contract, f"{text(f'{_of(INTERFACES)}: ')} + v")
-    )
+    return _broken(contract, INTERFACES, wrong)
 
 
 def _excluded(contract: Contract, places: list[str], dialect: Dialect) -> Validation:
     meets = " || ".join(dialect.meets(place) for place in places)
     free = f"!({dialect.within(_LOOPBACK)}) && "
     wrong = f"{ranges(EXCLUDED_RANGES)}.filter(v, {free}({meets}))"
-    return of_each(
-        _BROKEN,
-        wrong,
-        _of(EXCLUDED_RANGES),
-        _says(contract, f"{text(f'{_of(EXCLUDED_RANGES)}: ')} + v"),
-    )
+    return _broken(contract, EXCLUDED_RANGES, wrong)
 
 
 def _included(contract: Contract, places: list[str], dialect: Dialect) -> Validation:

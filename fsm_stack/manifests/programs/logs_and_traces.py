@@ -6,7 +6,6 @@ jaeger-*.yaml; Fluent Bit's documentation of its classic configuration.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import InputError
@@ -19,6 +18,7 @@ from fsm_stack.manifests.pods import (
     as_no_one,
     platform_affinity,
     scheduling,
+    security_context,
 )
 from fsm_stack.manifests.programs.beside import (
     fixed_resources,
@@ -42,8 +42,6 @@ _CONFIG: Final = "fluentbit-configmap"
 _KEY_VARIABLE: Final = "AZURE_SHARED_KEY"
 _POD_VARIABLE: Final = "CONTROLLER_POD_NAME"
 _AZURE: Final = "azure"
-# The node's logs belong to root.
-_AS_ROOT: Final = {"runAsUser": 0, "capabilities": {"drop": ["ALL"]}}
 
 # Volume -> folder of the node. Container logs are links into the other two.
 _LOGS: Final = {
@@ -158,7 +156,8 @@ def fluent_bit_containers(settings: StackSettings) -> list[dict[str, Any]]:
         "image": image_reference(settings.images, settings.fsm_version, "fluent_bit"),
         "imagePullPolicy": wanted.pull_policy,
         "env": env,
-        **({} if settings.cluster.openshift else {"securityContext": deepcopy(_AS_ROOT)}),
+        # The node's logs belong to root.
+        **security_context(settings, {"runAsUser": 0, "capabilities": {"drop": ["ALL"]}}),
         "volumeMounts": mounts,
     }
     return [container]
