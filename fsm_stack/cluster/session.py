@@ -30,7 +30,7 @@ from fsm_stack.snapshot.programs import RIGHTS_KINDS
 from fsm_stack.snapshot.shape import misfits
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS, system
-from fsm_stack.verify.check import Context
+from fsm_stack.verify.check import Context, only_pod
 from fsm_stack.verify.expected import Expected, of_cluster, of_files, of_stack
 from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import object_at
@@ -173,11 +173,8 @@ def context_of(request: Request, *, progress: Callable[[int], None] | None = Non
         source = snapshot.source
         require_same_cluster(expected, context=source.kubectl_context, uid=source.uid)
     pods = _chosen(snapshot, asked, expected)
-    if request.rules is not None and len(pods) != 1:
-        raise InputError(
-            f"--rules: expected one pod, got {len(pods)}: the rules are of one pod; name it as "
-            "pod/NAME"
-        )
+    if request.rules is not None:  # they are of one pod's network namespace
+        pods = (only_pod(pods, "--rules"),)
     return Context(
         snapshot=snapshot,
         expected=expected,

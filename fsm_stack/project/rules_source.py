@@ -40,6 +40,8 @@ _NFT_JSON: Final = re.compile(r'\s*\{\s*"nftables"\s*:')
 def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, str]:
     """Where the script is, and the script.
 
+    A pod that is being deleted counts only where there is no other.
+
     Args:
         text: a pod, or a list of one, in JSON or YAML.
         shown: what the text is called.
@@ -53,14 +55,18 @@ def init_script(text: str, shown: str, systems: Sequence[System]) -> tuple[str, 
             scripts differ.
     """
     from fsm_stack.workloads.documents import split  # noqa: PLC0415  # a script needs no YAML
-    from fsm_stack.workloads.objects import workloads  # noqa: PLC0415  # likewise
+    from fsm_stack.workloads.objects import object_at, workloads  # noqa: PLC0415  # likewise
 
     names = {system.init_container for system in systems}
-    found: dict[str, str] = {}
+    staying: dict[str, str] = {}
+    leaving: dict[str, str] = {}
     for document in split(text.splitlines(keepends=True), file=shown):
         for item in workloads(document.load()):
-            for name, script in _scripts(item.pod(), names):
-                found.setdefault(script, f"{item.title}, {name}")
+            pod = item.pod()
+            deleted = object_at(pod, ("metadata",)).get("deletionTimestamp")
+            for name, script in _scripts(pod, names):
+                (leaving if deleted else staying).setdefault(script, f"{item.title}, {name}")
+    found = staying or leaving
     if not found and _NFT_JSON.match(text):
         raise InputError(
             f"{shown}: this is the output of nft -j list, which writes the rules in nft's own "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import InputError
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.decision import namespace_view
@@ -17,7 +18,7 @@ from fsm_stack.verify.programs.trouble import program_trouble
 from fsm_stack.verify.redirecting import injecting_mesh, redirecting_mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from fsm_stack.findings.finding import Finding
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from fsm_stack.systems import System
     from fsm_stack.verify.expected import Expected
     from fsm_stack.verify.programs.program import Trouble
+
+_NAMED_MAX: Final = 10
 
 
 class NotRun(Exception):  # noqa: N818  # an answer of a check, not a defect
@@ -141,6 +144,29 @@ class Context:
     def system(self) -> System:
         """Whose injector; asked thirty times of every pod."""
         return self.expected.system
+
+
+def only_pod(pods: Sequence[Pod], option: str) -> Pod:
+    """The one pod that an owner's name stands for.
+
+    A pod that is being deleted, or that ran to its end, counts only where the owner has no other:
+    after a restart the pod before it stays in the list for a while.
+
+    Args:
+        pods: those that were asked about.
+        option: what needs one, for the message: ``--why``.
+
+    Raises:
+        InputError: several pods, or none.
+    """
+    alive = [pod for pod in pods if not (pod.deleted or pod.over)] or pods
+    if len(alive) == 1:
+        return alive[0]
+    names = ", ".join(f"pod/{pod.name}" for pod in alive[:_NAMED_MAX])
+    if len(alive) > _NAMED_MAX:
+        names += f" and {len(alive) - _NAMED_MAX} more"
+    which = f"one of {names}" if names else "pod/NAME"
+    raise InputError(f"{option}: expected one pod, got {len(alive)}: name it as {which}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,8 @@ at the first step that does not hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fsm_stack.errors import InputError
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import found_lists
 from fsm_stack.iptables.judge.simulate import trace
@@ -17,7 +16,7 @@ from fsm_stack.iptables.packet import Dropped, Handed, May, Packet, ToListener, 
 from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
-from fsm_stack.verify.check import NotRun
+from fsm_stack.verify.check import NotRun, only_pod
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.checks.pods import decision_of, remedy_of
@@ -51,9 +50,6 @@ Cause = Literal[
     "rule-shadowed",
     "unknown",
 ]
-
-
-_NAMED_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,22 +91,16 @@ def explain(context: Context, text: str, *, redirected: bool = False) -> Why:
     """Why one pod's connection to a destination is, or is not, redirected.
 
     Args:
-        context: with exactly one pod.
+        context: with one pod, or one that is not being deleted.
         text: the destination, ``10.0.0.8:6379``.
         redirected: it is meant to go through the sidecar; else it is meant to bypass it.
 
     Raises:
-        InputError: no destination, or not exactly one pod.
+        InputError: no destination, or not one pod.
     """
     address, port = destination(text)
-    if len(context.pods) != 1:
-        names = ", ".join(f"pod/{pod.name}" for pod in context.pods[:_NAMED_MAX])
-        more = (
-            f" and {len(context.pods) - _NAMED_MAX} more" if len(context.pods) > _NAMED_MAX else ""
-        )
-        which = f"one of {names}{more}" if names else "pod/NAME"
-        raise InputError(f"--why: expected one pod, got {len(context.pods)}: name it as {which}")
-    return _Walk(context, context.pods[0], address, port, redirected=redirected).answer()
+    pod = only_pod(context.pods, "--why")
+    return _Walk(context, pod, address, port, redirected=redirected).answer()
 
 
 class _Walk:
@@ -119,7 +109,7 @@ class _Walk:
     ) -> None:
         self.context, self.pod, self.redirected = context, pod, redirected
         self.address, self.port = address, port
-        self.steps: list[str] = []
+        self.steps = [f"pod {pod.key}"] if len(context.pods) > 1 else []
         self.declared = self.actual = ""
 
     def answer(self) -> Why:

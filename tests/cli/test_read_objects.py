@@ -52,6 +52,18 @@ def test_a_pods_object_holds_its_script(run: Run, tmp_path: Path, form: str) -> 
     assert result.exit_code == plain.exit_code
 
 
+def test_of_a_pod_and_the_one_before_it_the_one_that_stays_is_read(
+    run: Run, tmp_path: Path
+) -> None:
+    leaving = given(SCRIPT.replace("tcp", "udp"))
+    leaving["metadata"] = {"name": "old", "namespace": "shop", "deletionTimestamp": "2026-01-01"}
+    path = tmp_path / "pods"
+    path.write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": [leaving, given()]}))
+    assert run("read", str(path)).stdout.startswith(f"{path} (Pod shop/web, fsm-init)")
+    path.write_text(json.dumps(leaving))  # the only one
+    assert run("read", str(path)).stdout.startswith(f"{path} (Pod shop/old, fsm-init)")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

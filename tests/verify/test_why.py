@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -432,6 +433,23 @@ def test_an_owner_of_several_pods_has_them_named() -> None:
     assert str(caught.value) == (
         "--why: expected one pod, got 2: name it as one of pod/web-7f9c5d-x2x, pod/web-2"
     )
+
+
+@pytest.mark.parametrize("gone", [{"deleted": True}, {"phase": "Failed"}])
+def test_what_a_restart_left_behind_is_not_asked(gone: dict[str, Any]) -> None:
+    context = world().context()
+    (pod,) = context.pods
+    before = replace(pod, name="web-before", **gone)
+    answer = explain(replace(context, pods=(before, pod)), REDIS)
+    assert answer.steps[0] == f"pod {pod.key}"
+    alone = explain(context, REDIS)
+    assert answer == replace(alone, steps=(f"pod {pod.key}", *alone.steps))
+    # where there is nothing else, it is what was asked about
+    assert explain(replace(context, pods=(before,)), REDIS).cause == "as-declared"
+    with pytest.raises(
+        InputError, match=r"got 2: name it as one of pod/web-before, pod/web-older$"
+    ):
+        explain(replace(context, pods=(before, replace(before, name="web-older"))), REDIS)
 
 
 def test_the_stale_check_says_the_same_of_a_pod_that_is_younger() -> None:

@@ -6,6 +6,7 @@ Each is parsed once, here. What passes holds no shell syntax, because its alphab
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Final
 
@@ -90,6 +91,7 @@ def parse_port(value: object) -> int:
     return value
 
 
+@lru_cache(maxsize=16384)  # a mesh-wide range is asked for once a profile and check
 def cidr_bounds(text: str) -> tuple[int, int]:
     """First and last address, as integers, of a valid IPv4 CIDR text."""
     network = IPv4Network(text, strict=False)
