@@ -175,8 +175,8 @@ class Fleet:
                 yield f"  {name + ':':<11} {told}"
             for item in row.bypasses:
                 yield f"    {_shown(_entry(item))}: {_shown(_about(item))}"
-            for told in row.every:
-                yield f"  {told.as_text()}"
+            for one in row.every:
+                yield f"  {one.as_text()}"
 
     def html(self) -> str:
         """One page without a script: nothing in it is fetched, everything told is text."""
