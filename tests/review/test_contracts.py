@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,39 @@ def test_a_workload_is_compared_with_itself_and_not_with_the_mesh() -> None:
     two = side(contracts=[rule])
     found = Comparison(one, two).review(pods=_with(two, "443")).broken
     assert [(item.scopes, item.before) for item in found] == [(("shop/Deployment/web0",), True)]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "path"),
+    [
+        ("batch/v1", "CronJob", ("jobTemplate", "spec", "template")),
+        ("batch/v1", "Job", ("template",)),
+        ("apps/v1", "ReplicaSet", ("template",)),
+        ("argoproj.io/v1alpha1", "Rollout", ("template",)),
+    ],
+)
+def test_whatever_makes_pods_is_held_to_contracts(
+    version: str, kind: str, path: tuple[str, ...]
+) -> None:
+    """What need not be restarted, and what is no kind of Kubernetes' own, connects all the same."""
+    inner: Any = {
+        "metadata": {"annotations": {"flomesh.io/outbound-port-exclusion-list": "443"}},
+        "spec": {"containers": [{"name": "app", "image": "x"}]},
+    }
+    for step in reversed(path):
+        inner = {step: inner}
+    item = {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "shop"}}
+    one = side(contracts=[contract("tcp 443 to pods")])
+    pods = Pods(mesh_of_side(one))  # type: ignore[arg-type]  # a stack has one
+    pods.add(item | {"spec": inner})
+    owned = {"ownerReferences": [{"kind": "CronJob", "name": "y", "controller": True}]}
+    pods.add(item | {"metadata": item["metadata"] | owned, "spec": inner})  # type: ignore[operator]
+    outside = json.dumps(inner).replace(
+        '"443"', '"443", "flomesh.io/sidecar-injection": "disabled"'
+    )
+    pods.add(item | {"metadata": {"name": "z", "namespace": "shop"}, "spec": json.loads(outside)})
+    (only,) = prover_of(one, pods).broken(contracts_of(one))
+    assert only.scopes == (f"shop/{kind}/x",)
 
 
 def test_pods_of_one_owner_with_other_annotations_are_proved_each() -> None:
