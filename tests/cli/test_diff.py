@@ -106,7 +106,11 @@ def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
     }
     assert (found["against"], found["stops"], found["contractsGone"]) == ("HEAD~1", True, [])
     results = document(work.diff("--against", "HEAD~1", "-o", "sarif"))["runs"][0]["results"]
-    assert [one["ruleId"] for one in results] == ["traffic-bypasses"]
+    assert {one["ruleId"]: one["message"]["text"].split(":")[0] for one in results} == {
+        "traffic-bypasses": SENTENCE.split(":", maxsplit=1)[0],
+        "change-undecided": "bad",
+        "change-weakens": "prod",
+    }
 
 
 def test_a_declared_change_may_be_of_one_stack_of_several(work: Reviewed) -> None:
