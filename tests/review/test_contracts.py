@@ -237,6 +237,23 @@ def test_nobody_but_a_profile_may_bypass_a_port() -> None:
     ]
 
 
+def test_an_inclusion_is_named_where_no_exclusion_explains_the_breach() -> None:
+    """203.0.113.0/24 bypasses, too, and is no reason that all the rest does."""
+    profile = {"batch": {"outboundIPRangeInclusionList": ["10.128.0.0/14"]}}
+    rule = contract("tcp 443", "always")
+    found = broken(rule, annotationProfiles=profile)
+    assert [(one.scopes, [line.path for line in one.entries]) for one in found] == [
+        (("mesh",), ["traffic.outboundIPRangeExclusionList[0]"]),
+        (
+            ("batch",),
+            [
+                "annotationProfiles.batch.outboundIPRangeInclusionList[0]",
+                "traffic.outboundIPRangeExclusionList[0]",
+            ],
+        ),
+    ]
+
+
 def test_what_no_list_decides_is_not_bound() -> None:
     """The sidecar's own connections, loopback and the helpers' ports bypass in every mesh."""
     assert broken(contract("tcp to any"), **traffic(
