@@ -157,6 +157,33 @@ def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Reque
     assert request_.reviewed(moved).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "config:\n",
+            "config:\n  fsm-stack:sidecar: {value: {localProxyMode: PodIP}}\n",
+            "changes what stacks get that do not set sidecar: no stack file shows it",
+        ),
+        ("default: {}", "default: {localProxyMode: PodIP}", "stacks get that do not set"),
+        ("config:\n", "stackConfigDir: other\nconfig:\n", "changes stackConfigDir"),
+        ("config:\n", "config: [\n", "cannot be read"),
+    ],
+)
+def test_what_the_project_s_file_gives_every_stack_is_not_unchanged(
+    request_: Request, old: str, new: str, said: str
+) -> None:
+    """The engine takes it where a stack says nothing, and no stack file shows it."""
+    path = request_.head / "Pulumi.yaml"
+    path.write_text(path.read_text().replace("default: {}", "default: {} # none"))
+    request_.commit()
+    assert request_.reviewed().returncode == 0
+    path.write_text(path.read_text().replace(old, new, 1))
+    request_.commit()
+    assert request_.reviewed().returncode in (1, 2)
+    assert said in request_.comment.replace("&#58;", ":")
+
+
 def test_a_contract_that_a_request_takes_away_binds_it_still(request_: Request) -> None:
     """Else whoever breaks a contract would delete it in the same pull request."""
     (request_.head / "fsm-stack.yaml").unlink()
