@@ -37,6 +37,7 @@ _SECONDS_MAX: Final = 60
 _HEADER: Final = "%x1e%H%x1f%P%x1f%an%x1f%aI%x1f%s"
 _BATCH: Final = 256
 _NO_BLOB: Final = re.compile("0+")
+_BLOB: Final = re.compile(rb"[0-9a-f]+ blob (\d+)")
 # The number of a pull or merge request. Sources: what GitHub and GitLab write into the messages
 # of merges and of squashed commits.
 _REQUESTS: Final = (
@@ -122,15 +123,17 @@ class Repository:
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a commit; None: it has none there.
 
+        A symbolic link is followed, as in a work tree, and never out of the commit.
+
         Args:
             commit: a full id.
             path: from the project's directory.
         """
-        name = f"{commit}:{self.prefix}{path}"
-        kind = self._try("cat-file", "-t", name)
-        if kind is None or kind.strip() != "blob":
-            return None
-        return self._run("cat-file", "blob", name)
+        name = f"{commit}:{self.prefix}{path}\n"
+        output = self._run("cat-file", "--batch", "--follow-symlinks", given=name)
+        head, _, content = output.partition(b"\n")
+        found = _BLOB.fullmatch(head)
+        return None if found is None else content[: int(found[1])]
 
     def names(self, commit: str) -> tuple[str, ...]:
         """What the project's directory holds at a commit; empty: it was not there."""

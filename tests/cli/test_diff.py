@@ -471,6 +471,20 @@ class TestContracts:
             "tcp 10.244.0.1:5432 over eth0, uid 1000 [contract-broken]"
         )
 
+    @pytest.mark.parametrize("link", [True, False])
+    def test_a_file_of_contracts_that_cannot_be_read_is_not_none(
+        self,
+        work: Reviewed,
+        run: Run,
+        link: bool,  # noqa: FBT001
+    ) -> None:
+        path = work.directory / "fsm-stack.yaml"
+        path.unlink()
+        path.symlink_to("lost.yaml") if link else path.mkdir()
+        done = run("contracts", "-C", str(work.directory))
+        assert done.exit_code == 2
+        assert "fsm-stack.yaml: " in done.stderr
+
     def test_a_mode_without_scripts_keeps_none(self, work: Reviewed, run: Run) -> None:
         """Nothing says what is redirected: that is no contract kept, wherever it is told."""
         node = work.directory / "Pulumi.node.yaml"

@@ -79,6 +79,16 @@ def test_a_file_is_read_as_it_was(work: Work) -> None:
     assert work.repository.read(first, ".") is None
 
 
+def test_a_link_is_followed_and_not_out_of_the_commit(work: Work) -> None:
+    (work.directory / "shared.yaml").write_text(OPEN)
+    (work.directory / FILE).symlink_to("shared.yaml")
+    (work.directory / "out.yaml").symlink_to("/etc/hostname")
+    (work.directory / "lost.yaml").symlink_to("nowhere.yaml")
+    commit = work.commit("x", file="other")
+    found = [work.repository.read(commit, name) for name in (FILE, "out.yaml", "lost.yaml")]
+    assert found == [OPEN.encode(), None, None]
+
+
 def test_a_project_below_the_root_has_its_own_paths(work: Work) -> None:
     inner = work.directory / "mesh"
     inner.mkdir()
