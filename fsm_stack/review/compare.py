@@ -15,7 +15,13 @@ from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.reports.outcome import Restarts
 from fsm_stack.review.reports.words import Known, known_of
-from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
+from fsm_stack.review.restarting.classes import (
+    by_annotations,
+    meshes,
+    restarts,
+    rule,
+    with_workloads,
+)
 from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import highest, risk
 from fsm_stack.review.traffic import traffic_changes
@@ -40,6 +46,9 @@ IPV6: Final = "IPv6 is not redirected on either side"
 FIRST: Final = "a connection is judged by its first packet; open ones stay as they are"
 NEW_PODS: Final = (
     "New pods change at once, running ones at their restart: the init script runs once."
+)
+NO_PODS: Final = (
+    "No pod changes by this alone: those change that are given the profile's annotations."
 )
 
 
@@ -179,7 +188,7 @@ class Comparison:
     def _restarts(self, changes: Sequence[TrafficChange], pods: Pods | None) -> Restarts:
         views = meshes(self)
         if pods is None or views is None:
-            return Restarts(rule=rule(self, changes))
+            return Restarts(rule=rule(self, changes), by_annotations=by_annotations(self, changes))
         return restarts(self, changes, pods, views)
 
     def _unproved(self) -> Iterator[str]:

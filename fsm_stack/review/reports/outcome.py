@@ -115,6 +115,7 @@ class Restarts:
 
     Attributes:
         rule: what is true without any workload.
+        by_annotations: whether no pod changes that does not carry other annotations first.
         given: whether workloads were given.
         pods: how many change.
         of: how many were given.
@@ -126,6 +127,7 @@ class Restarts:
     """
 
     rule: str
+    by_annotations: bool = False
     given: bool = False
     pods: int = 0
     of: int = 0
