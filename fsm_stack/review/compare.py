@@ -152,7 +152,9 @@ class Comparison:
         counted = changes if held is None else held.collateral
         broken = self._prover(pods).broken(self.contracts)
         expected = () if held is None else held.expected
+        known = self._restarts(told.changes, pods)
         risks = [
+            *(risk("script-refused") for _ in known.stopped),
             *(one.risk for one in counted),
             *(risk("contract-broken") for one in broken if not one.before),
             *(risk("declared-missing") for one in expected if one.missing and not one.happens),
@@ -178,7 +180,7 @@ class Comparison:
             broken=broken,
             contracts=0 if self.after.no_scripts else len(self.contracts),
             gone=self.gone,
-            restarts=self._restarts(told.changes, pods),
+            restarts=known,
             assumptions=self._assumptions(),
             notes=(*self.notes, *self._unproved(), *_images(self.before, self.after), *notes),
             findings=_new_findings(self.before, self.after),
@@ -226,6 +228,9 @@ def _headline(found: Review) -> str:
     new = [one for one in found.broken if not one.before]
     if found.undecided:
         return f"What happens to traffic cannot be told: {found.undecided[0]}"
+    if found.restarts is not None and found.restarts.stopped:
+        first = found.restarts.stopped[0]
+        return f"{first[:1].upper()}{first[1:]}"
     if new:
         start = "New contract, not kept:" if new[0].new else "Breaks the contract"
         return f"{start} {new[0].contract}: {new[0].said}"

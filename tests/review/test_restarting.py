@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from fsm_stack.injector.annotations import interception
 from fsm_stack.review.compare import Comparison
-from fsm_stack.review.reports.report import text_lines
+from fsm_stack.review.intent import intent
+from fsm_stack.review.model import Level
+from fsm_stack.review.reports.report import findings_of, text_lines
 from fsm_stack.review.restarting.pods import Owner, Pods
 from fsm_stack.review.restarting.waves import Budget, allowed, plan, selects, unavailable
 from fsm_stack.verify.redirecting import redirecting_mesh
@@ -117,6 +119,29 @@ def test_a_pod_whose_next_script_would_not_load_is_held_and_not_restarted() -> N
     assert restarts.waves == ()
     assert restarts.held[0][0] == "shop/Deployment/web"
     assert restarts.held[0][1].startswith("the next pod would not start: iptables refuses")
+
+
+def test_a_change_that_keeps_given_pods_from_starting_stops_also_when_it_was_declared() -> None:
+    many = ",".join(str(port) for port in range(1000, 1014))
+    meant = [intent("bypass tcp 443", "--expect")]
+    after = side(**traffic(outboundPortExclusionList=[6379, 443]))
+    compared = Comparison(side(), after, intents=meant)
+    pods = compared.pods()
+    assert pods is not None
+    pods.add(deployment("web", 2, **{PORTS: many}))
+    found = compared.review(pods=pods)
+    assert found.headline == (
+        "Pods of shop/Deployment/web would not start: iptables refuses multiport: expected at most "
+        "15 ports, got 16"
+    )
+    assert found.risk is Level.HIGH
+    assert found.stops(Level.HIGH)
+    assert [item.id for item in findings_of(found)] == ["change-undecided"]
+    other = Comparison(side(), after, intents=meant)
+    calm = other.pods()
+    assert calm is not None
+    calm.add(deployment("web", 2, **{PORTS: "1000"}))
+    assert not other.review(pods=calm).stops(Level.LOW)
 
 
 def test_without_workloads_the_rule_is_told() -> None:

@@ -90,6 +90,12 @@ class PodClass:
     stops: str = ""
     traffic: tuple[str, ...] = ()
 
+    @property
+    def titles(self) -> str:
+        """The largest owner, and how many more there are."""
+        more = self.owner_count - 1
+        return self.owners[0][0] + (f" and {more} more" if more else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveStep:
@@ -136,3 +142,12 @@ class Restarts:
     classes: tuple[PodClass, ...] = ()
     waves: tuple[tuple[WaveStep, ...], ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The given pods that would not start, with why."""
+        return tuple(
+            f"pods of {one.titles} would not start: {one.stops}"
+            for one in self.classes
+            if one.stops
+        )

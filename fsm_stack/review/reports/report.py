@@ -358,7 +358,8 @@ def findings_of(found: Review) -> Iterator[Finding]:
         for one in found.collateral:
             yield _placed(finding("change-not-declared", one.sentence), one.entries)
     yield from map(broken_finding, found.broken)
-    for why in found.undecided:
+    stopped = () if found.restarts is None else found.restarts.stopped
+    for why in (*found.undecided, *stopped):
         yield finding("change-undecided", why)
     yield from _weakened(found)
     yield from found.findings

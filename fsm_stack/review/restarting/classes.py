@@ -181,7 +181,7 @@ def restarts(
         {place: ranks[number] for place, number in enumerate(order)},
     )
     stopped = [
-        (_owners(one), f"the next pod would not start: {one.stops}")
+        (one.titles, f"the next pod would not start: {one.stops}")
         for one in told.values()
         if one.stops
     ]
@@ -198,11 +198,6 @@ def restarts(
         waves=made.waves,
         held=(*stopped, *made.held),
     )
-
-
-def _owners(one: PodClass) -> str:
-    more = one.owner_count - 1
-    return one.owners[0][0] + (f" and {more} more" if more else "")
 
 
 def _told(
