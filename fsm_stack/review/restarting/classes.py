@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import few
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
@@ -71,8 +72,7 @@ def with_workloads(side: Side, pods: Pods) -> Side:
             if made is not None and made not in known:
                 found.setdefault(made, []).append(owner.title)
     for text, titles in found.items():
-        more = len(set(titles)) - 1
-        scripts[titles[0] + (f" and {more} more" if more else "")] = text
+        scripts[few(dict.fromkeys(titles), 1)] = text
     return replace(side, scripts=scripts)
 
 
@@ -170,8 +170,7 @@ def restarts(
 
 
 def _owners(one: PodClass) -> str:
-    more = one.owner_count - 1
-    return one.owners[0][0] + (f" and {more} more" if more else "")
+    return few((title for title, _ in one.owners), 1, count=one.owner_count)
 
 
 def _told(

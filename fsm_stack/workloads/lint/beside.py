@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import few
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.injector.annotations import parse_list
 from fsm_stack.injector.profile import Refusal
@@ -247,7 +248,7 @@ class Peers:
                         anchor,
                         value=str(port),
                         message=f"port {port} leaves this pod in plain text, and "
-                        f"{_told(first, count)}, "
+                        f"{few(first, _NAMED_MAX, count=count)}, "
                         "listening on it in the mesh, does not exclude it inbound",
                         fix=f"Exclude {port} inbound there, or not here.",
                     )
@@ -268,12 +269,6 @@ def _each(peer: _Peer, listed: ListName) -> Iterator[tuple[int, Finding]]:
     for port in dict.fromkeys(ports):
         if anchor is not None:
             yield port, anchor
-
-
-def _told(first: list[ObjectName], count: int) -> str:
-    named = first[:_NAMED_MAX]
-    more = count - len(named)
-    return ", ".join(map(str, named)) + (f" and {more} more" if more else "")
 
 
 def _declared(spec: dict[str, Any]) -> Iterable[int]:
