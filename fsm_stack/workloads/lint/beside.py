@@ -39,6 +39,14 @@ ACCESS_CONTROL: Final = "AccessControl"
 _ACCESS_CONTROL_API: Final = "xnetwork.flomesh.io/v1alpha1"
 _ONE_WAY: Final = "excluded-one-way"
 _NAMED_MAX: Final = 3
+# How the name of a Service's port begins where it says what the port speaks.
+# Source: flomesh-io/fsm pkg/constants, SupportedProtocolsInMesh.
+_PROTOCOLS: Final = ("tcp-server-first-", "http-", "tcp-", "grpc-")
+_TELL_PROTOCOL: Final = (
+    "If it is excluded because it speaks no HTTP, which the mesh takes for granted here: set this "
+    "port's appProtocol to tcp, or tcp-server-first where the server speaks first, and take it "
+    "off the list."
+)
 
 
 def kind_of(manifest: Mapping[str, object]) -> str:
@@ -110,7 +118,16 @@ def service_ports(manifest: Json, mesh: MeshView) -> Iterator[Finding]:
                 "to this Service bypass it",
                 path=f"spec.ports[{index}].port",
                 value=port,
+                fix="" if _told_protocol(given) else _TELL_PROTOCOL,
             )
+
+
+def _told_protocol(port: Json) -> bool:
+    """Whether a Service says what its port speaks; else the mesh takes it for HTTP.
+
+    Source: flomesh-io/fsm pkg/k8s/client.go, ServiceToMeshServices; OSM's is the same.
+    """
+    return bool(port.get("appProtocol")) or str(port.get("name")).startswith(_PROTOCOLS)
 
 
 def access_control(
