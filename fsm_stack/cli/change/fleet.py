@@ -116,7 +116,13 @@ def _row(sides: Sides, name: str, policy: Agreed, before: Side | None) -> Row:
         return row
     side = sides.valid(loaded, title)
     bound = contracts_of(side, policy.contracts)
-    row = replace(row, contracts=len(bound), broken=prover_of(side).broken(bound))
+    prover = prover_of(side)
+    row = replace(
+        row,
+        contracts=len(bound),
+        broken=prover.broken(bound),
+        unproved=prover.unproved(bound),
+    )
     if before is not None and policy.environments is not None:
         differs, unlisted = differences(before, side, name, policy.environments)
         row = replace(row, differs=differs, unlisted=unlisted)
