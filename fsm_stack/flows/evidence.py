@@ -180,12 +180,13 @@ def assumptions(observed: Observed) -> Iterator[str]:
         if judge.objects.has_services:
             yield (
                 "endpoints are taken back to their Services, apart from those that an entry holds "
-                "themselves; no other address was translated"
+                "themselves; an address of a pod that is gone may have been an endpoint"
             )
         else:
             yield (
                 "an address of a pod may stand for a Service's: where the two differ, the verdict "
-                "is 'may'; --objects with Services and EndpointSlices decides it"
+                "is 'may', and its port is taken for the Service's; --objects with Services and "
+                "EndpointSlices decides both"
             )
     if judge.objects.has_pods:
         yield "a pod that --objects does not know may have any profile"
