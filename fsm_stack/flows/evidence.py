@@ -109,8 +109,6 @@ def _known(number: int, entry: Bypass, observed: Observed) -> Known:
 def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
     if not observed.total:
         return "no connection was judged"
-    if evidence.may:
-        return "only connections whose address was translated may use it"
     if entry.kind == INTERFACES.key:
         return "logs name no interface"
     way = INBOUND if entry.kind == INBOUND_PORTS.key else OUTBOUND
@@ -121,6 +119,8 @@ def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
     if entry.scope != MESH and entry.scope not in observed.judge.scopes:
         how = "" if observed.judge.objects.has_pods else "; name --objects"
         return f"no pod is known to have this profile{how}"
+    if evidence.may:
+        return "only connections whose address was translated, or is not known, may use it"
     return ""
 
 

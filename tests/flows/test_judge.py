@@ -95,6 +95,39 @@ def test_without_addresses_only_ports_decide() -> None:
     assert found == {"pub anywhere:6379": "bypass", "pub anywhere:443": "may"}
 
 
+def evidence(tally: Tally) -> dict[int, tuple[int, int]]:
+    """Rows by entry: those that it takes, and those that it may take."""
+    return {number: (one.sure.rows, one.may.rows) for number, one in tally.entries.items()}
+
+
+def test_an_address_that_is_not_known_is_no_use_of_a_range() -> None:
+    """The port takes it, whatever its address is."""
+    tally = replayed(given.log("goldmane", [Flow(target="52.1.2.3", port=6379)]))
+    assert evidence(tally) == {0: (1, 0), 3: (0, 1), 4: (0, 1)}
+    assert [flow[6] for flow in tally.flows] == [0]
+
+
+def test_two_entries_that_each_may_take_it_are_not_both_used(tmp_path: Path) -> None:
+    objects = known(
+        tmp_path,
+        given.service("redis", "172.30.7.7", {"tcp": 6390}),
+        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
+        given.service("cache", "172.30.9.9", {"tcp": 6379}),
+        given.slice_of("cache", ["10.130.0.5"], {"tcp": 8080}),
+    )
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8080)]), objects)
+    assert verdicts(tally) == {"10.130.0.5:8080": "bypass"}
+    assert evidence(tally) == {0: (0, 1), 5: (0, 1)}
+
+
+def test_a_pod_of_an_unknown_profile_is_no_use_of_a_profiles_entry(tmp_path: Path) -> None:
+    stack = given.STACK.replace("[6380]", "[6380, 6379]")
+    objects = known(tmp_path, given.pod("other", "10.130.0.7"))
+    tally = replayed(given.log("csv", [Flow(target="52.1.2.3", port=6379)]), objects, stack)
+    of_mesh, of_profile = sorted(tally.entries)
+    assert evidence(tally) == {of_mesh: (1, 0), of_profile: (0, 1)}
+
+
 @pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "vpc", "csv"])
 def test_a_translated_address_may_be_a_services(kind: str) -> None:
     """172.30.7.7 is excluded, and any pod may be behind it."""
