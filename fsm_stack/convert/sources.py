@@ -204,7 +204,8 @@ def _completed(sources: Sources, options: Options) -> Options:
     said = next(iter(installs), Command(text=""))
     version = options.chart_version or (release.version if release else "") or said.version
     of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
-    if version and not options.chart_version and (of_osm or version not in PIPY_VERSIONS):
+    told = bool(sources.meshes or sources.presets)  # a MeshConfig says its release itself
+    if not options.chart_version and (of_osm or (told and version not in PIPY_VERSIONS)):
         version = ""
     if version:
         require_release(version)

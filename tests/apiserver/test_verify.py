@@ -622,6 +622,35 @@ def test_the_documented_rights_are_enough(mesh: Api, tmp_path: Path) -> None:
     assert json.loads(whole.stdout)["complete"] is True
 
 
+def test_the_rights_of_other_commands_are_those_that_the_page_says(
+    mesh: Api, tmp_path: Path
+) -> None:
+    """The same for what reads pods and lists; Helm's Secrets and CRDs beside them for others."""
+
+    def run(config: Path, *words: str) -> Result:
+        return CliRunner(env={"NO_COLOR": "1"}).invoke(cli, [*words, "--kubeconfig", str(config)])
+
+    plain = account(mesh, "rights-plain", documented_rules(), tmp_path)
+    rest = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
+    crds = {
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": ["customresourcedefinitions"],
+        "verbs": ["list"],
+    }
+    more = account(mesh, "rights-more", [*documented_rules(), rest, crds], tmp_path)
+    place = ("-C", str(ROOT))
+    canary = run(plain, "canary", "dev", "-n", "demo", "--against", "prod", *place)
+    assert canary.exit_code != 3, canary.output
+    saved = run(plain, "snapshot", str(tmp_path / "mesh.jsonl"))
+    assert saved.exit_code == 0, saved.output
+    assert run(plain, "restart-list", "dev", *place).exit_code in {0, 1}
+    for words in (("convert", "--cluster"), ("leftovers",)):
+        refused = run(plain, *words)
+        assert refused.exit_code == 3, refused.output
+        assert "secrets is forbidden" in refused.stderr
+        assert run(more, *words).exit_code in {0, 1}, words
+
+
 def test_a_pods_own_account_is_used_where_there_is_no_kubeconfig(
     mesh: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,10 @@ def require_release(fsm_version: str) -> None:
     """
     if fsm_version not in PIPY_VERSIONS:
         known = ", ".join(PIPY_VERSIONS)
-        raise InputError(f"FSM {fsm_version!r}: expected one of {known}")
+        raise InputError(
+            f"FSM {fsm_version!r}: expected one of {known}; name the release that it is closest "
+            "to with --chart-version"
+        )
 
 
 class _Conversion:
