@@ -190,9 +190,29 @@ def converted(sources: Sources, options: Options) -> Converted:
     if options.mesh_name and options.mesh_name != _MESH:
         draft.set("mesh.name", options.mesh_name, "the injector's webhook, or --mesh-name")
     _enrolled(sources.namespaces, draft)
+    _other_revisions(sources.releases, draft)
     for title in sources.unused:
         draft.drop(title, "it says nothing about settings")
     return draft.done(result.title)
+
+
+def as_stack(result: Converted) -> Converted:
+    """A conversion whose settings are a stack: one that says nothing is none, and has a name."""
+    if result.settings.keys() - {"fsmVersion"}:
+        return result
+    return replace(result, settings={**result.settings, "mesh": {"name": _MESH}})
+
+
+def _other_revisions(releases: Sequence[Release], draft: Draft) -> None:
+    """Revisions after the one that counts, and one that is not deployed."""
+    if (counts := newest(releases)) is None:
+        return
+    for one in releases:
+        shown = f"release {one.name}, revision {one.revision}"
+        if one.revision > counts.revision:
+            draft.drop(f"{shown} ({one.status})", f"revision {counts.revision} is deployed")
+        elif one is counts and one.status != "deployed":
+            draft.drop(shown, f"its status is {one.status or 'not said'}: none is deployed")
 
 
 def _completed(sources: Sources, options: Options) -> Options:
@@ -204,10 +224,10 @@ def _completed(sources: Sources, options: Options) -> Options:
     said = next(iter(installs), Command(text=""))
     version = options.chart_version or (release.version if release else "") or said.version
     of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
-    if version and not options.chart_version and (of_osm or version not in PIPY_VERSIONS):
+    if of_osm and not options.chart_version:
         version = ""
     if version:
-        require_release(version)
+        _require_known(version, options, f"release {release.name}" if release else said.text)
     known = sources.mesh_names if len(sources.mesh_names) == 1 else set()
     return replace(
         options,
@@ -218,6 +238,18 @@ def _completed(sources: Sources, options: Options) -> Options:
         or said.namespace
         or None,
     )
+
+
+def _require_known(version: str, options: Options, source: str) -> None:
+    """Refuse a release that is not known: what is not said of it would be another's."""
+    if options.chart_version:
+        require_release(version)
+    elif version not in PIPY_VERSIONS:
+        known = ", ".join(PIPY_VERSIONS)
+        raise InputError(
+            f"{source}: chart version: expected one of {known}, got {version!r}; name the release "
+            "that it is closest to with --chart-version"
+        )
 
 
 def _values(sources: Sources, options: Options) -> Converted | None:

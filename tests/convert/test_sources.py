@@ -240,7 +240,34 @@ def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
         release({"fsm": {"meshName": "three"}}, revision=3, status="failed"),
     ]
     whole = {"apiVersion": "v1", "kind": "List", "items": items}
-    assert of(json.dumps(whole)).settings["mesh"] == {"name": "two"}
+    result = of(json.dumps(whole))
+    assert result.settings["mesh"] == {"name": "two"}
+    assert str(result.lines[-1]) == "release fsm, revision 3 (failed): revision 2 is deployed"
+
+
+def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
+    item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
+    assert str(of(json.dumps(item)).lines[-1]) == (
+        "release fsm, revision 1: its status is uninstalled: none is deployed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_as", "source"),
+    [
+        (json.dumps(release({}, version="1.4.0")), "release fsm"),
+        ("helm install fsm fsm/fsm --version 1.4.0", "helm install fsm fsm/fsm --version 1.4.0"),
+    ],
+)
+def test_a_chart_that_is_not_known_is_no_other_chart(given_as: str, source: str) -> None:
+    """Else the stack would upgrade what it was made of."""
+    with pytest.raises(InputError) as caught:
+        of(given_as)
+    assert str(caught.value) == (
+        f"{source}: chart version: expected one of 1.5.1, 1.6.0, got '1.4.0'; name the release "
+        "that it is closest to with --chart-version"
+    )
+    assert of(given_as, chart_version="1.5.1").settings["fsmVersion"] == "1.5.1"
 
 
 @pytest.mark.parametrize("data", ["", "%%%", "aGVsbG8=", base64.b64encode(b"H4sI").decode()])

@@ -81,19 +81,16 @@ def convert(
         _move(manifests, options["mesh_name"])
     from datetime import UTC, datetime
 
-    from fsm_stack.convert.sources import Options, converted
+    from fsm_stack.convert.sources import Options, as_stack, converted
 
-    today = datetime.now(UTC).date()
     sources = _sources(files, typed, live=live, options=options)
-    result = converted(
-        sources,
-        Options(
-            today=today,
-            chart_version=options["chart_version"],
-            namespace=options["namespace"],
-            mesh_name=options["mesh_name"],
-        ),
+    said = Options(
+        today=datetime.now(UTC).date(),
+        chart_version=options["chart_version"],
+        namespace=options["namespace"],
+        mesh_name=options["mesh_name"],
     )
+    result = as_stack(converted(sources, said))
     text = stack_file(result)
     written = write_stack(project_dir, stack, text, force=force) if stack else ""
     finish(result, text, written)
