@@ -136,6 +136,44 @@ def test_fsm_install_counts_its_own_options_over_set() -> None:
     assert [one.id for one in plain.findings] == ["helm-value-ignored"]
 
 
+PATCH = """kubectl patch meshconfig {} --type=merge -p '{}'"""
+PORTS = '{"spec":{"traffic":{"outboundPortExclusionList":[6379]}}}'
+
+
+def test_a_patch_says_the_meshs_namespace() -> None:
+    result = of(PATCH.format("fsm-mesh-config -n blue", PORTS))
+    assert result.settings["mesh"] == {"namespace": "blue"}
+    with pytest.raises(InputError, match="patches of blue, red: expected those of one MeshConfig"):
+        of("\n".join(PATCH.format(f"fsm-mesh-config -n {one}", PORTS) for one in ("red", "blue")))
+    with pytest.raises(InputError, match="the patch is for fsm-mesh-config in blue"):
+        of(PATCH.format("fsm-mesh-config -n blue", PORTS), json.dumps(live()))
+
+
+def test_what_a_patch_says_of_no_setting_is_told() -> None:
+    result = of(PATCH.format("fsm-mesh-config", '{"metadata":{"labels":{"a":"b"}},"spec":{}}'))
+    assert [(one.id, one.place.path) for one in result.findings] == [
+        ("install-option-ignored", "--patch metadata.labels.a")
+    ]
+
+
+def test_a_patch_of_osms_mesh_config_is_of_osm() -> None:
+    body = '{"spec":{"traffic":{"outboundPortExclusionList":[6379]},"sidecar":{"envoyImage":"x"}}}'
+    patch = PATCH.format("osm-mesh-config -n osm-system", body)
+    result = of(patch)
+    assert result.settings["traffic"] == {"outboundPortExclusionList": [6379]}
+    assert "setting-lost" in [one.id for one in result.findings]
+    mesh = {
+        "apiVersion": "config.openservicemesh.io/v1alpha2",
+        "kind": "MeshConfig",
+        "metadata": {"name": "osm-mesh-config", "namespace": "osm-system"},
+        "spec": {"traffic": {"outboundPortExclusionList": [1], "enableEgress": False}},
+    }
+    assert of(patch, json.dumps(mesh)).settings["traffic"] == {
+        "outboundPortExclusionList": [6379],
+        "enableEgress": False,
+    }
+
+
 def test_commands_are_read_as_they_stand_in_a_page() -> None:
     page = """
     # install, then patch
