@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.chart.commands import Command, commands, merge_patch, patch_target
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION, convert_helm_values, require_release
-from fsm_stack.convert.chart.release import Release, is_release, newest, not_counted, read_release
+from fsm_stack.convert.chart.release import (
+    CHARTS,
+    Release,
+    is_release,
+    newest,
+    not_counted,
+    read_release,
+)
 from fsm_stack.convert.compared import combined
 from fsm_stack.convert.mesh_config import convert_mesh_config, spec_of
 from fsm_stack.convert.osm import (
@@ -45,7 +52,6 @@ _OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command li
 _MESH: Final = FSM.default_mesh_name
 _MONITORED: Final = FSM.monitored_by_label
 _THEIR_NAMESPACE: Final = OSM.default_namespace
-_CHARTS: Final = ("fsm", "osm", "osm-edge")
 
 
 @dataclass(slots=True)
@@ -116,7 +122,7 @@ class Sources:
             self.meshes.append((shown, item))
         elif is_release(item):
             release = read_release(item, name=shown)
-            if release.chart in _CHARTS:
+            if release.chart in CHARTS:
                 self.releases.append(release)
             else:
                 self.unused.append(f"release {release.name} of chart {release.chart}")

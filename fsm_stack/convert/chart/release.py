@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from fsm_stack.yaml import Json
 
+# The charts of FSM, OSM and osm-edge.
+CHARTS: Final = ("fsm", "osm", "osm-edge")
 RELEASE_TYPE: Final = "helm.sh/release.v1"
 _OWNER_LABEL: Final = {"owner": "helm"}
 # A Secret holds 1 MB; its chart and manifest unpack to some tens of that.
