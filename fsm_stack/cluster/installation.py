@@ -170,7 +170,10 @@ def read_facts(cluster: Cluster) -> Facts:
     pods, services = _ranges(cluster, sources)
     for name, known in (("pod", pods), ("service", services)):
         if not known:
-            unknown.append(f"cluster.{name}Ranges: nothing in the cluster tells the range")
+            unknown.append(
+                f"cluster.{name}Ranges: nothing in the cluster tells the range; write it, or no "
+                f"check knows what takes the mesh's own {name}s out"
+            )
     sources |= {
         "cluster.context": "the kubeconfig's",
         "cluster.uid": "of namespace kube-system",
