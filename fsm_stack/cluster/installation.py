@@ -171,8 +171,8 @@ def read_facts(cluster: Cluster) -> Facts:
     for name, known in (("pod", pods), ("service", services)):
         if not known:
             unknown.append(
-                f"cluster.{name}Ranges: nothing in the cluster tells the range; write it, or no "
-                f"check knows what takes the mesh's own {name}s out"
+                f"cluster.{name}Ranges: nothing in the cluster tells the range; until it is "
+                "written checks assume the usual one"
             )
     sources |= {
         "cluster.context": "the kubeconfig's",
