@@ -20,7 +20,7 @@ import pytest
 from fsm_stack.cli.main import ENTRIES, cli
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from tests.pages import ROOT, pages
 from tests.scripting import browsed
 

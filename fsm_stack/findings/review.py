@@ -58,6 +58,16 @@ RULES: Final = (
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
     ),
     fatal(
+        id="contract-unproved",
+        title="a traffic contract cannot be proved",
+        why=(
+            "Nothing says what these pods redirect: a mode without scripts, or a script that does not "
+            "load. That is no contract kept."
+        ),
+        fix="Mend what the message names. Of a mode without scripts no contract can be proved: hold that "
+        "stack to none.",
+    ),
+    fatal(
         id="canary-refused",
         title="a change of the lists cannot be tried on one namespace",
         why=(

@@ -243,7 +243,12 @@ def _back(edit: ListEdit) -> Iterator[str]:
         inside = intersection(old, new)
         count = sum(b - a for a, b in old) - sum(b - a for a, b in inside)
         if count:
-            yield f"{where}: {count:,} addresses, to none of which a connection was seen"
+            told = (
+                "1 address, to which no"
+                if count == 1
+                else f"{count:,} addresses, to none of which a"
+            )
+            yield f"{where}: {told} connection was seen"
         return
     kept = {item.value for item in edit.after}
     side = "to" if edit.name is OUTBOUND_PORTS else "at"

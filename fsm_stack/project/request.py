@@ -126,11 +126,15 @@ def _new(sides: Sides, name: str, shared: Sequence[Placed]) -> Part:
     """A stack that was not there before: it validates, and keeps the contracts."""
     try:
         side = sides.stack(name)
-        broken = prover_of(side).broken(contracts_of(side, shared))
+        prover, bound_by = prover_of(side), contracts_of(side, shared)
+        broken, unproved = prover.broken(bound_by), prover.unproved(bound_by)
     except (InputError, FindingsError) as error:
         return Part(stack=name, said=f"is new: {error}", stops=True, bad=True)
     if broken:
         said = f"is new, and breaks the contract {broken[0].contract}: {broken[0].said}"
+        return Part(stack=name, said=said, stops=True)
+    if unproved:
+        said = f"is new, and no contract of it can be proved: {unproved[0]}"
         return Part(stack=name, said=said, stops=True)
     return Part(stack=name, said="is new: its settings validate, and it keeps every contract")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.errors import InputError, did_you_mean, few
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import KEYS, MESH
 from fsm_stack.manifests.manifest import without_sync_annotations
@@ -122,10 +122,8 @@ class Sides:
         """
         errors = [item for item in loaded.findings if item.severity is Severity.ERROR]
         if loaded.settings is None or errors:
-            told = "; ".join(item.as_text() for item in errors[:_PROBLEMS_MAX])
-            more = len(errors) - _PROBLEMS_MAX
-            rest = f"; and {more} more" if more > 0 else ""
-            raise InputError(f"{name.title}: its settings do not validate: {told}{rest}")
+            told = few((item.as_text() for item in errors), _PROBLEMS_MAX, separator="; ")
+            raise InputError(f"{name.title}: its settings do not validate: {told}")
         return of_settings(
             loaded.settings, name, today=self.today, place=loaded.place, findings=loaded.findings
         )

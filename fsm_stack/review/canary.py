@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, few
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.iptables.sets.ranges import canonical
@@ -150,9 +150,7 @@ def _keyed(name: ListName, mesh: MeshView) -> dict[object, Any]:
 
 
 def _shown(values: Iterable[object]) -> str:
-    words = [str(value) for value in values]
-    more = len(words) - _SHOWN
-    return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return few(values, _SHOWN)
 
 
 def carriers(settings: StackSettings, context: Context | None, namespace: str) -> list[Carrier]:

@@ -181,7 +181,7 @@ def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | No
     match path:
         case ("traffic", str() as name) if name in _SWITCHES:
             return _switched(name, was, now)
-        case ("contracts", *_) if what in ("removed", "changed"):
+        case ("contracts", *rest) if _says_less(rest, what):
             return risk("contract-dropped")
         case ("guard", *_) if _weaker(was, now):
             return risk("guard-weakened")
@@ -194,6 +194,21 @@ def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | No
         case ("enrolledNamespaces", _, "sidecarInjection") if now is not True:
             return risk("namespace-leaves")
     return None
+
+
+def _says_less(steps: list[str | int], what: What) -> bool:
+    """Whether a change below ``contracts`` may free some connection of one that was bound.
+
+    A contract that comes binds more; one profile more among its exceptions, less.
+    """
+    match steps:
+        case [_, "reason" | "owner"]:
+            return False
+        case [_, "exceptProfiles", *_]:
+            return what != "removed"
+        case [_, _, *_]:
+            return True
+    return what in ("removed", "changed")
 
 
 _STRENGTH: Final = {"warn": 1, "deny": 2}

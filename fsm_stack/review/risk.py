@@ -64,6 +64,10 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),
     "guard-weakened": (Level.MEDIUM, "the guard lets pass what it refused, or warned of"),
     "contract-dropped": (Level.MEDIUM, "nothing holds the mesh to this contract any more"),
+    "contract-narrowed": (
+        Level.MEDIUM,
+        "a contract that names the cluster's own ranges holds for fewer of them",
+    ),
     "contract-broken": (Level.HIGH, "a contract that was kept is not kept any more"),
     "declared-missing": (Level.MEDIUM, "what was declared does not happen"),
     "system-changes": (Level.HIGH, "another mesh takes the place of this one"),

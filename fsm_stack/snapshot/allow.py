@@ -324,10 +324,20 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
     "Service": {
         "metadata": _MANAGED,
         "spec": {
-            "ports": [{"name": True, "port": True, "targetPort": True, "protocol": True}],
+            "ports": [
+                {
+                    "name": True,
+                    "port": True,
+                    "targetPort": True,
+                    "protocol": True,
+                    "nodePort": True,
+                }
+            ],
             "selector": _selected,
             "clusterIP": True,
+            "externalIPs": words,
         },
+        "status": {"loadBalancer": {"ingress": [{"ip": True}]}},
     },
     "EndpointSlice": {
         "metadata": {

@@ -48,6 +48,8 @@ KUBERNETES_VERSION = os.environ.get("FSM_STACK_KUBE_VERSION") or _required(
 )
 # The newest one that is known to build: what is served from a later version on is tried there.
 NEWEST_VERSION = "v1.37.2"
+# The oldest one that the guard is for, whose policies are written in words of their own.
+OLDEST_VERSION = "v1.30.14"
 PULUMI_VERSION = _required("pulumi", "github.com/pulumi/pulumi/pkg/v3")
 FLUX_VERSION = _required("flux", "github.com/fluxcd/kustomize-controller")
 

@@ -18,7 +18,7 @@ from fsm_stack.injector.annotations import interception
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.expected import of_stack
 from fsm_stack.well_known import CANARY_LABEL
 

@@ -13,7 +13,7 @@ from fsm_stack.settings.stack_file import load_text
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.verify.check import Check, Context, Outcome, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.expected import Expected, of_stack
 
 if TYPE_CHECKING:

@@ -47,7 +47,8 @@ class Owner:
         namespace: of its pods.
         kind: ``Deployment``; ``Pod`` for a pod of its own.
         name: its name.
-        pods: how many of its pods were read, by what they carry.
+        pods: how many of its pods with a sidecar were read, by what they carry.
+        others: how many without one were read: a rollout moves them, too.
         replicas: how many it wants; None: it was not read.
         carried: what its template carries; None: it was not read.
         labels: of its pods.
@@ -60,6 +61,7 @@ class Owner:
     kind: str
     name: str
     pods: dict[Carried, int] = field(default_factory=dict)
+    others: int = 0
     replicas: int | None = None
     carried: Carried | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +80,16 @@ class Owner:
         if seen or self.replicas is None:
             return seen
         return self.replicas if self.enrolled else 0
+
+    @property
+    def running(self) -> int:
+        """How many of its pods are there, as far as anybody knows: budgets count all of them."""
+        return sum(self.pods.values()) + self.others or self.count
+
+    @property
+    def size(self) -> int:
+        """How many pods its rollout counts with, at most."""
+        return max(self.running, self.replicas or 0)
 
     def next(self) -> Iterator[tuple[Carried, int]]:
         """What its next pods carry, each with their number: of the template where it was read."""
@@ -189,6 +201,8 @@ class Pods:
             if own is None and not item.get("status"):
                 self._templates.append((owner, item))
                 owner.replicas = 1
+            else:
+                owner.others += 1
             return
         carried = self._carries(metadata)
         owner.pods[carried] = owner.pods.get(carried, 0) + 1
@@ -205,6 +219,8 @@ class Pods:
         template = mapping(spec.get("template"))
         about = mapping(template.get("metadata"))
         wanted = spec.get("replicas", 1)
+        if item["kind"] == "DaemonSet":  # its nodes are its number, and none is asked for
+            wanted = mapping(item.get("status")).get("desiredNumberScheduled", 1)
         owner.replicas = wanted if isinstance(wanted, int) and wanted >= 0 else 1
         owner.carried = self._carries(about)
         owner.labels = texts(about.get("labels")) or owner.labels

@@ -55,7 +55,7 @@ def plan(
         ranks: how risky an owner's change is, by its place in ``owners``; the highest comes last.
     """
     spare = {
-        index: allowed(budget, sum(one.count for one in every_of(budget, every)))
+        index: allowed(budget, sum(one.running for one in every_of(budget, every)))
         for index, budget in enumerate(budgets)
     }
     under = {
@@ -124,7 +124,7 @@ def allowed(budget: Budget, pods: int) -> int:
 
 def unavailable(owner: Owner) -> int:
     """How many of an owner's pods its rollout takes down at a time, at most."""
-    count = owner.count
+    count = owner.size
     strategy = owner.strategy
     rolling = mapping(strategy.get("rollingUpdate"))
     if owner.kind == "Deployment":
@@ -140,7 +140,7 @@ def unavailable(owner: Owner) -> int:
         return min(count, down if down or surge else 1)
     if owner.kind == "StatefulSet" and strategy.get("type") != "OnDelete":
         return min(count, max(1, _scaled(rolling.get("maxUnavailable", 1), count, up=True)))
-    return count  # deleted by hand, all that the command names
+    return owner.count  # deleted by hand, all that the command names
 
 
 def _scaled(value: object, whole: int, *, up: bool) -> int:

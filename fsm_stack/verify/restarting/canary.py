@@ -12,9 +12,9 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.verify.canary import before_of, other_fate, template_of, without
 from fsm_stack.verify.check import found, run_checks
-from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.each import is_injected, place, reading_of
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.restarting.mend import restart_of
 from fsm_stack.verify.restarting.next_pod import next_mesh
 
