@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.project.agreed import POLICY_FILE, bound
 from fsm_stack.project.files import write_file
-from fsm_stack.project.project import stack_names
+from fsm_stack.project.project import PROJECT_FILE, stack_names
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.reports.page import html_page
@@ -81,7 +81,7 @@ def _parts(
     word, commit = revision
     repository = sides.repository
     before = stack_names(repository.names(commit))
-    agreed_alike = _same(sides, commit, POLICY_FILE)
+    shared_alike = all(_same(sides, commit, file) for file in (POLICY_FILE, PROJECT_FILE))
     renamed: set[str] = set()
     for name in names:
         file = f"Pulumi.{name}.yaml"
@@ -91,7 +91,7 @@ def _parts(
                 yield _new(sides, name, shared)
                 continue
             renamed.update(stack_names([older.removeprefix(repository.prefix)]))
-        elif agreed_alike and _same(sides, commit, file):
+        elif shared_alike and _same(sides, commit, file):
             yield Part(stack=name, said="its file is unchanged")
             continue
         yield _compared(sides, name, word, intents, shared)
