@@ -171,6 +171,15 @@ def test_what_tests_are_told_is_not_on_the_site(site: Path) -> None:
     assert "not run:" not in (site / "start.html").read_text(encoding="utf-8")
 
 
+def test_an_option_in_a_line_is_never_broken(site: Path) -> None:
+    """Behind a hyphen a browser breaks: ``--`` at the end of a line is no option."""
+    page = (site / "for/on-call.html").read_text(encoding="utf-8")
+    assert '--why 10.0.0.8:6379 <span class="option">--redirected</span></code>' in page.replace(
+        '<span class="option">--why</span>', "--why"
+    )
+    assert '<span class="option">' not in page.partition("<pre>")[2].partition("</pre>")[0]
+
+
 def hook() -> ModuleType:
     spec = importlib.util.spec_from_file_location("hook", ROOT / "tools/site/hook.py")
     assert spec is not None

@@ -87,7 +87,7 @@ def _parts(
     word, commit = revision
     repository = sides.repository
     before = stack_names(repository.names(commit))
-    agreed_alike = _same(sides, commit, POLICY_FILE)
+    shared_alike = all(_same(sides, commit, file) for file in (POLICY_FILE, PROJECT_FILE))
     renamed: set[str] = set()
     for name in names:
         file = f"Pulumi.{name}.yaml"
@@ -97,7 +97,7 @@ def _parts(
                 yield _new(sides, name, shared)
                 continue
             renamed.update(stack_names([older.removeprefix(repository.prefix)]))
-        elif agreed_alike and _same(sides, commit, file):
+        elif shared_alike and _same(sides, commit, file):
             yield Part(stack=name, said="its file is unchanged")
             continue
         yield _compared(sides, name, word, intents, shared)

@@ -71,6 +71,12 @@ class Owner:
     restart: str
 
 
+_STEPS: Final = (
+    "Give it to the workloads that use it by an annotation profile first. Then take it out of the "
+    "list, and off one workload after the other."
+)
+
+
 def change(before: MeshView, after: MeshView) -> tuple[Lists, tuple[Finding, ...]]:
     """What a change adds to the lists that pods have, and what of it no annotation can say.
 
@@ -91,6 +97,7 @@ def change(before: MeshView, after: MeshView) -> tuple[Lists, tuple[Finding, ...
                 f"{name.key} loses {_shown(lost)}: an annotation adds to the mesh's list, and "
                 "takes nothing away from it",
                 path=place,
+                fix=_STEPS if name.annotation else "",
             ))  # fmt: skip
         if more and not name.annotation:
             found.append(finding(
