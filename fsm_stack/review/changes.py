@@ -119,6 +119,7 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
         for side in (before, after)
     )
     found: list[SettingChange] = []
+    known: dict[int, dict[str, int]] = {}
     for path, what, was, now in differences(one, two):
         was_alone, now_alone = _value_alone(was), _value_alone(now)
         change = SettingChange(
@@ -126,8 +127,8 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
             what=what,
             before=None if was is ABSENT else without_user(json_text(was_alone)),
             after=None if now is ABSENT else without_user(json_text(now_alone)),
-            before_place="" if was is ABSENT else _placed(before, path, one),
-            after_place="" if now is ABSENT else _placed(after, path, two),
+            before_place="" if was is ABSENT else _placed(before, _indexed(path, one, known)),
+            after_place="" if now is ABSENT else _placed(after, _indexed(path, two, known)),
             note=path[-1] in _NOTES or path[0] in ("accept", "contracts"),
         )
         found.append(replace(change, risk=_setting_risk(path, what, was, now)))
@@ -157,18 +158,27 @@ def _shown(path: Path) -> str:
     return text
 
 
-def _placed(side: Side, path: Path, data: Json) -> str:
-    place = side.place(_indexed(path, data))
+def _placed(side: Side, path: Path) -> str:
+    place = side.place(path)
     return place_text(place) if place.line else ""
 
 
-def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
-    """The path with the places of list items in place of their names."""
+def _indexed(path: Path, data: Any, known: dict[int, dict[str, int]]) -> Path:  # noqa: ANN401  # decoded JSON
+    """The path with the places of list items in place of their names.
+
+    Args:
+        path: with names.
+        data: what it leads into.
+        known: the places in the lists that were asked before, which live as long.
+    """
     found: list[str | int] = []
     for step in path:
         if isinstance(data, list):
-            names = list(_named(data) or ())
-            index = names.index(str(step)) if str(step) in names else 0
+            if id(data) not in known:
+                places = {id(item): at for at, item in enumerate(data)}
+                named = _named(data) or {}
+                known[id(data)] = {name: places[id(item)] for name, item in named.items()}
+            index = known[id(data)].get(str(step), 0)
             found.append(index)
             data = data[index] if index < len(data) else None
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsm_stack.iptables.packet import Rewritten
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fsm_stack.iptables.sets.difference import Shift
+    from fsm_stack.iptables.sets.ranges import Interval
     from fsm_stack.iptables.sets.reach import Region
     from fsm_stack.review.fates import Pair
     from fsm_stack.review.side import Side
@@ -41,6 +43,7 @@ _STEP: Final = re.compile(r"[^.\[\]]+")
 
 _T = TypeVar("_T")
 _LISTED: Final = {name.key: name for name in LISTS}
+_HELD: Final = frozenset(name.holds for name in LISTS)
 
 
 def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]:
@@ -73,7 +76,13 @@ def responsible(items: Sequence[_T], shift: Shift, entry: Callable[[_T], Bypass]
         shift: the change.
         entry: the entry of one of them.
     """
-    direct = [one for one in items if meets(entry(one), shift.said, close=True)]
+    # Of a port that bypasses to any address no range is the reason: only what limits it is close.
+    limited = {holds: not _unlimited(shift.said, holds) for holds in _HELD}
+    direct = [
+        one
+        for one in items
+        if limited[_LISTED[entry(one).kind].holds] and meets(entry(one), shift.said)
+    ]
     direct = direct or [one for one in items if meets(entry(one), shift.region)]
     if _explained([entry(one) for one in direct], shift.region):
         return direct
@@ -139,30 +148,27 @@ def _entries(side: Side, scope: str, *, whole: bool) -> Mapping[tuple[str, str],
     }
 
 
-def meets(item: Bypass, region: Region, *, close: bool = False) -> bool:
-    """Whether an entry takes traffic of a region out of the mesh.
-
-    Args:
-        item: the entry.
-        region: the traffic.
-        close: only where the region is limited by what the entry names: of a port that bypasses
-            to any address, no range is the reason.
-    """
+def meets(item: Bypass, region: Region) -> bool:
+    """Whether an entry takes traffic of a region out of the mesh."""
     listed = _LISTED[item.kind]
     if listed is INCLUDED_RANGES:
         return False
-    if close and _unlimited(region, listed.holds):
-        return False
     if listed.holds == "interfaces":
-        spans: Sequence[Any] = [interface_interval(item.value)]
-        return bool(intersection(spans, region.interfaces))
+        return _overlaps(interface_interval(item.value), region.interfaces)
     if (listed is INBOUND_PORTS) != (region.direction == "inbound"):
         return False
     if listed.holds == "ports":
         port = int(item.value)
-        return bool(intersection([(port, port + 1)], region.ports))
+        return _overlaps((port, port + 1), region.ports)
     bounds = ipv4_range(item.value)
-    return bool(intersection([bounds] if bounds else [], region.destinations))
+    return bounds is not None and _overlaps(bounds, region.destinations)
+
+
+def _overlaps(one: Interval, many: Sequence[Any]) -> bool:
+    """Whether an interval shares something with sorted, disjoint ones; None: no upper end."""
+    start, stop = one
+    at = len(many) if stop is None else bisect_left(many, (stop,))
+    return at > 0 and (many[at - 1][1] is None or many[at - 1][1] > start)
 
 
 def _unlimited(region: Region, holds: str) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
 
 from fsm_stack.review.changes import object_changes, setting_changes, unlisted
+from fsm_stack.review.compare import Comparison
 from fsm_stack.review.model import Level, SideName
 from fsm_stack.review.risk import RISKS
 from fsm_stack.review.side import of_objects
+from fsm_stack.review.traffic import traffic_changes
 from fsm_stack.settings.models.policy import Environments, MayDiffer
 from fsm_stack.systems import FSM
 
@@ -28,6 +31,34 @@ def test_an_entry_is_told_by_its_value_and_its_place() -> None:
     assert only.after == '{"owner": "shop", "reason": "legacy", "value": 443}'
     assert only.after_place.startswith("Pulumi.dev.yaml:")
     assert only.before_place == ""
+
+
+def test_a_place_is_that_of_the_entry_also_behind_one_that_stands_twice() -> None:
+    """One line an entry: 443 is the third of them."""
+    ports = [{"value": 6379}, {"value": 6379}, {"value": 443}]
+    after = side(**traffic(outboundPortExclusionList=ports))
+    (only,) = setting_changes(side(), after)
+    line = after.place(("traffic", "outboundPortExclusionList", 2)).line
+    assert only.after_place == f"Pulumi.dev.yaml:{line}"
+
+
+def test_thousands_of_entries_are_told_in_linear_time() -> None:
+    """Each was looked up in all others: ten times the entries took a hundred times as long."""
+
+    def seconds(count: int) -> float:
+        ranges = [f"11.{number // 256}.{number % 256}.0/24" for number in range(count)]
+        before, after = side(), side(**traffic(outboundIPRangeExclusionList=ranges[::2]))
+        best = float("inf")
+        for _ in range(3):
+            start = process_time()
+            assert len(setting_changes(before, after)) > count // 2
+            found = Comparison(before, after)
+            told = traffic_changes(found.pairs, found.fates, found.known, egress=True).changes
+            assert sum(len(one.entries) for one in told) > count // 2
+            best = min(best, process_time() - start)
+        return best
+
+    assert seconds(4_000) < 25 * seconds(400)
 
 
 def test_a_note_changes_no_object() -> None:
