@@ -163,6 +163,24 @@ def test_recommend_shows_the_change_and_writes_it_on_request(flows: Run, project
     assert (again.exit_code, again.stdout.splitlines()[-1]) == (0, "prod: nothing to narrow")
 
 
+def test_a_list_that_stays_gives_nothing_back_and_proves_no_contract(
+    flows: Run, project: Path
+) -> None:
+    """Its text is an anchor that something else reads, too."""
+    stack = given.STACK.replace("[6379, 9092]", "&ports [6379, 9092]")
+    stack = stack.replace("[6380]", "*ports")
+    (project / "Pulumi.prod.yaml").write_text(stack)
+    unused = Flow(target="52.1.2.4", port=9093, size=70)
+    (project / "vpc.log").write_bytes(given.log("vpc", [*FLOWS, unused]))
+    result = flows("recommend", "--flows", str(project / "vpc.log"), "-o", "json", "--contracts")
+    found = json.loads(result.stdout)
+    shared = [one["path"] for one in found["left"] if "shared" in one["why"]]
+    assert shared == ["traffic.outboundPortExclusionList"]
+    edited = {"traffic.inboundPortExclusionList", "traffic.outboundIPRangeExclusionList"}
+    assert {one["path"] for one in found["lists"]} == edited
+    assert {one.partition(":")[0] for one in found["back"]} == edited
+
+
 def test_a_bad_record_is_told_once_with_its_line_and_without_its_content(
     flows: Run, project: Path
 ) -> None:
