@@ -150,7 +150,7 @@ class Mesh:
         """The commands of a printed script, as kubectl would do them; restarts apart."""
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
-            if not words or words[1:3] == ["rollout", "restart"]:
+            if not words or words[0] == "sleep" or words[1:3] == ["rollout", "restart"]:
                 continue
             assert words[0] == "kubectl", line
             if words[1] == "delete":
