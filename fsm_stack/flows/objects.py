@@ -43,6 +43,7 @@ PRIVATE: Final = tuple(
 )
 _LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or EVERY
 _CACHED_MAX: Final = 50_000
+_FRONTS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +111,7 @@ def objects_of(snapshot: Snapshot, system: System) -> Objects:
         pods=pods,
         named=named,
         endpoints=endpoints,
-        ports={port: tuple(fronts) for port, fronts in by_port.items()},
+        ports={port: _few([*fronts]) for port, fronts in by_port.items()},
         services=known,
         service_names={at: name for name, (at, _) in known.items() if at is not None},
         has_pods=Part.PODS in snapshot.read,
@@ -185,6 +186,17 @@ def _fronts(
             yield where, number
     if nodes and isinstance(node_port, int) and node_port:
         yield nodes, node_port
+
+
+def _few(fronts: list[Front]) -> tuple[Front, ...]:
+    """Of more than a few addresses their ranges: each is asked for every pod that is gone."""
+    if len(fronts) <= _FRONTS_MAX:
+        return tuple(fronts)
+    spans: dict[int, list[Span]] = {}
+    for at, port in fronts:
+        if at is not None:
+            spans.setdefault(port, []).extend([(at, at + 1)] if isinstance(at, int) else at)
+    return tuple((tuple(merged(found)), port) for port, found in spans.items())
 
 
 def _endpoints(

@@ -50,7 +50,7 @@ def agreed(sides: Sides) -> Agreed:
     if not sides.stacks():
         return Agreed()
     path = sides.project.directory / POLICY_FILE
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return Agreed()
     shown = sides.project.shown(path)
     policy, place = load_policy(

@@ -21,7 +21,7 @@ from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.lists import MESH
-from fsm_stack.review.entries import entry_line, meets
+from fsm_stack.review.entries import entry_line, responsible
 from fsm_stack.review.fates import Fates, Unreadable, traffic_of
 from fsm_stack.review.model import EntryLine, Witness
 from fsm_stack.review.reports.outcome import Broken
@@ -251,10 +251,8 @@ def _told(
 
 def _entries(side: Side, scopes: Sequence[str], shift: Shift) -> tuple[EntryLine, ...]:
     own = [item for item in side.entries if item.scope in (MESH, *scopes)]
-    close = [item for item in own if meets(item, shift.said, close=True)]
-    found = close or [item for item in own if meets(item, shift.region)]
-    included = [item for item in own if item.kind.endswith("InclusionList")]
-    return tuple(entry_line(item, side, later=True) for item in found or included)
+    found = responsible(own, shift, lambda item: item)
+    return tuple(entry_line(item, side, later=True) for item in found)
 
 
 def prover_of(side: Side, pods: Pods | None = None) -> Prover:

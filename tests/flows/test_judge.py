@@ -455,3 +455,21 @@ def test_two_halves_of_a_log_make_the_same_tally() -> None:
     first, second = (replayed(given.log("vpc", part)) for part in (flows[:100], flows[100:]))
     first.merge(second)
     assert first == whole
+
+
+def test_a_pod_that_is_gone_is_judged_as_fast_among_many_services(tmp_path: Path) -> None:
+    """Of 200 Services with its port the ranges are asked, not each address."""
+    many = [
+        item
+        for number in range(200)
+        for item in (
+            given.service(f"s{number}", f"172.30.9.{number}", {"tcp": 80}),
+            given.slice_of(f"s{number}", [f"10.130.1.{number}"], {"tcp": 8080}),
+        )
+    ]
+    redis = given.service("redis", "172.30.7.7", {"tcp": 80})
+    objects = known(tmp_path, *many, redis, given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}))
+    assert len(objects.ports[8080]) == 1
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.6", port=8080)]), objects)
+    assert verdicts(tally) == {"10.130.0.6:8080": "may"}
+    assert tally.pinned == {5}

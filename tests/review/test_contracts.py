@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,39 @@ def test_a_workload_is_compared_with_itself_and_not_with_the_mesh() -> None:
     assert [(item.scopes, item.before) for item in found] == [(("shop/Deployment/web0",), True)]
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "path"),
+    [
+        ("batch/v1", "CronJob", ("jobTemplate", "spec", "template")),
+        ("batch/v1", "Job", ("template",)),
+        ("apps/v1", "ReplicaSet", ("template",)),
+        ("argoproj.io/v1alpha1", "Rollout", ("template",)),
+    ],
+)
+def test_whatever_makes_pods_is_held_to_contracts(
+    version: str, kind: str, path: tuple[str, ...]
+) -> None:
+    """What need not be restarted, and what is no kind of Kubernetes' own, connects all the same."""
+    inner: Any = {
+        "metadata": {"annotations": {"flomesh.io/outbound-port-exclusion-list": "443"}},
+        "spec": {"containers": [{"name": "app", "image": "x"}]},
+    }
+    for step in reversed(path):
+        inner = {step: inner}
+    item = {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "shop"}}
+    one = side(contracts=[contract("tcp 443 to pods")])
+    pods = Pods(mesh_of_side(one))  # type: ignore[arg-type]  # a stack has one
+    pods.add(item | {"spec": inner})
+    owned = {"ownerReferences": [{"kind": "CronJob", "name": "y", "controller": True}]}
+    pods.add(item | {"metadata": item["metadata"] | owned, "spec": inner})  # type: ignore[operator]
+    outside = json.dumps(inner).replace(
+        '"443"', '"443", "flomesh.io/sidecar-injection": "disabled"'
+    )
+    pods.add(item | {"metadata": {"name": "z", "namespace": "shop"}, "spec": json.loads(outside)})
+    (only,) = prover_of(one, pods).broken(contracts_of(one))
+    assert only.scopes == (f"shop/{kind}/x",)
+
+
 def test_pods_of_one_owner_with_other_annotations_are_proved_each() -> None:
     """Whose template was not read is known by its pods: two of them, two scripts."""
     one = side(contracts=[contract("tcp 443 to pods")])
@@ -200,6 +234,23 @@ def test_nobody_but_a_profile_may_bypass_a_port() -> None:
     assert only.scopes == ("other",)
     assert [line.path for line in only.entries] == [
         "annotationProfiles.other.outboundPortExclusionList[0]"
+    ]
+
+
+def test_an_inclusion_is_named_where_no_exclusion_explains_the_breach() -> None:
+    """203.0.113.0/24 bypasses, too, and is no reason that all the rest does."""
+    profile = {"batch": {"outboundIPRangeInclusionList": ["10.128.0.0/14"]}}
+    rule = contract("tcp 443", "always")
+    found = broken(rule, annotationProfiles=profile)
+    assert [(one.scopes, [line.path for line in one.entries]) for one in found] == [
+        (("mesh",), ["traffic.outboundIPRangeExclusionList[0]"]),
+        (
+            ("batch",),
+            [
+                "annotationProfiles.batch.outboundIPRangeInclusionList[0]",
+                "traffic.outboundIPRangeExclusionList[0]",
+            ],
+        ),
     ]
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fsm_stack.injector.annotations import interception
 from fsm_stack.review.compare import Comparison
-from fsm_stack.review.restarting.pods import Budget, Owner, Pods, selects
-from fsm_stack.review.restarting.waves import allowed, plan, unavailable
+from fsm_stack.review.restarting.pods import Owner, Pods
+from fsm_stack.review.restarting.waves import Budget, allowed, plan, selects, unavailable
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 from .sides import side, traffic

@@ -258,6 +258,21 @@ def test_a_canary_by_templates_is_found_by_what_it_wrote() -> None:
     assert (abort.commands, abort.restarts) == (ending.later, ())
 
 
+def test_a_canary_by_templates_whose_entries_the_mesh_has_is_in_progress_no_more() -> None:
+    """Its annotations stay until their owners change: nothing there waits for an end."""
+    found = world(WITH)
+    owner = found.the("Deployment", "web")
+    owner.update(merge(owner, patch({PORTS: "1"}, ADDS, earlier={})))
+    outcome = found.outcome("canary-pods")
+    assert outcome.status is Status.PASSED
+    (item,) = outcome.findings
+    assert (item.severity, item.place.path) == (Severity.INFO, "namespace shop")
+    assert item.message == (
+        "a canary was promoted: its annotations in pod templates are without effect, and go with "
+        "the next change of their owners"
+    )
+
+
 def test_policies_of_others_are_not_kept() -> None:
     other = {"apiVersion": STABLE, "kind": "MutatingAdmissionPolicy", "metadata": {"name": "x"}}
     assert keep(other) is None

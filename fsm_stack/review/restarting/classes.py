@@ -70,9 +70,8 @@ def with_workloads(side: Side, pods: Pods, *, every: bool = False) -> Side:
     if settings is None or view is None or side.no_scripts:
         return side
     titles: dict[Carried, list[str]] = {}
-    for owner in pods.finished(enrolled(settings, mesh_of(settings))):
-        for carried, _ in owner.next():
-            titles.setdefault(carried, []).append(owner.title)
+    for carried, title in pods.carriers(enrolled(settings, mesh_of(settings))):
+        titles.setdefault(carried, []).append(title)
     scripts, known = dict(side.scripts), set(side.scripts.values())
     refusals, used = [], Counter[str]()
     for carried, owners in titles.items():
