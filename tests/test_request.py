@@ -147,23 +147,6 @@ def test_a_request_without_a_change_passes_and_says_so(request_: Request) -> Non
     ]
 
 
-def test_a_setting_of_the_project_file_stops_a_request_that_changes_no_stack(
-    request_: Request,
-) -> None:
-    """The engine would bring it to every stack that does not set the key."""
-    path = request_.head / "Pulumi.yaml"
-    path.write_text(
-        "name: fsm-stack\nconfig:\n"
-        "  traffic: {type: object, default: {outboundPortExclusionList: [443]}}\n"
-    )
-    request_.commit()
-    assert request_.reviewed().returncode == 2
-    assert "- `dev` **stops**: cannot be compared: dev: its settings do not validate: " in (
-        request_.comment
-    )
-    assert "project-setting" in request_.comment
-
-
 def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Request) -> None:
     (request_.head / "README.md").write_text("x\n")
     request_.commit()
@@ -180,9 +163,9 @@ def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Reque
         (
             "config:\n",
             "config:\n  fsm-stack:sidecar: {value: {localProxyMode: PodIP}}\n",
-            "changes what stacks get that do not set sidecar: no stack file shows it",
+            "cannot be compared: dev: its settings do not validate: Pulumi.yaml:",
         ),
-        ("default: {}", "default: {localProxyMode: PodIP}", "stacks get that do not set"),
+        ("default: {}", "default: {localProxyMode: PodIP}", "project-setting"),
         ("config:\n", "stackConfigDir: other\nconfig:\n", "changes stackConfigDir"),
         ("config:\n", "config: [\n", "cannot be read"),
     ],
