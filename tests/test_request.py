@@ -163,9 +163,9 @@ def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Reque
         (
             "config:\n",
             "config:\n  fsm-stack:sidecar: {value: {localProxyMode: PodIP}}\n",
-            "changes what stacks get that do not set sidecar: no stack file shows it",
+            "cannot be compared: dev: its settings do not validate: Pulumi.yaml:",
         ),
-        ("default: {}", "default: {localProxyMode: PodIP}", "stacks get that do not set"),
+        ("default: {}", "default: {localProxyMode: PodIP}", "project-setting"),
         ("config:\n", "stackConfigDir: other\nconfig:\n", "changes stackConfigDir"),
         ("config:\n", "config: [\n", "cannot be read"),
     ],

@@ -16,15 +16,15 @@ from fsm_stack.convert.remains import (
     WEBHOOKS,
     Remains,
     answers,
-    is_ours,
     labels_of_systems,
-    service_of,
+    leading,
+    places_of,
 )
 from fsm_stack.convert.result import at
 from fsm_stack.errors import CouldNotCheckError
 from fsm_stack.manifests.canary import plural_of
 from fsm_stack.snapshot.programs import POLICY_KINDS
-from fsm_stack.snapshot.shape import mappings, texts
+from fsm_stack.snapshot.shape import texts
 from fsm_stack.snapshot.snapshot import IN_CLUSTER
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
@@ -170,7 +170,10 @@ def read_facts(cluster: Cluster) -> Facts:
     pods, services = _ranges(cluster, sources)
     for name, known in (("pod", pods), ("service", services)):
         if not known:
-            unknown.append(f"cluster.{name}Ranges: nothing in the cluster tells the range")
+            unknown.append(
+                f"cluster.{name}Ranges: nothing in the cluster tells the range; until it is "
+                "written checks assume the usual one"
+            )
     sources |= {
         "cluster.context": "the kubeconfig's",
         "cluster.uid": "of namespace kube-system",
@@ -279,9 +282,7 @@ def read_leftovers(cluster: Cluster) -> Remains:
             found.policies += _about(cluster, f"{_ADMISSION}/{plural}", kind, name)
     found.canaries = [*_canaries(cluster)]
     found.namespaces = _about(cluster, "/api/v1/namespaces", "Namespace", "")
-    places = {system.default_namespace for system in SYSTEMS.values()}
-    places |= {place for place, _ in (*found.meshes, *_leading(found))}
-    for place in sorted(places):
+    for place in sorted(places_of(found)):
         records = _about(cluster, f"/api/v1/namespaces/{place}/secrets", "Secret", "")
         known = {
             (at(one, "metadata.namespace"), at(one, "metadata.name")) for one in found.secrets
@@ -324,7 +325,7 @@ def _about(cluster: Cluster, path: str, kind: str, label: str) -> list[Json]:
 
 def _services(cluster: Cluster, found: Remains) -> None:
     """Which services behind our webhooks are there, and which have a pod that answers."""
-    for place, name in _leading(found):
+    for place, name in leading(found):
         inside = f"/api/v1/namespaces/{place}/services/{name}"
         try:
             cluster.read(inside)
@@ -338,14 +339,3 @@ def _services(cluster: Cluster, found: Remains) -> None:
         for item in _list(cluster, slices, "discovery.k8s.io/v1", "EndpointSlice", label):
             if answers(item):
                 found.served.add((place, name))
-
-
-def _leading(found: Remains) -> set[tuple[str, str]]:
-    """The services behind our webhooks."""
-    return {
-        service
-        for item in found.webhooks
-        if is_ours(item)
-        for hook in mappings(item.get("webhooks"))
-        if (service := service_of(hook)) is not None
-    }

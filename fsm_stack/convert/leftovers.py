@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.convert.remains import GROUPS, ROLES, is_ours, labels_of_systems, service_of
+from fsm_stack.convert.chart.release import CHARTS
+from fsm_stack.convert.remains import (
+    GROUPS,
+    ROLES,
+    is_ours,
+    labels_of_systems,
+    names_of,
+    places_of,
+    service_of,
+)
 from fsm_stack.findings.finding import ObjectName, finding
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.snapshot.objects import owner_of
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
     from fsm_stack.yaml import Json
 
+_AUTHORITIES: Final = ("fsm-ca-bundle", "osm-ca-bundle")
 _BOOTSTRAP: Final = ("sidecar-bootstrap-config-", "envoy-bootstrap-config-")
 
 
@@ -90,7 +100,7 @@ def leftovers(remains: Remains) -> tuple[Leftover, ...]:
         *_namespaces(remains.namespaces),
         *_workloads(remains.pods),
         *_canaries(remains.canaries),
-        *_secrets(remains.secrets),
+        *_secrets(remains),
         *_labelled(remains.roles, ROLES, Step.ROLE, _ALLOWED),
         *_definitions(remains.definitions),
     ]
@@ -183,12 +193,15 @@ def _namespaces(items: Iterable[Json]) -> Iterator[Leftover]:
             ]
             names = (system.annotation(INJECTION), system.annotation(METRICS))
             lost = [f"{key}-" for key in names if key in notes]
-            for verb, words in (("label", gone), ("annotate", lost)):
+            for verb, what, words in (
+                ("label", "labels", gone),
+                ("annotate", "annotations", lost),
+            ):
                 if words:
                     yield Leftover(
                         step=Step.ENROLMENT,
                         name=ObjectName("Namespace", "", name),
-                        why=f"{verb}s of a mesh: {', '.join(one[:-1] for one in words)}",
+                        why=f"{what} of a mesh: {', '.join(one[:-1] for one in words)}",
                         command=command("kubectl", verb, "namespace", name, *words),
                     )
 
@@ -238,17 +251,23 @@ def _canaries(items: Iterable[Json]) -> Iterator[Leftover]:
         )
 
 
-def _secrets(items: Iterable[Json]) -> Iterator[Leftover]:
-    for item in items:
+def _secrets(remains: Remains) -> Iterator[Leftover]:
+    places, names = places_of(remains), names_of(remains)
+    for item in remains.secrets:
         about = mapping(item.get("metadata"))
         place, name = text(about.get("namespace")), text(about.get("name"))
         removal = command("kubectl", "delete", "secret", name, "-n", place)
         step, why = Step.SECRET, ""
         labels = texts(about.get("labels"))
         if labels.get("owner") == "helm":
-            step = Step.RELEASE
-            why = f"Helm's record of release {labels.get('name', '')}: helm uninstall would use it"
-        elif name.endswith("-ca-bundle"):
+            step, release = Step.RELEASE, labels.get("name", "")
+            chart = text(item.get("chart"))
+            if chart in CHARTS or (not chart and release in names):
+                why = f"Helm's record of release {release}: helm uninstall would use it"
+            elif not chart and place in places:
+                why = f"Helm's record of release {release}, the mesh's or not: look at its chart"
+                removal = command("helm", "get", "metadata", release, "-n", place)
+        elif name in _AUTHORITIES or (name.endswith("-ca-bundle") and place in places):
             why = "the mesh's authority; a next mesh makes its own"
         elif name.startswith(_BOOTSTRAP) and labels.get(NAME_LABEL) in GROUPS:
             why = "the configuration of one sidecar"

@@ -56,8 +56,8 @@ _RENAMED: Final = {
 _MODE: Final = "traffic.interceptionMode"
 _MODES: Final = {
     "ebpf": (
-        "osm-edge redirected with eBPF from the node; FSM's PodLevel redirects with iptables in "
-        "the pod, NodeLevel, its own eBPF, is not declared by a stack"
+        "osm-edge redirected with eBPF from the node; FSM's PodLevel, which is taken, redirects "
+        "with iptables in the pod; NodeLevel, its own eBPF, reads no list"
     ),
     "none": "osm-edge redirected nothing; FSM redirects every injected pod",
     "": "osm-edge redirected nothing; FSM redirects every injected pod",
@@ -74,6 +74,13 @@ def is_osm(item: Any) -> bool:
         return False
     group = str(item.get("apiVersion", "")).partition("/")[0]
     return group == _GROUP
+
+
+def patched_osm(namespace: str) -> Json:
+    """A MeshConfig of OSM or osm-edge of which nothing is known but a patch."""
+    about = {"name": OSM.mesh_config_name, "namespace": namespace or None}
+    return {"apiVersion": OSM.mesh_config_api_version, "kind": "MeshConfig", "metadata": about,
+            "spec": {}}  # fmt: skip
 
 
 def system_of(spec: Json) -> System:

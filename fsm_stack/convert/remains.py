@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.convert.chart.release import is_release, read_release
+from fsm_stack.errors import InputError
 from fsm_stack.snapshot.programs import NAME_LABEL, POLICY_KINDS
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.systems import SYSTEMS
@@ -34,7 +36,8 @@ class Remains:
         served: those of them that have a pod that answers.
         namespaces: Namespaces with a label or annotation of a mesh.
         pods: with a proxy's label.
-        secrets: of a mesh, and Helm's records; their content is never looked at.
+        secrets: of a mesh, and Helm's records; of their content nothing is kept but, under
+            ``chart``, whose record it is, where a file tells it.
         roles: ClusterRoles and ClusterRoleBindings with a mesh's label.
         policies: admission policies and their bindings with a mesh's label.
         definitions: CustomResourceDefinitions.
@@ -60,6 +63,40 @@ def service_of(webhook: Json) -> tuple[str, str] | None:
     service = mapping(mapping(webhook.get("clientConfig")).get("service"))
     name = text(service.get("name"))
     return (text(service.get("namespace")), name) if name else None
+
+
+def leading(found: Remains) -> set[tuple[str, str]]:
+    """The services behind our webhooks."""
+    return {
+        service
+        for item in found.webhooks
+        if is_ours(item)
+        for hook in mappings(item.get("webhooks"))
+        if (service := service_of(hook)) is not None
+    }
+
+
+def places_of(found: Remains) -> set[str]:
+    """The namespaces that a control plane is, or was, in."""
+    usual = {system.default_namespace for system in SYSTEMS.values()}
+    return usual | {place for place, _ in (*found.meshes, *leading(found))}
+
+
+def names_of(found: Remains) -> set[str]:
+    """The names that a mesh, or its Helm release, has, or usually has."""
+    usual = {name for one in SYSTEMS.values() for name in (one.name, one.default_mesh_name)}
+    for item in found.namespaces:
+        labels = texts(mapping(item.get("metadata")).get("labels"))
+        usual |= {labels.get(one.monitored_by_label, "") for one in SYSTEMS.values()}
+    return usual - {""}
+
+
+def _chart(record: Json) -> str:
+    """The chart of a record of Helm's; empty: it is none, or does not tell."""
+    try:
+        return read_release(record, name="").chart if is_release(record) else ""
+    except InputError:
+        return ""
 
 
 def is_ours(configuration: Json) -> bool:
@@ -108,7 +145,8 @@ def of_objects(items: Iterable[Json]) -> Remains:
         elif kind == "Pod" and _PROXIES & texts(about.get("labels")).keys():
             found.pods.append(item)
         elif kind == "Secret":
-            found.secrets.append({key: item.get(key) for key in ("kind", "metadata")})
+            kept = {key: item.get(key) for key in ("kind", "metadata")}
+            found.secrets.append(kept | {"chart": _chart(item)})
         elif kind == "MeshConfig":
             found.meshes.append((place, name))
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import Severity, harmless
 from fsm_stack.settings.reader import PROJECT
+from fsm_stack.systems import FSM
 from fsm_stack.yaml.write import dump
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class Converted:
     def with_findings(self, more: Iterable[Finding]) -> Converted:
         """The same with more findings."""
         return replace(self, findings=(*self.findings, *more))
+
+    def as_stack(self) -> Converted:
+        """The same as a stack: one without any setting is refused, so it says the mesh's name."""
+        if self.settings.keys() - {"fsmVersion"}:
+            return self
+        return replace(self, settings={**self.settings, "mesh": {"name": FSM.default_mesh_name}})
 
     @property
     def complete(self) -> bool:

@@ -7,12 +7,24 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.convert.chart.commands import Command, commands, merge_patch
+from fsm_stack.convert.chart.commands import Command, commands, merge_patch, patch_target
 from fsm_stack.convert.chart.helm import DEFAULT_VERSION, convert_helm_values, require_release
-from fsm_stack.convert.chart.release import Release, is_release, newest, read_release
+from fsm_stack.convert.chart.release import (
+    CHARTS,
+    Release,
+    is_release,
+    newest,
+    not_counted,
+    read_release,
+)
 from fsm_stack.convert.compared import combined
 from fsm_stack.convert.mesh_config import convert_mesh_config, spec_of
-from fsm_stack.convert.osm import convert_osm_mesh_config, fsm_values, is_osm
+from fsm_stack.convert.osm import (
+    convert_osm_mesh_config,
+    fsm_values,
+    is_osm,
+    patched_osm,
+)
 from fsm_stack.convert.result import Converted, Draft, Line, at, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
@@ -40,7 +52,6 @@ _OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command li
 _MESH: Final = FSM.default_mesh_name
 _MONITORED: Final = FSM.monitored_by_label
 _THEIR_NAMESPACE: Final = OSM.default_namespace
-_CHARTS: Final = ("fsm", "osm", "osm-edge")
 
 
 @dataclass(slots=True)
@@ -111,7 +122,7 @@ class Sources:
             self.meshes.append((shown, item))
         elif is_release(item):
             release = read_release(item, name=shown)
-            if release.chart in _CHARTS:
+            if release.chart in CHARTS:
                 self.releases.append(release)
             else:
                 self.unused.append(f"release {release.name} of chart {release.chart}")
@@ -174,7 +185,7 @@ def converted(sources: Sources, options: Options) -> Converted:
     """
     options = _completed(sources, options)
     values = _values(sources, options)
-    mesh = _one_mesh(sources)
+    mesh = _patched_mesh(_one_mesh(sources), patch_target(sources.commands))
     patches = [(command.text, command.patch) for command in sources.commands if command.patch]
     if values is None and mesh is None and not patches:
         raise InputError(
@@ -190,6 +201,8 @@ def converted(sources: Sources, options: Options) -> Converted:
     if options.mesh_name and options.mesh_name != _MESH:
         draft.set("mesh.name", options.mesh_name, "the injector's webhook, or --mesh-name")
     _enrolled(sources.namespaces, draft)
+    for source, why in not_counted(sources.releases):
+        draft.drop(source, why)
     for title in sources.unused:
         draft.drop(title, "it says nothing about settings")
     return draft.done(result.title)
@@ -201,13 +214,15 @@ def _completed(sources: Sources, options: Options) -> Options:
     installs = [command for command in sources.commands if command.patch is None]
     if len(installs) > 1:
         raise InputError(f"{len(installs)} install commands: expected one, the mesh's last")
-    said = next(iter(installs), Command(text=""))
+    said, patched = next(iter(installs), Command(text="")), patch_target(sources.commands)
     version = options.chart_version or (release.version if release else "") or said.version
     of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
-    if version and not options.chart_version and (of_osm or version not in PIPY_VERSIONS):
+    told = bool(sources.meshes or sources.presets)  # a MeshConfig says its release itself
+    if not options.chart_version and (of_osm or (told and version not in PIPY_VERSIONS)):
         version = ""
     if version:
-        require_release(version)
+        source = f"release {release.name}" if release else said.text
+        require_release(version, "" if options.chart_version else source)
     known = sources.mesh_names if len(sources.mesh_names) == 1 else set()
     return replace(
         options,
@@ -216,6 +231,7 @@ def _completed(sources: Sources, options: Options) -> Options:
         namespace=options.namespace
         or (release.namespace if release else "")
         or said.namespace
+        or (patched[1] if patched[0] == FSM.mesh_config_name and not installs else "")
         or None,
     )
 
@@ -264,6 +280,23 @@ def _one_mesh(sources: Sources) -> tuple[str, Json] | None:
     return known[0] if known else None
 
 
+def _patched_mesh(
+    mesh: tuple[str, Json] | None, target: tuple[str, str]
+) -> tuple[str, Json] | None:
+    """The MeshConfig that was given; of OSM's, whose defaults are not known, what patches say.
+
+    Raises:
+        InputError: the patches are for another MeshConfig.
+    """
+    if mesh is None:
+        osm = patched_osm(target[1]) if target[0] == OSM.mesh_config_name else None
+        return ("the patched MeshConfig", osm) if osm else None
+    known = [at(mesh[1], "metadata.name"), at(mesh[1], "metadata.namespace")]
+    if any(one and other and one != other for one, other in zip(known, target, strict=True)):
+        raise InputError(f"{mesh[0]}: the patch is for {' in '.join(filter(None, target))}")
+    return mesh
+
+
 def _meshed(
     values: Converted | None,
     mesh: tuple[str, Json] | None,
@@ -272,10 +305,15 @@ def _meshed(
 ) -> Converted:
     """The MeshConfig over the values, after the patches that were typed."""
     if mesh is not None and is_osm(mesh[1]):
-        if values is not None or patches:
-            raise InputError(f"{mesh[0]}: expected nothing beside a MeshConfig of OSM or osm-edge")
+        if values is not None:
+            raise InputError(
+                f"{mesh[0]}: expected no values beside a MeshConfig of OSM or osm-edge"
+            )
+        name, item = mesh
+        for _, patch in patches:
+            item = merge_patch(item, patch)
         return convert_osm_mesh_config(
-            mesh[1], today=options.today, fsm_version=options.chart_version, name=mesh[0]
+            item, today=options.today, fsm_version=options.chart_version, name=name
         )
     version = options.chart_version
     if mesh is None:

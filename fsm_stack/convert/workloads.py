@@ -12,7 +12,8 @@ from fsm_stack.convert.result import Line
 from fsm_stack.findings.finding import finding
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.systems import FSM, OSM
-from fsm_stack.workloads.misplaced import misplaced
+from fsm_stack.workloads.lint.foreign import MESHES
+from fsm_stack.workloads.misplaced import misplaced, misplaced_of
 from fsm_stack.workloads.objects import is_namespace, name_of, object_at, objects, workloads
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def moved(value: Any, *, mesh_name: str = FSM.default_mesh_name) -> Moved:
         holder = object_at(item.manifest, item.template)
         for one in _keys(holder, item.pod_path, named, pod_keys(FSM), namespace=False):
             move(one, result)
-        result.findings += [found.at(object=named) for found in misplaced(item, OSM)]
+        elsewhere = (*misplaced(item, OSM), *misplaced_of(item, MESHES))
+        result.findings += [found.at(object=named) for found in elsewhere]
     return result
 
 

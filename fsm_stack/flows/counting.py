@@ -6,6 +6,8 @@ handed on and forgotten, so that memory has an end whatever the length of a log.
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +30,7 @@ _KEYS_MAX: Final = 60_000
 _BRACKETS: Final = frozenset({b"", b"[", b"]", b","})
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SAMPLED: Final = 50
+_NEXT: Final = re.compile(r"[\s,]*")
 
 # The line that each record starts at, and the records.
 Batch = tuple["range | list[int]", list[bytes]]
@@ -102,14 +105,28 @@ def sample(head: bytes) -> list[bytes]:
 
 
 def elements(record: bytes) -> list[bytes]:
-    """The records of a line that is an array, or an element of one with its comma."""
+    """The records of a line that is an array, or an element of one with what stands around it."""
     bare = record.strip()
     if not bare.startswith(b"["):
-        return [bare.removesuffix(b",")]
+        alone = bare.removeprefix(b",").lstrip().removesuffix(b",")
+        return [alone.removesuffix(b"]") if alone.startswith(b"{") else bare]
     try:
         return [bytes(item) for item in msgspec.json.decode(bare, type=list[msgspec.Raw])]
     except (msgspec.DecodeError, RecursionError):
-        return [bare]
+        return [*_whole(bare)]
+
+
+def _whole(bare: bytes) -> Iterator[bytes]:
+    """The elements of an array that goes on or is cut off; what is left is the last one."""
+    text = bare.decode("utf-8", "surrogateescape")
+    decode, at = json.JSONDecoder().raw_decode, 1
+    while (found := _NEXT.match(text, at)) is not None and found.end() < len(text):
+        start = found.end()
+        try:
+            _, at = decode(text, start)
+        except (ValueError, RecursionError):
+            at = len(text)
+        yield text[start:at].encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -109,8 +109,6 @@ def _known(number: int, entry: Bypass, observed: Observed) -> Known:
 def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
     if not observed.total:
         return "no connection was judged"
-    if evidence.may:
-        return "only connections whose address was translated may use it"
     if entry.kind == INTERFACES.key:
         return "logs name no interface"
     way = INBOUND if entry.kind == INBOUND_PORTS.key else OUTBOUND
@@ -121,6 +119,8 @@ def _unknown(entry: Bypass, evidence: Evidence, observed: Observed) -> str:
     if entry.scope != MESH and entry.scope not in observed.judge.scopes:
         how = "" if observed.judge.objects.has_pods else "; name --objects"
         return f"no pod is known to have this profile{how}"
+    if evidence.may:
+        return "only connections whose address was translated, or is not known, may use it"
     return ""
 
 
@@ -180,12 +180,13 @@ def assumptions(observed: Observed) -> Iterator[str]:
         if judge.objects.has_services:
             yield (
                 "endpoints are taken back to their Services, apart from those that an entry holds "
-                "themselves; no other address was translated"
+                "themselves; an address of a pod that is gone may have been an endpoint"
             )
         else:
             yield (
                 "an address of a pod may stand for a Service's: where the two differ, the verdict "
-                "is 'may'; --objects with Services and EndpointSlices decides it"
+                "is 'may', and its port is taken for the Service's; --objects with Services and "
+                "EndpointSlices decides both"
             )
     if judge.objects.has_pods:
         yield "a pod that --objects does not know may have any profile"

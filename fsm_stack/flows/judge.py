@@ -56,6 +56,7 @@ class _Answer:
     asked: tuple[Asked, ...]
     taking: tuple[tuple[int, ...], ...]
     included: tuple[int, ...]
+    sure: frozenset[int]
     peer: int | str
     port: int
     sums: list[float] = field(default_factory=_nothing)
@@ -63,8 +64,8 @@ class _Answer:
     @property
     def decides(self) -> int:
         """The entry whose rule comes first; none where it goes through, or nothing excludes it."""
-        first = self.taking[0] if self.taking else ()
-        return first[0] if first and self.now != THROUGH else NO_ENTRY
+        first = self.taking[0] if self.taking and self.now != THROUGH else ()
+        return next((one for one in first if one in self.sure), first[0] if first else NO_ENTRY)
 
     @property
     def takers(self) -> tuple[int, ...]:
@@ -219,7 +220,8 @@ class Judge:
             tally.side(answer.way, answer.before, answer.now, values)
             for number in answer.takers:
                 evidence = tally.entry(number)
-                (evidence.may if answer.now == MAY else evidence.sure).add(values)
+                known = answer.now != MAY and number in answer.sure
+                (evidence.sure if known else evidence.may).add(values)
             if answer.now != THROUGH:
                 self._spread_taking(answer, values)
             answer.sums = _nothing()
@@ -230,7 +232,8 @@ class Judge:
         for asked, taking in zip(answer.asked, answer.taking, strict=True):
             if not taking:
                 continue
-            if answer.now == BYPASS and len(answer.asked) == len(taking) == 1:
+            alone = len(answer.asked) == len(taking) == 1 and taking[0] in answer.sure
+            if answer.now == BYPASS and alone:
                 self._tally.entry(taking[0]).alone.add(values)
             if answer.way == INBOUND:
                 self._tally.address(taking, asked[1], values)
@@ -307,6 +310,11 @@ class Judge:
             included=tuple(
                 dict.fromkeys(
                     n for one in rules for spot in spots for n in one.entries.included(way, spot)
+                )
+            ),
+            sure=frozenset(
+                set[int].intersection(
+                    *(one.entries.surely(way, spot) for one in rules for spot in spots)
                 )
             ),
             peer=one[0] if one is not None and isinstance(one[0], int) else target,

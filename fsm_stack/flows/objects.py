@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _SERVICE_NAME = "kubernetes.io/service-name"
 
-# An address and a port that a client may have asked for; None: the endpoint's own.
-Front = tuple["int | None", int]
+# An address, or any of some ranges, and a port that a client may have asked for; None: the
+# endpoint's own address.
+Front = tuple["int | tuple[Span, ...] | None", int]
 PRIVATE: Final = tuple(
     sorted(
         bounds
@@ -42,6 +43,7 @@ PRIVATE: Final = tuple(
 )
 _LOOPBACK: Final[Span] = ipv4_range("127.0.0.0/8") or EVERY
 _CACHED_MAX: Final = 50_000
+_FRONTS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,6 +69,7 @@ class Objects:
         pods: by address.
         named: by ``Pod/shop/web-7f9c`` and by owner.
         endpoints: what clients may have asked for when an endpoint's address and port are seen.
+        ports: the same by the endpoint's port alone: of a pod that came or went since then.
         services: each Service's address and ports, by ``shop/redis``.
         service_names: a Service's name by its address.
         has_pods: pods were read, so that who is not among them is no pod.
@@ -76,6 +79,7 @@ class Objects:
     pods: Mapping[int, Workload] = field(default_factory=dict)
     named: Mapping[str, Workload] = field(default_factory=dict)
     endpoints: Mapping[tuple[int, int], tuple[Front, ...]] = field(default_factory=dict)
+    ports: Mapping[int, tuple[Front, ...]] = field(default_factory=dict)
     services: Mapping[str, tuple[int | None, tuple[int, ...]]] = field(default_factory=dict)
     service_names: Mapping[int, str] = field(default_factory=dict)
     has_pods: bool = False
@@ -99,10 +103,15 @@ def objects_of(snapshot: Snapshot, system: System) -> Objects:
     pods, named = _pods(snapshot.pods, system)
     services = {f"{place}/{name}": item for (place, name), item in snapshot.services.items()}
     known = {name: (_address(item), tuple(_ports(item))) for name, item in services.items()}
+    endpoints = _endpoints(snapshot.endpoints, services, _nodes(snapshot.pods))
+    by_port: dict[int, dict[Front, None]] = {}
+    for (_, port), fronts in endpoints.items():
+        by_port.setdefault(port, {}).update(dict.fromkeys(fronts))
     return Objects(
         pods=pods,
         named=named,
-        endpoints=_endpoints(snapshot.endpoints, services),
+        endpoints=endpoints,
+        ports={port: _few([*fronts]) for port, fronts in by_port.items()},
         services=known,
         service_names={at: name for name, (at, _) in known.items() if at is not None},
         has_pods=Part.PODS in snapshot.read,
@@ -147,8 +156,53 @@ def _ports(service: Mapping[str, Any]) -> Iterator[int]:
             yield port["port"]
 
 
+def _nodes(pods: Iterable[Pod]) -> tuple[Span, ...]:
+    """The nodes' addresses, as far as some pod has its node's."""
+    found = (address_number(one.address) for one in pods if one.host_network)
+    return tuple(merged([(at, at + 1) for at in found if at is not None]))
+
+
+def _fronts(
+    service: Mapping[str, Any], port: Mapping[str, Any], nodes: tuple[Span, ...]
+) -> Iterator[Front]:
+    """What leads to a Service's port: kube-proxy translates all of it where the client is.
+
+    Source: kubernetes pkg/proxy, servicePort: cluster address, external ones, a load balancer's,
+    and the node port of every node.
+    """
+    spec, status = mapping(service.get("spec")), mapping(service.get("status"))
+    external = spec.get("externalIPs")
+    entrances = mappings(mapping(status.get("loadBalancer")).get("ingress"))
+    outside = [
+        *(external if isinstance(external, list) else ()),
+        *(one.get("ip") for one in entrances),
+    ]
+    number, node_port = port.get("port"), port.get("nodePort")
+    if not isinstance(number, int):
+        return
+    yield _address(service), number
+    for at in outside:
+        if (where := address_number(text(at))) is not None:
+            yield where, number
+    if nodes and isinstance(node_port, int) and node_port:
+        yield nodes, node_port
+
+
+def _few(fronts: list[Front]) -> tuple[Front, ...]:
+    """Of more than a few addresses their ranges: each is asked for every pod that is gone."""
+    if len(fronts) <= _FRONTS_MAX:
+        return tuple(fronts)
+    spans: dict[int, list[Span]] = {}
+    for at, port in fronts:
+        if at is not None:
+            spans.setdefault(port, []).extend([(at, at + 1)] if isinstance(at, int) else at)
+    return tuple((tuple(merged(found)), port) for port, found in spans.items())
+
+
 def _endpoints(
-    slices: Iterable[Mapping[str, Any]], services: Mapping[str, Mapping[str, Any]]
+    slices: Iterable[Mapping[str, Any]],
+    services: Mapping[str, Mapping[str, Any]],
+    nodes: tuple[Span, ...],
 ) -> dict[tuple[int, int], tuple[Front, ...]]:
     """A slice's port has the name of the Service's port that leads to it."""
     found: dict[tuple[int, int], dict[Front, None]] = {}
@@ -158,20 +212,24 @@ def _endpoints(
         service = services.get(name)
         if service is None:
             continue
-        address = _address(service)
         fronts = {
-            text(port.get("name")): port.get("port")
+            text(port.get("name")): [*_fronts(service, port, nodes)]
             for port in mappings(mapping(service.get("spec")).get("ports"))
         }
         for port in mappings(item.get("ports")):
-            number, front = port.get("port"), fronts.get(text(port.get("name")))
-            if not isinstance(number, int) or not isinstance(front, int):
+            number = port.get("port")
+            if not isinstance(number, int):
                 continue
-            asked: Front = (address, front) if address is not None else (None, number)
+            asked: list[Front] = [
+                (None, number) if at is None else (at, front)
+                for at, front in fronts.get(text(port.get("name")), ())
+            ]
+            if not asked:
+                continue
             for endpoint in mappings(item.get("endpoints")):
                 for at in endpoint.get("addresses") or ():
                     if (where := address_number(str(at))) is not None:
-                        found.setdefault((where, number), {})[asked] = None
+                        found.setdefault((where, number), {}).update(dict.fromkeys(asked))
     return {at: tuple(asked) for at, asked in found.items()}
 
 
@@ -232,18 +290,29 @@ class Addresses:
         itself: tuple[Asked, ...] = ((target, port),)
         if self._objects.has_services:
             fronts = self._objects.endpoints.get((target, port), ())
+            gone = not fronts and self._came_or_went(target)
+            if gone:
+                fronts = self._objects.ports.get(port, ((self._services, port),))
             if service is not None and service[0] is not None:
-                fronts = tuple(one for one in fronts if one[0] == service[0]) or fronts
+                named = tuple(one for one in fronts if one[0] == service[0])
+                fronts = named or (
+                    tuple((service[0], one) for one in service[1]) if gone else fronts
+                )
             found = tuple(
                 (target if address is None else address, front) for address, front in fronts
             )
             # An endpoint that is excluded itself may have been asked for without its Service.
             direct = any(one.entries.taking(OUTBOUND, itself[0]) for one in rules)
-            both = (*itself, *found) if original == "unknown" or direct or not found else found
+            sure = found and not direct and not gone and original != "unknown"
+            both = found if sure else (*itself, *found)
             return tuple(dict.fromkeys(both))
         if _inside(target, self._pods or PRIVATE):
             return (*itself, (self._services, port))
         return itself
+
+    def _came_or_went(self, target: int) -> bool:
+        """Whether an address may have been an endpoint when it was logged, and is none now."""
+        return target not in self._objects.pods and _inside(target, self._pods or PRIVATE)
 
     def _region(self, kind: str) -> tuple[Span, ...]:
         """The addresses that a kind of endpoint may have."""

@@ -59,15 +59,25 @@ class Recommended:
         settings: the stack after all edits.
         edits: one for each list that gets narrower.
         left: lists that stay as they are although logs were read for them, and why.
-        back: what comes back into the mesh, in sentences.
         new: destinations that would bypass on request, with their traffic.
     """
 
     settings: StackSettings
     edits: tuple[ListEdit, ...]
     left: tuple[Left, ...]
-    back: tuple[str, ...]
     new: tuple[tuple[str, Total], ...]
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """What comes back into the mesh, in sentences."""
+        return tuple(sentence for edit in self.edits for sentence in _back(edit))
+
+    def made(self, before: StackSettings, edits: Sequence[ListEdit]) -> Recommended:
+        """The same with those edits alone that a file's text took."""
+        now = before
+        for edit in edits:
+            now = with_edit(now, edit)
+        return replace(self, settings=now, edits=tuple(edits))
 
 
 def recommend(observed: Observed, today: date, *, entries: int, new: int = 0) -> Recommended:
@@ -94,7 +104,6 @@ def recommend(observed: Observed, today: date, *, entries: int, new: int = 0) ->
     now = settings
     edits: list[ListEdit] = []
     left: list[Left] = []
-    back: list[str] = []
     for path, name, old in list_paths(settings):
         after, why = _after(path, name, old, needs, entries)
         if path == ("traffic", EXCLUDED_RANGES.key) and new:
@@ -111,13 +120,11 @@ def recommend(observed: Observed, today: date, *, entries: int, new: int = 0) ->
             continue
         now = with_edit(now, edit)
         edits.append(edit)
-        back += _back(edit)
     _require_kept(observed, Rulebook(now, today))
     return Recommended(
         settings=now,
         edits=tuple(edits),
         left=tuple(left),
-        back=tuple(back),
         new=tuple(_candidates(observed)[:new]),
     )
 
@@ -243,7 +250,12 @@ def _back(edit: ListEdit) -> Iterator[str]:
         inside = intersection(old, new)
         count = sum(b - a for a, b in old) - sum(b - a for a, b in inside)
         if count:
-            yield f"{where}: {count:,} addresses, to none of which a connection was seen"
+            told = (
+                "1 address, to which no"
+                if count == 1
+                else f"{count:,} addresses, to none of which a"
+            )
+            yield f"{where}: {told} connection was seen"
         return
     kept = {item.value for item in edit.after}
     side = "to" if edit.name is OUTBOUND_PORTS else "at"

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fsm_stack.errors import counted
+from fsm_stack.errors import counted, few
 from fsm_stack.findings.finding import harmless
 from fsm_stack.flows.evidence import (
     LONG_ENOUGH,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.flows.evidence import Known, Observed
     from fsm_stack.flows.recommend import Recommended
     from fsm_stack.flows.tally import Total
-    from fsm_stack.redirection.tidying import Left, ListEdit
+    from fsm_stack.redirection.tidying import Left
     from fsm_stack.settings.models.policy import Contract
 
 _PEERS_SHOWN: Final = 3
@@ -40,7 +40,8 @@ def head_lines(observed: Observed, title: str) -> Iterator[str]:
     logs, total = observed.logs, observed.total
     records = sum(log.counted.records for log in logs)
     files = "1 log" if len(logs) == 1 else f"{len(logs)} logs"
-    yield f"{title}: {records:,} records of {files}, {_formats(logs)}"
+    read = "1 record" if records == 1 else f"{records:,} records"
+    yield f"{title}: {read} of {files}, {_formats(logs)}"
     if total:
         yield (
             f"  from {time_text(total.first)} to {time_text(total.last)}: {observed.days:.1f} days"
@@ -104,10 +105,8 @@ def far_ends(observed: Observed, number: int) -> Counter[int | str]:
 
 def _few(found: Counter[_Name], text: Callable[[_Name], str]) -> str:
     """The biggest ones, and how many more there are."""
-    shown = found.most_common(_PEERS_SHOWN)
-    more = len(found) - len(shown)
-    names = ", ".join(text(name) for name, _ in shown)
-    return names + (f" and {more:,} more" if more > 0 else "")
+    shown = (text(name) for name, _ in found.most_common(_PEERS_SHOWN))
+    return few(shown, _PEERS_SHOWN, count=len(found))
 
 
 def caution_lines(observed: Observed) -> Iterator[str]:
@@ -207,8 +206,7 @@ class Advice:
     Attributes:
         stack: its name.
         observed: what was seen.
-        found: what there is to narrow.
-        made: the edits that the stack file's text took.
+        found: what is narrowed: the edits that the stack file's text took.
         left: lists whose text cannot be edited in place, and why.
         written: the file was changed.
         contracts: proposed ones.
@@ -217,7 +215,6 @@ class Advice:
     stack: str
     observed: Observed
     found: Recommended
-    made: tuple[ListEdit, ...]
     left: tuple[Left, ...]
     written: bool
     contracts: tuple[Contract, ...] = ()
@@ -226,7 +223,7 @@ class Advice:
         """What changes, what comes back into the mesh, what stays; how far logs reach."""
         yield from head_lines(self.observed, self.stack)
         yield ""
-        yield from map(str, self.made)
+        yield from map(str, self.found.edits)
         for sentence in self.found.back:
             yield f"back into the mesh: {sentence}"
         yield from map(str, (*self.found.left, *self.left))
@@ -236,10 +233,10 @@ class Advice:
             yield "# kept by every connection; name an owner for each, then paste it below config:"
             yield from dump({"fsm-stack:contracts": self._contracts()}).splitlines()
             yield ""
-        if not self.made:
+        if not self.found.edits:
             yield f"{self.stack}: nothing to narrow"
             return
-        lists = counted(len(self.made), "list")
+        lists = counted(len(self.found.edits), "list")
         done = (
             "changed in the stack file" if self.written else "to narrow; --write changes the file"
         )
@@ -265,7 +262,7 @@ class Advice:
                         {"value": item.value, "reason": item.reason or None} for item in edit.after
                     ],
                 }
-                for edit in self.made
+                for edit in self.found.edits
             ],
             "back": list(self.found.back),
             "contracts": self._contracts(),

@@ -77,6 +77,14 @@ class Entries:
         ports = self.ports.get(OUTBOUND_PORTS.key, {}).get(port, ())
         return (*self._ranges(EXCLUDED_RANGES.key, address), *ports)
 
+    def surely(self, way: Way, asked: Asked) -> set[int]:
+        """Those of both that hold all of what may have been asked for."""
+        found = {*self.taking(way, asked), *self.included(way, asked)}
+        if way == INBOUND or isinstance(asked[0], int):
+            return found
+        held = {n for of in self.spans.values() for span, n in of if _holds(span, asked[0])}
+        return found & {*held, *self.ports.get(OUTBOUND_PORTS.key, {}).get(asked[1], ())}
+
     def included(self, way: Way, asked: Asked) -> tuple[int, ...]:
         """The inclusions that a connection is in."""
         return self._ranges(INCLUDED_RANGES.key, asked[0]) if way == OUTBOUND else ()
@@ -88,6 +96,10 @@ class Entries:
             starts, taken = self._cut[kind]
             return taken[bisect_right(starts, address) - 1]
         return tuple(number for span, number in self.spans[kind] if intersection([span], address))
+
+
+def _holds(span: Span, ranges: tuple[Span, ...]) -> bool:
+    return all(span[0] <= start and end <= span[1] for start, end in ranges)
 
 
 def _cut(found: list[tuple[Span, int]]) -> tuple[list[int], list[tuple[int, ...]]]:

@@ -16,7 +16,6 @@ from fsm_stack.review.compare import Comparison
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.reports.page import html_page
 from fsm_stack.review.reports.together import Part, Together
-from fsm_stack.settings.reader import PROJECT
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.yaml.places import read_yaml
 
@@ -87,7 +86,7 @@ def _parts(
     word, commit = revision
     repository = sides.repository
     before = stack_names(repository.names(commit))
-    agreed_alike = _same(sides, commit, POLICY_FILE)
+    shared_alike = all(_same(sides, commit, file) for file in (POLICY_FILE, PROJECT_FILE))
     renamed: set[str] = set()
     for name in names:
         file = f"Pulumi.{name}.yaml"
@@ -97,7 +96,7 @@ def _parts(
                 yield _new(sides, name, shared)
                 continue
             renamed.update(stack_names([older.removeprefix(repository.prefix)]))
-        elif agreed_alike and _same(sides, commit, file):
+        elif shared_alike and _same(sides, commit, file):
             yield Part(stack=name, said="its file is unchanged")
             continue
         yield _compared(sides, name, word, intents, shared)
@@ -107,41 +106,24 @@ def _parts(
 
 
 def _of_project(sides: Sides, commit: str) -> Iterator[Part]:
-    """What the change has the project's own file give to stacks: no side here has it."""
+    """Whether the change has the engine look elsewhere for stack files.
+
+    What else the project's file gives to stacks is an error of each (``project-setting``).
+    Source: Pulumi's reference of the project file.
+    """
     if _same(sides, commit, PROJECT_FILE):
         return
     path = sides.project.directory / PROJECT_FILE
     before = (sides.repository.read(commit, PROJECT_FILE) or b"").decode(errors="replace")
     try:
         text = read_text(path, project=sides.project.directory, shown=PROJECT_FILE)
-        now, was = _given(text), _given(before)
+        now, was = (mapping(read_yaml(one, file=PROJECT_FILE).data) for one in (text, before))
     except InputError as error:
         yield Part(stack=PROJECT_FILE, said=f"cannot be read: {error}", stops=True, bad=True)
         return
-    keys = [key for key in dict.fromkeys((*now, *was)) if now.get(key) != was.get(key)]
-    if _ELSEWHERE in keys:
-        keys.remove(_ELSEWHERE)
+    if now.get(_ELSEWHERE) != was.get(_ELSEWHERE):
         said = f"changes {_ELSEWHERE}, which is not looked into; expected stack files beside it"
         yield Part(stack=PROJECT_FILE, said=said, stops=True)
-    if keys:
-        said = f"changes what stacks get that do not set {', '.join(keys)}: no stack file shows it"
-        yield Part(stack=PROJECT_FILE, said=said, stops=True)
-
-
-def _given(text: str) -> dict[str, object]:
-    """What a project's file gives stacks by our keys, and where it looks for their files.
-
-    Source: Pulumi's reference of the project file.
-    """
-    data = mapping(read_yaml(text, file=PROJECT_FILE).data)
-    found: dict[str, object] = {_ELSEWHERE: data.get(_ELSEWHERE)}
-    for key, one in mapping(data.get("config")).items():
-        name = str(key).removeprefix(f"{PROJECT}:")
-        if ":" in name:
-            continue
-        value = one.get("value", one.get("default")) if isinstance(one, dict) else one
-        found[name] = value or found.get(name)  # it may be there with and without our name
-    return found
 
 
 def _same(sides: Sides, commit: str, file: str) -> bool:

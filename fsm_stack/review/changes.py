@@ -41,10 +41,11 @@ _NEEDED: Final = frozenset(
     {"MutatingWebhookConfiguration", "CustomResourceDefinition", "MeshConfig", "Deployment"}
 )
 
-# Switches of the traffic section, settings and MeshConfig alike, that open the mesh when set.
-_OPENING: Final = {
-    "enablePermissiveTrafficPolicyMode": "policy-off",
-    "enableEgress": "egress-opens",
+# Switches of the traffic section, settings and MeshConfig alike: what on means, and what off.
+# No rule changes with them: sidecars get them from the controller, and need no restart.
+_SWITCHES: Final = {
+    "enablePermissiveTrafficPolicyMode": ("policy-off", "policy-on"),
+    "enableEgress": ("egress-opens", "egress-closes"),
 }
 
 
@@ -188,8 +189,8 @@ def _indexed(path: Path, data: Any, known: dict[int, dict[str, int]]) -> Path:  
 
 def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | None:
     match path:
-        case ("traffic", str() as name) if now is True and name in _OPENING:
-            return risk(_OPENING[name])
+        case ("traffic", str() as name) if name in _SWITCHES:
+            return _switched(name, was, now)
         case ("contracts", *rest) if _says_less(rest, what):
             return risk("contract-dropped")
         case ("guard", *_) if _weaker(was, now):
@@ -268,7 +269,7 @@ def object_changes(before: Side, after: Side) -> tuple[ObjectChange, ...]:
             left = change.what == "removed" and key in before.patched
             grade = _object_risk(change, left=left)
             if grade is None and not told and key[0] == "MeshConfig":
-                grade = _opened(one, two)
+                grade = _switches(one, two)
             found.append(replace(change, risk=grade))
     return tuple(found)
 
@@ -324,12 +325,18 @@ def _object_risk(change: ObjectChange, *, left: bool) -> Risk | None:
     return None
 
 
-def _opened(before: Json | None, after: Json | None) -> Risk | None:
-    """What a MeshConfig opens, where no settings on both sides say it."""
+def _switches(before: Json | None, after: Json | None) -> Risk | None:
+    """What a MeshConfig opens or closes, where no settings on both sides say it."""
     one, two = (
         mapping(mapping(mapping(item).get("spec")).get("traffic")) for item in (before, after)
     )
-    for name, risk_id in _OPENING.items():
-        if two.get(name) is True and one.get(name) is not True:
-            return risk(risk_id)
-    return None
+    found = (_switched(name, one.get(name), two.get(name)) for name in _SWITCHES)
+    return next((one for one in found if one is not None), None)
+
+
+def _switched(name: str, was: object, now: object) -> Risk | None:
+    """What a switch of the traffic section does; FSM takes an absent one as off."""
+    opens, closes = _SWITCHES[name]
+    if (was is True) == (now is True):
+        return None
+    return risk(opens if now is True else closes)

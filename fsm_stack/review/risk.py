@@ -50,7 +50,15 @@ RISKS: Final[dict[str, tuple[Level, str]]] = {
     ),
     "sent-elsewhere": (Level.MEDIUM, "connections end elsewhere than before"),
     "policy-off": (Level.MEDIUM, "services talk to each other without a policy that allows it"),
+    "policy-on": (
+        Level.MEDIUM,
+        "services that no policy allows do not reach each other any more, from running pods too",
+    ),
     "egress-opens": (Level.MEDIUM, "pods reach hosts outside of the mesh"),
+    "egress-closes": (
+        Level.MEDIUM,
+        "sidecars let nothing out of the mesh that no policy allows, those of running pods too",
+    ),
     "namespace-leaves": (Level.MEDIUM, "new pods of a namespace get no sidecar"),
     "object-replaced": (Level.MEDIUM, "Kubernetes deletes the object and makes it anew"),
     "object-removed": (Level.MEDIUM, "an object that the mesh needs goes away"),

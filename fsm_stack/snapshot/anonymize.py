@@ -180,14 +180,14 @@ class _Names:
             for owner in metadata.get("ownerReferences") or ()
         ]
         spec, status = dict(item.get("spec") or {}), dict(item.get("status") or {})
-        for key in ("podIP", "message"):
+        for key in ("podIP", "message", "loadBalancer"):
             status.pop(key, None)
         if "conditions" in status:  # their messages name pods
             status["conditions"] = [
                 {key: value for key, value in one.items() if key != "message"}
                 for one in status["conditions"]
             ]
-        for key in ("clusterIP", "selector"):
+        for key in ("clusterIP", "externalIPs", "selector"):
             spec.pop(key, None)
         if "endpoints" in item:
             item = {**item, "endpoints": [

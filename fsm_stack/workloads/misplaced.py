@@ -14,7 +14,7 @@ from fsm_stack.workloads.preview import preview
 from fsm_stack.yaml.places import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.injector.decision import NamespaceView
@@ -125,14 +125,18 @@ def lost(
 
 
 def misplaced_keys(item: Workload, system: System) -> tuple[tuple[Path, str], ...]:
-    """Annotations of pods that stand elsewhere in the object: the metadata's path, and the key.
+    """Annotations of pods that stand elsewhere in the object: the metadata's path, and the key."""
+    return _elsewhere(item, pod_keys(system))
+
+
+def _elsewhere(item: Workload, read: Collection[str]) -> tuple[tuple[Path, str], ...]:
+    """Those of some keys.
 
     What the pod template has too, with the same value, counts: Kustomize's commonAnnotations and
     many charts write everything everywhere.
     """
     if not item.template:
         return ()
-    read = pod_keys(system)
     own = object_at(item.manifest, (*item.template, "metadata", "annotations"))
     return tuple(
         (path, key)
@@ -155,12 +159,12 @@ def _above(item: Workload) -> tuple[Path, ...]:
     return tuple(item.template[:length] for length in range(len(item.template)))
 
 
-def misplaced(item: Workload, system: System) -> Iterator[Finding]:
-    """H14: each such annotation, with what to write instead."""
-    if not item.template or item.number:  # an object of several templates is told of once
+def misplaced_of(item: Workload, read: Collection[str]) -> Iterator[Finding]:
+    """The same of some annotations, another mesh's too."""
+    if item.number:
         return
     place = path_text((*item.template, "metadata", "annotations"))
-    for path, key in misplaced_keys(item, system):
+    for path, key in _elsewhere(item, read):
         yield finding(
             "annotation-misplaced",
             f"annotation {key} stands on the {item.kind}, where nobody reads it",
@@ -168,6 +172,14 @@ def misplaced(item: Workload, system: System) -> Iterator[Finding]:
             value=key,
             fix=f"Move it to {place}.",
         )
+
+
+def misplaced(item: Workload, system: System) -> Iterator[Finding]:
+    """H14: each such annotation, with what to write instead."""
+    if not item.template or item.number:  # an object of several templates is told of once
+        return
+    place = path_text((*item.template, "metadata", "annotations"))
+    yield from misplaced_of(item, pod_keys(system))
     above = object_at(item.manifest, ("metadata",))
     yield from labels(above, system, read=pod_keys(system), to=place)
     read = sorted(pod_keys(system))

@@ -43,6 +43,13 @@ def test_the_stack_file_is_printed_and_the_report_beside_it(run: Run, tmp_path: 
     assert result.stderr == REPORT
 
 
+def test_the_plainest_installation_is_a_stack(run: Run) -> None:
+    """``fsm install`` sets nothing, and a stack without a setting is refused."""
+    result = run("convert", "--command", "fsm install")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("  fsm-stack:mesh:\n    name: fsm\n")
+
+
 def test_the_stack_file_is_written_into_the_project(run: Run, project: Path) -> None:
     file = project / "values.yaml"
     file.write_text(VALUES)

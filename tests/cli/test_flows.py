@@ -60,7 +60,8 @@ def test_replay_says_what_was_read_and_what_becomes_of_it(flows: Run, project: P
         "  AWS VPC flow log: destinations are those after kube-proxy's choice; counts are of rows "
         "that start a connection\n"
         "  an address of a pod may stand for a Service's: where the two differ, the verdict is "
-        "'may'; --objects with Services and EndpointSlices decides it\n"
+        "'may', and its port is taken for the Service's; --objects with Services and "
+        "EndpointSlices decides both\n"
         "  pods are taken as without annotations; --objects tells each one's\n"
         "\n"
         "outbound: 4 connections, 53.0 kB past the sidecar\n"
@@ -160,6 +161,24 @@ def test_recommend_shows_the_change_and_writes_it_on_request(flows: Run, project
     assert "no connection of these logs changes its side against before.yaml" in same.stdout
     again = flows("recommend", "--flows", log)
     assert (again.exit_code, again.stdout.splitlines()[-1]) == (0, "prod: nothing to narrow")
+
+
+def test_a_list_that_stays_gives_nothing_back_and_proves_no_contract(
+    flows: Run, project: Path
+) -> None:
+    """Its text is an anchor that something else reads, too."""
+    stack = given.STACK.replace("[6379, 9092]", "&ports [6379, 9092]")
+    stack = stack.replace("[6380]", "*ports")
+    (project / "Pulumi.prod.yaml").write_text(stack)
+    unused = Flow(target="52.1.2.4", port=9093, size=70)
+    (project / "vpc.log").write_bytes(given.log("vpc", [*FLOWS, unused]))
+    result = flows("recommend", "--flows", str(project / "vpc.log"), "-o", "json", "--contracts")
+    found = json.loads(result.stdout)
+    shared = [one["path"] for one in found["left"] if "shared" in one["why"]]
+    assert shared == ["traffic.outboundPortExclusionList"]
+    edited = {"traffic.inboundPortExclusionList", "traffic.outboundIPRangeExclusionList"}
+    assert {one["path"] for one in found["lists"]} == edited
+    assert {one.partition(":")[0] for one in found["back"]} == edited
 
 
 def test_a_bad_record_is_told_once_with_its_line_and_without_its_content(

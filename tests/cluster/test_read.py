@@ -238,14 +238,21 @@ def test_addresses_of_services_are_kept_for_flows_and_are_not_in_an_anonymous_sn
         "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}, "nodeName": "n"}],
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP", "appProtocol": "x"}],
     }
-    service = {"kind": "Service", "metadata": {"name": "a"}, "spec": {"clusterIP": "172.30.0.9"}}
+    service = {
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": {"clusterIP": "172.30.0.9", "externalIPs": ["203.0.113.8"]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9", "hostname": "acme"}]}},
+    }
     objects = [one for each in (item, service) if (one := keep(each)) is not None]
     assert objects[0]["endpoints"] == [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}]
     assert objects[0]["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
-    assert objects[1]["spec"]["clusterIP"] == "172.30.0.9"
+    assert objects[1]["spec"] == {"clusterIP": "172.30.0.9", "externalIPs": ["203.0.113.8"]}
+    assert objects[1]["status"] == {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
     renamed = json.dumps(list(anonymous(objects, salt="s")))
     assert "10.1.2.3" not in renamed
     assert "172.30.0.9" not in renamed
+    assert "203.0.113" not in renamed
     assert "8080" in renamed
 
 

@@ -10,6 +10,8 @@ from fsm_stack.manifests.canary import STABLE, objects, patch
 from fsm_stack.manifests.services import injector_webhook
 from tests.settings.loading import settings
 
+from .test_sources import release
+
 Json = dict[str, Any]
 
 
@@ -20,6 +22,9 @@ def hook() -> Json:
 def named(kind: str, name: str, place: str = "", **about: Any) -> Json:
     where = {"namespace": place} if place else {}
     return {"kind": kind, "metadata": {"name": name, **where, **about}}
+
+
+HELM = {"owner": "helm", "name": "mesh"}
 
 
 def ids(remains: Remains) -> list[str]:
@@ -136,6 +141,38 @@ def test_everything_is_listed_by_name_in_the_safe_order() -> None:
         "kubectl delete clusterrole fsm",
         "kubectl delete clusterrolebinding fsm",
         "kubectl delete crd egresses.policy.flomesh.io",
+    ]
+
+
+def test_nobody_elses_records_and_authorities_are_named() -> None:
+    """Deleting Helm's record of another release makes Helm forget what it installed."""
+    remains = of_objects(
+        [
+            release({}, chart="nginx") | named("Secret", "a", "fsm-system", labels=HELM),
+            release({}, chart="fsm") | named("Secret", "b", "web", labels=HELM),
+            named("Secret", "c", "web", labels=HELM),
+            named("Secret", "d", "fsm-system", labels=HELM),
+            named("Secret", "e", "web", labels=HELM | {"name": "blue"}),
+            named("Secret", "corp-ca-bundle", "web"),
+            named("Secret", "osm-ca-bundle", "web"),
+            named("Namespace", "shop", labels={"flomesh.io/monitored-by": "blue"}),
+        ]
+    )
+    found = [one.command for one in leftovers(remains) if one.name.kind == "Secret"]
+    assert found == [
+        "helm get metadata mesh -n fsm-system",
+        "kubectl delete secret b -n web",
+        "kubectl delete secret e -n web",
+        "kubectl delete secret osm-ca-bundle -n web",
+    ]
+
+
+def test_a_namespaces_labels_and_annotations_are_told_by_their_names() -> None:
+    keys = {"flomesh.io/sidecar-injection": "enabled"}
+    item = named("Namespace", "a", labels={"flomesh.io/ignore": "true"}, annotations=keys)
+    assert [one.why for one in leftovers(of_objects([item]))] == [
+        "labels of a mesh: flomesh.io/ignore",
+        "annotations of a mesh: flomesh.io/sidecar-injection",
     ]
 
 

@@ -136,6 +136,44 @@ def test_fsm_install_counts_its_own_options_over_set() -> None:
     assert [one.id for one in plain.findings] == ["helm-value-ignored"]
 
 
+PATCH = """kubectl patch meshconfig {} --type=merge -p '{}'"""
+PORTS = '{"spec":{"traffic":{"outboundPortExclusionList":[6379]}}}'
+
+
+def test_a_patch_says_the_meshs_namespace() -> None:
+    result = of(PATCH.format("fsm-mesh-config -n blue", PORTS))
+    assert result.settings["mesh"] == {"namespace": "blue"}
+    with pytest.raises(InputError, match="patches of blue, red: expected those of one MeshConfig"):
+        of("\n".join(PATCH.format(f"fsm-mesh-config -n {one}", PORTS) for one in ("red", "blue")))
+    with pytest.raises(InputError, match="the patch is for fsm-mesh-config in blue"):
+        of(PATCH.format("fsm-mesh-config -n blue", PORTS), json.dumps(live()))
+
+
+def test_what_a_patch_says_of_no_setting_is_told() -> None:
+    result = of(PATCH.format("fsm-mesh-config", '{"metadata":{"labels":{"a":"b"}},"spec":{}}'))
+    assert [(one.id, one.place.path) for one in result.findings] == [
+        ("install-option-ignored", "--patch metadata.labels.a")
+    ]
+
+
+def test_a_patch_of_osms_mesh_config_is_of_osm() -> None:
+    body = '{"spec":{"traffic":{"outboundPortExclusionList":[6379]},"sidecar":{"envoyImage":"x"}}}'
+    patch = PATCH.format("osm-mesh-config -n osm-system", body)
+    result = of(patch)
+    assert result.settings["traffic"] == {"outboundPortExclusionList": [6379]}
+    assert "setting-lost" in [one.id for one in result.findings]
+    mesh = {
+        "apiVersion": "config.openservicemesh.io/v1alpha2",
+        "kind": "MeshConfig",
+        "metadata": {"name": "osm-mesh-config", "namespace": "osm-system"},
+        "spec": {"traffic": {"outboundPortExclusionList": [1], "enableEgress": False}},
+    }
+    assert of(patch, json.dumps(mesh)).settings["traffic"] == {
+        "outboundPortExclusionList": [6379],
+        "enableEgress": False,
+    }
+
+
 def test_commands_are_read_as_they_stand_in_a_page() -> None:
     page = """
     # install, then patch
@@ -233,6 +271,28 @@ def test_a_release_gives_its_values_version_and_namespace(kind: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "helm install fsm fsm --version 1.4.11 --set fsm.enableEgress=false",
+        yaml.safe_dump(release({"fsm": {"enableEgress": False}}, version="1.4.11")),
+    ],
+)
+def test_a_release_that_is_not_known_is_not_taken_for_another(text: str) -> None:
+    """A stack of 1.5.1 would be an upgrade that nobody asked for."""
+    with pytest.raises(InputError) as caught:
+        of(text)
+    assert str(caught.value).endswith(
+        ": chart version: expected one of 1.5.1, 1.6.0, got '1.4.11'; name the release that it is "
+        "closest to with --chart-version"
+    )
+    assert of(text, chart_version="1.5.1").settings == {
+        "fsmVersion": "1.5.1",
+        "traffic": {"enableEgress": False},
+    }
+    assert of(text, yaml.safe_dump(live({}))).settings["fsmVersion"] == "1.5.1"
+
+
 def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
     items = [
         release({"fsm": {"meshName": "one"}}, status="superseded"),
@@ -240,7 +300,34 @@ def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
         release({"fsm": {"meshName": "three"}}, revision=3, status="failed"),
     ]
     whole = {"apiVersion": "v1", "kind": "List", "items": items}
-    assert of(json.dumps(whole)).settings["mesh"] == {"name": "two"}
+    result = of(json.dumps(whole))
+    assert result.settings["mesh"] == {"name": "two"}
+    assert str(result.lines[-1]) == "release fsm, revision 3 (failed): revision 2 is deployed"
+
+
+def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
+    item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
+    assert str(of(json.dumps(item)).lines[-1]) == (
+        "release fsm, revision 1: its status is uninstalled: none is deployed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_as", "source"),
+    [
+        (json.dumps(release({}, version="1.4.0")), "release fsm"),
+        ("helm install fsm fsm/fsm --version 1.4.0", "helm install fsm fsm/fsm --version 1.4.0"),
+    ],
+)
+def test_a_chart_that_is_not_known_is_no_other_chart(given_as: str, source: str) -> None:
+    """Else the stack would upgrade what it was made of."""
+    with pytest.raises(InputError) as caught:
+        of(given_as)
+    assert str(caught.value) == (
+        f"{source}: chart version: expected one of 1.5.1, 1.6.0, got '1.4.0'; name the release "
+        "that it is closest to with --chart-version"
+    )
+    assert of(given_as, chart_version="1.5.1").settings["fsmVersion"] == "1.5.1"
 
 
 @pytest.mark.parametrize("data", ["", "%%%", "aGVsbG8=", base64.b64encode(b"H4sI").decode()])

@@ -257,3 +257,25 @@ def test_every_key_is_told_and_the_manifest_stays_readable(
         key for key in after["metadata"].get("annotations", {}) if key.startswith("flomesh.io/")
     }
     assert ours <= pod_keys(FSM)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "openservicemesh.io/outbound-port-exclusion-list",
+        "traffic.sidecar.istio.io/excludeOutboundPorts",
+        "config.linkerd.io/skip-outbound-ports",
+    ],
+)
+def test_another_meshs_key_that_nobody_reads_is_told(key: str) -> None:
+    """On the Deployment it did nothing there, and nothing here."""
+    manifest = yaml.safe_load(WEB)
+    manifest["metadata"]["annotations"] = {key: "6379"}
+    manifest["spec"]["template"]["metadata"]["annotations"] = {}
+    result = moved(manifest)
+    assert [(one.id, one.place.path) for one in result.findings] == [
+        ("annotation-misplaced", f"metadata.annotations.{key}")
+    ]
+    assert result.changes == []
+    manifest["spec"]["template"]["metadata"]["annotations"] = {key: "6379"}
+    assert "annotation-misplaced" not in {one.id for one in moved(manifest).findings}

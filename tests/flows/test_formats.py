@@ -192,6 +192,23 @@ def test_arrays_of_entries_are_read_however_they_are_printed(indent: int | None)
     assert len(shown(sums)) == 3
 
 
+@pytest.mark.parametrize("between", [",\n", "\n,", "\n  ,  "])
+@pytest.mark.parametrize("end", ["]", "]\n", "", ","])
+def test_an_array_that_starts_with_its_first_element(between: str, end: str) -> None:
+    flows = [given.fsm(Flow(target="203.0.113.7", port=port)) for port in (443, 80, 22)]
+    _, counted, sums = read(f"[{between.join(flows)}{end}".encode())
+    assert sorted(key[2] for key, _ in sums) == [22, 80, 443]
+    assert (counted.records, counted.bad) == (3, 0)
+
+
+def test_what_an_array_on_one_line_held_before_it_was_cut_off_counts() -> None:
+    flows = [given.fsm(Flow(target="203.0.113.7", port=port)) for port in (443, 80, 22)]
+    _, counted, sums = read(f"[{','.join(flows)[:-9]}".encode())
+    assert sorted(key[2] for key, _ in sums) == [80, 443]
+    assert counted.records == 3
+    assert counted.first_bad == (1, "damaged or cut off JSON")
+
+
 def test_array_elements_a_line_each() -> None:
     data = "[\n" + ",\n".join(given.gcp(flow) for flow in TRUTH) + "\n]\n"
     _, done, sums = read(data.encode())
@@ -199,7 +216,14 @@ def test_array_elements_a_line_each() -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["1794787200", "1794787200000", "2026-11-16T00:00:00Z", "2026-11-16 01:00:00+01:00"]
+    "time",
+    [
+        "1794787200",
+        "1794787200.0",
+        "1794787200000",
+        "2026-11-16T00:00:00Z",
+        "2026-11-16 01:00:00+01:00",
+    ],
 )
 def test_csv_takes_times_of_several_kinds(time: str) -> None:
     _, done, sums = read(f"time,destination,port\n{time},203.0.113.7,443\n".encode())

@@ -95,6 +95,39 @@ def test_without_addresses_only_ports_decide() -> None:
     assert found == {"pub anywhere:6379": "bypass", "pub anywhere:443": "may"}
 
 
+def evidence(tally: Tally) -> dict[int, tuple[int, int]]:
+    """Rows by entry: those that it takes, and those that it may take."""
+    return {number: (one.sure.rows, one.may.rows) for number, one in tally.entries.items()}
+
+
+def test_an_address_that_is_not_known_is_no_use_of_a_range() -> None:
+    """The port takes it, whatever its address is."""
+    tally = replayed(given.log("goldmane", [Flow(target="52.1.2.3", port=6379)]))
+    assert evidence(tally) == {0: (1, 0), 3: (0, 1), 4: (0, 1)}
+    assert [flow[6] for flow in tally.flows] == [0]
+
+
+def test_two_entries_that_each_may_take_it_are_not_both_used(tmp_path: Path) -> None:
+    objects = known(
+        tmp_path,
+        given.service("redis", "172.30.7.7", {"tcp": 6390}),
+        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
+        given.service("cache", "172.30.9.9", {"tcp": 6379}),
+        given.slice_of("cache", ["10.130.0.5"], {"tcp": 8080}),
+    )
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8080)]), objects)
+    assert verdicts(tally) == {"10.130.0.5:8080": "bypass"}
+    assert evidence(tally) == {0: (0, 1), 5: (0, 1)}
+
+
+def test_a_pod_of_an_unknown_profile_is_no_use_of_a_profiles_entry(tmp_path: Path) -> None:
+    stack = given.STACK.replace("[6380]", "[6380, 6379]")
+    objects = known(tmp_path, given.pod("other", "10.130.0.7"))
+    tally = replayed(given.log("csv", [Flow(target="52.1.2.3", port=6379)]), objects, stack)
+    of_mesh, of_profile = sorted(tally.entries)
+    assert evidence(tally) == {of_mesh: (1, 0), of_profile: (0, 1)}
+
+
 @pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "vpc", "csv"])
 def test_a_translated_address_may_be_a_services(kind: str) -> None:
     """172.30.7.7 is excluded, and any pod may be behind it."""
@@ -115,9 +148,83 @@ def test_endpoints_are_taken_back_to_their_service(kind: str, tmp_path: Path) ->
         given.service("redis", "172.30.7.7", {"tcp": 6390}),
         given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
     )
-    flows = [Flow(target="10.130.0.5", port=8080), Flow(target="10.130.0.6", port=8080)]
-    found = verdicts(replayed(given.log(kind, flows), objects))
-    assert found == {"172.30.7.7:6390": "bypass", "10.130.0.6:8080": "through"}
+    found = verdicts(replayed(given.log(kind, [Flow(target="10.130.0.5", port=8080)]), objects))
+    assert found == {"172.30.7.7:6390": "bypass"}
+
+
+@pytest.mark.parametrize("kind", ["fsm", "hubble", "gcp", "vpc"])
+def test_a_pod_that_is_gone_may_have_been_an_endpoint(kind: str, tmp_path: Path) -> None:
+    """A week's log names pods that were replaced since; their Service's exclusion is used."""
+    objects = known(
+        tmp_path,
+        given.pod("db", "10.130.0.7"),
+        given.service("redis", "172.30.7.7", {"tcp": 6390}),
+        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
+        given.service("cache", "172.30.8.8", {"tcp": 6379}),
+        given.slice_of("cache", ["10.130.0.5"], {"tcp": 16379}),
+    )
+    flows = [
+        Flow(target="10.130.0.6", port=8080),
+        Flow(target="10.130.0.6", port=16379),
+        Flow(target="10.130.0.7", port=8080),
+    ]
+    tally = replayed(given.log(kind, flows), objects)
+    assert verdicts(tally) == {
+        "10.130.0.6:8080": "may",
+        "10.130.0.6:16379": "may",
+        "10.130.0.7:8080": "through",
+    }
+    assert set(tally.seen) == {(0,), (5,)}
+
+
+def test_a_pod_that_is_gone_was_an_endpoint_of_the_named_service(tmp_path: Path) -> None:
+    objects = known(
+        tmp_path,
+        given.service("redis", "172.30.7.7", {"tcp": 6390}),
+        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
+        given.service("other", "172.30.9.9", {"tcp": 6390}),
+        given.slice_of("other", ["10.130.0.5"], {"tcp": 8080}),
+    )
+    entry = json.loads(given.gcp(Flow(target="10.130.0.6", port=8080)))
+    entry["jsonPayload"]["dest_gke_details"] = {
+        "service": [{"service_name": "other", "service_namespace": "shop"}]
+    }
+    assert set(verdicts(replayed(json.dumps(entry).encode(), objects)).values()) == {"through"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [
+        ({"externalIPs": ["203.0.113.60"]}, {}),
+        ({}, {"loadBalancer": {"ingress": [{"hostname": "lb"}, {"ip": "203.0.113.60"}]}}),
+    ],
+)
+def test_a_services_outer_address_may_have_been_asked_for(
+    spec: dict[str, Any], status: dict[str, Any], tmp_path: Path
+) -> None:
+    """Kube-proxy translates it on the client's node, and the log has the endpoint."""
+    service = given.service("shop", "172.30.8.8", {"tcp": 443})
+    service["spec"] |= spec
+    objects = known(
+        tmp_path,
+        service | {"status": status},
+        given.slice_of("shop", ["10.130.0.5"], {"tcp": 8443}),
+    )
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8443)]), objects)
+    assert verdicts(tally) == {"10.130.0.5:8443": "may"}
+    assert [number for taken in tally.seen for number in taken] == [4]
+
+
+def test_a_node_port_may_have_been_asked_for(tmp_path: Path) -> None:
+    """A pod of the node's network tells a node's address."""
+    service = given.service("shop", "172.30.8.8", {"tcp": 443})
+    service["spec"]["ports"][0]["nodePort"] = 30443
+    node = given.pod("proxy", "203.0.113.9", meshed=False)
+    node["spec"]["hostNetwork"] = True
+    objects = known(tmp_path, service, node, given.slice_of("shop", ["10.130.0.5"], {"tcp": 8443}))
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8443)]), objects)
+    assert verdicts(tally) == {"10.130.0.5:8443": "may"}
+    assert tally.pinned == {4}
 
 
 def test_a_services_port_decides_where_its_endpoints_does_not(tmp_path: Path) -> None:
@@ -348,3 +455,21 @@ def test_two_halves_of_a_log_make_the_same_tally() -> None:
     first, second = (replayed(given.log("vpc", part)) for part in (flows[:100], flows[100:]))
     first.merge(second)
     assert first == whole
+
+
+def test_a_pod_that_is_gone_is_judged_as_fast_among_many_services(tmp_path: Path) -> None:
+    """Of 200 Services with its port the ranges are asked, not each address."""
+    many = [
+        item
+        for number in range(200)
+        for item in (
+            given.service(f"s{number}", f"172.30.9.{number}", {"tcp": 80}),
+            given.slice_of(f"s{number}", [f"10.130.1.{number}"], {"tcp": 8080}),
+        )
+    ]
+    redis = given.service("redis", "172.30.7.7", {"tcp": 80})
+    objects = known(tmp_path, *many, redis, given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}))
+    assert len(objects.ports[8080]) == 1
+    tally = replayed(given.log("vpc", [Flow(target="10.130.0.6", port=8080)]), objects)
+    assert verdicts(tally) == {"10.130.0.6:8080": "may"}
+    assert tally.pinned == {5}

@@ -83,17 +83,14 @@ def convert(
 
     from fsm_stack.convert.sources import Options, converted
 
-    today = datetime.now(UTC).date()
     sources = _sources(files, typed, live=live, options=options)
-    result = converted(
-        sources,
-        Options(
-            today=today,
-            chart_version=options["chart_version"],
-            namespace=options["namespace"],
-            mesh_name=options["mesh_name"],
-        ),
+    said = Options(
+        today=datetime.now(UTC).date(),
+        chart_version=options["chart_version"],
+        namespace=options["namespace"],
+        mesh_name=options["mesh_name"],
     )
+    result = converted(sources, said).as_stack()
     text = stack_file(result)
     written = write_stack(project_dir, stack, text, force=force) if stack else ""
     finish(result, text, written)
@@ -320,7 +317,10 @@ def _report(result: Converted) -> Iterator[str]:
         else:
             silent += 1
     if unused:
-        yield f"{unused} objects of the input say nothing about settings"
+        objects = (
+            "1 object of the input says" if unused == 1 else f"{unused} objects of the input say"
+        )
+        yield f"{objects} nothing about settings"
     if silent - unused:
-        values = f"{silent - unused} values"
-        yield f"{values} say what FSM's defaults say, which a stack file leaves out"
+        values = "1 value says" if silent - unused == 1 else f"{silent - unused} values say"
+        yield f"{values} what FSM's defaults say, which a stack file leaves out"

@@ -133,7 +133,7 @@ def _cluster(name: str, files: tuple[Path, ...], project_dir: Path) -> Cluster:
     from fsm_stack.cluster.session import Request, context_of
     from fsm_stack.review.reports.fleet import cluster_of
     from fsm_stack.verify.check import Report, run_checks
-    from fsm_stack.verify.checks import CHECKS
+    from fsm_stack.verify.every import CHECKS
 
     context = context_of(Request(project_dir=project_dir, stack=name, files=files))
     return cluster_of(Report(context=context, outcomes=run_checks(context, CHECKS)))

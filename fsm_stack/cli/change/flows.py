@@ -162,12 +162,14 @@ def recommend(
     observed = _observed(stack, None, **options)
     path, shown, text, today = _file(stack, options["project_dir"])
     found = narrowed(observed, today, entries=entries, new=new)
-    result = edited(text, observed.judge.now.settings, found.edits, file=shown, today=today)
+    settings = observed.judge.now.settings
+    result = edited(text, settings, found.edits, file=shown, today=today)
+    found = found.made(settings, result.made)
     if write and result.text != text:
         write_file(path.resolve(), result.text.encode(), shown=shown)  # behind a link, too
     diff = [] if write else [*diff_lines(text, result.text, shown, "recommended")]
     told = Advice(
-        stack=stack, observed=observed, found=found, made=result.made, left=result.left,
+        stack=stack, observed=observed, found=found, left=result.left,
         written=write and result.text != text,
         contracts=_contracts(observed, found, today) if contracts else (),
     )  # fmt: skip

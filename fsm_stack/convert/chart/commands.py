@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.chart.set_syntax import parse_set, parse_set_leniently
-from fsm_stack.convert.result import over
+from fsm_stack.convert.result import leaves, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
+from fsm_stack.systems import FSM, OSM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.yaml import Json
@@ -36,6 +37,7 @@ _WITH_VALUE: Final = frozenset(
 _PROGRAMS: Final = {"fsm": "fsm", "osm": "osm", "helm": "", "kubectl": ""}
 # fsm install and osm install write these values themselves, after --set.
 _OWN_OPTIONS: Final = {"--mesh-name": "meshName", "--enforce-single-mesh": "enforceSingleMesh"}
+_PATCHED: Final = (FSM.mesh_config_name, OSM.mesh_config_name)
 _MESH_CONFIGS: Final = ("meshconfig", "meshconfigs", "meshconfig.config.flomesh.io",
                         "meshconfigs.config.flomesh.io")  # fmt: skip
 
@@ -48,6 +50,7 @@ class Command:
         text: the command, without a prompt.
         values: decoded Helm values; empty for a patch.
         patch: the merge patch of a MeshConfig; None for an install.
+        patched: the MeshConfig's name; empty for an install.
         namespace: the release's, or the MeshConfig's; empty: not said.
         version: of the chart; empty: not said.
         files: values files that it names, which have to be given beside it.
@@ -57,6 +60,7 @@ class Command:
     text: str
     values: Json = field(default_factory=dict)
     patch: Json | None = None
+    patched: str = ""
     namespace: str = ""
     version: str = ""
     files: list[str] = field(default_factory=list)
@@ -242,13 +246,42 @@ def _patched(pairs: list[tuple[str, str]], plain: list[str], command: Command) -
                 command.findings.append(finding("install-option-ignored", message, path=option))
     if kind != "merge":
         raise InputError(f"--type: expected merge, got {kind!r}: a MeshConfig takes no other kind")
+    command.patch = _patch_of(body)
+    command.patched = next(iter(target[1:]), FSM.mesh_config_name)
+    if command.patched not in _PATCHED:
+        known = " or ".join(_PATCHED)
+        raise InputError(f"expected MeshConfig {known}, got {command.patched!r}")
+    for path, value in leaves({k: one for k, one in command.patch.items() if k != "spec"}):
+        message = "it says nothing about the mesh"
+        command.findings.append(
+            finding("install-option-ignored", message, path=f"--patch {path}", value=value)
+        )
+
+
+def _patch_of(body: str) -> Json:
     try:
         patch = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InputError(f"--patch: expected JSON: {error}") from None
     if not isinstance(patch, dict):
         raise InputError(f"--patch: expected an object, got {body[:40]!r}")
-    command.patch = patch
+    return patch
+
+
+def patch_target(found: Iterable[Command]) -> tuple[str, str]:
+    """Name and namespace of the MeshConfig that patches are for; empty: none says it.
+
+    Raises:
+        InputError: of several MeshConfigs.
+    """
+    patches = [command for command in found if command.patch is not None]
+    target = []
+    for said in ([one.patched for one in patches], [one.namespace for one in patches]):
+        known = sorted({*said} - {""})
+        if len(known) > 1:
+            raise InputError(f"patches of {', '.join(known)}: expected those of one MeshConfig")
+        target.append(next(iter(known), ""))
+    return target[0], target[1]
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

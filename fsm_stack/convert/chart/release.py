@@ -17,10 +17,12 @@ from fsm_stack.convert.result import at
 from fsm_stack.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fsm_stack.yaml import Json
 
+# The charts of FSM, OSM and osm-edge.
+CHARTS: Final = ("fsm", "osm", "osm-edge")
 RELEASE_TYPE: Final = "helm.sh/release.v1"
 _OWNER_LABEL: Final = {"owner": "helm"}
 # A Secret holds 1 MB; its chart and manifest unpack to some tens of that.
@@ -132,3 +134,15 @@ def newest(releases: Iterable[Release]) -> Release | None:
         raise InputError(f"releases {shown}: expected one; name it with --release")
     deployed = [one for one in known if one.status == "deployed"]
     return (deployed or known or [None])[-1]  # type: ignore[list-item]  # None of none
+
+
+def not_counted(releases: Sequence[Release]) -> Iterator[tuple[str, str]]:
+    """Revisions after the one that counts, or that one where it is not deployed; and why."""
+    if (counts := newest(releases)) is None:
+        return
+    for one in releases:
+        shown = f"release {one.name}, revision {one.revision}"
+        if one.revision > counts.revision:
+            yield f"{shown} ({one.status})", f"revision {counts.revision} is deployed"
+        elif one is counts and one.status != "deployed":
+            yield shown, f"its status is {one.status or 'not said'}: none is deployed"

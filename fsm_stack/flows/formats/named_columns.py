@@ -163,8 +163,9 @@ def _number(value: bytes) -> int:
 
 def _seconds(text: bytes) -> float:
     plain = text.decode("ascii", "replace")
-    if text.isdigit() and len(text) <= _NUMBER_MAX:
-        found = int(text) if int(text) <= TIME_MAX else int(text) / 1000
+    whole, _, part = text.partition(b".")
+    if whole.isdigit() and len(text) <= _NUMBER_MAX and (part or b"0").isdigit():
+        found = float(text) if int(whole) <= TIME_MAX else float(text) / 1000
         if found <= TIME_MAX:
             return found
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsm_stack.errors import few
+
 if TYPE_CHECKING:
     from fsm_stack.iptables.sets.reach import (
         Region,
@@ -93,8 +95,7 @@ class PodClass:
     @property
     def titles(self) -> str:
         """The largest owner, and how many more there are."""
-        more = self.owner_count - 1
-        return self.owners[0][0] + (f" and {more} more" if more else "")
+        return few((title for title, _ in self.owners), 1, count=self.owner_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

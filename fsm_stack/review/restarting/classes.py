@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import few
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
@@ -74,8 +75,7 @@ def with_workloads(side: Side, pods: Pods, *, every: bool = False) -> Side:
     scripts, known = dict(side.scripts), set(side.scripts.values())
     refusals, used = [], Counter[str]()
     for carried, owners in titles.items():
-        more = len(set(owners)) - 1
-        name = owners[0] + (f" and {more} more" if more else "")
+        name = few(dict.fromkeys(owners), 1)
         used[name] += 1
         if used[name] > 1:  # its pods were made of different templates
             name += f" ({used[name]})"
