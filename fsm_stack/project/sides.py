@@ -238,7 +238,8 @@ class Sides:
         ]
         system = like.system if like is not None and like.system is not None else SYSTEMS["fsm"]
         ordered = {MESH: scripts.pop(MESH), **dict(sorted(scripts.items()))}
-        return of_objects(objects, ordered, SideName(title=shown, kind="rendered"), system=system)
+        title = SideName(title=shown, kind="rendered")
+        return of_objects(objects, ordered, title, system=system, like=like)
 
     def declared(self, commit: str) -> list[Intent]:
         """The changes that the commits after one declare in their trailers.

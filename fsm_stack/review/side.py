@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, str]
 _MESH_CONFIG: Final = "MeshConfig"
+_STALE: Final = (
+    "pods get what the rendered MeshConfig says: the scripts beside it are not of it, fsm-stack "
+    "render writes both"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,15 +215,37 @@ def of_spec(spec: Json, name: SideName, *, like: Side) -> Side:
 
 
 def of_objects(
-    objects: Iterable[Json], scripts: Mapping[str, str], name: SideName, *, system: System
+    objects: Iterable[Json],
+    scripts: Mapping[str, str],
+    name: SideName,
+    *,
+    system: System,
+    like: Side | None = None,
 ) -> Side:
-    """The side of rendered files: their objects and scripts as they stand there."""
+    """The side of rendered files: their objects and scripts as they stand there.
+
+    Scripts are there to be read, and pods get what the MeshConfig says: where the two do not say
+    the same, that counts.
+
+    Args:
+        objects: the Kubernetes objects.
+        scripts: the text of each scope.
+        name: what it is called.
+        system: whose mesh.
+        like: the stack that it is compared with, whose profiles pods carry; None: unknown.
+    """
     known = {key_of(item): item for item in objects}
     found = (item for key, item in known.items() if key[0] == _MESH_CONFIG)
     spec = next((item.get("spec") for item in found), None)
+    made: Mapping[str, str] = {}
+    if isinstance(spec, dict) and MESH in scripts:
+        own = like if like is not None else Side(name=name, scripts={}, system=system)
+        made = of_spec(spec, name, like=own).scripts
+    stale = MESH in made and made[MESH] != scripts[MESH]
     return Side(
         name=name,
-        scripts=dict(scripts),
+        scripts={**scripts, **made} if stale else dict(scripts),
+        assumes=(_STALE,) if stale else (),
         objects=known,
         spec=spec if isinstance(spec, dict) else None,
         system=system,

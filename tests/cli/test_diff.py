@@ -455,6 +455,28 @@ class TestEnvironments:
         )
 
 
+def test_a_rendered_mesh_config_counts_and_not_the_script_beside_it(work: Reviewed) -> None:
+    """Pods get what a controller applies; the scripts of the tree are there to be read."""
+    for name in STACKS:
+        same = work.diff(name, "--against", f"rendered/{name}")
+        assert "the scripts beside it" not in same.stdout
+    path = work.directory / "rendered/dev/objects/2-mesh-config/meshconfig-fsm-mesh-config.yaml"
+    text = path.read_text()
+    assert "    - 7070\n" in text
+    path.write_text(text.replace("    - 7070\n", "    - 7070\n    - 443\n", 1))
+    done = work.diff("dev", "--against", "rendered/dev")
+    assert done.stdout.splitlines()[1] == (
+        "low: TCP 443 to any address goes through the sidecar on every pod, apart from what still "
+        "bypasses it"
+    )
+    assert "the scripts beside it are not of it" in done.stdout
+    shutil.copytree(work.directory / "rendered/dev", work.directory / "rendered/hand")
+    work.git("checkout", "-q", "rendered/dev")
+    done = work.diff("rendered/dev", "rendered/hand")
+    assert done.exit_code == 1
+    assert "TCP 443 to any address leaves the mesh on pods without a profile" in done.stdout
+
+
 class TestContracts:
     def test_these_stacks_keep_what_was_agreed(self, run: Run) -> None:
         done = run("contracts", "-C", str(ROOT))
