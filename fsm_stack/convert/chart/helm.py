@@ -225,7 +225,9 @@ class _Conversion:
         elif value == "" and known.how in _EMPTY_IS_ABSENT:
             draft.drop(path, "empty: not set")
         else:
-            draft.set(known.target, self._converted(path, value, known.how), path)
+            beside = path.startswith("fsm.image.digest.") and self._value("fsm.image.tag")
+            why = "the chart drops a digest beside a tag, the stack pins it" if beside else ""
+            draft.set(known.target, self._converted(path, value, known.how), path, why)
 
     def _converted(self, path: str, value: Any, how: How) -> Any:
         match how:
