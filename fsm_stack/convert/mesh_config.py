@@ -132,7 +132,10 @@ def take_sections(
     refused = [item for item in loaded.findings if item.id in _REFUSED]
     if refused:
         raise FindingsError(
-            tuple(item.at(file=None, path=f"spec.{item.place.path}") for item in refused)
+            tuple(
+                item.at(file=None, path=named.get(item.place.path, f"spec.{item.place.path}"))
+                for item in refused
+            )
         )
     usual = defaults()
     canonical = sections(loaded.settings) if loaded.settings else None
