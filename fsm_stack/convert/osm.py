@@ -285,7 +285,7 @@ def _as_fsm(path: str, value: Any, known: frozenset[str], draft: Draft) -> tuple
         _mode(source, value, draft)
     elif target not in known:
         message = f"the charts of OSM and osm-edge have no value {path} that is known"
-        return (finding("unknown-key", message, path=source, value=value),)
+        return (finding("unknown-key", message, path=source),)
     else:
         if target != path:
             _renamed(source, f"fsm.{target}", draft)

@@ -19,6 +19,7 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.problems import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,7 @@ class _Conversion:
                 else:  # Helm renders it only where nothing of the section is asked for
                     self._draft.drop(path, "null: nothing of the section is used")
             else:
-                self._unknown(path, value)
+                self._unknown(path)
 
     def _read_one(self, path: str, given: Any) -> None:  # decoded YAML
         default = self._defaults[path]
@@ -147,11 +148,14 @@ class _Conversion:
         self.errors.append(finding("invalid-value", message, path=path, fix="Remove the key."))
 
     def _wrong(self, path: str, value: Any, expected: str) -> None:  # decoded YAML
+        got = type_name(value) if path in SECRETS else repr(value)
+        shown = None if path in SECRETS else value
         self.errors.append(
-            finding("wrong-type", f"expected {expected}, got {value!r}", path=path, value=value)
+            finding("wrong-type", f"expected {expected}, got {got}", path=path, value=shown)
         )
 
-    def _unknown(self, path: str, value: Any) -> None:  # decoded YAML
+    def _unknown(self, path: str) -> None:
+        """Of a value that nobody knows nothing is told: it may be a secret under a wrong name."""
         parts = path.split(".")
         depth = len(parts)
         known = {".".join(name.split(".")[:depth]) for name in self._defaults}
@@ -165,7 +169,6 @@ class _Conversion:
                 "unknown-key",
                 f"FSM's chart has no value {path}{hint}",
                 path=path,
-                value=value,
                 fix=f"Write {meant[0]}." if meant else "",
             )
         )
