@@ -179,7 +179,7 @@ def kept_sections(spec: Json, draft: Draft) -> Json:
         elif path in UNREAD:
             message = "neither FSM's types nor its CRD know the key"
             draft.drop(source, message, finding("mesh-config-key-ignored", message, path=source))
-        elif path == CREDENTIALS:
+        elif f"{path}.".startswith(f"{CREDENTIALS}."):
             _credentials(value, draft)
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")
