@@ -312,6 +312,18 @@ def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
     assert str(result.lines[-1]) == "release fsm, revision 3 (failed): revision 2 is deployed"
 
 
+def test_values_that_later_ones_overrule_are_told() -> None:
+    ports = {"fsm": {"outboundPortExclusionList": [1], "inboundPortExclusionList": [2]}}
+    later = {"fsm": {"outboundPortExclusionList": [3]}}
+    result = of(yaml.safe_dump(ports), yaml.safe_dump(later))
+    assert result.settings["traffic"] == {
+        "outboundPortExclusionList": [3],
+        "inboundPortExclusionList": [2],
+    }
+    told = [str(line) for line in result.lines if "counts" in line.why]
+    assert told == ["fsm.outboundPortExclusionList: file1 says otherwise, and counts"]
+
+
 def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
     item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
     assert str(of(json.dumps(item)).lines[-1]) == (
