@@ -35,8 +35,8 @@ test-kernel: $(DEV) ## Load rendered scripts into a real kernel, in network name
 test-kernel-long: $(DEV) ## The same with thousands of generated policies
 	FSM_STACK_KERNEL_POLICIES=2000 $(BIN)/pytest -m kernel
 
-test-cluster: $(DEV) ## Build a real API server (Go), and the newest one, and apply every object
-	tools/build cluster newest
+test-cluster: $(DEV) ## Build a real API server (Go), the newest and the oldest, and apply every object
+	tools/build cluster newest oldest
 	$(BIN)/pytest -m cluster
 
 test-engine: $(DEV) ## Build the Pulumi engine (Go) and bring every environment up on a real API server

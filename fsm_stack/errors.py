@@ -31,6 +31,23 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def few(
+    values: Iterable[object], most: int, *, count: int | None = None, separator: str = ", "
+) -> str:
+    """``a, b and 3 more``.
+
+    Args:
+        values: those to name, the first ones at least.
+        most: how many are named.
+        count: how many there are; None: as many as values.
+        separator: what stands between them.
+    """
+    texts = [str(value) for value in values]
+    more = (len(texts) if count is None else count) - len(texts[:most])
+    shown = separator.join(texts[:most])
+    return f"{shown}{separator.rstrip().rstrip(',')} and {more:,} more" if more > 0 else shown
+
+
 class FsmStackError(Exception):
     """Base of every error of this package that is the input's fault, not a defect of ours.
 

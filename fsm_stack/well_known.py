@@ -56,6 +56,11 @@ UID_MAX: Final = (1 << 32) - 2
 GATEWAY_MUTATING_WEBHOOK: Final = "flomesh-mutating-webhook-configuration"
 GATEWAY_VALIDATING_WEBHOOK: Final = "flomesh-validating-webhook-configuration"
 
+# The label that tells FSM's ingress from those of single namespaces, and the only class that the
+# controller reconciles. Source: flomesh-io/fsm pkg/constants, IngressPipyClass and its controller.
+INGRESS_LABEL: Final = "networking.flomesh.io/namespaced"
+INGRESS_CLASS: Final = "pipy"
+
 # ConfigMaps beside the control plane: bootstrap makes a lost MeshConfig from the first; the second
 # is this package's own. Source: flomesh-io/fsm charts/fsm/templates/preset-mesh-config.yaml.
 PRESET_CONFIG_MAP: Final = "preset-mesh-config"

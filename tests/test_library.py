@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -181,3 +182,30 @@ class TestLoadStack:
         with pytest.raises(InputError) as missing:
             load_stack(tmp_path / "none.yaml")
         assert str(missing.value) == f"{tmp_path / 'none.yaml'}: no such file"
+
+
+EACH_FIRST = """
+import importlib, os, pkgutil, sys
+import fsm_stack
+import pydantic, yaml  # once, for all
+broken = 0
+for module in pkgutil.walk_packages(fsm_stack.__path__, "fsm_stack."):
+    if not (child := os.fork()):
+        try:
+            importlib.import_module(module.name)
+        except BaseException as error:
+            print(f"{module.name}: {error}", flush=True)
+            os._exit(1)
+        os._exit(0)
+    broken |= os.waitpid(child, 0)[1]
+sys.exit(bool(broken))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that forks")
+def test_every_module_can_be_imported_first() -> None:
+    """Else whether it can depends on what another one imported before."""
+    done = subprocess.run(
+        [sys.executable, "-c", EACH_FIRST], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

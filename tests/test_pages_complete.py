@@ -16,7 +16,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.flows.formats import FORMATS
 from fsm_stack.project.rules_source import of_stack
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.why import Cause
 from tests.apiserver.apiserver import NEWEST_VERSION
 from tests.apiserver.test_guard import OLDEST_VERSION

@@ -73,11 +73,13 @@ class Request:
         path = self.head / "Pulumi.dev.yaml"
         path.write_text(path.read_text().replace("[6379, 7070]", f"[6379, 7070, {entry}]"))
 
-    def reviewed(self, base: str | None = None) -> subprocess.CompletedProcess[str]:
+    def reviewed(
+        self, base: str | None = None, project: str = "head"
+    ) -> subprocess.CompletedProcess[str]:
         """The action's step, with what the workflow gives it."""
         steps = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
         values = {
-            "TOOL": str(ROOT), "PROJECT": "head", "REPORT": "review", "FAIL_ON": "medium",
+            "TOOL": str(ROOT), "PROJECT": project, "REPORT": "review", "FAIL_ON": "medium",
             "BASE": self.base if base is None else base,
             "RUNNER_TEMP": str(self.directory / "temp"), "GITHUB_HEAD_REF": BRANCH,
             "GITHUB_STEP_SUMMARY": str(self.directory / "summary.md"), "PYTHONPATH": str(ROOT),
@@ -155,6 +157,33 @@ def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Reque
     assert request_.reviewed(moved).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "config:\n",
+            "config:\n  fsm-stack:sidecar: {value: {localProxyMode: PodIP}}\n",
+            "cannot be compared: dev: its settings do not validate: Pulumi.yaml:",
+        ),
+        ("default: {}", "default: {localProxyMode: PodIP}", "project-setting"),
+        ("config:\n", "stackConfigDir: other\nconfig:\n", "changes stackConfigDir"),
+        ("config:\n", "config: [\n", "cannot be read"),
+    ],
+)
+def test_what_the_project_s_file_gives_every_stack_is_not_unchanged(
+    request_: Request, old: str, new: str, said: str
+) -> None:
+    """The engine takes it where a stack says nothing, and no stack file shows it."""
+    path = request_.head / "Pulumi.yaml"
+    path.write_text(path.read_text().replace("default: {}", "default: {} # none"))
+    request_.commit()
+    assert request_.reviewed().returncode == 0
+    path.write_text(path.read_text().replace(old, new, 1))
+    request_.commit()
+    assert request_.reviewed().returncode in (1, 2)
+    assert said in request_.comment.replace("&#58;", ":")
+
+
 def test_a_contract_that_a_request_takes_away_binds_it_still(request_: Request) -> None:
     """Else whoever breaks a contract would delete it in the same pull request."""
     (request_.head / "fsm-stack.yaml").unlink()
@@ -184,6 +213,31 @@ def test_a_report_is_not_led_elsewhere_by_a_link(request_: Request) -> None:
     done = request_.reviewed()
     assert done.returncode == 2
     assert done.stderr == "tools/review: expected a folder for the report, not a link\n"
+
+
+def test_a_repository_that_a_request_brings_is_not_asked(request_: Request) -> None:
+    """In a project's folder it could say that nothing changed, and name programs for Git to run."""
+    folder = request_.head / "mesh"
+    folder.mkdir()
+    for name in ("Pulumi.yaml", "Pulumi.dev.yaml", "fsm-stack.yaml"):
+        request_.git("mv", name, f"mesh/{name}")
+    base = request_.commit("Move")
+    path = folder / "Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("[6379, 7070]", "[6379, 7070, 443]"))
+    request_.git("add", "-A")
+    tree = request_.git("write-tree", "--prefix=mesh")
+    lie = request_.git("commit-tree", "-m", "It was so", tree)
+    request_.git("replace", "--graft", base, lie)
+    shutil.copytree(request_.head / ".git/objects", folder / "objects")
+    shutil.copytree(request_.head / ".git/refs/replace", folder / "refs/replace")
+    request_.git("replace", "-d", base)
+    (folder / "HEAD").write_text(f"{lie}\n")
+    (folder / "config").write_text("[core]\nbare = true\nfsmonitor = touch pwned\n")
+    request_.commit()
+    done = request_.reviewed(base, "head/mesh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tools/review: the base has no commit in common")
+    assert request_.nothing_ran()
 
 
 def test_a_trailer_that_is_none_is_said_in_the_comment(request_: Request) -> None:

@@ -20,7 +20,7 @@ import pytest
 from fsm_stack.cli.main import ENTRIES, cli
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from tests.pages import ROOT, pages
 from tests.scripting import browsed
 
@@ -169,6 +169,15 @@ def test_search_finds_what_a_reader_looks_for(site: Path) -> None:
 
 def test_what_tests_are_told_is_not_on_the_site(site: Path) -> None:
     assert "not run:" not in (site / "start.html").read_text(encoding="utf-8")
+
+
+def test_an_option_in_a_line_is_never_broken(site: Path) -> None:
+    """Behind a hyphen a browser breaks: ``--`` at the end of a line is no option."""
+    page = (site / "for/on-call.html").read_text(encoding="utf-8")
+    assert '--why 10.0.0.8:6379 <span class="option">--redirected</span></code>' in page.replace(
+        '<span class="option">--why</span>', "--why"
+    )
+    assert '<span class="option">' not in page.partition("<pre>")[2].partition("</pre>")[0]
 
 
 def hook() -> ModuleType:

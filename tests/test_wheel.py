@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +136,20 @@ def test_what_ci_of_a_new_project_runs_is_there(project: Path, command: Installe
     gitlab: dict[str, Any] = yaml.safe_load((project / ".gitlab-ci.yml").read_text())
     lines = [*gitlab["mesh"]["before_script"], *gitlab["mesh"]["script"]]
     assert steps[:3] == lines[:3]
-    command.run("fsm-stack", "render", cwd=project)
+
+    def step(line: str, *, code: int = 0) -> None:
+        path = f"{command.bin}:{os.environ['PATH']}"
+        command.run("/bin/sh", "-ec", line, cwd=project, code=code, PATH=path)
+
+    shutil.rmtree(project / "rendered", ignore_errors=True)  # `pulumi up` needs none
     for line in steps[1:3]:
-        command.run(*line.split(), cwd=project)
+        step(line)
+    command.run("fsm-stack", "render", cwd=project)
+    step(steps[2])
+    script = project / "rendered/dev/redirection/mesh.sh"
+    script.write_text(f"{script.read_text()}# stale\n")
+    step(steps[2], code=1)
+    command.run("fsm-stack", "render", cwd=project)
     version = command.run("fsm-stack", "--version", cwd=project).stdout.split()[1]
     assert steps[0] == f'python -m pip install "fsm-stack=={version}"'
     for text in (steps[3], lines[3]):

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 def restart_list(words: tuple[str, ...], *, batch: int, **options: Any) -> None:  # noqa: ANN401
     """Print, in batches, the commands that restart the owners of stale pods. It runs none of them.
 
+    Handed to sh -e, they stop at a batch that does not come up.
+
     A pod is stale when it has other rules or images than the injector would give it now, or no
     sidecar. An owner whose next pod would not start is left out, with what to mend first. Exit
     codes: 0 no pod is stale, 1 some are, 2 bad input or another cluster, 3 not every pod was read.

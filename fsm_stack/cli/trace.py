@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fsm_stack.iptables.packet import Hop, Packet, Pass, Trace, Verdict
     from fsm_stack.project.rules_source import RulesSource
     from fsm_stack.settings.effective import Bypass
+    from fsm_stack.settings.models.stack import StackSettings
 
 
 class TraceReport:
@@ -93,15 +94,30 @@ class TraceReport:
             return ""
         if type(self.trace.verdict) is not Untouched:
             return ""
-        cluster = settings.cluster
-        own = self._inside((*cluster.pod_ranges, *cluster.service_ranges))
-        server = cluster.api_server.address if cluster.api_server is not None else ""
+        own, api_server = self._own_range(settings), settings.cluster.api_server
+        server = api_server.address if api_server is not None else ""
         if own is None or packet.destination == server:
             return ""
         return (
             f"in the cluster's own range {own}: where a pod of the mesh answers, its sidecar "
             "meets plain text instead of the mesh's TLS, unless that pod excludes its port inbound"
         )
+
+    def _own_range(self, settings: StackSettings) -> str | None:
+        cluster = settings.cluster
+        return self._inside((*cluster.pod_ranges, *cluster.service_ranges))
+
+    def _egress(self) -> str:
+        """What the sidecar makes of a connection out of a mesh without egress."""
+        settings, packet = self.rules.settings, self.packet
+        if settings is None or settings.traffic.enable_egress or packet.direction == "inbound":
+            return ""
+        if packet.uid == SIDECAR_UID or type(self.trace.verdict) is not self.listener:
+            return ""
+        known = settings.cluster.pod_ranges and settings.cluster.service_ranges
+        if not known or self._own_range(settings) is not None:
+            return ""
+        return "traffic.enableEgress is false: the sidecar refuses it, unless a policy allows it"
 
     def _address_note(self) -> str:
         """Which address the rules match, where that is not plain (H22)."""
@@ -131,6 +147,7 @@ class TraceReport:
             lines += [f"  entry:   {declared_text(item)}" for item in self.declared]
         lines += [
             *([f"  peer:    {peer}"] if (peer := self._peer()) else []),
+            *([f"  egress:  {egress}"] if (egress := self._egress()) else []),
             f"  matched: {self.packet.destination}, {self._address_note()}",
             f"  rules:   {_rules_of(self.rules)}",
             *finding_lines(self.rules.findings),
@@ -173,6 +190,7 @@ class TraceReport:
                 "note": self._address_note(),
             },
             "peer": self._peer() or None,
+            "egress": self._egress() or None,
             "passes": [_plain_pass(one, all_rules=all_rules) for one in self.trace.passes],
             "findings": [item.as_json() for item in self.rules.findings],
         }  # fmt: skip

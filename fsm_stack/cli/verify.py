@@ -43,7 +43,7 @@ def _output(ctx: click.Context, _: click.Parameter, value: str) -> str:
 
 
 def _checks() -> tuple[Check, ...]:
-    from fsm_stack.verify.checks import CHECKS
+    from fsm_stack.verify.every import CHECKS
 
     return CHECKS
 
@@ -202,7 +202,7 @@ def _context(request: Request, *, last: bool) -> Context | None:
 
 
 def _chosen(only: tuple[str, ...]) -> Sequence[Check]:
-    from fsm_stack.verify.checks import CHECKS
+    from fsm_stack.verify.every import CHECKS
 
     known = {check.id: check for check in CHECKS}
     for name in only:

@@ -170,7 +170,10 @@ def read_facts(cluster: Cluster) -> Facts:
     pods, services = _ranges(cluster, sources)
     for name, known in (("pod", pods), ("service", services)):
         if not known:
-            unknown.append(f"cluster.{name}Ranges: nothing in the cluster tells the range")
+            unknown.append(
+                f"cluster.{name}Ranges: nothing in the cluster tells the range; until it is "
+                "written checks assume the usual one"
+            )
     sources |= {
         "cluster.context": "the kubeconfig's",
         "cluster.uid": "of namespace kube-system",

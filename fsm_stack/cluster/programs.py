@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from fsm_stack.cluster.api import PAGE, Refused
 from fsm_stack.snapshot.allow_pod import INIT_CONTAINERS
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, PRODUCTS, PROGRAMS, denied, telling
+from fsm_stack.snapshot.programs import (
+    APP_LABEL,
+    NAME_LABEL,
+    PRODUCTS,
+    PROGRAMS,
+    XNETWORK,
+    denied,
+    telling,
+)
 from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
+from fsm_stack.verify.drift import shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -146,6 +155,9 @@ RIGHTS: Final = {
 def unwell(snapshot: Snapshot, namespace: str) -> bool:
     """Whether a program of this control plane lacks pods, or one of its pods is not ready."""
     programs = [item for (place, _), item in snapshot.programs.items() if place == namespace]
+    daemons = snapshot.owners.get(("DaemonSet", namespace, XNETWORK))
+    if daemons is not None and shortfall("DaemonSet", daemons) is not None:
+        return True
     pods = [pod for pod in snapshot.program_pods if pod.namespace == namespace]
     return any(map(_lacks, programs)) or any(pod.waiting for pod in pods if not pod.deleted)
 

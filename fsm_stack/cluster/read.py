@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _APPS: Final = "/apis/apps/v1"
+_NETWORKING: Final = "/apis/networking.k8s.io/v1"
 OWNER_KINDS: Final = {
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",
@@ -127,6 +128,7 @@ class Reader:
                   "ValidatingWebhookConfiguration")  # fmt: skip
         for kind, plural in POLICY_KINDS.items():
             self._all(Part.POLICIES, f"{_ADMISSION}/{plural}", kind)
+        self._all(Part.INGRESS_CLASSES, f"{_NETWORKING}/ingressclasses", "IngressClass")
         self._canaries()
         if asked is None:
             self._namespaces(known, declared)
@@ -169,6 +171,7 @@ class Reader:
         self._all(Part.ENDPOINTS, f"/apis/discovery.k8s.io/v1/{inside}/endpointslices",
                   "EndpointSlice")  # fmt: skip
         self._all(Part.CONTROL_PLANE, f"{_APPS}/{inside}/deployments", "Deployment")
+        self._all(Part.DAEMONS, f"{_APPS}/{inside}/daemonsets", "DaemonSet")
         self._all(Part.PROGRAM_PODS, f"/api/v1/{inside}/pods", "Pod", labelSelector=OF_PROGRAMS)
         self._rights(place, rights)
         self._programs(place)

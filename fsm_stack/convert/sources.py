@@ -217,10 +217,12 @@ def _completed(sources: Sources, options: Options) -> Options:
     said, patched = next(iter(installs), Command(text="")), patch_target(sources.commands)
     version = options.chart_version or (release.version if release else "") or said.version
     of_osm = bool(release and release.chart != _OURS) or said.text.startswith(_THEIRS)
-    if of_osm and not options.chart_version:
+    told = bool(sources.meshes or sources.presets)  # a MeshConfig says its release itself
+    if not options.chart_version and (of_osm or (told and version not in PIPY_VERSIONS)):
         version = ""
     if version:
-        _require_known(version, options, f"release {release.name}" if release else said.text)
+        source = f"release {release.name}" if release else said.text
+        require_release(version, "" if options.chart_version else source)
     known = sources.mesh_names if len(sources.mesh_names) == 1 else set()
     return replace(
         options,
@@ -232,18 +234,6 @@ def _completed(sources: Sources, options: Options) -> Options:
         or (patched[1] if patched[0] == FSM.mesh_config_name and not installs else "")
         or None,
     )
-
-
-def _require_known(version: str, options: Options, source: str) -> None:
-    """Refuse a release that is not known: what is not said of it would be another's."""
-    if options.chart_version:
-        require_release(version)
-    elif version not in PIPY_VERSIONS:
-        known = ", ".join(PIPY_VERSIONS)
-        raise InputError(
-            f"{source}: chart version: expected one of {known}, got {version!r}; name the release "
-            "that it is closest to with --chart-version"
-        )
 
 
 def _values(sources: Sources, options: Options) -> Converted | None:

@@ -103,7 +103,7 @@ RULES: Final = (
     ),
     _rule(
         id="cluster-webhook-ca",
-        title="the API server cannot trust the injector, or the controller",
+        title="the webhooks have no authority that the API server can trust, or soon none",
         why="With failurePolicy Fail every new pod of the mesh is refused, or every change of a policy.",
         fix="Restart the program: it writes its authority once, when it starts.",
         hazard=("H23",),

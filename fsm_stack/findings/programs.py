@@ -18,7 +18,7 @@ RULES: Final = (
     fatal(
         id="program-absent",
         title="a program of the control plane is not there",
-        why="Somebody deleted its Deployment: nothing makes its pods.",
+        why="Somebody deleted its Deployment or DaemonSet, and nothing makes its pods; or the ingress class, and no Ingress is served.",
         fix=APPLY,
         source="charts/fsm",
     ),

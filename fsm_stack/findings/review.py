@@ -27,6 +27,16 @@ RULES: Final = (
         ),
         fix="See that policies allow them, then declare the change with --expect or a trailer.",
     ),
+    warning(
+        id="change-weakens",
+        title="a change takes away what protects the mesh, or changes its programs",
+        why=(
+            "Policy, the guard, a namespace's sidecars, a contract, or an object that the mesh needs: no "
+            "connection has to change its way for it, and it is as much of a change."
+        ),
+        fix="Take it back, or let who answers for the mesh agree to it in the review; `--fail-on high` "
+        "lets the medium ones pass.",
+    ),
     fatal(
         id="change-not-declared",
         title="a change does more to traffic than was declared",
@@ -56,6 +66,16 @@ RULES: Final = (
             "mesh. The witness is one that does otherwise."
         ),
         fix="Take out the entry that the finding names, or agree on another contract with its owner.",
+    ),
+    fatal(
+        id="contract-unproved",
+        title="a traffic contract cannot be proved",
+        why=(
+            "Nothing says what these pods redirect: a mode without scripts, or a script that does not "
+            "load. That is no contract kept."
+        ),
+        fix="Mend what the message names. Of a mode without scripts no contract can be proved: hold that "
+        "stack to none.",
     ),
     fatal(
         id="canary-refused",

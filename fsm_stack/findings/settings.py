@@ -121,6 +121,12 @@ RULES: Final = (
         fix="Write the settings into the stack file.",
     ),
     fatal(
+        id="project-setting",
+        title="Pulumi.yaml gives a setting to every stack",
+        why="The engine takes it for each stack whose file does not set that key. What validates, reviews and renders a stack reads the stack's file: it would tell of another mesh.",
+        fix="Write it into the file of each stack that is to have it.",
+    ),
+    fatal(
         id="accept-refused",
         title="accept names a finding that cannot be taken",
         why="With it the mesh does not work at all, or no object can be declared.",

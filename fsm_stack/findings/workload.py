@@ -22,7 +22,7 @@ AROUND: Final = (
         id="never-completes",
         title="a pod that is to end gets a sidecar that does not",
         why="A pod is complete when all of its containers have ended. The sidecar runs on: a Job stays active, and a CronJob that forbids overlaps never runs again.",
-        fix="Take the pod out of the mesh, or end the sidecar with the application.",
+        fix="Write flomesh.io/sidecar-injection: disabled in the pod template, or let the application end the sidecar's process (shareProcessNamespace).",
         hazard=("H28",),
         source="Kubernetes, pod lifecycle; the sidecar is an ordinary container",
     ),

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fsm_stack.errors import counted
+from fsm_stack.errors import counted, few
 from fsm_stack.findings.finding import harmless
 from fsm_stack.flows.evidence import (
     LONG_ENOUGH,
@@ -105,10 +105,8 @@ def far_ends(observed: Observed, number: int) -> Counter[int | str]:
 
 def _few(found: Counter[_Name], text: Callable[[_Name], str]) -> str:
     """The biggest ones, and how many more there are."""
-    shown = found.most_common(_PEERS_SHOWN)
-    more = len(found) - len(shown)
-    names = ", ".join(text(name) for name, _ in shown)
-    return names + (f" and {more:,} more" if more > 0 else "")
+    shown = (text(name) for name, _ in found.most_common(_PEERS_SHOWN))
+    return few(shown, _PEERS_SHOWN, count=len(found))
 
 
 def caution_lines(observed: Observed) -> Iterator[str]:

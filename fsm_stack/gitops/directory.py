@@ -34,7 +34,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, few
 from fsm_stack.gitops.controllers import (
     KUSTOMIZATION_FILE,
     annotated,
@@ -165,9 +165,8 @@ def _written(target: Path, files: Mapping[str, bytes], shown: str) -> Written:
     there = read_tree(target, shown=shown)
     strangers = foreign(there, files)
     if strangers:
-        more = f" and {len(strangers) - _SHOWN} more" if len(strangers) > _SHOWN else ""
         raise InputError(
-            f"{shown}: {', '.join(strangers[:_SHOWN])}{more}: not written by fsm-stack; "
+            f"{shown}: {few(strangers, _SHOWN)}: not written by fsm-stack; "
             "expected a directory of its own, move these files away"
         )
     done = compare(there.files, files)

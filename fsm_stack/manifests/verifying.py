@@ -41,6 +41,7 @@ RULES: Final = (
     _rule(_RBAC, "clusterroles clusterrolebindings roles rolebindings", "get list"),
     _rule("apps", "deployments statefulsets daemonsets", "get list"),
     _rule("discovery.k8s.io", "endpointslices", "list"),
+    _rule("networking.k8s.io", "ingressclasses", "list"),
     _rule(
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations validatingwebhookconfigurations",

@@ -10,7 +10,7 @@ from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.project.files import decoded
 from fsm_stack.project.project import read_text
 from fsm_stack.review.changes import setting_changes, unlisted
-from fsm_stack.review.contracts import Placed, marked_new
+from fsm_stack.review.contracts import Placed, gone, marked_new
 from fsm_stack.review.side import (
     place_text,
     placed,
@@ -50,7 +50,7 @@ def agreed(sides: Sides) -> Agreed:
     if not sides.stacks():
         return Agreed()
     path = sides.project.directory / POLICY_FILE
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return Agreed()
     shown = sides.project.shown(path)
     policy, place = load_policy(
@@ -102,12 +102,6 @@ def bound(sides: Sides, commit: str) -> Bound:
     now, before = agreed(sides).contracts, agreed_at(sides, commit)
     lost = gone(before, now)
     return Bound(contracts=(*marked_new(now, before), *lost), lost=lost)
-
-
-def gone(before: tuple[Placed, ...], now: tuple[Placed, ...]) -> tuple[Placed, ...]:
-    """The contracts that are no more."""
-    kept = [one.contract for one in now]
-    return tuple(one for one in before if one.contract not in kept)
 
 
 def reference(sides: Sides, wanted: Environments) -> Side:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fsm_stack.project.git import Repository, Revision
-    from fsm_stack.review.blame import Fate, Question, Since
+    from fsm_stack.review.blame import Fate, Question
 
 # Contents are fetched so many at a time: most answers lie in the youngest ones.
 _AHEAD: Final = 256
@@ -100,11 +100,13 @@ def blame(repository: Repository, path: str, question: Question) -> Blame:
     revision = None if found.changed is None else history[found.changed]
     merge = None
     commits = found.looked
-    if revision is not None and len(revision.parents) >= _MERGE:
-        inner, looked = _inside(repository, revision, question, found)
+    # A branch may have merged another one: the commit that is no merge is asked for.
+    while revision is not None and len(revision.parents) >= _MERGE:
+        inner, looked = _inside(repository, revision, question, found.now)
         commits += looked
-        if inner is not None:
-            revision, merge = inner, revision
+        if inner is None:
+            break
+        revision, merge = inner, merge or revision
     told = merge or revision
     shallow = repository.shallow and (found.changed is None or not history[found.changed].parents)
     return Blame(
@@ -121,21 +123,33 @@ def blame(repository: Repository, path: str, question: Question) -> Blame:
 
 
 def _inside(
-    repository: Repository, merge: Revision, question: Question, outer: Since
+    repository: Repository, merge: Revision, question: Question, now: Fate
 ) -> tuple[Revision | None, int]:
     """The commit of a merged branch that made it so; None: the merge itself did."""
-    branch = merge.parents[1]
-    history = list(repository.history(merge.path, branch, merge.parents[0]))
-    texts = list(_texts(repository, history))
-    if not history or not outer.now.like(question.of(texts[0])):
-        return None, len(history)
-    try:
-        found = since(question, texts)
-    except InputError:
-        return None, len(history)
-    # From its first commit on: the branch began with it.
-    place = len(history) - 1 if found.changed is None else found.changed
-    return history[place], len(history)
+    looked = 0
+    for branch in merge.parents[1:]:
+        history = list(repository.history(merge.path, branch, merge.parents[0]))
+        looked += len(history)
+        texts = list(_texts(repository, history))
+        if not history or not now.like(question.of(texts[0])):
+            continue
+        try:
+            found = since(question, texts)
+        except InputError:
+            continue
+        if found.changed is not None:
+            return history[found.changed], looked
+        if not _was_so(repository, history[-1], question, now):
+            return history[-1], looked  # the branch began with it
+    return None, looked
+
+
+def _was_so(repository: Repository, first: Revision, question: Question, now: Fate) -> bool:
+    """Whether the connection had its fate before the first commit of a branch."""
+    if first.begins or not first.parents:
+        return False
+    older = next(repository.history(first.path, first.parents[0]), None)
+    return older is not None and now.like(question.of(next(_texts(repository, [older]))))
 
 
 def _texts(repository: Repository, history: Sequence[Revision]) -> Iterator[str | None]:

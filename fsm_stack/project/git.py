@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # What keeps Git from running or fetching anything because of a repository's own configuration.
 _SAFE: Final = (
     "--no-pager", "--literal-pathspecs", "-c", "core.fsmonitor=false",
-    "-c", "log.showSignature=false", "-c", "core.quotePath=false",
-    "-c", "i18n.logOutputEncoding=UTF-8",
+    "-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "core.quotePath=false",
+    # A folder of the checkout may look like a repository of its own.
+    "-c", "i18n.logOutputEncoding=UTF-8", "-c", "safe.bareRepository=explicit",
 )  # fmt: skip
 _ENVIRONMENT: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -36,6 +37,7 @@ _SECONDS_MAX: Final = 60
 _HEADER: Final = "%x1e%H%x1f%P%x1f%an%x1f%aI%x1f%s"
 _BATCH: Final = 256
 _NO_BLOB: Final = re.compile("0+")
+_BLOB: Final = re.compile(rb"[0-9a-f]+ blob (\d+)")
 # The number of a pull or merge request. Sources: what GitHub and GitLab write into the messages
 # of merges and of squashed commits.
 _REQUESTS: Final = (
@@ -58,6 +60,7 @@ class Revision:
         subject: its first line.
         path: the file's path there, from the repository's root.
         blob: the file's content; empty: the commit removed it.
+        begins: whether its first parent has no file of that name.
     """
 
     commit: str
@@ -67,6 +70,7 @@ class Revision:
     subject: str
     path: str
     blob: str
+    begins: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +123,17 @@ class Repository:
     def read(self, commit: str, path: str) -> bytes | None:
         """A file's content at a commit; None: it has none there.
 
+        A symbolic link is followed, as in a work tree, and never out of the commit.
+
         Args:
             commit: a full id.
             path: from the project's directory.
         """
-        name = f"{commit}:{self.prefix}{path}"
-        kind = self._try("cat-file", "-t", name)
-        if kind is None or kind.strip() != "blob":
-            return None
-        return self._run("cat-file", "blob", name)
+        name = f"{commit}:{self.prefix}{path}\n"
+        output = self._run("cat-file", "--batch", "--follow-symlinks", given=name)
+        head, _, content = output.partition(b"\n")
+        found = _BLOB.fullmatch(head)
+        return None if found is None else content[: int(found[1])]
 
     def names(self, commit: str) -> tuple[str, ...]:
         """What the project's directory holds at a commit; empty: it was not there."""
@@ -163,24 +169,22 @@ class Repository:
     def history(self, path: str, start: str = "HEAD", stop: str = "") -> Iterator[Revision]:
         """The commits that changed a file, newest first, along the first parents.
 
-        A merge stands for what it brought in. Renames are followed.
+        A merge stands for what it brought in. Renames are followed, also into a name that the
+        file, or another one, had before.
 
         Args:
             path: from the repository's root.
             start: the newest commit.
             stop: a commit that, with all before it, is left out.
         """
-        last: Revision | None = None
-        while True:
-            for last in self._changes(path, start, stop):  # the last one is looked at
-                yield last
-            if last is None or not last.parents or last.path != path:
-                return
-            older = self._renamed_by(last)
-            if older is None:
-                return
-            path, start = older, last.parents[0]
-            last = None
+        older: str | None = path
+        while older is not None:
+            path, older = older, None
+            for one in self._changes(path, start, stop):
+                yield one
+                if one.begins and one.parents and (older := self._renamed_by(one)):
+                    start = one.parents[0]
+                    break
 
     def _changes(self, path: str, start: str, stop: str) -> Iterator[Revision]:
         range_ = [start, *([f"^{stop}"] if stop else [])]
@@ -193,7 +197,7 @@ class Repository:
             head, _, rest = entry.partition("\n")
             commit, parents, author, date, subject = head.split("\x1f", 4)
             raw = next((line for line in rest.splitlines() if line.startswith(":")), "")
-            blob = raw.split()[3] if raw else ""
+            was, blob = raw.split()[2:4] if raw else ("", "")
             yield Revision(
                 commit=commit,
                 parents=tuple(parents.split()),
@@ -202,6 +206,7 @@ class Repository:
                 subject=subject,
                 path=path,
                 blob="" if _NO_BLOB.fullmatch(blob) else blob,
+                begins=bool(_NO_BLOB.fullmatch(was)),
             )
 
     def _renamed_by(self, revision: Revision) -> str | None:

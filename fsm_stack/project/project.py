@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.settings.models.stack import StackSettings
+    from fsm_stack.settings.reader import Loaded
 
 
 PROJECT_FILE: Final = "Pulumi.yaml"
@@ -119,10 +120,7 @@ class Project:
 
 
 def _stack(path: Path, name: str, *, project: Path, shown: str, today: date | None) -> Stack:
-    from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415  # pydantic's 60 ms
-
-    text = read_text(path, project=project, shown=shown)
-    loaded = load_text(text, file=shown, today=today or datetime.now(UTC).date())
+    loaded = read_stack(path, project=project, shown=shown, today=today)
     return Stack(
         name=name,
         file=shown,
@@ -130,6 +128,32 @@ def _stack(path: Path, name: str, *, project: Path, shown: str, today: date | No
         findings=loaded.findings,
         accepted=loaded.accepted,
     )
+
+
+def read_stack(path: Path, *, project: Path, shown: str, today: date | None) -> Loaded:
+    """A stack's file, with what its project gives to it.
+
+    Raises:
+        InputError: a file is missing, too large, not UTF-8 or not YAML.
+        FileError: it cannot be read.
+    """
+    from fsm_stack.settings.stack_file import load_text  # noqa: PLC0415  # pydantic's 60 ms
+
+    text = read_text(path, project=project, shown=shown)
+    loaded = load_text(text, file=shown, today=today or datetime.now(UTC).date())
+    shared = str(Path(shown).with_name(PROJECT_FILE))
+    return with_project(loaded, project, shown=shared)
+
+
+def with_project(loaded: Loaded, project: Path, *, shown: str = PROJECT_FILE) -> Loaded:
+    """The same, and what ``Pulumi.yaml`` gives to a stack whose file says nothing."""
+    from fsm_stack.settings.stack_file import project_settings  # noqa: PLC0415  # as above
+
+    path = project / PROJECT_FILE
+    if not path.is_file():
+        return loaded
+    found = project_settings(read_text(path, project=project, shown=shown), file=shown)
+    return replace(loaded, findings=(*found, *loaded.findings)) if found else loaded
 
 
 def load_stack(

@@ -6,16 +6,18 @@ One stack that cannot be compared is told as that and does not hide the others.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.project.agreed import POLICY_FILE, bound
 from fsm_stack.project.files import write_file
-from fsm_stack.project.project import stack_names
+from fsm_stack.project.project import PROJECT_FILE, read_text, stack_names
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.contracts import contracts_of, prover_of
 from fsm_stack.review.reports.page import html_page
 from fsm_stack.review.reports.together import Part, Together
+from fsm_stack.snapshot.shape import mapping
+from fsm_stack.yaml.places import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from fsm_stack.review.contracts import Placed
     from fsm_stack.review.intent import Intent
     from fsm_stack.review.model import Level, Review
+
+_ELSEWHERE: Final = "stackConfigDir"
 
 
 def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Together:
@@ -51,6 +55,7 @@ def together(sides: Sides, revision: str, intents: Sequence[Intent] = ()) -> Tog
         other = _missing(part.review) & done
         rest = [one for one in declared if (one.text, one.origin) not in other]
         parts[index] = _compared(sides, part.stack, revision, rest, shared)
+    parts += _of_project(sides, commit)
     return Together(
         against=revision, parts=tuple(parts), gone=tuple(one.text for one in held.lost)
     )
@@ -81,7 +86,7 @@ def _parts(
     word, commit = revision
     repository = sides.repository
     before = stack_names(repository.names(commit))
-    agreed_alike = _same(sides, commit, POLICY_FILE)
+    shared_alike = all(_same(sides, commit, file) for file in (POLICY_FILE, PROJECT_FILE))
     renamed: set[str] = set()
     for name in names:
         file = f"Pulumi.{name}.yaml"
@@ -91,13 +96,34 @@ def _parts(
                 yield _new(sides, name, shared)
                 continue
             renamed.update(stack_names([older.removeprefix(repository.prefix)]))
-        elif agreed_alike and _same(sides, commit, file):
+        elif shared_alike and _same(sides, commit, file):
             yield Part(stack=name, said="its file is unchanged")
             continue
         yield _compared(sides, name, word, intents, shared)
     for name in before:
         if name not in names and name not in renamed:
             yield Part(stack=name, said="the stack's file is gone", stops=True)
+
+
+def _of_project(sides: Sides, commit: str) -> Iterator[Part]:
+    """Whether the change has the engine look elsewhere for stack files.
+
+    What else the project's file gives to stacks is an error of each (``project-setting``).
+    Source: Pulumi's reference of the project file.
+    """
+    if _same(sides, commit, PROJECT_FILE):
+        return
+    path = sides.project.directory / PROJECT_FILE
+    before = (sides.repository.read(commit, PROJECT_FILE) or b"").decode(errors="replace")
+    try:
+        text = read_text(path, project=sides.project.directory, shown=PROJECT_FILE)
+        now, was = (mapping(read_yaml(one, file=PROJECT_FILE).data) for one in (text, before))
+    except InputError as error:
+        yield Part(stack=PROJECT_FILE, said=f"cannot be read: {error}", stops=True, bad=True)
+        return
+    if now.get(_ELSEWHERE) != was.get(_ELSEWHERE):
+        said = f"changes {_ELSEWHERE}, which is not looked into; expected stack files beside it"
+        yield Part(stack=PROJECT_FILE, said=said, stops=True)
 
 
 def _same(sides: Sides, commit: str, file: str) -> bool:
@@ -126,11 +152,15 @@ def _new(sides: Sides, name: str, shared: Sequence[Placed]) -> Part:
     """A stack that was not there before: it validates, and keeps the contracts."""
     try:
         side = sides.stack(name)
-        broken = prover_of(side).broken(contracts_of(side, shared))
+        prover, bound_by = prover_of(side), contracts_of(side, shared)
+        broken, unproved = prover.broken(bound_by), prover.unproved(bound_by)
     except (InputError, FindingsError) as error:
         return Part(stack=name, said=f"is new: {error}", stops=True, bad=True)
     if broken:
         said = f"is new, and breaks the contract {broken[0].contract}: {broken[0].said}"
+        return Part(stack=name, said=said, stops=True)
+    if unproved:
+        said = f"is new, and no contract of it can be proved: {unproved[0]}"
         return Part(stack=name, said=said, stops=True)
     return Part(stack=name, said="is new: its settings validate, and it keeps every contract")
 

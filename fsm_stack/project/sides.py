@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError, did_you_mean
+from fsm_stack.errors import InputError, did_you_mean, few
 from fsm_stack.findings.finding import Severity
 from fsm_stack.lists import KEYS, MESH
 from fsm_stack.manifests.manifest import without_sync_annotations
 from fsm_stack.manifests.mesh_config import mesh_config_schema
 from fsm_stack.project.files import OBJECTS, OTHERS, REDIRECTION, decoded, read_tree
 from fsm_stack.project.git import Repository, repository
-from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_text
+from fsm_stack.project.project import STACK_FILE_MAX, find_project, read_stack, read_text
 from fsm_stack.project.rules_source import of_script as rules_of
 from fsm_stack.review.intent import TRAILER, Intent, intent
 from fsm_stack.review.model import SideName
@@ -102,9 +102,8 @@ class Sides:
         """The same before it is known to validate: with every finding, and what is accepted."""
         path = self.project.directory / f"Pulumi.{name}.yaml"
         shown = self.project.shown(path)
-        text = read_text(path, project=self.project.directory, shown=shown)
-        title = SideName(title=name, kind="stack", file=shown)
-        return load_text(text, file=shown, today=self.today), title
+        loaded = read_stack(path, project=self.project.directory, shown=shown, today=self.today)
+        return loaded, SideName(title=name, kind="stack", file=shown)
 
     def settings(self, text: str, name: SideName) -> Side:
         """A stack file's text.
@@ -122,10 +121,8 @@ class Sides:
         """
         errors = [item for item in loaded.findings if item.severity is Severity.ERROR]
         if loaded.settings is None or errors:
-            told = "; ".join(item.as_text() for item in errors[:_PROBLEMS_MAX])
-            more = len(errors) - _PROBLEMS_MAX
-            rest = f"; and {more} more" if more > 0 else ""
-            raise InputError(f"{name.title}: its settings do not validate: {told}{rest}")
+            told = few((item.as_text() for item in errors), _PROBLEMS_MAX, separator="; ")
+            raise InputError(f"{name.title}: its settings do not validate: {told}")
         return of_settings(
             loaded.settings, name, today=self.today, place=loaded.place, findings=loaded.findings
         )

@@ -19,7 +19,7 @@ from pulumi.runtime import config as sdk
 
 from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.findings.finding import Finding, Severity
-from fsm_stack.project.project import read_text
+from fsm_stack.project.project import read_text, with_project
 from fsm_stack.project.release_asset import asset_of
 from fsm_stack.pulumi.guard import said
 from fsm_stack.pulumi.kinds import python_name
@@ -129,13 +129,14 @@ def load(project: Path, stack: str, config: EngineConfig) -> Loaded:
         text = read_text(project / file, project=project, shown=file)
     except FsmStackError:  # the file may be elsewhere; the engine has its values
         text = None
-    return from_engine(
+    loaded = from_engine(
         config.values,
         secret_keys=config.secret_keys,
         today=datetime.now(UTC).date(),
         text=text,
         file=file,
     )
+    return with_project(loaded, project)
 
 
 def report(findings: tuple[Finding, ...]) -> None:

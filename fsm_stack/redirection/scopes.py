@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack import __version__
+from fsm_stack.errors import few
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.write import write_restore
 from fsm_stack.lists import LISTS, MESH
@@ -29,13 +30,6 @@ _SHOWN = 4
 _ON_NODES: Final = ("NodeLevel: fsm-xnetwork redirects on the nodes, and reads no list",)
 
 
-def listed(values: Sequence[object]) -> str:
-    """A few values, and how many more there are."""
-    shown = ", ".join(str(value) for value in values[:_SHOWN])
-    more = len(values) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
 def summary_lines(
     lists: InterceptLists, profiles: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, ...]:
@@ -47,19 +41,19 @@ def summary_lines(
     """
     outbound = []
     if lists.excluded_ranges:
-        outbound.append(f"to {listed(lists.excluded_ranges)}")
+        outbound.append(f"to {few(lists.excluded_ranges, _SHOWN)}")
     if lists.outbound_ports:
-        outbound.append(f"to port {listed(lists.outbound_ports)}")
+        outbound.append(f"to port {few(lists.outbound_ports, _SHOWN)}")
     if lists.interfaces:
-        outbound.append(f"over {listed(lists.interfaces)}")
+        outbound.append(f"over {few(lists.interfaces, _SHOWN)}")
     inbound = []
     if lists.inbound_ports:
-        inbound.append(f"to port {listed(lists.inbound_ports)}")
+        inbound.append(f"to port {few(lists.inbound_ports, _SHOWN)}")
     if lists.interfaces:
-        inbound.append(f"over {listed(lists.interfaces)}")
+        inbound.append(f"over {few(lists.interfaces, _SHOWN)}")
     whole = "all TCP"
     if lists.included_ranges:
-        whole = f"TCP to {listed(lists.included_ranges)}"
+        whole = f"TCP to {few(lists.included_ranges, _SHOWN)}"
     lines = [
         f"outbound: {whole}{_except(outbound)} goes through the sidecar",
         f"inbound:  all TCP{_except(inbound)} goes through the sidecar",

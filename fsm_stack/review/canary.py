@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, few
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.annotations import interception, keys_of
 from fsm_stack.iptables.sets.ranges import canonical
@@ -71,6 +71,12 @@ class Owner:
     restart: str
 
 
+_STEPS: Final = (
+    "Give it to the workloads that use it by an annotation profile first. Then take it out of the "
+    "list, and off one workload after the other."
+)
+
+
 def change(before: MeshView, after: MeshView) -> tuple[Lists, tuple[Finding, ...]]:
     """What a change adds to the lists that pods have, and what of it no annotation can say.
 
@@ -91,6 +97,7 @@ def change(before: MeshView, after: MeshView) -> tuple[Lists, tuple[Finding, ...
                 f"{name.key} loses {_shown(lost)}: an annotation adds to the mesh's list, and "
                 "takes nothing away from it",
                 path=place,
+                fix=_STEPS if name.annotation else "",
             ))  # fmt: skip
         if more and not name.annotation:
             found.append(finding(
@@ -150,9 +157,7 @@ def _keyed(name: ListName, mesh: MeshView) -> dict[object, Any]:
 
 
 def _shown(values: Iterable[object]) -> str:
-    words = [str(value) for value in values]
-    more = len(words) - _SHOWN
-    return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return few(values, _SHOWN)
 
 
 def carriers(settings: StackSettings, context: Context | None, namespace: str) -> list[Carrier]:

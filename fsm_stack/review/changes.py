@@ -41,10 +41,11 @@ _NEEDED: Final = frozenset(
     {"MutatingWebhookConfiguration", "CustomResourceDefinition", "MeshConfig", "Deployment"}
 )
 
-# Switches of the traffic section, settings and MeshConfig alike, that open the mesh when set.
-_OPENING: Final = {
-    "enablePermissiveTrafficPolicyMode": "policy-off",
-    "enableEgress": "egress-opens",
+# Switches of the traffic section, settings and MeshConfig alike: what on means, and what off.
+# No rule changes with them: sidecars get them from the controller, and need no restart.
+_SWITCHES: Final = {
+    "enablePermissiveTrafficPolicyMode": ("policy-off", "policy-on"),
+    "enableEgress": ("egress-opens", "egress-closes"),
 }
 
 
@@ -118,6 +119,7 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
         for side in (before, after)
     )
     found: list[SettingChange] = []
+    known: dict[int, dict[str, int]] = {}
     for path, what, was, now in differences(one, two):
         was_alone, now_alone = _value_alone(was), _value_alone(now)
         change = SettingChange(
@@ -125,8 +127,8 @@ def setting_changes(before: Side, after: Side) -> tuple[SettingChange, ...]:
             what=what,
             before=None if was is ABSENT else without_user(json_text(was_alone)),
             after=None if now is ABSENT else without_user(json_text(now_alone)),
-            before_place="" if was is ABSENT else _placed(before, path, one),
-            after_place="" if now is ABSENT else _placed(after, path, two),
+            before_place="" if was is ABSENT else _placed(before, _indexed(path, one, known)),
+            after_place="" if now is ABSENT else _placed(after, _indexed(path, two, known)),
             note=path[-1] in _NOTES or path[0] in ("accept", "contracts"),
         )
         found.append(replace(change, risk=_setting_risk(path, what, was, now)))
@@ -156,18 +158,27 @@ def _shown(path: Path) -> str:
     return text
 
 
-def _placed(side: Side, path: Path, data: Json) -> str:
-    place = side.place(_indexed(path, data))
+def _placed(side: Side, path: Path) -> str:
+    place = side.place(path)
     return place_text(place) if place.line else ""
 
 
-def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
-    """The path with the places of list items in place of their names."""
+def _indexed(path: Path, data: Any, known: dict[int, dict[str, int]]) -> Path:  # noqa: ANN401  # decoded JSON
+    """The path with the places of list items in place of their names.
+
+    Args:
+        path: with names.
+        data: what it leads into.
+        known: the places in the lists that were asked before, which live as long.
+    """
     found: list[str | int] = []
     for step in path:
         if isinstance(data, list):
-            names = list(_named(data) or ())
-            index = names.index(str(step)) if str(step) in names else 0
+            if id(data) not in known:
+                places = {id(item): at for at, item in enumerate(data)}
+                named = _named(data) or {}
+                known[id(data)] = {name: places[id(item)] for name, item in named.items()}
+            index = known[id(data)].get(str(step), 0)
             found.append(index)
             data = data[index] if index < len(data) else None
         else:
@@ -178,9 +189,9 @@ def _indexed(path: Path, data: Any) -> Path:  # noqa: ANN401  # decoded JSON
 
 def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | None:
     match path:
-        case ("traffic", str() as name) if now is True and name in _OPENING:
-            return risk(_OPENING[name])
-        case ("contracts", *_) if what in ("removed", "changed"):
+        case ("traffic", str() as name) if name in _SWITCHES:
+            return _switched(name, was, now)
+        case ("contracts", *rest) if _says_less(rest, what):
             return risk("contract-dropped")
         case ("guard", *_) if _weaker(was, now):
             return risk("guard-weakened")
@@ -193,6 +204,21 @@ def _setting_risk(path: Path, what: What, was: object, now: object) -> Risk | No
         case ("enrolledNamespaces", _, "sidecarInjection") if now is not True:
             return risk("namespace-leaves")
     return None
+
+
+def _says_less(steps: list[str | int], what: What) -> bool:
+    """Whether a change below ``contracts`` may free some connection of one that was bound.
+
+    A contract that comes binds more; one profile more among its exceptions, less.
+    """
+    match steps:
+        case [_, "reason" | "owner"]:
+            return False
+        case [_, "exceptProfiles", *_]:
+            return what != "removed"
+        case [_, _, *_]:
+            return True
+    return what in ("removed", "changed")
 
 
 _STRENGTH: Final = {"warn": 1, "deny": 2}
@@ -243,7 +269,7 @@ def object_changes(before: Side, after: Side) -> tuple[ObjectChange, ...]:
             left = change.what == "removed" and key in before.patched
             grade = _object_risk(change, left=left)
             if grade is None and not told and key[0] == "MeshConfig":
-                grade = _opened(one, two)
+                grade = _switches(one, two)
             found.append(replace(change, risk=grade))
     return tuple(found)
 
@@ -299,12 +325,18 @@ def _object_risk(change: ObjectChange, *, left: bool) -> Risk | None:
     return None
 
 
-def _opened(before: Json | None, after: Json | None) -> Risk | None:
-    """What a MeshConfig opens, where no settings on both sides say it."""
+def _switches(before: Json | None, after: Json | None) -> Risk | None:
+    """What a MeshConfig opens or closes, where no settings on both sides say it."""
     one, two = (
         mapping(mapping(mapping(item).get("spec")).get("traffic")) for item in (before, after)
     )
-    for name, risk_id in _OPENING.items():
-        if two.get(name) is True and one.get(name) is not True:
-            return risk(risk_id)
-    return None
+    found = (_switched(name, one.get(name), two.get(name)) for name in _SWITCHES)
+    return next((one for one in found if one is not None), None)
+
+
+def _switched(name: str, was: object, now: object) -> Risk | None:
+    """What a switch of the traffic section does; FSM takes an absent one as off."""
+    opens, closes = _SWITCHES[name]
+    if (was is True) == (now is True):
+        return None
+    return risk(opens if now is True else closes)

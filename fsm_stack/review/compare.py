@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.injector.of_settings import mesh_of
+from fsm_stack.iptables.sets.written import written
 from fsm_stack.lists import MESH
 from fsm_stack.review.changes import object_changes, setting_changes
 from fsm_stack.review.contracts import Prover, contracts_of
-from fsm_stack.review.fates import Fates, pairs, rules_changes
+from fsm_stack.review.fates import Fates, pairs, rules_changes, traffic_of
 from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.reports.outcome import Restarts
-from fsm_stack.review.reports.words import known_of
+from fsm_stack.review.reports.words import Known, known_of
 from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
 from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import highest, risk
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fsm_stack.review.contracts import Placed
     from fsm_stack.review.fates import Pair
     from fsm_stack.review.intent import Held, Intent
-    from fsm_stack.review.model import TrafficChange
+    from fsm_stack.review.model import SettingChange, TrafficChange
     from fsm_stack.review.side import Side
 
 NO_CNI: Final = (
@@ -69,6 +70,11 @@ class Comparison:
         self.gone = tuple(one.text for one in gone)
         self.fates = Fates()
         self.known = known_of(after.settings or before.settings)
+        # A change of one stack does not say by itself what its cluster's pods and services are:
+        # connections to the old ranges are to the cluster's own still.
+        self.same = bool(before.name.commit) and before.settings is not None and bound
+        if self.same:
+            self.known = _both(self.known, known_of(before.settings))
         self.pairs, self.notes = _compared(before, after)
         settings = after.settings or before.settings
         self.egress = settings is None or settings.traffic.enable_egress
@@ -78,14 +84,43 @@ class Comparison:
         """The ranges behind the names of contracts and declared changes."""
         return places_of(self.after.settings or self.before.settings)
 
+    def _places_before(self) -> Mapping[str, Sequence[str]]:
+        """The ranges behind the names as the first side has them, where it is the same stack."""
+        if not self.same:
+            return self.places
+        was = places_of(self.before.settings)
+        return {name: was.get(name) or ranges for name, ranges in self.places.items()}
+
+    def _bound(self) -> Mapping[str, Sequence[str]]:
+        """What contracts hold for: the ranges of both sides, where it is the same stack."""
+        was = self._places_before()
+        return {
+            name: tuple(dict.fromkeys((*ranges, *was[name])))
+            for name, ranges in self.places.items()
+        }
+
+    def _narrowed(self, changes: Sequence[SettingChange]) -> tuple[SettingChange, ...]:
+        """The changes, those graded that take ranges away which a contract speaks of by name."""
+        fewer = [one for one in changes if one.path.startswith("cluster.") and one.what != "added"]
+        if not fewer:
+            return tuple(changes)
+        was = self._places_before()
+        old = [written(one.contract.traffic) for one in self.contracts if not one.new]
+        less = any(
+            traffic_of(one.regions(was)) - traffic_of(one.regions(self.places)) for one in old
+        )
+        graded = risk("contract-narrowed") if less else None
+        return tuple(replace(one, risk=graded) if one in fewer else one for one in changes)
+
     def _prover(self, pods: Pods | None) -> Prover:
         """What proves the second side's contracts, for given workloads, too."""
         return Prover(
             side=self.after if pods is None else with_workloads(self.after, pods),
             fates=self.fates,
             known=self.known,
-            places=self.places,
-            before=self.before if pods is None else with_workloads(self.before, pods),
+            places=self._bound(),
+            places_before=self._places_before(),
+            before=self.before if pods is None else with_workloads(self.before, pods, every=True),
         )
 
     def pods(self) -> Pods | None:
@@ -102,7 +137,7 @@ class Comparison:
         told = traffic_changes(self.pairs, self.fates, self.known, egress=self.egress)
         held = self._held()
         changes = told.changes if held is None else marked(told.changes, held)
-        settings = setting_changes(self.before, self.after)
+        settings = self._narrowed(setting_changes(self.before, self.after))
         objects = object_changes(self.before, self.after)
         undecided = (*_modes(self.before, self.after), *told.undecided)
         counted = changes if held is None else held.collateral
@@ -132,11 +167,11 @@ class Comparison:
             expected=expected,
             collateral=() if held is None else held.collateral,
             broken=broken,
-            contracts=len(self.contracts),
+            contracts=0 if self.after.no_scripts else len(self.contracts),
             gone=self.gone,
             restarts=self._restarts(told.changes, pods),
             assumptions=self._assumptions(),
-            notes=(*self.notes, *_images(self.before, self.after), *notes),
+            notes=(*self.notes, *self._unproved(), *_images(self.before, self.after), *notes),
             findings=_new_findings(self.before, self.after),
         )
         return replace(found, headline=_headline(found))
@@ -146,6 +181,11 @@ class Comparison:
         if pods is None or views is None:
             return Restarts(rule=rule(self, changes))
         return restarts(self, changes, pods, views)
+
+    def _unproved(self) -> Iterator[str]:
+        """That no contract is proved, where neither side has scripts: else that is undecided."""
+        if self.contracts and self.before.no_scripts and self.after.no_scripts:
+            yield f"no contract is proved: {self.after.no_scripts}"
 
     def _held(self) -> Held | None:
         if not self.intents:
@@ -159,6 +199,16 @@ class Comparison:
         if any(pair.name != MESH for pair in self.pairs):
             found.append(MERGE)
         return tuple(dict.fromkeys((*found, *self.before.assumes, *self.after.assumes)))
+
+
+def _both(one: Known, other: Known) -> Known:
+    """What two know; an address has the name that the first one gives it."""
+    return Known(
+        pods=tuple(dict.fromkeys((*one.pods, *other.pods))),
+        services=tuple(dict.fromkeys((*one.services, *other.services))),
+        api=one.api,
+        names=one.names,
+    )
 
 
 def _headline(found: Review) -> str:

@@ -21,7 +21,7 @@ from fsm_stack.iptables.sets.difference import shifts
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.iptables.sets.written import written
 from fsm_stack.lists import MESH
-from fsm_stack.review.entries import entry_line, meets
+from fsm_stack.review.entries import entry_line, responsible
 from fsm_stack.review.fates import Fates, Unreadable, traffic_of
 from fsm_stack.review.model import EntryLine, Witness
 from fsm_stack.review.reports.outcome import Broken
@@ -34,7 +34,7 @@ from fsm_stack.review.reports.words import (
 )
 from fsm_stack.review.restarting.classes import with_workloads
 from fsm_stack.review.side import place_text
-from fsm_stack.review.traffic import decision, scopes_text
+from fsm_stack.review.traffic import decision, scope_text, scopes_text
 from fsm_stack.settings.effective import places_of
 from fsm_stack.well_known import INBOUND_LISTENER_PORT, OUTBOUND_LISTENER_PORT
 
@@ -85,12 +85,14 @@ def contracts_of(
     Args:
         side: the stack.
         shared: the project's.
-        before: the same stack at a Git revision: what it has not agreed on there is new.
+        before: the same stack at a Git revision: what it has not agreed on there is new, and what
+            it agreed on there and takes away binds it still.
     """
     own = _own(side)
-    if before is not None and before.settings is not None and before.name.commit:
-        own = marked_new(own, _own(before))
-    return (*shared, *own)
+    if before is None or before.settings is None or not before.name.commit:
+        return (*shared, *own)
+    was = _own(before)
+    return (*shared, *marked_new(own, was), *gone(was, own))
 
 
 def _own(side: Side) -> tuple[Placed, ...]:
@@ -106,6 +108,12 @@ def marked_new(now: Sequence[Placed], before: Sequence[Placed]) -> tuple[Placed,
     return tuple(replace(one, new=one.text not in known) for one in now)
 
 
+def gone(before: Sequence[Placed], now: Sequence[Placed]) -> tuple[Placed, ...]:
+    """The contracts that are no more, or say something else now; reason and owner do not count."""
+    kept = {one.text for one in now}
+    return tuple(one for one in before if one.text not in kept)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prover:
     """Proves contracts of one side.
@@ -116,6 +124,7 @@ class Prover:
         known: what is known of addresses.
         places: the ranges behind the contracts' names.
         before: the other side: what it breaks in the same way is marked so.
+        places_before: the ranges behind the names there; None: the same.
     """
 
     side: Side
@@ -123,6 +132,7 @@ class Prover:
     known: Known
     places: Mapping[str, Sequence[str]]
     before: Side | None = None
+    places_before: Mapping[str, Sequence[str]] | None = None
 
     def broken(self, contracts: Sequence[Placed]) -> tuple[Broken, ...]:
         """Every contract that some scope does not keep, with a witness for each way.
@@ -131,6 +141,22 @@ class Prover:
             InputError: a contract names a place without ranges.
         """
         return tuple(one for placed in contracts for one in self._of(placed))
+
+    def unproved(self, contracts: Sequence[Placed]) -> tuple[str, ...]:
+        """The pods for which nothing is proved, each with why; none where there is no contract."""
+        if not contracts:
+            return ()
+        if self.side.no_scripts:
+            return (self.side.no_scripts,)
+        return tuple(self._unread())
+
+    def _unread(self) -> Iterator[str]:
+        for scope in self.side.scripts:
+            try:
+                self.fates.of(self.side, scope)
+            except Unreadable as why:
+                yield f"{scope_text(scope)}: {why}"
+        yield from self.side.refused
 
     def _of(self, placed: Placed) -> Iterator[Broken]:
         try:
@@ -142,7 +168,7 @@ class Prover:
         every = [name for name in self.side.scripts if name not in placed.contract.except_profiles]
         for scope in every:
             for shift in self._breaking(placed, self.side, scope, bound):
-                old = not placed.new and self._was_so(shift.region, placed, scope, bound)
+                old = not placed.new and self._was_so(shift.region, placed, scope)
                 key = f"{region_text(shift.said)}{old}"
                 groups.setdefault(key, []).append((scope, shift))
                 olds[key] = old
@@ -154,7 +180,7 @@ class Prover:
         try:
             actual = self.fates.of(side, scope)
         except Unreadable:
-            return ()  # nothing of it loads, and that is told by itself
+            return ()  # told as unproved
         builder = Diagrams()
 
         def of(verdicts: Any, inside: Any, port: int) -> Any:  # noqa: ANN401  # diagrams
@@ -171,13 +197,18 @@ class Prover:
         )
         return shifts(actual, ideal)
 
-    def _was_so(self, region: Region, placed: Placed, scope: str, bound: Traffic) -> bool:
-        """Whether the other side breaks the contract for all of these packets, too."""
+    def _was_so(self, region: Region, placed: Placed, scope: str) -> bool:
+        """Whether the other side breaks the contract for all of these packets, too.
+
+        What the contract did not speak of there, its names having other ranges, was not broken.
+        """
         if self.before is None:
             return False
         name = scope if scope in self.before.scripts else MESH
         if name not in self.before.scripts:
             return False
+        places = self.places if self.places_before is None else self.places_before
+        bound = traffic_of(written(placed.contract.traffic).regions(places))
         old = self._breaking(placed, self.before, name, bound)
         return not (traffic_of([region]) - traffic_of(shift.region for shift in old))
 
@@ -220,10 +251,8 @@ def _told(
 
 def _entries(side: Side, scopes: Sequence[str], shift: Shift) -> tuple[EntryLine, ...]:
     own = [item for item in side.entries if item.scope in (MESH, *scopes)]
-    close = [item for item in own if meets(item, shift.said, close=True)]
-    found = close or [item for item in own if meets(item, shift.region)]
-    included = [item for item in own if item.kind.endswith("InclusionList")]
-    return tuple(entry_line(item, side, later=True) for item in found or included)
+    found = responsible(own, shift, lambda item: item)
+    return tuple(entry_line(item, side, later=True) for item in found)
 
 
 def prover_of(side: Side, pods: Pods | None = None) -> Prover:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsm_stack.iptables.packet import Rewritten
 from fsm_stack.iptables.sets.ranges import (
@@ -12,6 +13,7 @@ from fsm_stack.iptables.sets.ranges import (
     interface_interval,
     intersection,
     ipv4_range,
+    merged,
 )
 from fsm_stack.iptables.sets.reach import length
 from fsm_stack.lists import INBOUND_PORTS, INCLUDED_RANGES, LISTS, MESH
@@ -23,9 +25,10 @@ from fsm_stack.snapshot.shape import mapping
 from fsm_stack.well_known import PORT_MAX, SIDECAR_UID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fsm_stack.iptables.sets.difference import Shift
+    from fsm_stack.iptables.sets.ranges import Interval
     from fsm_stack.iptables.sets.reach import Region
     from fsm_stack.review.fates import Pair
     from fsm_stack.review.side import Side
@@ -38,7 +41,9 @@ LOCAL_PROXY_MODE: Final = "sidecar.localProxyMode"
 _STEP: Final = re.compile(r"[^.\[\]]+")
 
 
+_T = TypeVar("_T")
 _LISTED: Final = {name.key: name for name in LISTS}
+_HELD: Final = frozenset(name.holds for name in LISTS)
 
 
 def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]:
@@ -54,14 +59,59 @@ def entries_behind(group: Sequence[tuple[Pair, Shift]]) -> tuple[EntryLine, ...]
             *((pair.after[0], item, True) for key, item in two.items() if key not in one),
             *((pair.before[0], item, False) for key, item in one.items() if key not in two),
         ]
-        # What a list includes is what does not change: it counts where nothing else explains it.
-        close = [item for item in news if meets(item[1], shift.said, close=True)]
-        direct = [item for item in news if meets(item[1], shift.region)]
-        rest = [item for item in news if item[1].kind == INCLUDED_RANGES.key]
-        for side, item, later in close or direct or rest:
+        for side, item, later in responsible(news, shift, lambda one: one[1]):
             line = entry_line(item, side, later=later)
             found.setdefault((line.side, line.path, line.value), line)
     return tuple(found.values())
+
+
+def responsible(items: Sequence[_T], shift: Shift, entry: Callable[[_T], Bypass]) -> list[_T]:
+    """Those whose entries are behind a change, the closest ones.
+
+    What a list includes is what does not change: it counts, first, where the others leave some of
+    the traffic unexplained.
+
+    Args:
+        items: what may be behind it.
+        shift: the change.
+        entry: the entry of one of them.
+    """
+    # Of a port that bypasses to any address no range is the reason: only what limits it is close.
+    limited = {holds: not _unlimited(shift.said, holds) for holds in _HELD}
+    direct = [
+        one
+        for one in items
+        if limited[_LISTED[entry(one).kind].holds] and meets(entry(one), shift.said)
+    ]
+    direct = direct or [one for one in items if meets(entry(one), shift.region)]
+    if _explained([entry(one) for one in direct], shift.region):
+        return direct
+    return [*(one for one in items if entry(one).kind == INCLUDED_RANGES.key), *direct]
+
+
+def _explained(items: Iterable[Bypass], region: Region) -> bool:
+    """Whether entries together take all traffic of a region out of the mesh.
+
+    Each takes all that has one of its values on one axis: a product of sets is covered by such
+    slabs only where one axis is covered whole.
+    """
+    ranges, ports, interfaces = [], [], []
+    for item in items:
+        holds = _LISTED[item.kind].holds
+        if holds == "interfaces":
+            interfaces.append(interface_interval(item.value))
+        elif holds == "ports":
+            ports.append((int(item.value), int(item.value) + 1))
+        elif bounds := ipv4_range(item.value):
+            ranges.append(bounds)
+    return (
+        tuple(intersection(merged(ranges), region.destinations)) == tuple(region.destinations)
+        or tuple(intersection(merged(ports), region.ports)) == tuple(region.ports)
+        or all(
+            any(intersection([one], [part]) == [part] for one in interfaces)
+            for part in region.interfaces
+        )
+    )
 
 
 def _proxy_mode(pair: Pair, shift: Shift) -> EntryLine | None:
@@ -98,30 +148,27 @@ def _entries(side: Side, scope: str, *, whole: bool) -> Mapping[tuple[str, str],
     }
 
 
-def meets(item: Bypass, region: Region, *, close: bool = False) -> bool:
-    """Whether an entry takes traffic of a region out of the mesh.
-
-    Args:
-        item: the entry.
-        region: the traffic.
-        close: only where the region is limited by what the entry names: of a port that bypasses
-            to any address, no range is the reason.
-    """
+def meets(item: Bypass, region: Region) -> bool:
+    """Whether an entry takes traffic of a region out of the mesh."""
     listed = _LISTED[item.kind]
     if listed is INCLUDED_RANGES:
         return False
-    if close and _unlimited(region, listed.holds):
-        return False
     if listed.holds == "interfaces":
-        spans: Sequence[Any] = [interface_interval(item.value)]
-        return bool(intersection(spans, region.interfaces))
+        return _overlaps(interface_interval(item.value), region.interfaces)
     if (listed is INBOUND_PORTS) != (region.direction == "inbound"):
         return False
     if listed.holds == "ports":
         port = int(item.value)
-        return bool(intersection([(port, port + 1)], region.ports))
+        return _overlaps((port, port + 1), region.ports)
     bounds = ipv4_range(item.value)
-    return bool(intersection([bounds] if bounds else [], region.destinations))
+    return bounds is not None and _overlaps(bounds, region.destinations)
+
+
+def _overlaps(one: Interval, many: Sequence[Any]) -> bool:
+    """Whether an interval shares something with sorted, disjoint ones; None: no upper end."""
+    start, stop = one
+    at = len(many) if stop is None else bisect_left(many, (stop,))
+    return at > 0 and (many[at - 1][1] is None or many[at - 1][1] > start)
 
 
 def _unlimited(region: Region, holds: str) -> bool:

@@ -341,7 +341,7 @@ class Review:
         new = any(not one.before for one in self.broken)
         return not (self.traffic or self.undecided or self.gone or new or alone) and all(
             (
-                all(one.inert for one in self.settings),
+                all(one.inert and one.risk is None for one in self.settings),
                 all(one.inert for one in self.objects),
                 all(one.same_traffic for one in self.rules),
             )

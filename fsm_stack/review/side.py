@@ -56,6 +56,7 @@ class Side:
         spec: the MeshConfig's ``spec``; None: unknown.
         system: whose mesh; None: nothing tells.
         no_scripts: why no scope has a script; empty: they have.
+        refused: given workloads whose pods the injector refuses, with why.
         findings: what the checks say of it.
         assumes: what the answer rests on because of its origin.
         kinds: its objects are all of these kinds only; None: of every kind.
@@ -72,6 +73,7 @@ class Side:
     spec: Json | None = None
     system: System | None = None
     no_scripts: str = ""
+    refused: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     assumes: tuple[str, ...] = ()
     kinds: frozenset[str] | None = None

@@ -145,7 +145,7 @@ def _sentence(shift: Shift, what: str, where: str, known: Known) -> str:
 
 def scope_text(name: str) -> str:
     """A scope for people."""
-    return "pods without a profile" if name == MESH else f"pods of profile {name}"
+    return f"pods {_of((name,))}"
 
 
 def scopes_text(scopes: Sequence[str], every: Sequence[str], *, offered: bool = False) -> str:

@@ -80,10 +80,15 @@ class Loaded:
         return self.settings
 
 
+def text_default(key: str) -> str | None:
+    """The default of a top-level setting that is text; None: no such setting."""
+    field = next((f for n, f in StackSettings.model_fields.items() if (f.alias or n) == key), None)
+    return field.default if field is not None and isinstance(field.default, str) else None
+
+
 def engine_value(key: str, value: str) -> Any:  # noqa: ANN401  # decoded JSON
     """A config value as the engine holds it: text for text settings, JSON for all others."""
-    field = next((f for n, f in StackSettings.model_fields.items() if (f.alias or n) == key), None)
-    if field is not None and isinstance(field.default, str):
+    if text_default(key) is not None:
         return value
     try:
         return json.loads(value)

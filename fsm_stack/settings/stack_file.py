@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from fsm_stack.errors import FindingsError, InputError
-from fsm_stack.findings.finding import in_order
+from fsm_stack.findings.finding import finding, in_order
 from fsm_stack.settings.models.policy import Policy
 from fsm_stack.settings.models.stack import StackSettings
 from fsm_stack.settings.problems import location, to_finding
-from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value
+from fsm_stack.settings.reader import PROJECT, Loaded, Reader, engine_value, text_default
 from fsm_stack.yaml.places import Document, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import date
 
-    from fsm_stack.findings.finding import Place
+    from fsm_stack.findings.finding import Finding, Place
     from fsm_stack.yaml.places import Path
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "load_mapping",
     "load_policy",
     "load_text",
+    "project_settings",
     "stack_schema",
 ]
 
@@ -87,6 +88,45 @@ def load_policy(text: str, *, file: str) -> tuple[Policy, Callable[[Path], Place
     if found:
         raise FindingsError(in_order(found))
     return policy, document.place
+
+
+# What declares a key of a project's config; source: pulumi sdk/go/common/workspace/project.json.
+_DECLARING: Final = frozenset({"type", "description", "items", "secret", "default", "value"})
+
+
+def project_settings(text: str, *, file: str) -> tuple[Finding, ...]:
+    """What a project file gives to stacks whose own file says nothing: each is an error.
+
+    Args:
+        text: the content of ``Pulumi.yaml``.
+        file: its name, for places.
+
+    Raises:
+        InputError: the text is no YAML document at all.
+    """
+    document = read_yaml(text, file=file)
+    data = document.data if isinstance(document.data, dict) else {}
+    config = data.get("config")
+    found = []
+    for key, declared in config.items() if isinstance(config, dict) else ():
+        project, _, name = key.rpartition(":")
+        ours = (project or data.get("name")) == PROJECT
+        for path in _given(declared, usual=text_default(name)) if ours else ():
+            place = document.place(("config", key, *path))
+            message = "expected settings in Pulumi.<stack>.yaml only"
+            item = finding("project-setting", message)
+            found.append(item.at(file=file, line=place.line, column=place.column, path=place.path))
+    return tuple(found)
+
+
+def _given(declared: object, *, usual: str | None) -> Iterator[Path]:
+    """Where a declaration gives a value; an empty one gives none, nor does the usual one."""
+    if isinstance(declared, dict) and declared.keys() <= _DECLARING:
+        for part in ("default", "value"):
+            if declared.get(part) not in (None, "", [], {}, usual):
+                yield (part,)
+    elif declared is not None:
+        yield ()
 
 
 def from_engine(

@@ -14,10 +14,16 @@ from fsm_stack.lists import KEYS
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.allow_pod import CONDITION, META, OWNED, POD, PROGRAM_POD, ours
 from fsm_stack.snapshot.objects import program_of
-from fsm_stack.snapshot.programs import APP_LABEL, NAME_LABEL, POLICY_KINDS, PROGRAMS
+from fsm_stack.snapshot.programs import (
+    APP_LABEL,
+    BESIDE,
+    NAME_LABEL,
+    POLICY_KINDS,
+    PROGRAMS,
+)
 from fsm_stack.snapshot.shape import Shape, mapping, mappings, pruned, text, texts, words
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
+from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL, INGRESS_CLASS, INGRESS_LABEL
 from fsm_stack.workloads.quota import COMPUTE
 
 if TYPE_CHECKING:
@@ -74,10 +80,10 @@ def _service_label(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     return {key: known[key]} if key in known else {}
 
 
-def _deployment(value: Json) -> Json:
-    """A control plane's Deployment, or an application's owner: told apart by its name."""
+def _owner(value: Json) -> Json:
+    """A program of the mesh, or an application's owner: told apart by its name."""
     kept: Json = pruned(value, _OWNER)
-    if str(_at(value, "metadata", "name")) in PROGRAMS:
+    if str(_at(value, "metadata", "name")) in PROGRAMS | BESIDE:
         kept["metadata"] = pruned(value.get("metadata"), {**OWNED, **_MANAGED})
         template = kept.setdefault("spec", {}).setdefault("template", {})
         spec = _at(value, "spec", "template", "spec")
@@ -143,6 +149,7 @@ _OWNER: Final[Shape] = {
         "availableReplicas": True,
         "currentNumberScheduled": True,
         "desiredNumberScheduled": True,
+        "numberAvailable": True,
         "conditions": _failures,
     },
 }
@@ -268,7 +275,15 @@ def _selected(values: Any) -> Json:  # noqa: ANN401  # decoded JSON
     return {key: item if key in _CHART_LABELS else "..." for key, item in texts(values).items()}
 
 
-_CHART_LABELS: Final = frozenset({APP_LABEL, NAME_LABEL, "app.kubernetes.io/instance"})
+_CHART_LABELS: Final = frozenset(
+    {APP_LABEL, NAME_LABEL, "app.kubernetes.io/instance", INGRESS_LABEL}
+)
+
+
+def _ingress_class(value: Json) -> Json | None:
+    """FSM's class alone."""
+    shape = {"metadata": _MANAGED, "spec": {"controller": True}}
+    return pruned(value, shape) if _at(value, "metadata", "name") == INGRESS_CLASS else None
 
 
 def _event(value: Json) -> Json | None:
@@ -347,9 +362,10 @@ _SHAPES: Final[Mapping[str, Shape | Callable[[Json], Json | None]]] = {
         "endpoints": [{"addresses": words, "conditions": {"ready": True}}],
         "ports": [{"name": True, "port": True, "protocol": True}],
     },
-    "Deployment": _deployment,
+    "Deployment": _owner,
     "StatefulSet": _OWNER,
-    "DaemonSet": _OWNER,
+    "DaemonSet": _owner,
+    "IngressClass": _ingress_class,
     "ReplicaSet": _OWNER,
     "Job": _OWNER,
     "CronJob": _cron_job,

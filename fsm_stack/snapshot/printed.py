@@ -102,6 +102,7 @@ def owner(lines: Sequence[str], kind: str, metadata: Json, template: dict[str, s
     for field, key in (
         ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
         ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
+        ("Number of Nodes Scheduled with Available Pods", "numberAvailable"),
     ):
         if NUMBER.fullmatch(value := fields.get(field, "")):
             status[key] = int(value)

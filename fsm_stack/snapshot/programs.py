@@ -26,6 +26,12 @@ def programs_of(system: System) -> tuple[str, str, str]:
 
 
 PROGRAMS: Final = frozenset(name for known in SYSTEMS.values() for name in programs_of(known))
+# What redirects on the nodes, and what else may run beside them, by the charts' fixed names.
+XNETWORK: Final = "fsm-xnetwork"
+BESIDE: Final = frozenset(
+    {XNETWORK}
+    | {f"fsm-{name}" for name in ("ingress", "egress-gateway", "grafana", "jaeger", "prometheus")}
+)
 # The label by which a chart's Deployments select their pods. Source: the three charts.
 APP_LABEL: Final = "app"
 # The label of every object of an installation. Source: the charts' common labels.

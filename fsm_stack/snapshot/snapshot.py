@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.errors import InputError
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.objects import Pod, pod
-from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS, XNETWORK
 from fsm_stack.snapshot.shape import mapping, text
 from fsm_stack.well_known import CANARY_KINDS
 
@@ -50,6 +50,8 @@ class Part(StrEnum):
     EVENTS = "events"
     RIGHTS = "roles of the control plane"
     CANARIES = "policies of canaries"
+    DAEMONS = "daemonsets of the control plane"
+    INGRESS_CLASSES = "ingress classes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ class Snapshot:
         rights: roles, their bindings and accounts of the control plane, by kind, namespace, name.
         quotas: ResourceQuotas and LimitRanges, by kind, namespace and name.
         canaries: the policies of canaries, and their bindings.
+        ingress_classes: the mesh's own, by name.
         texts: logs and errors that were pasted, each with the name of its file.
         passed_over: what was given and no check reads, each with the reason.
     """
@@ -126,6 +129,7 @@ class Snapshot:
     rights: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     quotas: Mapping[tuple[str, str, str], Json] = field(default_factory=dict)
     canaries: tuple[Json, ...] = ()
+    ingress_classes: Mapping[str, Json] = field(default_factory=dict)
     texts: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[str, ...] = ()
 
@@ -160,6 +164,7 @@ _LISTED = (
     "EndpointSlice",
     "Event",
     *CANARY_KINDS,
+    "IngressClass",
 )
 _PART_OF_KIND = {
     "Pod": Part.PODS,
@@ -174,6 +179,7 @@ _PART_OF_KIND = {
     **dict.fromkeys(POLICY_KINDS, Part.POLICIES),
     **dict.fromkeys(QUOTA_KINDS, Part.QUOTAS),
     **dict.fromkeys(CANARY_KINDS, Part.CANARIES),
+    "IngressClass": Part.INGRESS_CLASSES,
 }
 OWNER_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 # Of these a file may hold one that somebody pasted; they do not say that all owners were read.
@@ -246,6 +252,8 @@ class Assembly:
         if kind == "Deployment" and name in PROGRAMS:
             self._parts.add(Part.CONTROL_PLANE)
             self._programs[place, name] = item
+        elif kind == "DaemonSet" and name == XNETWORK:
+            self._parts.add(Part.DAEMONS)
         else:
             self._parts.add(Part.OWNERS)
         self._owners[kind, place, name] = item
@@ -291,6 +299,9 @@ class Assembly:
             rights=self._rights,
             quotas=self._quotas,
             canaries=tuple(one for kind in CANARY_KINDS for one in self._lists[kind].values()),
+            ingress_classes={
+                name: item for (_, name), item in self._lists["IngressClass"].items()
+            },
         )
 
 

@@ -188,14 +188,25 @@ def lasts(
         tried: what a canary gives new pods of its namespace.
         mesh: the lists of the mesh: after promotion they hold what the annotation does.
     """
-    known = set(tried.get(key, "").split(","))
-    known |= {
+    known = {*tried.get(key, "").split(","), *_of_mesh(key, mesh)}
+    return set(_beside(pod.annotations[key], template.get(key, ""))) <= known
+
+
+def promoted(canary: Canary, mesh: Lists) -> bool:
+    """Whether a mesh has all that a canary tries."""
+    return all(
+        set(_beside(entries, "")) <= _of_mesh(key, mesh) for key, entries in canary.adds.items()
+    )
+
+
+def _of_mesh(key: str, mesh: Lists) -> set[str]:
+    """What a mesh has in the list of an annotation."""
+    return {
         str(one)
         for name in POD_LISTS
         if key.endswith(f"/{name.annotation}")
         for one in mesh.entries(name)
     }
-    return set(_beside(pod.annotations[key], template.get(key, ""))) <= known
 
 
 def other_fate(one: str, other: str) -> str:

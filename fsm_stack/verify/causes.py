@@ -169,6 +169,23 @@ _OF_LOGS: Final = (
           r"|iptables(?:-restore)?\"?: executable file not found)",
           "the init container's image has no iptables",
           "Name the init image of the release."),
+    _kind(r'exec: \\?"/bin/sh\\?": .*no such file',
+          "the init container's image has no shell",
+          "Name the init image of the release."),
+    _kind(r"(?:has runAsNonRoot and image will run as root|runAsUser breaks non-root policy)"
+          r"(?:.*container: ([\w.-]+))?",
+          "container {it} would run as root, which its pod forbids",
+          "Give it a runAsUser other than 0 and the sidecar's 1500, or runAsNonRoot: false.",
+          nameless="of the pod"),
+    _kind(r'is forbidden: user "(?:system:serviceaccount:)?'
+          r'([^"]+" cannot \w+ resource "[^"]+"(?: in API group "[^"]*")?)',
+          'a role lacks a right: "{it}',
+          "Let the account's role have it; those of the mesh's own programs have it once what is "
+          "declared is applied."),
+    _kind(r"\d+/\d+ nodes are available: ",
+          "no node takes the pod",
+          "Lower its requests, of which the mesh's part is sidecar.resources, or let a node take "
+          "it."),
     _kind(r"extension (\w+) revision \d+ not supported, missing kernel module",
           "the node's kernel has no module for iptables' {it}",
           "Load xt_{it} on the node, and keep it loaded: /etc/modules-load.d."),
@@ -210,6 +227,8 @@ _OF_LOGS: Final = (
           "iptables cannot read",
           "Find what writes nft rules into pods, a network plugin or a security agent, or name "
           "an init image whose iptables is of the legacy back end."),
+    _kind(r"initialize iptables table `nat': (?:permission denied|operation not permitted)",
+          "the container lost the capability NET_ADMIN, or a security module forbids it", _ADMIT),
     # "iptables" says the first, "iptables-restore" the second, iptables-legacy the third.
     _kind(r"can't initialize iptables table `nat'|unable to initialize table 'nat'|iptables who\?",
           _NO_TABLE, _LOAD_TABLE),
@@ -282,6 +301,13 @@ _OF_PODS: Final = (
              "the API server does not reach webhook {it} in time, and without it no pod is made",
              "Let the API server connect to port 9090 of the injector's pods: a firewall rule "
              "from the control plane to the nodes, or a NetworkPolicy",
+             answers=False, network=True),
+    _refusal(r'failed calling webhook "([^"]+)".*'
+             r"(?:Address is not allowed|proxy error from|error dialing backend|tunnel)",
+             "the API server has no way to the addresses of webhook {it}'s pods, and without it "
+             "no pod is made",
+             "Give the injector's pods addresses that the control plane reaches: it may be "
+             "outside of an overlay network, or its tunnel to the nodes broken",
              answers=False, network=True),
     _refusal(r'failed calling webhook "([^"]+)".*no such host',
              "the API server cannot resolve the Service of webhook {it}, and without it no pod "

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, few
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.decision import namespace_view
@@ -162,9 +162,7 @@ def only_pod(pods: Sequence[Pod], option: str) -> Pod:
     alive = [pod for pod in pods if not (pod.deleted or pod.over)] or pods
     if len(alive) == 1:
         return alive[0]
-    names = ", ".join(f"pod/{pod.name}" for pod in alive[:_NAMED_MAX])
-    if len(alive) > _NAMED_MAX:
-        names += f" and {len(alive) - _NAMED_MAX} more"
+    names = few((f"pod/{pod.name}" for pod in alive), _NAMED_MAX)
     which = f"one of {names}" if names else "pod/NAME"
     raise InputError(f"{option}: expected one pod, got {len(alive)}: name it as {which}")
 

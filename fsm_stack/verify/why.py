@@ -16,6 +16,7 @@ from fsm_stack.iptables.packet import Dropped, Handed, May, Packet, ToListener, 
 from fsm_stack.iptables.packet import Pod as Place
 from fsm_stack.iptables.sets.ranges import address_number
 from fsm_stack.iptables.write import rule_text
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.verify.check import NotRun, only_pod
 from fsm_stack.verify.checks.init import failure, loaded
 from fsm_stack.verify.checks.owners import template_annotations
@@ -145,6 +146,11 @@ class _Walk:
         self.steps.append(f"script: {self.actual}")
         if isinstance(actual.verdict, May | Dropped | Handed):
             return self._is("unknown", _not_decided("script", actual), "")
+        if not bypasses and self._without_egress():
+            self.steps.append(
+                "the cluster's MeshConfig: enableEgress is false: the sidecar refuses a host "
+                "outside of the mesh, unless a policy allows it"
+            )
         if bypasses == bool(entry):
             return self._not_loaded(init, reading) or self._in_kernel(entry)
         if self.pod.unannotated and not entry:
@@ -156,6 +162,13 @@ class _Walk:
         if live is not None and bool(live.entry) != bool(entry):
             return self._not_as_declared(entry, live)
         return self._older(entry or own)
+
+    def _without_egress(self) -> bool:
+        """Whether the mesh that runs lets nothing out; sidecars follow it without a restart."""
+        expected = self.context.expected
+        item = self.context.snapshot.mesh_config(self.context.system, expected.mesh.namespace)
+        traffic = mapping(mapping(mapping(item).get("spec")).get("traffic"))
+        return traffic.get("enableEgress") is False
 
     def _not_injected(self) -> Why:
         """No list is asked where there is no sidecar."""

@@ -8,6 +8,7 @@ Source: gopkg.in/yaml.v3 resolve.go; PyYAML resolver.py and constructor.py (YAML
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from math import isfinite
@@ -136,13 +137,12 @@ def agreed(text: str) -> Scalar | Unclear:
     if isinstance(go, Unclear):
         return go
     old = old_scalar(text)
-    if isinstance(old, Unclear):
-        return Unclear(f"{go!r} to the Pulumi CLI and {old.what} to YAML 1.1 readers")
-    if type(go) is type(old) and go == old:
+    if not isinstance(old, Unclear) and type(go) is type(old) and go == old:
         return go
-    fix = ""
-    if isinstance(old, bool):
-        fix = f'Write {str(old).lower()}, or quote it if it is text: "{text}".'
-    elif isinstance(go, int | float):
-        fix = f'Write {go}, or quote it if it is text: "{text}".'
-    return Unclear(f"{go!r} to the Pulumi CLI and {old!r} to YAML 1.1 readers", fix=fix)
+    read = old.what if isinstance(old, Unclear) else json.dumps(old)
+    meant = old if isinstance(old, bool) else go  # what is not text
+    plain = isinstance(old, Unclear) or not isinstance(meant, int | float)
+    return Unclear(
+        f"{json.dumps(go)} to the Pulumi CLI and {read} to YAML 1.1 readers",
+        fix="" if plain else f'Quote it if it is text: "{text}"; else write {json.dumps(meant)}.',
+    )

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsm_stack.manifests.canary import BETA, BETA_SINCE, STABLE_SINCE
+
 from .client import Api, ApiError, eventually
 
 if TYPE_CHECKING:
@@ -48,6 +50,13 @@ KUBERNETES_VERSION = os.environ.get("FSM_STACK_KUBE_VERSION") or _required(
 )
 # The newest one that is known to build: what is served from a later version on is tried there.
 NEWEST_VERSION = "v1.37.2"
+# The oldest one that the guard is for, whose policies are written in words of their own.
+OLDEST_VERSION = "v1.30.14"
+# In a beta version, the policies of canaries are served where somebody asks for them.
+BETA_POLICIES = {
+    "feature_gates": "MutatingAdmissionPolicy=true",
+    "runtime_config": f"{BETA}=true",
+}
 PULUMI_VERSION = _required("pulumi", "github.com/pulumi/pulumi/pkg/v3")
 FLUX_VERSION = _required("flux", "github.com/fluxcd/kustomize-controller")
 
@@ -92,6 +101,12 @@ def built(version: str = KUBERNETES_VERSION) -> tuple[Path, Path, Path]:
     pulumi = os.environ.get("FSM_STACK_PULUMI_ASSETS") or cache / "pulumi" / PULUMI_VERSION
     gitops = os.environ.get("FSM_STACK_GITOPS_ASSETS") or cache / "gitops" / FLUX_VERSION
     return Path(kube), Path(pulumi), Path(gitops)
+
+
+def with_policies(version: str = KUBERNETES_VERSION) -> dict[str, str]:
+    """The flags with which a server of this version serves the policies of canaries, if it can."""
+    minor = int(version.split(".")[1])
+    return BETA_POLICIES if BETA_SINCE <= minor < STABLE_SINCE else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ from fsm_stack.verify.canary import other_fate
 from fsm_stack.verify.redirecting import redirecting_mesh
 from fsm_stack.well_known import CANARY_KINDS, CANARY_LABEL
 
-from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, serve
+from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, serve, with_policies
 from .client import eventually
 from .conftest import or_skip
 from .test_verify import OWNER, ROOT, ref, status
@@ -52,10 +52,6 @@ Json = dict[str, Any]
 PORTS = "flomesh.io/outbound-port-exclusion-list"
 RANGES = "flomesh.io/outbound-ip-range-exclusion-list"
 ADDS = {PORTS: "443,9443", RANGES: "203.0.113.0/24"}
-GATE = {
-    "feature_gates": "MutatingAdmissionPolicy=true",
-    "runtime_config": f"{BETA}=true",
-}
 VERSIONS = tuple(dict.fromkeys((KUBERNETES_VERSION, NEWEST_VERSION)))
 OLD, NEW = "[6379, 7070]", "[6379, 7070, 443, 9443]"
 OLD_RANGES, NEW_RANGES = "[1.1.1.1/32, 2.2.2.0/24]", "[1.1.1.1/32, 2.2.2.0/24, 203.0.113.0/24]"
@@ -154,7 +150,7 @@ class Mesh:
         """The commands of a printed script, as kubectl would do them; restarts apart."""
         for line in text.splitlines():
             words = shlex.split(line, comments=True)
-            if not words or words[1:3] == ["rollout", "restart"]:
+            if not words or words[0] == "sleep" or words[1:3] == ["rollout", "restart"]:
                 continue
             assert words[0] == "kubectl", line
             if words[1] == "delete":
@@ -250,7 +246,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
             shutil.copy(ROOT / name, project / name)
         stack.enter_context(or_skip())
-        api = stack.enter_context(serve(home, version=version, more={} if stable else GATE))
+        api = stack.enter_context(serve(home, version=version, more=with_policies(version)))
         mesh = Mesh(api=api, project=project, version=STABLE if stable else BETA)
         settings = mesh.settings()
         hook: Json = {}

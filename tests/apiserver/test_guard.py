@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from fsm_stack.injector.mesh import mesh_view
 from fsm_stack.iptables.generate import intercept
 from fsm_stack.iptables.judge.loadable import refusals
 from fsm_stack.lists import LISTS
+from fsm_stack.manifests.guard.cel import CIDR_SINCE
 from fsm_stack.manifests.guard.policies import BINDING, POLICY, guard
 from fsm_stack.manifests.mesh import mesh_config
 from fsm_stack.manifests.mesh_config import mesh_config_crd
@@ -37,7 +39,13 @@ from tests.given import ID, IMAGES, container, namespace, pod
 from tests.manifests.stacks import settings_of
 from tests.review.sides import side
 
-from .apiserver import KUBERNETES_VERSION, NEWEST_VERSION, NotInstalledError, serve
+from .apiserver import (
+    KUBERNETES_VERSION,
+    NEWEST_VERSION,
+    OLDEST_VERSION,
+    NotInstalledError,
+    serve,
+)
 from .client import Api, ApiError, eventually
 from .conftest import or_skip
 from .test_verify import answers
@@ -45,6 +53,7 @@ from .test_verify import answers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsm_stack.manifests.manifest import Manifest
     from fsm_stack.settings.models.stack import StackSettings
     from fsm_stack.workloads.preview import Preview
 
@@ -87,16 +96,21 @@ WARNS = {"1.34": stack("warns", "warn"), "1.30": stack("old", "warn", "1.30")}
 MESHES = (DENIES, *WARNS.values())
 
 
-# The first release whose policies may call `cidr()`; CI builds the other two.
-OLDEST_VERSION = "v1.31.14"
+# The first release whose policies may call `cidr()`; CI builds the others.
+CIDR_VERSION = "v1.31.14"
+VERSIONS = tuple(dict.fromkeys((KUBERNETES_VERSION, NEWEST_VERSION, CIDR_VERSION, OLDEST_VERSION)))
+SINCE_CIDR = [one for one in VERSIONS if one != OLDEST_VERSION]
 
 
-@pytest.fixture(scope="module", params=[KUBERNETES_VERSION, NEWEST_VERSION, OLDEST_VERSION])
+@pytest.fixture(scope="module", params=VERSIONS)
 def guarded(request: pytest.FixtureRequest) -> Iterator[Api]:
-    """An API server with the policies of three meshes, and a CRD that limits nothing."""
+    """An API server with the policies of three meshes, and a CRD that limits nothing.
+
+    On one that cannot call `cidr()` all three are declared for its release.
+    """
     version, usual = request.param, request.param == KUBERNETES_VERSION
     with tempfile.TemporaryDirectory(prefix="fsm-stack-") as home, ExitStack() as stack:
-        if version == OLDEST_VERSION:
+        if version == CIDR_VERSION:
             stack.enter_context(skipped_where_absent())
         else:
             stack.enter_context(or_skip())
@@ -105,7 +119,7 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[Api]:
         for settings in MESHES:
             for name in (settings.namespace, place_of(settings)):
                 api.apply(namespace_object(name, settings))
-            for manifest in guard(settings):
+            for manifest in guard_on(api, settings):
                 api.apply(dict(manifest.object))
         for settings in MESHES:
             eventually(
@@ -123,6 +137,26 @@ def skipped_where_absent() -> Iterator[None]:
         yield
     except NotInstalledError as error:
         pytest.skip(str(error))
+
+
+def guard_on(api: Api, settings: StackSettings) -> tuple[Manifest, ...]:
+    """A mesh's policies, declared for 1.30 where the server takes no others."""
+    if api_takes(api, settings):
+        return guard(settings)
+    cluster = settings.cluster.model_copy(update={"kubernetes_version": "1.30"})
+    return guard(settings.model_copy(update={"cluster": cluster}))
+
+
+def api_takes(api: Api, settings: StackSettings) -> bool:
+    """Whether the server knows what the policies for a declared release may call."""
+    minor = int(api.request("GET", "/version")["minor"])
+    return minor >= CIDR_SINCE or settings.cluster.kubernetes_minor < CIDR_SINCE
+
+
+@pytest.fixture
+def dialects(guarded: Api) -> list[StackSettings]:
+    """The meshes that warn, each in a dialect of its own that the server takes."""
+    return [settings for settings in WARNS.values() if api_takes(guarded, settings)]
 
 
 def without_limits() -> dict[str, Any]:
@@ -204,7 +238,7 @@ def said_of_pod(api: Api, settings: StackSettings, item: dict[str, Any]) -> set[
 
 # What the lists are made of: values that some layer takes, and that mean something else there.
 GOOD: dict[str, tuple[Any, ...]] = {
-    "ports": (1, 80, 443, 6379, 15000, 65535, 8080, 9000),
+    "ports": (1, 80, 443, 6379, 15000, 65535, 8080, 9000, 9000.0, 65535.0),
     "ranges": (
         "10.0.0.0/8", "10.244.0.0/16", "10.244.1.0/24", "10.244.1.1/32", "10.96.0.1/32",
         "10.96.0.0/16", "10.96.0.0/11", "1.1.1.1/32", "2.2.2.2/24", "0.0.0.0/0", "0.0.0.0/1",
@@ -217,7 +251,8 @@ GOOD: dict[str, tuple[Any, ...]] = {
     ),
 }  # fmt: skip
 BAD: dict[str, tuple[Any, ...]] = {
-    "ports": (0, -1, 65536, 70000, 2**31, 2**62, -(2**62), "80", "x", "", True),
+    "ports": (0, -1, 65536, 70000, 2**31, 2**62, -(2**62), "80", "x", "", True, 80.5, 0.0, 65536.0,
+              1e300),
     "ranges": (
         "", "foo", "10.0.0.0", "10.0.0.0/33", "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/8 ",
         " 10.0.0.0/8", "999.1.1.1/99", "fd00::/8", "FD00::1/128", "::/0", "::ffff:10.0.0.0/104",
@@ -274,30 +309,31 @@ def judged(settings: StackSettings, traffic: dict[str, Any]) -> set[tuple[str, S
     return found
 
 
-@pytest.mark.parametrize("version", WARNS)
-def test_policies_say_of_a_mesh_config_what_the_checks_say(guarded: Api, version: str) -> None:
+def test_policies_say_of_a_mesh_config_what_the_checks_say(
+    guarded: Api, dialects: list[StackSettings]
+) -> None:
     """Else a stack that passes here is refused there, or the other way round."""
-    settings = WARNS[version]
     chance = random.Random(2026)  # noqa: S311  # the same every time
     counts = dict.fromkeys(GUARDED, 0)
     for _ in range(150):
         traffic = traffic_of(chance)
-        expected = judged(settings, traffic)
-        assert said_of_mesh(guarded, settings, traffic) == expected, traffic
+        for settings in dialects:
+            expected = judged(settings, traffic)
+            assert said_of_mesh(guarded, settings, traffic) == expected, traffic
         for rule_id, _severity in expected:
             counts[rule_id] += 1
     assert min(counts.values()) > 5, counts
 
 
-@pytest.mark.parametrize("version", WARNS)
 @pytest.mark.parametrize("listed", LISTS, ids=lambda one: one.field)
 def test_policies_judge_every_single_value_as_the_parsers_do(
-    guarded: Api, version: str, listed: Any
+    guarded: Api, dialects: list[StackSettings], listed: Any
 ) -> None:
-    settings, empty = WARNS[version], {one.key: [] for one in LISTS}
+    empty: dict[str, list[Any]] = {one.key: [] for one in LISTS}
     for value in (*GOOD[listed.holds], *BAD[listed.holds]):
         traffic = empty | {listed.key: [value]}
-        assert said_of_mesh(guarded, settings, traffic) == judged(settings, traffic), value
+        for settings in dialects:
+            assert said_of_mesh(guarded, settings, traffic) == judged(settings, traffic), value
 
 
 NO_PORT = {"outboundPortExclusionList": [0]}
@@ -315,12 +351,14 @@ MET: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("version", WARNS)
-def test_policies_refuse_only_what_breaks_a_contract(guarded: Api, version: str) -> None:
+def test_policies_refuse_only_what_breaks_a_contract(
+    guarded: Api, dialects: list[StackSettings]
+) -> None:
     """What breaks one without an inclusion, they refuse all; inclusions may add up."""
     chance = random.Random(443)  # noqa: S311  # the same every time
     refused, kept = 0, 0
-    for agreed in AGREED:
+    for agreed, dialect in product(AGREED, dialects):
+        version = dialect.cluster.kubernetes_version
         name = f"c{AGREED.index(agreed)}-{version.replace('.', '-')}"
         one = {"traffic": agreed, "verdict": "always", "reason": "a test", "owner": "the suite"}
         base = {
@@ -437,7 +475,7 @@ def test_yesterdays_fault_does_not_stop_who_writes_other_sections(guarded: Api) 
     settings = stack("late", "deny")
     guarded.apply(namespace_object(settings.namespace, settings))
     live = guarded.apply(mesh_config_of(settings, {"outboundPortExclusionList": SIXTEEN}))
-    for manifest in guard(settings):
+    for manifest in guard_on(guarded, settings):
         guarded.apply(dict(manifest.object))
     wrong = mesh_config_of(settings, {"inboundPortExclusionList": [0]})
     eventually("the policy is in force", lambda: refused(guarded, wrong), seconds=60)
@@ -526,7 +564,7 @@ def judged_pod(settings: StackSettings, made: Preview) -> set[tuple[str, str]]:
 
 # What the injector takes: of annotations also IPv6, leading zeros and ports beyond the last.
 LOADED = {
-    "ports": (*GOOD["ports"], 0, 65536, 70000, 2**40, -3),
+    "ports": (*filter(lambda one: type(one) is int, GOOD["ports"]), 0, 65536, 70000, 2**40, -3),
     "ranges": (
         *GOOD["ranges"], "fd00::/8", "10.0.0.0/08", "::/0", "10.0.0.1", "999.1.1.1/8", "foo",
         "1.2.3.4/33", "fd00::/999",
@@ -631,7 +669,7 @@ def test_a_foreign_pod_is_no_business_of_the_guard(guarded: Api) -> None:
 def test_the_api_server_finds_nothing_wrong_with_the_expressions(guarded: Api) -> None:
     """Its controller checks types where it knows them: those of pods."""
     for settings in MESHES:
-        for manifest in guard(settings):
+        for manifest in guard_on(guarded, settings):
             if manifest.kind == POLICY:
                 status = eventually(
                     f"{manifest.name} is looked at",
@@ -643,23 +681,36 @@ def test_the_api_server_finds_nothing_wrong_with_the_expressions(guarded: Api) -
 
 def test_applying_the_policies_again_changes_nothing(guarded: Api) -> None:
     """Else every ``pulumi up`` and every sync would be an update."""
-    for manifest in guard(DENIES):
+    for manifest in guard_on(guarded, DENIES):
         before = guarded.get(dict(manifest.object))["metadata"]["resourceVersion"]
         after = guarded.apply(dict(manifest.object))["metadata"]["resourceVersion"]
         assert after == before, manifest.name
     assert {manifest.kind for manifest in guard(DENIES)} == {POLICY, BINDING}
 
 
+@pytest.mark.parametrize("guarded", [OLDEST_VERSION], indirect=True)
+def test_an_older_server_does_not_take_the_words_of_a_newer_one(guarded: Api) -> None:
+    """Why there are two dialects: in 1.30 the whole policy is refused, not one expression."""
+    settings = stack("newer", "deny")
+    policy = dict(guard(settings)[0].object)
+    with pytest.raises(ApiError, match=r"undeclared reference to '(isCIDR|cidr)'"):
+        guarded.create(policy, dry_run=True)
+    for manifest in guard_on(guarded, settings):
+        guarded.create(dict(manifest.object), dry_run=True)
+
+
 EXAMPLE = Path(__file__).parents[2] / "examples/guard"
+OF_EXAMPLE = pytest.mark.parametrize("guarded", SINCE_CIDR, indirect=True)  # it is for 1.34
 
 
+@OF_EXAMPLE
 def test_the_example_for_policy_tools_says_what_the_api_server_says(guarded: Api) -> None:
     """The same file that a tool which evaluates policies without a cluster reads."""
     test = yaml.safe_load((EXAMPLE / "kyverno-test.yaml").read_text(encoding="utf-8"))
-    (values,) = yaml.safe_load_all((EXAMPLE / test["variables"]).read_text(encoding="utf-8"))
-    for one in values["namespaceSelector"]:
-        about = {"name": one["name"], "labels": one["labels"]}
-        guarded.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": about})
+    for name in test["clusterResources"]:
+        cluster = yaml.safe_load((EXAMPLE / name).read_text(encoding="utf-8"))
+        for item in cluster["spec"]["resources"]:
+            guarded.apply(item)
     known = {
         (item["kind"], item["metadata"]["name"]): item
         for name in test["resources"]
@@ -694,6 +745,7 @@ def test_the_example_for_policy_tools_says_what_the_api_server_says(guarded: Api
     assert set(known) == {key for _, key in expected}
 
 
+@OF_EXAMPLE
 def test_verify_sees_the_policies_and_a_binding_that_was_softened(
     guarded: Api, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from fsm_stack.injector.annotations import interception
 from fsm_stack.manifests.bundle import bundle
 from fsm_stack.redirection.scopes import redirection
 from fsm_stack.settings.stack_file import load_text
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.expected import of_stack
 from fsm_stack.well_known import CANARY_LABEL
 
@@ -622,6 +622,35 @@ def test_the_documented_rights_are_enough(mesh: Api, tmp_path: Path) -> None:
     assert json.loads(whole.stdout)["complete"] is True
 
 
+def test_the_rights_of_other_commands_are_those_that_the_page_says(
+    mesh: Api, tmp_path: Path
+) -> None:
+    """The same for what reads pods and lists; Helm's Secrets and CRDs beside them for others."""
+
+    def run(config: Path, *words: str) -> Result:
+        return CliRunner(env={"NO_COLOR": "1"}).invoke(cli, [*words, "--kubeconfig", str(config)])
+
+    plain = account(mesh, "rights-plain", documented_rules(), tmp_path)
+    rest = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
+    crds = {
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": ["customresourcedefinitions"],
+        "verbs": ["list"],
+    }
+    more = account(mesh, "rights-more", [*documented_rules(), rest, crds], tmp_path)
+    place = ("-C", str(ROOT))
+    canary = run(plain, "canary", "dev", "-n", "demo", "--against", "prod", *place)
+    assert canary.exit_code != 3, canary.output
+    saved = run(plain, "snapshot", str(tmp_path / "mesh.jsonl"))
+    assert saved.exit_code == 0, saved.output
+    assert run(plain, "restart-list", "dev", *place).exit_code in {0, 1}
+    for words in (("convert", "--cluster"), ("leftovers",)):
+        refused = run(plain, *words)
+        assert refused.exit_code == 3, refused.output
+        assert "secrets is forbidden" in refused.stderr
+        assert run(more, *words).exit_code in {0, 1}, words
+
+
 def test_a_pods_own_account_is_used_where_there_is_no_kubeconfig(
     mesh: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -738,7 +767,8 @@ def test_every_documented_right_is_seen_missing_once() -> None:
     # A server that serves no such policies is asked for none: tests/cluster/test_api.py refuses one.
     policies = {one for one in resources if "admissionpolic" in one}  # dev has no guard, no canary
     owners = {"statefulsets", "daemonsets", "pods/log", "events"}
-    assert resources - set(MISSING) == owners | policies
+    beside = {"ingressclasses"}  # dev has none: test_verify_programs.py
+    assert resources - set(MISSING) == owners | policies | beside
 
 
 def test_without_the_right_to_pods_of_the_mesh_nothing_is_counted_as_passed(

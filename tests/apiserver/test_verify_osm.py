@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from fsm_stack.cli.main import cli
 from fsm_stack.injector.annotations import interception
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from tests.verify.world import expected
 
 from .test_verify import BUNDLE, answers, ref

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
-from .client import eventually
-from .test_verify import INJECTOR, answers, expected, ref, verify
+from fsm_stack.cli.main import cli
+from tests.verify.world import expected as of_text
+
+from .client import ApiError, eventually
+from .test_verify import (
+    INJECTOR,
+    ROOT,
+    account,
+    answers,
+    documented_rules,
+    expected,
+    ref,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from .client import Api
 
@@ -48,7 +64,11 @@ def deploy(api: Api) -> None:
 def undeploy(api: Api) -> None:
     for name in PROGRAMS:
         api.delete(ref("Deployment", name, "fsm-system", "apps/v1"))
-    eventually("the pods are gone", lambda: not pods(api) or None, seconds=60)
+
+    def gone() -> bool:  # a ReplicaSet that is left makes pods of the next test's, and takes them
+        return not (pods(api) or api.list("apps/v1", "ReplicaSet", namespace="fsm-system"))
+
+    eventually("the pods and their ReplicaSets are gone", gone, seconds=60)
 
 
 def pods(api: Api) -> list[Json]:
@@ -143,8 +163,8 @@ def test_a_pod_that_no_scheduler_sees_and_one_in_a_crash_loop(programs: Api) -> 
     )
 
 
-def _pod(api: Api) -> Json | None:
-    named = (item for item in pods(api) if item["metadata"]["labels"]["app"] == "fsm-injector")
+def _pod(api: Api, app: str = "fsm-injector") -> Json | None:
+    named = (item for item in pods(api) if item["metadata"]["labels"]["app"] == app)
     return next(named, None)
 
 
@@ -166,5 +186,96 @@ def crashing() -> Json:
                 "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                 "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
             }
+        ],
+    }
+
+
+BESIDE = """\
+config:
+  fsm-stack:releaseAssets: {source: omit}
+  fsm-stack:traffic: {interceptionMode: NodeLevel}
+  fsm-stack:ingress: {enabled: true}
+"""
+CLASS = ref("IngressClass", "pipy", None, "networking.k8s.io/v1")
+DAEMONS = ref("DaemonSet", "fsm-xnetwork", "fsm-system", "apps/v1")
+NODE = ref("Node", "node")
+OF_NODE = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def beside(api: Api, project: Path, config: Path | None = None) -> tuple[Json, list[list[str]]]:
+    """The check's answer, and of each finding about what runs beside its id, message and fix."""
+    words = ["verify", "nodes", "-C", str(project), "--check", CHECK, "-o", "json",
+             "--kubeconfig", str(config or api.kubeconfig)]  # fmt: skip
+    answer = answers(CliRunner().invoke(cli, words))[CHECK]
+    places = ("DaemonSet fsm-system/fsm-xnetwork", "IngressClass pipy")
+    told = [
+        [one["id"], one["message"], one["fix"]]
+        for one in answer["findings"]
+        if one["place"]["path"] in places
+    ]
+    return answer, told
+
+
+def test_redirection_on_the_nodes_and_the_ingress_class_are_told_by_a_real_controller(
+    programs: Api, tmp_path: Path
+) -> None:
+    """What FSM needs on a node is refused by the level that its other programs live with."""
+    api, apply = programs, "Run `pulumi up --refresh` for the stack."
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "Pulumi.nodes.yaml").write_text(BESIDE, encoding="utf-8")
+    objects = of_text(BESIDE).objects
+    deploy(api)
+    try:
+        assert beside(api, tmp_path)[1] == [
+            ["program-absent", "fsm-xnetwork is not there", apply],
+            ["program-absent", "ingress class pipy is not there: FSM serves no Ingress", apply],
+        ]
+        api.apply(dict(objects["IngressClass", "", "pipy"]))
+        api.create(NODE | {"metadata": {"name": "node", "labels": OF_NODE}})
+        api.patch(NODE, {"spec": {"taints": []}})  # a node that is made starts as one not ready
+        api.patch(NAMESPACE, {"metadata": {"labels": {ENFORCE: "baseline"}}})
+        api.apply(dict(objects["DaemonSet", "fsm-system", "fsm-xnetwork"]))
+
+        def told(rule: str) -> list[str] | None:
+            found = beside(api, tmp_path)[1]
+            return found[0] if [one[0] for one in found] == [rule] else None
+
+        refused = eventually("a refusal is told", lambda: told("program-refused"), seconds=60)
+        assert refused[1:] == [
+            "fsm-xnetwork: 0 of 1 pods are available: pod security baseline:latest of namespace "
+            "fsm-system refuses its pods",
+            f"kubectl label namespace fsm-system {ENFORCE}=privileged --overwrite, then: kubectl "
+            "rollout restart daemonset/fsm-xnetwork -n fsm-system",
+        ]
+        api.patch(NAMESPACE, {"metadata": {"labels": {ENFORCE: "privileged"}}})
+        again = {"kubectl.kubernetes.io/restartedAt": "2026-07-01T12:00:00Z"}
+        api.patch(DAEMONS, {"spec": {"template": {"metadata": {"annotations": again}}}})
+        pod = eventually("its pod", lambda: _pod(api, "fsm-xnetwork"), seconds=60)
+        waits = eventually("it waits", lambda: told("cluster-control-plane"), seconds=60)
+        assert waits[1] == "fsm-xnetwork: 0 of 1 pods are available"
+        name = ref("Pod", pod["metadata"]["name"], "fsm-system")
+        api.patch(name, {"status": ready()}, subresource="status")
+        eventually("all is well", lambda: beside(api, tmp_path)[1] == [] or None, seconds=30)
+
+        rules = [one for one in documented_rules() if one["resources"] != ["ingressclasses"]]
+        config = account(api, "verify-no-classes", rules, tmp_path)
+        answer, found = beside(api, tmp_path, config)
+        assert found == []
+        assert "ingressclasses.networking.k8s.io is forbidden" in answer["why"]
+    finally:
+        for item in (DAEMONS, CLASS, NODE):
+            with suppress(ApiError):
+                api.delete(item)
+        api.patch(NAMESPACE, {"metadata": {"labels": {ENFORCE: None}}})
+        undeploy(api)
+
+
+def ready() -> Json:
+    return {
+        "phase": "Running",
+        "conditions": [
+            {"type": kind, "status": "True", "lastTransitionTime": "2026-07-01T12:00:00Z"}
+            for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ],
     }

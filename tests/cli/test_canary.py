@@ -86,7 +86,9 @@ def test_a_removal_is_a_finding_and_prints_nothing_to_apply(project: Path) -> No
     assert all(line.startswith("#") for line in result.stdout.splitlines())
     assert result.stderr == (
         "spec.traffic.outboundPortExclusionList: error: outboundPortExclusionList loses 6379: an "
-        "annotation adds to the mesh's list, and takes nothing away from it [canary-refused]\n"
+        "annotation adds to the mesh's list, and takes nothing away from it [canary-refused] Fix: "
+        "Give it to the workloads that use it by an annotation profile first. Then take it out of "
+        "the list, and off one workload after the other.\n"
     )
     plain = json.loads(run("--against", "rendered/dev", "--by", "policy", "-o", "json").stdout)
     assert (plain["begins"], plain["objects"], plain["patches"]) == (False, [], [])

@@ -330,7 +330,7 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
     ),
     "41-pulumi-numbers.yaml": (
         Row("validate", FOUND, ('Quote it: "2020".', 'Quote it: "0123".', 'Quote it: "1.10".',
-                                'quote it if it is text: "1e3".'), ('"1.1"', '"123"', '"83"')),
+                                'Quote it if it is text: "1e3"; else write 1000.'), ('"1.1"', '"123"', '"83"')),
         Row("verify --from @", BAD, ("fsm-stack validate STACK reads stack files",)),
     ),
     "14-aks/mesh.json": (

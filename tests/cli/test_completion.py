@@ -6,7 +6,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from fsm_stack.cli.main import ENTRIES, cli
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 
 from .conftest import document
 

@@ -106,7 +106,11 @@ def test_every_stack_is_reviewed_against_a_revision(work: Reviewed) -> None:
     }
     assert (found["against"], found["stops"], found["contractsGone"]) == ("HEAD~1", True, [])
     results = document(work.diff("--against", "HEAD~1", "-o", "sarif"))["runs"][0]["results"]
-    assert [one["ruleId"] for one in results] == ["traffic-bypasses"]
+    assert {one["ruleId"]: one["message"]["text"].split(":")[0] for one in results} == {
+        "traffic-bypasses": SENTENCE.split(":", maxsplit=1)[0],
+        "change-undecided": "bad",
+        "change-weakens": "prod",
+    }
 
 
 def test_a_declared_change_may_be_of_one_stack_of_several(work: Reviewed) -> None:
@@ -466,6 +470,46 @@ class TestContracts:
             "pods over eth0: always: TCP 5432 to any address bypasses the mesh on every pod; witness "
             "tcp 10.244.0.1:5432 over eth0, uid 1000 [contract-broken]"
         )
+
+    @pytest.mark.parametrize("link", [True, False])
+    def test_a_file_of_contracts_that_cannot_be_read_is_not_none(
+        self,
+        work: Reviewed,
+        run: Run,
+        link: bool,  # noqa: FBT001
+    ) -> None:
+        path = work.directory / "fsm-stack.yaml"
+        path.unlink()
+        path.symlink_to("lost.yaml") if link else path.mkdir()
+        done = run("contracts", "-C", str(work.directory))
+        assert done.exit_code == 2
+        assert "fsm-stack.yaml: " in done.stderr
+
+    def test_a_mode_without_scripts_keeps_none(self, work: Reviewed, run: Run) -> None:
+        """Nothing says what is redirected: that is no contract kept, wherever it is told."""
+        node = work.directory / "Pulumi.node.yaml"
+        text = (work.directory / "Pulumi.dev.yaml").read_text()
+        head, lists = text.split("    # Ranges and ports")
+        rest = lists[lists.index("  fsm-stack:observability:") : lists.index("  fsm-stack:annot")]
+        node.write_text(f"{head}    interceptionMode: NodeLevel\n{rest}")
+        why = (
+            "traffic.interceptionMode NodeLevel: pods get no init container, and no script says what "
+            "is redirected"
+        )
+        done = run("contracts", "-C", str(work.directory), "node")
+        assert (done.exit_code, done.stdout.splitlines()) == (
+            1, [f"error: node: {why} [contract-unproved]", "node: 2 contracts, not proved"],
+        )  # fmt: skip
+        told = document(run("contracts", "-C", str(work.directory), "node", "-o", "json"))
+        assert told["stacks"][0]["unproved"] == [why]
+        assert "  contracts:  2, not proved" in run("fleet", "-C", str(work.directory)).stdout
+        done = work.diff("--against", "HEAD")
+        assert done.exit_code == 1
+        assert f"node: is new, and no contract of it can be proved: {why}" in done.stdout
+        work.git("add", "-A")
+        work.git("commit", "-qm", "New")
+        node.write_text(node.read_text().replace("debug", "info"))
+        assert f"no contract is proved: {why}" in work.diff("node", "--against", "HEAD").stdout
 
     @pytest.mark.parametrize("words", [("dev",), ()])
     def test_a_request_that_takes_every_contract_away_is_held_to_them(

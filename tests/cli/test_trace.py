@@ -83,6 +83,32 @@ def test_a_peer_of_the_mesh_is_said_to_meet_plain_text(traced: Run) -> None:
         assert document(traced("prod", *words, "-o", "json"))["peer"] is None
 
 
+def test_a_mesh_without_egress_is_said_to_refuse_what_leaves_it(
+    traced: Run, project: Path
+) -> None:
+    """Its way through the rules is the same; the application sees a connection that fails."""
+    said = "traffic.enableEgress is false: the sidecar refuses it, unless a policy allows it"
+    asked = ("prod", "--to", "198.51.100.1:80")
+    assert document(traced(*asked, "-o", "json"))["egress"] is None
+    file = project / "Pulumi.prod.yaml"
+    text = file.read_text().replace(
+        "  fsm-stack:traffic:\n", "  fsm-stack:traffic:\n    enableEgress: false\n"
+    )
+    file.write_text(text)
+    assert document(traced(*asked, "-o", "json"))["egress"] is None  # it may be a pod's
+    file.write_text(text.replace("cluster:\n", "cluster:\n    podRanges: [10.244.0.0/16]\n"))
+    assert f"  egress:  {said}" in traced(*asked).stdout.splitlines()
+    assert document(traced(*asked, "-o", "json"))["egress"] == said
+    for words in (
+        ("--to", "10.96.3.4:80"),  # the cluster's own
+        ("--to", "203.0.113.1:80"),  # past the sidecar
+        ("--to", "198.51.100.1:80", "--uid", "1500"),
+        ("--to", "198.51.100.1:80", "--inbound"),
+        ("--to", "198.51.100.1:80", "--protocol", "udp"),
+    ):
+        assert document(traced("prod", *words, "-o", "json"))["egress"] is None
+
+
 def test_a_profile_is_asked_about_by_name(traced: Run) -> None:
     asked = ("--to", "169.254.169.254:80")
     assert traced("prod", *asked).stdout.startswith("to the outbound listener (15001): ")

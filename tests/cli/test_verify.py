@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -275,6 +277,14 @@ def test_a_restart_list_is_a_script_in_batches(project: Path) -> None:
         "kubectl rollout restart deployment/web2 -n shop",
         "kubectl rollout status deployment/web2 -n shop --timeout=10m",
     ]
+    stub = project / "kubectl"
+    stub.write_text('#!/bin/sh\necho "$2 $3"\ntest "$2 $3" != "status deployment/web1"\n')
+    stub.chmod(0o755)
+    shell = shutil.which("sh") or "/bin/sh"
+    done = subprocess.run([shell, "-e"], input=result.output, env={"PATH": str(project)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "status deployment/web1"
 
 
 def test_a_pod_that_cannot_be_compared_makes_the_restart_list_incomplete(project: Path) -> None:

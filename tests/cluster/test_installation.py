@@ -92,7 +92,10 @@ def test_what_a_cluster_does_not_tell_is_said_in_the_file() -> None:
     facts = read_facts(server.cluster())
     assert (facts.uid, facts.kubernetes_version, facts.api_server) == ("", "1.31", None)
     text = first_text(first_stack(facts), facts)
-    assert "# Not known: cluster.podRanges: nothing in the cluster tells the range\n" in text
+    assert (
+        "# Not known: cluster.podRanges: nothing in the cluster tells the range; until it is "
+        "written checks assume the usual one\n"
+    ) in text
     assert load_text(text, file="x", today=TODAY).require().cluster.kubernetes_version == "1.31"
 
 

@@ -300,6 +300,28 @@ def test_a_release_gives_its_values_version_and_namespace(kind: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "helm install fsm fsm --version 1.4.11 --set fsm.enableEgress=false",
+        yaml.safe_dump(release({"fsm": {"enableEgress": False}}, version="1.4.11")),
+    ],
+)
+def test_a_release_that_is_not_known_is_not_taken_for_another(text: str) -> None:
+    """A stack of 1.5.1 would be an upgrade that nobody asked for."""
+    with pytest.raises(InputError) as caught:
+        of(text)
+    assert str(caught.value).endswith(
+        ": chart version: expected one of 1.5.1, 1.6.0, got '1.4.11'; name the release that it is "
+        "closest to with --chart-version"
+    )
+    assert of(text, chart_version="1.5.1").settings == {
+        "fsmVersion": "1.5.1",
+        "traffic": {"enableEgress": False},
+    }
+    assert of(text, yaml.safe_dump(live({}))).settings["fsmVersion"] == "1.5.1"
+
+
 def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
     items = [
         release({"fsm": {"meshName": "one"}}, status="superseded"),

@@ -61,6 +61,23 @@ def test_wrong_settings_are_told_at_their_places(project: Project) -> None:
     assert summary == "2 errors in the settings; nothing was changed"
 
 
+def test_a_setting_of_the_project_file_is_refused(project: Project) -> None:
+    """The engine gives it to the stack; nothing that reads the stack's file knows."""
+    file = project.directory / "Pulumi.yaml"
+    head, name, rest = file.read_text(encoding="utf-8").partition("  traffic:\n")
+    excluded = rest.replace("default: {}", "default: {outboundPortExclusionList: [443]}", 1)
+    file.write_text(f"{head}{name}{excluded}", encoding="utf-8")
+    settings = {key: value for key, value in DEV.items() if key != "traffic"}
+
+    place, summary = told(project.stack("dev", settings).preview())
+
+    assert place.startswith("Pulumi.yaml:")
+    assert place.endswith(
+        " config.traffic.default: expected settings in Pulumi.<stack>.yaml only [project-setting]"
+    )
+    assert summary == "1 error in the settings; nothing was changed"
+
+
 def test_config_that_the_automation_api_sets_is_the_stacks(project: Project) -> None:
     """No file of the user's is there: the values come from the engine alone."""
     stack = project.stack("inline", {})

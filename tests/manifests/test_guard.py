@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -232,3 +235,45 @@ def test_the_example_has_the_policies_of_its_stack() -> None:
     assert settings is not None
     policies = "---\n".join(dump(dict(item.object)) for item in guard(settings))
     assert (folder / "policies.yaml").read_text(encoding="utf-8") == policies
+
+
+KYVERNO = shutil.which("kyverno") or shutil.which("kubectl-kyverno")
+
+
+@pytest.mark.skipif(KYVERNO is None, reason="kyverno's command line is not on PATH")
+def test_a_tool_without_a_cluster_says_what_the_example_says(tmp_path: Path) -> None:
+    """It hands every number over as a fraction, and calls a policy that it does not ask a pass."""
+    root = Path(__file__).parents[2]
+    for name in ("examples/guard", "rendered/dev/objects/1-crd"):
+        shutil.copytree(root / name, tmp_path / name)
+    folder = tmp_path / "examples/guard"
+
+    def asked() -> tuple[int, list[dict[str, str]]]:
+        words = [str(KYVERNO), "test", str(folder), "--detailed-results", "--remove-color",
+                 "-o", "json"]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        rows, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("\n[") + 1 :])
+        return done.returncode, rows
+
+    code, rows = asked()
+    assert code == 0
+    assert {row["REASON"] for row in rows} == {"Ok"}
+    told = {row["RESOURCE"].rpartition("/")[2]: row["Message"] for row in rows if row["Message"]}
+    assert told == {
+        "fsm-mesh-config": "spec.traffic.outboundPortExclusionList: expected at most 15 ports, "
+        "got 16 [too-many-ports]",
+        "sixteen-ports": "outbound ports of the init script: expected at most 15 ports, got 16 "
+        "[too-many-ports]",
+        "as-the-sidecar": "spec.securityContext.runAsUser: runs as user 1500, the sidecar's: its "
+        "traffic bypasses the mesh [reserved-uid]",
+        "nobodys-bypass": "flomesh.io/outbound-port-exclusion-list: 9999 is in no profile, and "
+        "namespace web may not carry it [bypass-unregistered]",
+    }
+    resources = folder / "resources.yaml"
+    text = resources.read_text(encoding="utf-8")
+    resources.write_text(text.replace("    - 7015\n", "", 1), encoding="utf-8")
+    code, rows = asked()
+    assert code == 1
+    assert [row["RESOURCE"] for row in rows if row["RESULT"] == "Fail"] == [
+        "config.flomesh.io/v1alpha3/MeshConfig/fsm-system/fsm-mesh-config"
+    ]

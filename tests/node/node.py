@@ -12,7 +12,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.apiserver.apiserver import HOST_KUBECONFIG, Host, Program, ServerError, find, serve
+from tests.apiserver.apiserver import (
+    HOST_KUBECONFIG,
+    Host,
+    Program,
+    ServerError,
+    find,
+    serve,
+    with_policies,
+)
 from tests.apiserver.client import ApiError, eventually
 
 from .image import APP, PAUSE
@@ -93,7 +101,7 @@ def node(home: Path, images: Images) -> Iterator[Node]:
 
         programs = [run(containerd, config=_containerd(home), address=CONTAINERD)]
         _import(own, programs[0], images)
-        api = stack.enter_context(serve(home, controllers=True, host=host))
+        api = stack.enter_context(serve(home, controllers=True, host=host, more=with_policies()))
         kubeconfig = str(home / HOST_KUBECONFIG)
         programs.append(run(scheduler, kubeconfig=kubeconfig, leader_elect="false"))
         programs.append(run(proxy, config=_kube_proxy(home, kubeconfig)))

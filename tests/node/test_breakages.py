@@ -70,12 +70,13 @@ def declare(mesh: Stack, key: str, value: Any) -> None:
     file.write_text(yaml.safe_dump(config))
 
 
-def the_pod(mesh: Stack) -> dict[str, Any]:
+def the_pod(mesh: Stack, of: dict[str, Any] = WEB) -> dict[str, Any]:
     """The workload's pod, once there is one and it is ready."""
-    wait_deployment(mesh.api, WEB)
+    wait_deployment(mesh.api, of)
+    label = f"app={of['metadata']['name']}"
 
     def only() -> dict[str, Any] | None:
-        found = mesh.api.list("v1", "Pod", namespace=NAMESPACE, labels="app=web")
+        found = mesh.api.list("v1", "Pod", namespace=NAMESPACE, labels=label)
         left = [one for one in found if "deletionTimestamp" not in one["metadata"]]
         return left[0] if len(left) == 1 else None
 

@@ -145,6 +145,9 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
                     "PIP_FIND_LINKS": str(tmp_path / "wheel"),
                     "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
                     "PULUMI_SKIP_UPDATE_CHECK": "true",
+                    # The engine takes the home of the password file, whatever HOME says.
+                    "PULUMI_HOME": str(tmp_path / "home"),
+                    "PULUMI_BACKEND_URL": f"file://{tmp_path / 'home'}",
                     "FSM_STACK_CHART_REPOSITORY": charts.address,
                 },
             )

@@ -79,6 +79,16 @@ def test_a_file_is_read_as_it_was(work: Work) -> None:
     assert work.repository.read(first, ".") is None
 
 
+def test_a_link_is_followed_and_not_out_of_the_commit(work: Work) -> None:
+    (work.directory / "shared.yaml").write_text(OPEN)
+    (work.directory / FILE).symlink_to("shared.yaml")
+    (work.directory / "out.yaml").symlink_to("/etc/hostname")
+    (work.directory / "lost.yaml").symlink_to("nowhere.yaml")
+    commit = work.commit("x", file="other")
+    found = [work.repository.read(commit, name) for name in (FILE, "out.yaml", "lost.yaml")]
+    assert found == [OPEN.encode(), None, None]
+
+
 def test_a_project_below_the_root_has_its_own_paths(work: Work) -> None:
     inner = work.directory / "mesh"
     inner.mkdir()
@@ -131,6 +141,15 @@ def test_a_shallow_clone_says_how_to_get_the_rest(work: Work, tmp_path: Path) ->
     found = blame(repository(clone), FILE, Question(PACKET, "mesh", TODAY))
     assert found.shallow
     assert found.revision is None
+
+
+def test_a_folder_that_looks_like_a_repository_is_none(work: Work) -> None:
+    """A request could bring a history of its own in a project's folder, and what Git runs."""
+    folder = work.directory / "stacks"
+    folder.mkdir()
+    work.git("init", "-q", "--bare", str(folder))
+    with pytest.raises(InputError, match="expected a Git repository: cannot use bare repository"):
+        repository(folder)
 
 
 def test_no_repository_is_a_message(tmp_path: Path) -> None:
@@ -226,6 +245,67 @@ class TestBlame:
         work.git("mv", "Pulumi.development.yaml", FILE)
         work.git("commit", "-qm", "Rename")
         assert work.blamed() == (opened, None, "")
+
+    def test_a_name_that_was_given_back_is_followed_to_the_end(self, work: Work) -> None:
+        work.commit(SHUT)
+        opened = work.commit(OPEN, "Open")
+        work.git("mv", FILE, "Pulumi.development.yaml")
+        work.git("commit", "-qm", "Rename")
+        work.git("mv", "Pulumi.development.yaml", FILE)
+        work.git("commit", "-qm", "Rename back")
+        assert work.blamed() == (opened, None, "")
+
+    def test_a_name_that_another_stack_had_is_none_of_its_history(self, work: Work) -> None:
+        work.commit(OPEN)
+        work.commit(None, "Remove")
+        work.commit(SHUT, file="Pulumi.test.yaml")
+        opened = work.commit(OPEN, "Open", file="Pulumi.test.yaml")
+        work.git("mv", "Pulumi.test.yaml", FILE)
+        work.git("commit", "-qm", "Rename")
+        assert work.blamed() == (opened, None, "")
+
+    def test_of_branches_merged_into_a_branch_the_commit_and_the_last_merge(
+        self, work: Work
+    ) -> None:
+        work.commit(SHUT)
+        work.git("checkout", "-qb", "feature")
+        work.git("checkout", "-qb", "part")
+        opened = work.commit(OPEN, "Open")
+        work.git("checkout", "-q", "feature")
+        work.commit("x", "Elsewhere", file="other")
+        work.git("merge", "-q", "--no-ff", "-m", "Merge part", "part")
+        work.git("checkout", "-q", "main")
+        body = "Merge pull request #42 from ada/feature"
+        work.git("merge", "-q", "--no-ff", "-m", body, "feature")
+        assert work.blamed() == (opened, work.git("rev-parse", "HEAD"), "42")
+
+    def test_of_a_merge_of_many_branches_the_commit_of_the_one_that_did_it(
+        self, work: Work
+    ) -> None:
+        work.commit(SHUT)
+        work.git("checkout", "-qb", "one")
+        work.commit("x", "Elsewhere", file="other")
+        work.git("checkout", "-q", "main")
+        work.git("checkout", "-qb", "two")
+        opened = work.commit(OPEN, "Open")
+        work.git("checkout", "-q", "main")
+        work.commit("y", "Elsewhere", file="third")
+        work.git("merge", "-q", "-m", "Merge both", "one", "two")
+        assert work.blamed() == (opened, work.git("rev-parse", "HEAD"), "")
+
+    def test_a_branch_that_kept_what_its_target_took_back_did_not_open_it(
+        self, work: Work
+    ) -> None:
+        """The merge did: it was resolved so."""
+        work.commit(OPEN)
+        work.git("checkout", "-qb", "kept")
+        work.commit(OPEN + "# note\n", "Say why")
+        work.git("checkout", "-q", "main")
+        work.commit(SHUT, "Shut")
+        work.git("merge", "-q", "--no-commit", "-s", "ours", "kept")
+        work.git("checkout", "kept", "--", FILE)
+        work.git("commit", "-qm", "Merge")
+        assert work.blamed() == (work.git("rev-parse", "HEAD"), None, "")
 
     def test_a_stack_that_was_away_begins_anew(self, work: Work) -> None:
         work.commit(OPEN)

@@ -119,6 +119,21 @@ config:
     assert str(error.value) == "2 errors in the settings; nothing was changed"
 
 
+def test_a_setting_of_the_project_file_stops_the_program(engine: Any, tmp_path: Path) -> None:
+    """Rendered files and reviews do not have it: the engine alone would."""
+    (tmp_path / "Pulumi.yaml").write_text(
+        "name: mesh\nconfig:\n  fsm-stack:traffic: {value: {outboundPortExclusionList: [443]}}\n"
+    )
+    with pytest.raises(pulumi.RunError, match="1 error in the settings; nothing was changed"):
+        engine(GOOD)
+
+    assert engine.recorder.registrations == []
+    assert next(text for level, text in engine.recorder.log if level == "ERROR") == (
+        "Pulumi.yaml:3:30 config.fsm-stack:traffic.value: expected settings in "
+        "Pulumi.<stack>.yaml only [project-setting]"
+    )
+
+
 def test_errors_have_their_path_where_the_stack_file_is_elsewhere(engine: Any) -> None:
     """`pulumi --config-file` and stackConfigDir: the engine has read it, this program cannot."""
     with pytest.raises(pulumi.RunError):

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from fsm_stack.errors import few
 from fsm_stack.lists import InterceptLists
-from fsm_stack.redirection.scopes import config_map_data, listed, redirection, settings_digest
+from fsm_stack.redirection.scopes import config_map_data, redirection, settings_digest
 from tests.settings.loading import settings
 
 GUIDE = {
@@ -81,7 +82,13 @@ def test_the_mesh_script_is_the_injectors() -> None:
     [(4, "1, 2, 3, 4"), (5, "1, 2, 3, 4 and 1 more"), (6, "1, 2, 3, 4 and 2 more")],
 )
 def test_four_values_are_shown_and_the_others_counted(count: int, text: str) -> None:
-    assert listed(range(1, count + 1)) == text
+    assert few(range(1, count + 1), 4) == text
+
+
+def test_a_text_of_a_few_values_knows_how_many_there_are() -> None:
+    assert few("ab", 3, count=1_003) == "a, b and 1,001 more"
+    assert few("abc", 2, separator="; ") == "a; b; and 1 more"
+    assert few([], 2) == ""
 
 
 @pytest.mark.requirement("C18")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
 
 from fsm_stack.review.changes import object_changes, setting_changes, unlisted
+from fsm_stack.review.compare import Comparison
 from fsm_stack.review.model import Level, SideName
+from fsm_stack.review.risk import RISKS
 from fsm_stack.review.side import of_objects
+from fsm_stack.review.traffic import traffic_changes
 from fsm_stack.settings.models.policy import Environments, MayDiffer
 from fsm_stack.systems import FSM
 
@@ -27,6 +31,34 @@ def test_an_entry_is_told_by_its_value_and_its_place() -> None:
     assert only.after == '{"owner": "shop", "reason": "legacy", "value": 443}'
     assert only.after_place.startswith("Pulumi.dev.yaml:")
     assert only.before_place == ""
+
+
+def test_a_place_is_that_of_the_entry_also_behind_one_that_stands_twice() -> None:
+    """One line an entry: 443 is the third of them."""
+    ports = [{"value": 6379}, {"value": 6379}, {"value": 443}]
+    after = side(**traffic(outboundPortExclusionList=ports))
+    (only,) = setting_changes(side(), after)
+    line = after.place(("traffic", "outboundPortExclusionList", 2)).line
+    assert only.after_place == f"Pulumi.dev.yaml:{line}"
+
+
+def test_thousands_of_entries_are_told_in_linear_time() -> None:
+    """Each was looked up in all others: ten times the entries took a hundred times as long."""
+
+    def seconds(count: int) -> float:
+        ranges = [f"11.{number // 256}.{number % 256}.0/24" for number in range(count)]
+        before, after = side(), side(**traffic(outboundIPRangeExclusionList=ranges[::2]))
+        best = float("inf")
+        for _ in range(3):
+            start = process_time()
+            assert len(setting_changes(before, after)) > count // 2
+            found = Comparison(before, after)
+            told = traffic_changes(found.pairs, found.fates, found.known, egress=True).changes
+            assert sum(len(one.entries) for one in told) > count // 2
+            best = min(best, process_time() - start)
+        return best
+
+    assert seconds(4_000) < 25 * seconds(400)
 
 
 def test_a_note_changes_no_object() -> None:
@@ -96,10 +128,32 @@ def test_a_guard_that_does_less_is_a_risk(now: dict[str, str], paths: list[str])
 
 @pytest.mark.parametrize(
     ("switch", "risk"),
-    [("enablePermissiveTrafficPolicyMode", "policy-off"), ("enableEgress", "egress-opens")],
+    [("enablePermissiveTrafficPolicyMode", "policy-on"), ("enableEgress", "egress-closes")],
 )
-def test_a_mesh_config_that_opens_the_mesh_is_a_risk_without_settings(
+def test_settings_that_close_the_mesh_are_a_risk_although_no_rule_changes(
     switch: str, risk: str
+) -> None:
+    """What the sidecar takes it refuses then, in running pods, too."""
+    before, after = side(traffic={switch: True}), side(traffic={switch: False})
+    (only,) = setting_changes(before, after)
+    assert only.risk is not None
+    assert only.risk.id == risk
+    found = review(before, after)
+    assert (found.risk, found.stops(Level.MEDIUM)) == (Level.MEDIUM, True)
+    assert found.headline == (
+        f"{RISKS[risk][1][:1].upper()}{RISKS[risk][1][1:]} (traffic.{switch})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("switch", "opens", "closes"),
+    [
+        ("enablePermissiveTrafficPolicyMode", "policy-off", "policy-on"),
+        ("enableEgress", "egress-opens", "egress-closes"),
+    ],
+)
+def test_a_switch_of_a_mesh_config_is_a_risk_without_settings(
+    switch: str, opens: str, closes: str
 ) -> None:
     """A patch, a cluster and rendered files have no settings that could say it."""
 
@@ -109,10 +163,14 @@ def test_a_mesh_config_that_opens_the_mesh_is_a_risk_without_settings(
     opened, closed = mesh(**{switch: True}), mesh(**{switch: False})
     for before in (closed, mesh()):
         found = review(before, opened)
-        assert [one.risk.id for one in found.objects if one.risk] == [risk]
+        assert [one.risk.id for one in found.objects if one.risk] == [opens]
         assert found.risk is Level.MEDIUM
         assert found.stops(Level.MEDIUM)
-    assert review(opened, closed).risk is Level.NONE
+    for after in (closed, mesh()):
+        found = review(opened, after)
+        assert [one.risk.id for one in found.objects if one.risk] == [closes]
+        assert found.stops(Level.MEDIUM)
+    assert review(mesh(), closed).risk is Level.NONE
 
 
 def test_an_object_that_repeats_the_mesh_config_is_told_once() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,15 +14,18 @@ from fsm_stack.errors import FindingsError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, ToListener, Untouched
 from fsm_stack.iptables.sets.ranges import address_number
-from fsm_stack.review.contracts import contracts_of, prover_of
+from fsm_stack.review.compare import Comparison
+from fsm_stack.review.contracts import contracts_of, gone, prover_of
 from fsm_stack.review.model import Level
 from fsm_stack.review.restarting.classes import mesh_of_side
 from fsm_stack.review.restarting.pods import Pods
+from fsm_stack.review.risk import risk
 
-from .sides import review, side, traffic
+from .sides import CLUSTER, review, side, traffic
 
 if TYPE_CHECKING:
     from fsm_stack.review.reports.outcome import Broken
+    from fsm_stack.review.side import Side
 
 
 def contract(text: str, verdict: str = "always", *spared: str) -> dict[str, Any]:
@@ -56,6 +61,166 @@ def test_a_connection_that_should_never_go_through_the_mesh() -> None:
     assert only.entries == ()
 
 
+def test_a_contract_is_not_kept_where_nothing_says_what_is_redirected() -> None:
+    """A mode without scripts would keep every contract, as far as anybody looked."""
+    one = side(contracts=[contract("tcp 443")], traffic={"interceptionMode": "NodeLevel"})
+    assert prover_of(one).broken(contracts_of(one)) == ()
+    assert prover_of(one).unproved(contracts_of(one)) == (
+        "traffic.interceptionMode NodeLevel: pods get no init container, and no script says what is "
+        "redirected",
+    )
+    assert prover_of(one).unproved(()) == ()
+    kept = side(contracts=[contract("tcp 443")])
+    assert prover_of(kept).unproved(contracts_of(kept)) == ()
+
+
+def _with(known: Side, *carried: str) -> Pods:
+    pods = Pods(mesh_of_side(known))  # type: ignore[arg-type]  # a stack has one
+    for number, ports in enumerate(carried):
+        template = {
+            "metadata": {"annotations": {"flomesh.io/outbound-port-exclusion-list": ports}},
+            "spec": {"containers": []},
+        }
+        pods.add({"kind": "Deployment", "metadata": {"name": f"web{number}", "namespace": "shop"},
+                  "spec": {"replicas": 1, "template": template}})  # fmt: skip
+    return pods
+
+
+def test_a_workload_whose_pods_do_not_start_proves_nothing() -> None:
+    one = side(contracts=[contract("tcp 443")])
+    found = prover_of(one, _with(one, "70000", "x")).unproved(contracts_of(one))
+    assert found == (
+        "pods of shop/Deployment/web0: iptables refuses port 70000: expected 1 to 65535",
+        "shop/Deployment/web1: the injector refuses it: Invalid port value 'x' specified for "
+        "annotation 'flomesh.io/outbound-port-exclusion-list'",
+    )
+
+
+def test_a_workload_is_compared_with_itself_and_not_with_the_mesh() -> None:
+    """A profile that had its script on one side is no reason to look it up elsewhere."""
+    rule = contract("tcp 443 to pods")
+    profile = {"old": {"outboundPortExclusionList": [443]}}
+    one = side(contracts=[rule], annotationProfiles=profile)
+    two = side(contracts=[rule])
+    found = Comparison(one, two).review(pods=_with(two, "443")).broken
+    assert [(item.scopes, item.before) for item in found] == [(("shop/Deployment/web0",), True)]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "path"),
+    [
+        ("batch/v1", "CronJob", ("jobTemplate", "spec", "template")),
+        ("batch/v1", "Job", ("template",)),
+        ("apps/v1", "ReplicaSet", ("template",)),
+        ("argoproj.io/v1alpha1", "Rollout", ("template",)),
+    ],
+)
+def test_whatever_makes_pods_is_held_to_contracts(
+    version: str, kind: str, path: tuple[str, ...]
+) -> None:
+    """What need not be restarted, and what is no kind of Kubernetes' own, connects all the same."""
+    inner: Any = {
+        "metadata": {"annotations": {"flomesh.io/outbound-port-exclusion-list": "443"}},
+        "spec": {"containers": [{"name": "app", "image": "x"}]},
+    }
+    for step in reversed(path):
+        inner = {step: inner}
+    item = {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "shop"}}
+    one = side(contracts=[contract("tcp 443 to pods")])
+    pods = Pods(mesh_of_side(one))  # type: ignore[arg-type]  # a stack has one
+    pods.add(item | {"spec": inner})
+    owned = {"ownerReferences": [{"kind": "CronJob", "name": "y", "controller": True}]}
+    pods.add(item | {"metadata": item["metadata"] | owned, "spec": inner})  # type: ignore[operator]
+    outside = json.dumps(inner).replace(
+        '"443"', '"443", "flomesh.io/sidecar-injection": "disabled"'
+    )
+    pods.add(item | {"metadata": {"name": "z", "namespace": "shop"}, "spec": json.loads(outside)})
+    (only,) = prover_of(one, pods).broken(contracts_of(one))
+    assert only.scopes == (f"shop/{kind}/x",)
+
+
+def test_pods_of_one_owner_with_other_annotations_are_proved_each() -> None:
+    """Whose template was not read is known by its pods: two of them, two scripts."""
+    one = side(contracts=[contract("tcp 443 to pods")])
+    pods = Pods(mesh_of_side(one))  # type: ignore[arg-type]  # a stack has one
+    for number, ports in enumerate(("443", "8443")):
+        own = {"kind": "StatefulSet", "name": "db", "controller": True}
+        metadata = {"name": f"db-{number}", "namespace": "shop", "ownerReferences": [own],
+                    "annotations": {"flomesh.io/outbound-port-exclusion-list": ports}}  # fmt: skip
+        pods.add({"kind": "Pod", "metadata": metadata, "status": {"phase": "Running"},
+                  "spec": {"initContainers": [{"name": "fsm-init"}]}})  # fmt: skip
+    (only,) = prover_of(one, pods).broken(contracts_of(one))
+    assert only.scopes == ("shop/StatefulSet/db",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level"),
+    [
+        (("always", "a"), ("always", "a", "b"), Level.MEDIUM),
+        (("always", "a", "b"), ("always", "a"), Level.NONE),
+        (("always",), ("never",), Level.MEDIUM),
+    ],
+)
+def test_a_contract_that_binds_less_is_a_risk(
+    before: tuple[str, ...], after: tuple[str, ...], level: Level
+) -> None:
+    profiles = {name: {"outboundPortExclusionList": [443]} for name in ("a", "b")}
+    lists = traffic(outboundIPRangeExclusionList=[])
+    one, two = (
+        side(annotationProfiles=profiles, contracts=[contract("udp 1 to pods", *words)], **lists)
+        for words in (before, after)
+    )
+    found = review(one, two)
+    assert found.settings[0].risk == (None if level is Level.NONE else risk("contract-dropped"))
+    assert found.nothing is (level is Level.NONE)
+
+
+def test_another_owner_or_reason_leaves_a_contract_what_it_was() -> None:
+    one = side(contracts=[contract("tcp 443 to pods")])
+    two = side(contracts=[contract("tcp 443 to pods") | {"owner": "other", "reason": "other"}])
+    found = review(one, two)
+    assert (found.risk, found.nothing) == (Level.NONE, True)
+    assert gone(contracts_of(one), contracts_of(two)) == ()
+
+
+def _at(known: Side) -> Side:
+    return replace(known, name=replace(known.name, commit="c0ffee"))
+
+
+def test_who_breaks_a_stack_s_own_contract_cannot_take_it_out_in_the_same_change() -> None:
+    one = _at(side(contracts=[contract("tcp 443 to pods")]))
+    found = review(one, side(**traffic(outboundPortExclusionList=[443])))
+    assert [(item.contract, item.before) for item in found.broken] == [
+        ("tcp 443 to pods: always", False)
+    ]
+
+
+def test_other_cluster_ranges_do_not_free_the_old_ones() -> None:
+    """Else who names another range first may exclude the cluster's own in the same change."""
+    rule = contract("tcp 443 to pods")
+    cluster = CLUSTER | {"podRanges": ["10.60.0.0/16"]}
+    excluded = traffic(outboundIPRangeExclusionList=["10.128.0.0/14"])
+    one = _at(side(contracts=[rule]))
+    found = review(one, side(contracts=[rule], cluster=cluster, **excluded))
+    assert [(item.contract, item.before) for item in found.broken] == [
+        ("tcp 443 to pods: always", False)
+    ]
+    assert found.traffic[0].risk.id == "mesh-ranges-bypass"
+    alone = review(one, side(contracts=[rule], cluster=cluster))
+    assert [item.risk.id for item in alone.settings if item.risk is not None] == [
+        "contract-narrowed"
+    ]
+    more = CLUSTER | {"podRanges": [*CLUSTER["podRanges"], "10.60.0.0/16"]}
+    assert review(one, side(contracts=[rule], cluster=more)).risk is Level.NONE
+
+
+def test_what_a_contract_speaks_of_anew_is_no_old_breach() -> None:
+    rule = contract("tcp 443 to pods")
+    more = CLUSTER | {"podRanges": [*CLUSTER["podRanges"], "203.0.112.0/22"]}
+    found = review(_at(side(contracts=[rule])), side(contracts=[rule], cluster=more))
+    assert [item.before for item in found.broken] == [False]
+
+
 def test_nobody_but_a_profile_may_bypass_a_port() -> None:
     profiles = {
         "legacy": {"outboundPortExclusionList": [443]},
@@ -69,6 +234,23 @@ def test_nobody_but_a_profile_may_bypass_a_port() -> None:
     assert only.scopes == ("other",)
     assert [line.path for line in only.entries] == [
         "annotationProfiles.other.outboundPortExclusionList[0]"
+    ]
+
+
+def test_an_inclusion_is_named_where_no_exclusion_explains_the_breach() -> None:
+    """203.0.113.0/24 bypasses, too, and is no reason that all the rest does."""
+    profile = {"batch": {"outboundIPRangeInclusionList": ["10.128.0.0/14"]}}
+    rule = contract("tcp 443", "always")
+    found = broken(rule, annotationProfiles=profile)
+    assert [(one.scopes, [line.path for line in one.entries]) for one in found] == [
+        (("mesh",), ["traffic.outboundIPRangeExclusionList[0]"]),
+        (
+            ("batch",),
+            [
+                "annotationProfiles.batch.outboundIPRangeInclusionList[0]",
+                "traffic.outboundIPRangeExclusionList[0]",
+            ],
+        ),
     ]
 
 

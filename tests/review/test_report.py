@@ -220,6 +220,39 @@ def test_declared_changes_are_no_findings_and_the_rest_is(
     assert {item.id for item in findings_of(found)} == ids
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message", "severity"),
+    [
+        (
+            {"enrolledNamespaces": [{"name": "demo"}]},
+            {},
+            "enrolledNamespaces[demo]: new pods of a namespace get no sidecar",
+            "warning",
+        ),
+        (
+            traffic(enablePermissiveTrafficPolicyMode=False),
+            traffic(enablePermissiveTrafficPolicyMode=True),
+            "traffic.enablePermissiveTrafficPolicyMode: services talk to each other without a policy "
+            "that allows it",
+            "warning",
+        ),
+    ],
+)
+def test_what_stops_without_a_connection_is_a_finding_too(
+    before: dict[str, Any], after: dict[str, Any], message: str, severity: str
+) -> None:
+    """Else code scanning shows nothing, and the exit code is 1."""
+    found = [
+        item
+        for item in findings_of(review(side(**before), side(**after)))
+        if item.id == "change-weakens"
+    ]
+    assert (found[0].message, found[0].severity.value) == (message, severity)
+    assert found[0].place.file == "Pulumi.dev.yaml"
+    assert not [item for item in findings_of(review(side(**before), side(**before)))
+                if item.id == "change-weakens"]  # fmt: skip
+
+
 def test_what_comes_back_is_a_note() -> None:
     found = list(
         findings_of(review(side(**traffic(outboundPortExclusionList=[6379, 443])), side()))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fsm_stack.injector.annotations import interception
 from fsm_stack.review.compare import Comparison
-from fsm_stack.review.restarting.pods import Budget, Owner, Pods, selects
-from fsm_stack.review.restarting.waves import allowed, plan, unavailable
+from fsm_stack.review.restarting.pods import Owner, Pods
+from fsm_stack.review.restarting.waves import Budget, allowed, plan, selects, unavailable
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 from .sides import side, traffic
@@ -45,6 +45,11 @@ def pod(name: str, owner: str = "", *, meshed: bool = True, **annotations: str) 
                 "labels": {"app": owner, "pod-template-hash": "7f9c5d"}, "ownerReferences": owners}  # fmt: skip
     return {"kind": "Pod", "metadata": metadata, "spec": INIT if meshed else {},
             "status": {"phase": "Running"}}  # fmt: skip
+
+
+def _budget(**spec: Any) -> dict[str, Any]:
+    return {"kind": "PodDisruptionBudget", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}} | spec}  # fmt: skip
 
 
 def reviewed(*objects: dict[str, Any], **after: Any) -> Review:
@@ -218,9 +223,7 @@ class TestBudgets:
         assert selects(selector, {"app": "web"}) is taken
 
     def test_an_owner_that_its_budget_never_lets_go_is_held_with_what_to_do(self) -> None:
-        budget = {"kind": "PodDisruptionBudget", "metadata": {"name": "web", "namespace": "shop"},
-                  "spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}}}  # fmt: skip
-        restarts = reviewed(deployment("web", 4), budget).restarts
+        restarts = reviewed(deployment("web", 4), _budget(minAvailable="100%")).restarts
         assert restarts is not None
         assert restarts.waves == ()
         assert restarts.held == ((
@@ -228,6 +231,25 @@ class TestBudgets:
             "PodDisruptionBudget shop/web lets fewer than 1 of its pods be down, and a rollout takes "
             "so many: run more replicas, or give its strategy maxUnavailable 0 with a surge",
         ),)  # fmt: skip
+
+    def test_a_rollout_moves_the_pods_without_a_sidecar_too(self) -> None:
+        """Of eight pods four have none yet: a quarter of eight are two, and the budget lets one go."""
+        pods = [pod(f"web-{number}", "web", meshed=number < 4) for number in range(8)]
+        restarts = reviewed(*pods, deployment("web", 8), _budget(maxUnavailable=1)).restarts
+        assert restarts is not None
+        assert (restarts.pods, restarts.waves) == (4, ())
+        assert "lets fewer than 2 of its pods be down" in restarts.held[0][1]
+        free = reviewed(*pods, deployment("web", 8), _budget(minAvailable=6)).restarts
+        assert free is not None
+        assert [step.unavailable for wave in free.waves for step in wave] == [2]
+
+    def test_a_daemon_set_has_as_many_pods_as_its_status_says(self) -> None:
+        one = deployment("web") | {"kind": "DaemonSet", "status": {"desiredNumberScheduled": 50}}
+        del one["spec"]["replicas"]
+        one["spec"]["updateStrategy"] = {"rollingUpdate": {"maxUnavailable": 3}}
+        restarts = reviewed(one, _budget(maxUnavailable=1)).restarts
+        assert restarts is not None
+        assert (restarts.pods, restarts.waves) == (50, ())
 
     def test_owners_of_one_service_share_no_wave_beyond_its_half(self) -> None:
         service = {"kind": "Service", "metadata": {"name": "front", "namespace": "shop"},
@@ -248,6 +270,7 @@ owners = st.lists(
         st.sampled_from(["Deployment", "StatefulSet", "DaemonSet"]),
         st.sampled_from([{}, {"rollingUpdate": {"maxUnavailable": "50%"}}, {"rollingUpdate": {"maxUnavailable": 2}}]),
         st.sampled_from(["a", "b"]),
+        st.integers(0, 4),
     ),
     min_size=1,
     max_size=30,
@@ -261,15 +284,26 @@ budgets = st.lists(
 )
 
 
+def _down(owner: Owner) -> int:
+    """What Kubernetes takes down of all its pods at a time, written once more."""
+    whole = owner.replicas or 0
+    usual = "25%" if owner.kind == "Deployment" else 1
+    most = owner.strategy.get("rollingUpdate", {}).get("maxUnavailable", usual)
+    if isinstance(most, str):
+        share = int(most[:-1]) * whole
+        most = share // 100 if owner.kind == "Deployment" else -(-share // 100)
+    return int(min(whole, most))
+
+
 @given(owners, budgets)
 def test_no_wave_undercuts_a_budget_and_no_owner_is_lost(
-    drawn: list[tuple[int, str, dict[str, Any], str]],
+    drawn: list[tuple[int, str, dict[str, Any], str, int]],
     limits: list[tuple[dict[str, Any], tuple[Any, Any]]],
 ) -> None:
     every = [
         Owner(cluster="", namespace="shop", kind=kind, name=f"o{index}", pods={(): count},
-              labels={"app": app}, strategy=strategy)
-        for index, (count, kind, strategy, app) in enumerate(drawn)
+              labels={"app": app}, strategy=strategy, others=others, replicas=count + others)
+        for index, (count, kind, strategy, app, others) in enumerate(drawn)
     ]  # fmt: skip
     known = [
         Budget(cluster="", namespace="shop", name=f"b{index}", selector=selector, least=least, most=most)
@@ -280,8 +314,12 @@ def test_no_wave_undercuts_a_budget_and_no_owner_is_lost(
     by_title = {owner.title: owner for owner in every}
     for wave in made.waves:
         for budget in known:
-            down = sum(step.unavailable for step in wave if budget.holds(by_title[step.owner]))
-            pods = sum(owner.count for owner in every if budget.holds(owner))
+            down = sum(
+                _down(by_title[step.owner]) for step in wave if budget.holds(by_title[step.owner])
+            )
+            pods = sum(
+                sum(owner.pods.values()) + owner.others for owner in every if budget.holds(owner)
+            )
             assert down <= allowed(budget, pods)
     planned = [step.owner for wave in made.waves for step in wave]
     assert sorted([*planned, *(title for title, _ in made.held)]) == sorted(by_title)

@@ -308,3 +308,17 @@ def test_a_port_is_no_reason_for_what_the_pod_ip_mode_does() -> None:
     back = review(side(sidecar=mode), side(**ports)).traffic
     (item,) = next(one.entries for one in back if one.effect == "rewritten")
     assert (item.path, item.value, item.side) == ("sidecar.localProxyMode", "Localhost", "after")
+
+
+def test_an_inclusion_is_named_before_an_exclusion_that_came_with_it() -> None:
+    lists = traffic(
+        outboundIPRangeInclusionList=["10.128.0.0/14", "172.30.0.0/16"],
+        outboundIPRangeExclusionList=["203.0.113.0/24", "198.51.100.7/32"],
+    )
+    (only,) = review(side(), side(**lists)).traffic
+    assert only.subject == "TCP to any but 10.128.0.0/14, 172.30.0.0/16"
+    assert [line.path for line in only.entries] == [
+        "traffic.outboundIPRangeInclusionList[0]",
+        "traffic.outboundIPRangeInclusionList[1]",
+        "traffic.outboundIPRangeExclusionList[1]",
+    ]

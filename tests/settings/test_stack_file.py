@@ -8,7 +8,8 @@ import pytest
 from fsm_stack.credentials import without_user
 from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import sarif
-from fsm_stack.settings.stack_file import from_engine, load_text
+from fsm_stack.settings.stack_file import from_engine, load_text, project_settings
+from tests.recordings import ROOT
 
 from .loading import TODAY, found, said, settings
 
@@ -134,26 +135,26 @@ QUOTE = 'Quote it: "{}".'
 SCALARS = [
     (
         "yes",
-        "'yes' to the Pulumi CLI and True to YAML 1.1 readers",
-        'Write true, or quote it if it is text: "yes".',
+        '"yes" to the Pulumi CLI and true to YAML 1.1 readers',
+        'Quote it if it is text: "yes"; else write true.',
     ),
     (
         "0o17",
-        "15 to the Pulumi CLI and '0o17' to YAML 1.1 readers",
-        'Write 15, or quote it if it is text: "0o17".',
+        '15 to the Pulumi CLI and "0o17" to YAML 1.1 readers',
+        'Quote it if it is text: "0o17"; else write 15.',
     ),
     (
         "1e3",
-        "1000 to the Pulumi CLI and '1e3' to YAML 1.1 readers",
-        'Write 1000, or quote it if it is text: "1e3".',
+        '1000 to the Pulumi CLI and "1e3" to YAML 1.1 readers',
+        'Quote it if it is text: "1e3"; else write 1000.',
     ),
     (
         "08",
-        "8 to the Pulumi CLI and '08' to YAML 1.1 readers",
-        'Write 8, or quote it if it is text: "08".',
+        '8 to the Pulumi CLI and "08" to YAML 1.1 readers',
+        'Quote it if it is text: "08"; else write 8.',
     ),
-    ("1:30", "'1:30' to the Pulumi CLI and a base-60 number to YAML 1.1 readers", QUOTE),
-    ("0x_", "'0x_' to the Pulumi CLI and a number without digits to YAML 1.1 readers", QUOTE),
+    ("1:30", '"1:30" to the Pulumi CLI and a base-60 number to YAML 1.1 readers', QUOTE),
+    ("0x_", '"0x_" to the Pulumi CLI and a number without digits to YAML 1.1 readers', QUOTE),
     ("2026-12-31", "a date", QUOTE),
     (".inf", "a float that is not finite", QUOTE),
     ("9" * 5000, "a number too large to be exact", QUOTE),
@@ -480,3 +481,39 @@ def test_a_password_in_an_address_is_told_to_nobody() -> None:
 def test_a_digest_is_no_password() -> None:
     text = f"team/app:1.2@sha256:{'a' * 64}"
     assert without_user(f"https://me:pw@host/{text}") == f"https://host/{text}"
+
+
+@pytest.mark.parametrize(
+    ("config", "paths"),
+    [
+        ("traffic: {type: object, default: {outboundPortExclusionList: [443]}}",
+         ["config.traffic.default"]),
+        ("fsm-stack:traffic: {value: {outboundPortExclusionList: [443]}}",
+         ["config.fsm-stack:traffic.value"]),
+        ("fsm-stack:fsmVersion: 1.6.0", ["config.fsm-stack:fsmVersion"]),
+        ("fsmVersion: {type: string, default: 1.6.0}", ["config.fsmVersion.default"]),
+        ("mesh: {name: blue}", ["config.mesh"]),
+        ("traffic: {type: object, description: lists, default: {}}", []),
+        ('fsmVersion: {type: string, default: "1.5.1"}', []),
+        ("aws:region: eu-central-1", []),
+        ("other:traffic: {value: {outboundPortExclusionList: [443]}}", []),
+    ],
+)  # fmt: skip
+def test_a_project_file_gives_no_stack_a_setting(config: str, paths: list[str]) -> None:
+    """The engine would take it, and nothing that reviews a stack would know."""
+    text = f"name: fsm-stack\nconfig:\n  {config}\n"
+    found = project_settings(text, file="Pulumi.yaml")
+    assert [one.place.path for one in found] == paths
+    assert all(one.place.line == 3 for one in found)
+    assert {one.as_text(severity=False).partition(" ")[2] for one in found} <= {
+        f"{path}: expected settings in Pulumi.<stack>.yaml only [project-setting]"
+        for path in paths
+    }
+
+
+def test_the_project_file_of_this_repository_gives_no_setting() -> None:
+    text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+    assert project_settings(text, file="Pulumi.yaml") == ()
+    named = text.replace("name: fsm-stack", "name: mesh")
+    opened = named.replace("default: {}", "default: {a: 1}")
+    assert project_settings(opened, file="Pulumi.yaml") == ()  # keys of another project

@@ -16,7 +16,7 @@ from fsm_stack.snapshot.anonymize import anonymous
 from fsm_stack.snapshot.snapshot import FILES, Source
 from fsm_stack.systems import SYSTEMS
 from fsm_stack.verify.check import Report, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.expected import of_cluster
 from fsm_stack.verify.report import all_lines, as_json, lines, sarif
 from fsm_stack.verify.restarting.restarts import restarts

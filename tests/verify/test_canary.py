@@ -202,8 +202,11 @@ def test_aborting_removes_everything_and_restarts_the_pods_that_differ() -> None
         "mutatingadmissionpolicy",
     ]
     assert ending.restarts == ("kubectl rollout restart deployment/web -n shop --context test",)
-    late = promoted(canary())
-    assert abortion(late.context(), the_canary(late)).restarts == ()
+    # A pod that is made while a server still asks the policy would get the entries once more.
+    script = [line for line in ending.lines() if not line.startswith("#")]
+    assert script == [*ending.commands, "sleep 5", *ending.restarts]
+    late = abortion(promoted(canary()).context(), the_canary(promoted(canary())))
+    assert (late.restarts, late.wait) == ((), "")
 
 
 def test_a_pod_without_a_template_is_judged_without_what_the_policy_wrote() -> None:
@@ -256,6 +259,21 @@ def test_a_canary_by_templates_is_found_by_what_it_wrote() -> None:
     assert ending.later[0].startswith("kubectl patch deployment web -n shop --type=merge -p ")
     abort = abortion(found.context(), one)
     assert (abort.commands, abort.restarts) == (ending.later, ())
+
+
+def test_a_canary_by_templates_whose_entries_the_mesh_has_is_in_progress_no_more() -> None:
+    """Its annotations stay until their owners change: nothing there waits for an end."""
+    found = world(WITH)
+    owner = found.the("Deployment", "web")
+    owner.update(merge(owner, patch({PORTS: "1"}, ADDS, earlier={})))
+    outcome = found.outcome("canary-pods")
+    assert outcome.status is Status.PASSED
+    (item,) = outcome.findings
+    assert (item.severity, item.place.path) == (Severity.INFO, "namespace shop")
+    assert item.message == (
+        "a canary was promoted: its annotations in pod templates are without effect, and go with "
+        "the next change of their owners"
+    )
 
 
 def test_policies_of_others_are_not_kept() -> None:

@@ -66,6 +66,21 @@ LOGS = [
      "Look at the sidecar"),
     ("iptables: Operation not supported.",
      "the node's kernel has no module for a match or target of the script", "Load xt_owner, xt_"),
+    ("iptables v1.8.2 (legacy): can't initialize iptables table `nat': Permission denied (you must "
+     "be root)", "the container lost the capability NET_ADMIN, or a security module forbids it",
+     "Let the namespace's pod security admit NET_ADMIN"),
+    ('exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown',
+     "the init container's image has no shell", "Name the init image"),
+    ('Error: container has runAsNonRoot and image will run as root (pod: "w_d(u)", container: app)',
+     "container app would run as root, which its pod forbids", "Give it a runAsUser other than 0"),
+    ("Error: container's runAsUser breaks non-root policy",
+     "container of the pod would run as root, which its pod forbids", "Give it a runAsUser"),
+    ('services is forbidden: User "system:serviceaccount:fsm-system:fsm" cannot list resource '
+     '"services" in API group "" at the cluster scope',
+     'a role lacks a right: "fsm-system:fsm" cannot list resource "services" in API group ""',
+     "Let the account's role have it"),
+    ("0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available",
+     "no node takes the pod", "Lower its requests"),
     ("iptables: Chain already exists.", "the script ran before in this network namespace",
      "Delete the pod"),
 ]  # fmt: skip
@@ -100,6 +115,9 @@ REFUSALS = [
     (f"{CANNOT}{HOOK}: x509: certificate signed by unknown authority",
      "the API server does not trust the certificate of webhook fsm-inject.k8s.io",
      "Restart the injector"),
+    (f"{CANNOT}{HOOK}: Address is not allowed",
+     "the API server has no way to the addresses of webhook fsm-inject.k8s.io's pods, and without "
+     "it no pod is made", "Give the injector's pods addresses that the control plane reaches"),
     (f'{CANNOT}{HOOK}: service "fsm-injector" not found',
      "the Service of webhook fsm-inject.k8s.io is not there, and without it no pod is made",
      "fsm-stack leftovers"),

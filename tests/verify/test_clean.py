@@ -6,7 +6,7 @@ import pytest
 
 from fsm_stack.findings.catalogue import all_rules
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 
 from .world import world
 

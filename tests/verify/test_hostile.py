@@ -10,8 +10,8 @@ import pytest
 
 from fsm_stack.findings.finding import harmless
 from fsm_stack.verify.check import Report, run_checks
-from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.commands import command
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.report import all_lines, as_json, lines, sarif
 from fsm_stack.verify.restarting.restarts import lines as restart_lines
 from fsm_stack.verify.restarting.restarts import restarts

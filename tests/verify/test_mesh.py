@@ -267,6 +267,31 @@ def test_an_authority_out_of_date_or_damaged_is_told(bundle: str, message: str) 
 
 
 @pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("260731120000Z", []),
+        ("260731115900Z", ["caBundle expires at 2026-07-31 11:59 UTC: from then on every new pod of "
+                           "the mesh is refused"]),
+    ],
+)  # fmt: skip
+def test_an_authority_that_ends_soon_is_a_warning(end: str, told: list[str]) -> None:
+    """The API server says nothing before that day, and refuses every pod from then on."""
+    mesh = world()
+    for item in mesh.objects:
+        if str(item["kind"]).endswith("WebhookConfiguration"):
+            for webhook in item.get("webhooks", []):
+                webhook["clientConfig"]["caBundle"] = certificate(end=end)
+    findings = mesh.outcome("cluster-webhook-ca").findings
+    assert [one.message for one in findings] == told
+    assert {one.severity for one in findings} <= {Severity.WARNING}
+    assert {one.fix for one in findings} <= {
+        "Renew the authority at its issuer before, then: kubectl rollout restart "
+        "deployment/fsm-controller -n fsm-system, then: kubectl rollout restart "
+        "deployment/fsm-injector -n fsm-system"
+    }
+
+
+@pytest.mark.parametrize(
     ("policy", "effect", "severity"),
     [
         ("Fail", "every change of a policy is refused", Severity.ERROR),

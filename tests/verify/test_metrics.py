@@ -8,7 +8,7 @@ from dataclasses import replace
 from fsm_stack import __version__
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Report, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.metrics import METRICS, metrics
 
 from .world import World, check, world

@@ -13,7 +13,7 @@ import yaml
 from fsm_stack.findings.finding import Severity
 from fsm_stack.manifests.verifying import APP
 from fsm_stack.verify.check import Status
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.metrics import METRICS
 from tests.manifests.stacks import named
 

@@ -284,7 +284,7 @@ def test_pod_security_refuses_the_next_pod_and_its_restart(level: str) -> None:
 
 
 def test_the_clusters_own_ranges_count_where_a_stack_tells_them() -> None:
-    """Without a STACK nobody knows which addresses are the cluster's."""
+    """Without a STACK nobody knows which addresses are the services'."""
     name, stack = (
         "outboundIPRangeExclusionList",
         f"{DEV}  fsm-stack:cluster: {{serviceRanges: [10.96.0.0/16]}}\n",
@@ -304,3 +304,32 @@ def test_the_clusters_own_ranges_count_where_a_stack_tells_them() -> None:
     assert told(excluding(DEV, "10.96.0.0/16").context(), "cluster-mesh-config-content") == []
     other = excluding(stack, "192.0.2.0/24")
     assert told(other.context(), "cluster-mesh-config-content") == []
+
+
+def test_without_ranges_the_addresses_of_the_meshs_pods_tell() -> None:
+    """An exclusion that holds all of them is wrong; one that holds some may be meant."""
+    listed = ["10.0.0.0/8", "10.244.0.8/32", "10.96.0.0/16", "10.244.0.9/32", "0.0.0.0/0"]
+    mesh = patched("outboundIPRangeExclusionList", listed)
+    other, leaving, node = (pod_json(mesh.known, name) for name in ("other", "leaving", "node"))
+    for pod, address in ((other, "8"), (leaving, "9"), (node, "9")):
+        pod["status"]["podIP"] = f"10.244.0.{address}"
+    leaving["metadata"]["deletionTimestamp"] = "2026-07-01T10:00:00Z"
+    node["spec"]["hostNetwork"] = True
+    mesh.objects += [other, leaving, node]
+    (outcome,) = run_checks(alone(mesh), [check("cluster-mesh-config-content")])
+    place = "MeshConfig fsm-system/fsm-mesh-config spec.traffic.outboundIPRangeExclusionList"
+    of = "covers the addresses of"
+    ends = "traffic to them bypasses the mesh"
+    assert [
+        (one.place.path, one.severity, one.message)
+        for one in outcome.findings
+        if one.id == "excludes-mesh-traffic"
+    ] == [
+        (f"{place}[0]", Severity.ERROR,
+         f"10.0.0.0/8 {of} 2 of the mesh's 2 pods, such as shop/web-7f9c5d-x2x (10.244.0.7): {ends}"),
+        (f"{place}[1]", Severity.WARNING,
+         f"10.244.0.8/32 {of} 1 of the mesh's 2 pods, such as shop/other (10.244.0.8): {ends}"),
+    ]  # fmt: skip
+    # where a stack file has it, `validate` says what it says
+    stack = world(DEV.replace("[1.1.1.1/32]", str(listed[:1])))
+    assert told(stack.context(), "cluster-mesh-config-content") == []

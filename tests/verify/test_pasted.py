@@ -11,7 +11,7 @@ from fsm_stack.cluster.session import Request, context_of
 from fsm_stack.errors import InputError
 from fsm_stack.snapshot.describe import read_description
 from fsm_stack.verify.check import Report, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.report import as_json, lines
 
 from .world import expected, pod_json, world

@@ -9,7 +9,7 @@ import pytest
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.verify.check import Check, Outcome, Report, Status, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.problems import commands, problems, verdict
 from fsm_stack.verify.report import all_lines, as_json, lines
 

@@ -6,13 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.programs import BESIDE as BESIDE_NAMES
+from fsm_stack.snapshot.programs import PROGRAMS
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Status
+from tests.manifests.stacks import EVERYTHING
 
-from .world import managed, program_pod, world
+from .world import NODES, managed, program_pod, world
 
 if TYPE_CHECKING:
     from fsm_stack.findings.finding import Finding
@@ -496,3 +500,158 @@ def test_what_is_declared_beside_the_programs_is_there_too() -> None:
         ("cluster-control-plane", "fsm-ingress: 0 of 1 pods are available"),
         ("program-absent", "fsm-jaeger is not there"),
     ]
+
+
+def everything() -> World:
+    """A stack with every program that may run beside its control plane."""
+    config = {f"fsm-stack:{key}": value for key, value in EVERYTHING.items()}
+    config["fsm-stack:releaseAssets"] = {"source": "omit"}
+    return world(yaml.safe_dump({"config": config}))
+
+
+@pytest.mark.parametrize("check", ["cluster-control-plane", "cluster-images", "cluster-services"])
+def test_every_program_that_may_run_beside_is_as_declared(check: str) -> None:
+    """Else `verify` tells somebody with an ingress that its image is absent."""
+    outcome = everything().outcome(check)
+    assert (outcome.status, outcome.findings, outcome.why) == (Status.PASSED, (), "")
+
+
+def test_the_images_of_every_program_beside_are_kept() -> None:
+    """A name that is missing there makes `verify` find no image of that program."""
+    made = {
+        item["metadata"]["name"]
+        for item in everything().objects
+        if item["kind"] in {"Deployment", "DaemonSet"}
+        and item["metadata"]["namespace"] == "fsm-system"
+    }
+    assert made - PROGRAMS == BESIDE_NAMES
+
+
+def test_another_image_of_a_program_beside_is_named() -> None:
+    mesh = everything()
+    template = mesh.the("DaemonSet", "fsm-xnetwork")["spec"]["template"]
+    template["spec"]["containers"][1]["image"] = "flomesh/xnet:other"
+    (found,) = mesh.outcome("cluster-images").findings
+    assert str(found.place) == "DaemonSet fsm-system/fsm-xnetwork"
+    assert found.message.startswith(
+        "fsm-xnetwork: image of container fsm-xnet is flomesh/xnet:other, expected flomesh/xnet:"
+    )
+
+
+NODE_LEVEL = """\
+config:
+  fsm-stack:releaseAssets: {source: omit}
+  fsm-stack:traffic: {interceptionMode: NodeLevel}
+"""
+
+
+def of_nodes(**status: object) -> World:
+    """A mesh whose redirection on the nodes has this status."""
+    mesh = world(NODE_LEVEL)
+    mesh.the("DaemonSet", "fsm-xnetwork")["status"] |= status
+    return mesh
+
+
+def test_redirection_on_the_nodes_that_is_gone_is_named() -> None:
+    mesh = of_nodes()
+    assert mesh.messages(CHECK) == []
+    mesh.remove("DaemonSet", "fsm-xnetwork")
+    found = only(mesh)
+    assert (found.id, found.message, found.fix) == (
+        "program-absent",
+        "fsm-xnetwork is not there",
+        "Run `pulumi up --refresh` for the stack.",
+    )
+
+
+def test_a_node_without_redirection_is_counted() -> None:
+    found = only(of_nodes(numberAvailable=1))
+    assert (found.id, found.message) == (
+        "cluster-control-plane",
+        "fsm-xnetwork: 1 of 2 pods are available",
+    )
+    assert found.fix == "kubectl describe daemonset fsm-xnetwork -n fsm-system"
+
+
+def test_redirection_that_no_node_may_run_is_named() -> None:
+    mesh = of_nodes(**dict.fromkeys(NODES, 0))
+    assert (only(mesh).id, only(mesh).message) == (
+        "program-unschedulable",
+        "fsm-xnetwork: no node is one that it may run on",
+    )
+    del mesh.the("DaemonSet", "fsm-xnetwork")["status"]["observedGeneration"]
+    found = only(mesh)
+    assert (found.id, found.message) == (
+        "cluster-control-plane",
+        "fsm-xnetwork: no pod of it was made",
+    )
+    assert "kube-controller-manager" in found.fix
+
+
+def test_what_refuses_the_pods_of_the_nodes_is_named_in_its_own_words() -> None:
+    """They are privileged and share the node's network: pod security often refuses that."""
+    mesh = of_nodes(currentNumberScheduled=0, numberAvailable=0)
+    mesh.objects.append(
+        {
+            "kind": "Event",
+            "type": "Warning",
+            "metadata": {"name": "fsm-xnetwork.1", "namespace": "fsm-system"},
+            "involvedObject": {
+                "kind": "DaemonSet", "name": "fsm-xnetwork", "namespace": "fsm-system",
+            },
+            "reason": "FailedCreate",
+            "message": 'Error creating: pods "fsm-xnetwork-x2xzq" is forbidden: violates '
+            'PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
+        }
+    )  # fmt: skip
+    found = only(mesh)
+    assert (found.id, found.message) == (
+        "program-refused",
+        "fsm-xnetwork: 0 of 2 pods are available: pod security baseline:latest of namespace "
+        "fsm-system refuses its pods",
+    )
+    assert found.fix == (
+        "kubectl label namespace fsm-system pod-security.kubernetes.io/enforce=privileged "
+        "--overwrite, then: kubectl rollout restart daemonset/fsm-xnetwork -n fsm-system"
+    )
+    mesh.the("DaemonSet", "fsm-xnetwork")["status"]["currentNumberScheduled"] = 2
+    assert only(mesh).id == "cluster-control-plane"  # the warning is of before
+
+
+def test_an_ingress_class_that_is_gone_or_of_others_is_named() -> None:
+    """No Ingress finds FSM's controller without it, and nothing else says so."""
+    mesh = world(BESIDE)
+    mesh.the("IngressClass")["spec"]["controller"] = "example.com/other"
+    found = only(mesh)
+    assert (found.id, str(found.place)) == ("program-absent", "IngressClass pipy")
+    assert found.message == (
+        "ingress class pipy is of controller example.com/other, expected flomesh.io/ingress-pipy: "
+        "FSM serves no Ingress"
+    )
+    assert found.fix == (
+        "kubectl delete ingressclass pipy, then: Run `pulumi up --refresh` for the stack."
+    )
+    mesh.remove("IngressClass")
+    found = only(mesh)
+    assert found.message == "ingress class pipy is not there: FSM serves no Ingress"
+    assert found.fix == "Run `pulumi up --refresh` for the stack."
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "kind"),
+    [(NODE_LEVEL, Part.DAEMONS, "DaemonSet"), (BESIDE, Part.INGRESS_CLASSES, "IngressClass")],
+)
+def test_what_is_declared_and_was_not_read_is_said(text: str, part: Part, kind: str) -> None:
+    """As of a snapshot of a release before, or an account that may not read it."""
+    mesh = world(text)
+    mesh.remove(kind)
+    mesh.unread = {part}
+    outcome = mesh.outcome(CHECK)
+    assert (outcome.status, outcome.why, outcome.findings) == (
+        Status.NOT_RUN,
+        f"{part.value}: not read of context test",
+        (),
+    )
+    other = world()
+    other.unread = {part}
+    assert other.outcome(CHECK).status is Status.PASSED

@@ -6,7 +6,7 @@ import pytest
 
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Report, Status, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.report import all_lines, as_json, lines, sarif, summary
 
 from .world import World, check, world

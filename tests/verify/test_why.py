@@ -48,6 +48,21 @@ def test_a_port_that_no_list_excludes_is_config_absent() -> None:
     )
 
 
+def test_a_mesh_that_runs_without_egress_is_a_step_of_what_goes_through_the_sidecar() -> None:
+    """The rules do what is declared, and the application does not reach its host."""
+    said = (
+        "the cluster's MeshConfig: enableEgress is false: the sidecar refuses a host outside of "
+        "the mesh, unless a policy allows it"
+    )
+    mesh = world()
+    assert said not in explain(mesh.context(), "10.0.0.8:5432").steps
+    mesh.the("MeshConfig")["spec"]["traffic"]["enableEgress"] = False
+    assert said in explain(mesh.context(), "10.0.0.8:5432").steps
+    through = explain(mesh.context(), "10.0.0.8:5432", redirected=True)
+    assert (through.cause, said in through.steps) == ("as-declared", True)
+    assert said not in explain(mesh.context(), REDIS).steps
+
+
 @pytest.mark.requirement("C35")
 def test_a_port_declared_and_not_in_the_cluster_is_config_absent() -> None:
     mesh = world()

@@ -13,7 +13,7 @@ from fsm_stack.settings.stack_file import load_text
 from fsm_stack.snapshot.allow import keep
 from fsm_stack.snapshot.snapshot import Assembly, Part, Snapshot, Source
 from fsm_stack.verify.check import Check, Context, Outcome, run_checks
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.expected import Expected, of_stack
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+# A DaemonSet's counts of nodes.
+NODES = ("desiredNumberScheduled", "currentNumberScheduled", "numberAvailable")
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 DEV = """\
 config:
@@ -113,6 +115,7 @@ class World:
     known: Expected
     objects: list[Json] = field(default_factory=list)
     not_read: dict[Part, str] = field(default_factory=dict)
+    unread: set[Part] = field(default_factory=set)
     asked: str = "pod/web-7f9c5d-x2x -n shop"
     live_rules: Reading | None = None
     described: tuple[Pod, ...] = ()
@@ -135,7 +138,7 @@ class World:
             if kept is not None:
                 assembly.add(kept)
         source = Source(context="test", server="https://127.0.0.1:6443", uid="u")
-        return assembly.snapshot(source, read=Part, not_read=self.not_read)
+        return assembly.snapshot(source, read=set(Part) - self.unread, not_read=self.not_read)
 
     def context(self) -> Context:
         snapshot = self.snapshot()
@@ -171,6 +174,9 @@ def world(text: str = DEV) -> World:
         if item["kind"] == "Deployment":
             count = item["spec"].get("replicas", 1)
             item["status"] = {"replicas": count, "availableReplicas": count}
+        if item["kind"] == "DaemonSet":
+            counts = dict.fromkeys(NODES, 2)
+            item["status"] = {"observedGeneration": 1, **counts}
     objects += [
         {
             "apiVersion": "discovery.k8s.io/v1",

@@ -9,7 +9,7 @@ import pytest
 from fsm_stack.project.workload_files import documents, learn_from
 from fsm_stack.systems import FSM
 from fsm_stack.workloads.documents import split
-from fsm_stack.workloads.lint.beside import Peers
+from fsm_stack.workloads.lint.beside import Peers, service_ports
 from fsm_stack.workloads.stream import Context, run
 from fsm_stack.yaml.write import dump
 from tests.given import ID, container, mesh, namespace, pod
@@ -152,6 +152,25 @@ def test_a_services_port_that_every_pod_excludes_is_told() -> None:
     assert linted({**SERVICE, "spec": headless}, traffic=traffic)[0] == [
         ("excludes-mesh-port", message)
     ]
+
+
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [
+        ({}, False),
+        ({"name": "redis"}, False),
+        ({"name": "http"}, False),
+        ({"name": "tcp-redis"}, True),
+        ({"name": "tcp-server-first-db"}, True),
+        ({"appProtocol": "tcp"}, True),
+    ],
+)
+def test_a_port_taken_for_http_may_stay_in_the_mesh(port: dict[str, str], *, told: bool) -> None:
+    """It is the most frequent reason for an exclusion, and there is a better way."""
+    service = {**SERVICE, "spec": {"ports": [{"port": 6379, **port}]}}
+    known = mesh(traffic={"outboundPortExclusionList": [6379]})
+    (found,) = service_ports(service, known)
+    assert found.fix.startswith("If it is excluded because it speaks no HTTP") is not told
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 PROJECT: Final = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 LANGUAGES: Final = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".sh": "bash"}
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(#[^)\s]*)?(?=\))")
+_CODE: Final = re.compile(r"(?<!<pre>)<code>[^<]+</code>")
+_OPTION: Final = re.compile(r"(?<=[ >])(--?[A-Za-z][\w-]*)")
 _COMMENT: Final = re.compile(r"^<!-- (?:before|ends with|run by|not run)[^\n]*-->\n", re.MULTILINE)
 
 
@@ -65,6 +67,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return match[0] if target is None else f"{target}{match[2] or ''}"
 
     return _LINK.sub(led, _COMMENT.sub("", markdown))
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001  # MkDocs' names
+    """An option stays on one line: a browser breaks lines behind each of its hyphens."""
+    return _CODE.sub(lambda code: _OPTION.sub(r'<span class="option">\1</span>', code[0]), html)
 
 
 def _text(path: Path) -> str:

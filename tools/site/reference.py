@@ -14,7 +14,7 @@ from fsm_stack.findings.catalogue import TOPICS
 from fsm_stack.findings.finding import Severity
 from fsm_stack.settings.models.policy import Policy
 from fsm_stack.settings.models.stack import StackSettings
-from fsm_stack.verify.checks import CHECKS
+from fsm_stack.verify.every import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

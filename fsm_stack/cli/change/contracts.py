@@ -46,40 +46,44 @@ def contracts(
     import json
 
     from fsm_stack.cli.verb import finding_lines
-    from fsm_stack.findings.finding import sarif
+    from fsm_stack.findings.finding import finding, sarif
     from fsm_stack.review.reports.report import broken_finding
 
     proved = list(_proved(stacks, workloads, project_dir))
-    found = [broken_finding(one) for _, _, broken in proved for one in broken]
+    found = [broken_finding(one) for _, _, broken, _ in proved for one in broken]
+    found += [finding("contract-unproved", f"{stack}: {why}")
+              for stack, _, _, unproved in proved for why in unproved]  # fmt: skip
     if output == "sarif":
         stream([json.dumps(sarif(found), indent=2) + "\n"])
     elif output == "json":
         from fsm_stack.review.model import plain
 
-        told = [{"stack": stack, "contracts": count, "broken": plain(broken)}
-                for stack, count, broken in proved]  # fmt: skip
+        told = [{"stack": stack, "contracts": count, "broken": plain(broken), "unproved": unproved}
+                for stack, count, broken, unproved in proved]  # fmt: skip
         stream([json.dumps({"stacks": told}, indent=2, ensure_ascii=False) + "\n"])
     else:
-        ends = [f"{stack}: {_kept(count, len({one.contract for one in broken}))}"
-                for stack, count, broken in proved]  # fmt: skip
+        ends = [f"{stack}: {_kept(count, len({one.contract for one in broken}), unproved)}"
+                for stack, count, broken, unproved in proved]  # fmt: skip
         stream(f"{line}\n" for line in (*finding_lines(found), *ends))
     leave(failed=bool(found))
 
 
-def _kept(count: int, broken: int) -> str:
-    """``3 contracts, 1 not kept``; ``2 contracts, all kept``."""
+def _kept(count: int, broken: int, unproved: tuple[str, ...]) -> str:
+    """``3 contracts, 1 not kept``; ``2 contracts, all kept``; ``1 contract, not proved``."""
     from fsm_stack.errors import counted
 
     if not count:
         return "no contract"
+    if unproved and not broken:
+        return f"{counted(count, 'contract')}, not proved"
     kept = "kept" if count == 1 else "all kept"
     return f"{counted(count, 'contract')}, {f'{broken} not kept' if broken else kept}"
 
 
 def _proved(
     stacks: tuple[str, ...], workloads: tuple[Path, ...], project_dir: Path
-) -> Iterator[tuple[str, int, tuple[Broken, ...]]]:
-    """Each stack, the number of its contracts, and what is not kept."""
+) -> Iterator[tuple[str, int, tuple[Broken, ...], tuple[str, ...]]]:
+    """Each stack, the number of its contracts, what is not kept, and what is not proved."""
     from datetime import UTC, datetime
 
     from fsm_stack.project.agreed import agreed
@@ -95,4 +99,5 @@ def _proved(
         known = contracts_of(side, shared)
         mesh = mesh_of_side(side)
         pods = filled(Pods(mesh), workloads) if workloads and mesh is not None else None
-        yield name, len(known), prover_of(side, pods).broken(known)
+        prover = prover_of(side, pods)
+        yield name, len(known), prover.broken(known), prover.unproved(known)

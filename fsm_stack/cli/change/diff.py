@@ -166,7 +166,6 @@ def _together(
     from fsm_stack.project.request import together, write_report
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.intent import intent
-    from fsm_stack.review.reports.report import findings_of
 
     if any(others.values()):
         raise click.UsageError("--against REVISION without a STACK: expected no other side")
@@ -181,8 +180,7 @@ def _together(
     elif output == "markdown":
         told = found.markdown(fail_on)
     elif output == "sarif":
-        items = [one for part in found.parts if part.review for one in findings_of(part.review)]
-        told = json.dumps(sarif(items), indent=2) + "\n"
+        told = json.dumps(sarif(found.findings()), indent=2) + "\n"
     else:
         told = "".join(f"{line}\n" for line in found.text_lines())
     stream([told])

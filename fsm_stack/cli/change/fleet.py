@@ -116,7 +116,13 @@ def _row(sides: Sides, name: str, policy: Agreed, before: Side | None) -> Row:
         return row
     side = sides.valid(loaded, title)
     bound = contracts_of(side, policy.contracts)
-    row = replace(row, contracts=len(bound), broken=prover_of(side).broken(bound))
+    prover = prover_of(side)
+    row = replace(
+        row,
+        contracts=len(bound),
+        broken=prover.broken(bound),
+        unproved=prover.unproved(bound),
+    )
     if before is not None and policy.environments is not None:
         differs, unlisted = differences(before, side, name, policy.environments)
         row = replace(row, differs=differs, unlisted=unlisted)
@@ -127,7 +133,7 @@ def _cluster(name: str, files: tuple[Path, ...], project_dir: Path) -> Cluster:
     from fsm_stack.cluster.session import Request, context_of
     from fsm_stack.review.reports.fleet import cluster_of
     from fsm_stack.verify.check import Report, run_checks
-    from fsm_stack.verify.checks import CHECKS
+    from fsm_stack.verify.every import CHECKS
 
     context = context_of(Request(project_dir=project_dir, stack=name, files=files))
     return cluster_of(Report(context=context, outcomes=run_checks(context, CHECKS)))

@@ -62,15 +62,23 @@ def convert_helm_values(
     return conversion.settings(release_namespace)
 
 
-def require_release(fsm_version: str) -> None:
-    """Refuse a release that is not known.
+def require_release(fsm_version: str, source: str = "") -> None:
+    """Refuse a release that is not known: what is not said of it would be another's.
+
+    Args:
+        fsm_version: ``1.5.1``.
+        source: what says so; empty: the option.
 
     Raises:
-        InputError: with those that are.
+        InputError: with those that are known.
     """
-    if fsm_version not in PIPY_VERSIONS:
-        known = ", ".join(PIPY_VERSIONS)
-        raise InputError(f"FSM {fsm_version!r}: expected one of {known}")
+    if fsm_version in PIPY_VERSIONS:
+        return
+    place = f"{source}: chart version" if source else "--chart-version"
+    closest = "; name the release that it is closest to with --chart-version" if source else ""
+    raise InputError(
+        f"{place}: expected one of {', '.join(PIPY_VERSIONS)}, got {fsm_version!r}{closest}"
+    )
 
 
 class _Conversion:

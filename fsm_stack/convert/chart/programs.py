@@ -15,8 +15,8 @@ from fsm_stack.convert.chart.other import flattened
 from fsm_stack.convert.result import at
 from fsm_stack.manifests.pods import default_affinity, platform_affinity
 from fsm_stack.manifests.programs.beside import fixed_resources
-from fsm_stack.manifests.programs.ingress import NAMESPACED
 from fsm_stack.settings.models.components import OTHER_IMAGES
+from fsm_stack.well_known import INGRESS_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +139,7 @@ _GATEWAYS: Final = {
     **group("fsm.fsmIngress", "components.ingress", "resources",
             resources=fixed_resources("2", "1G", "0.5", "128M"), initResources=_SMALL),
     **_placed("fsm.fsmIngress", "components.ingress",
-              default_affinity("fsm-ingress", **{NAMESPACED: "false"})),
+              default_affinity("fsm-ingress", **{INGRESS_LABEL: "false"})),
     **group("fsm.fsmGateway", "gatewayAPI", enabled=False),
     **group("fsm.serviceLB", "serviceLB", enabled=False),
     **group("fsm.flb", "flb", enabled=False),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import few
 from fsm_stack.iptables.packet import ToListener, protocol_name
 from fsm_stack.iptables.sets.coverage import WHOLE, Coverage, coverage
 from fsm_stack.iptables.sets.diagram import AXES, LEVELS, Diagrams, Node, child_at, grouped, same
@@ -169,10 +170,7 @@ def set_text(region: Region, name: str) -> str:
 def shortened(text: str, most: int) -> str:
     """A set's text with so many of its members, and how many more there are."""
     head, but, tail = text.rpartition("any but ")
-    items = tail.split(",")
-    more = len(items) - most
-    shown = ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{head}{but}{shown}"
+    return f"{head}{but}{few(tail.split(','), most)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

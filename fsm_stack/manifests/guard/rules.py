@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 _ASCII: Final = pattern(r"^[\x00-\x7F]*$")
 _IPV6: Final = pattern(r"(?s)^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(/.*)?$")
 
+# JSON knows one kind of number: an API server keeps 8080.0 as it came, and tools that evaluate
+# policies without one read every number so.
+_WHOLE: Final = (
+    f"type(v) == double && v >= {PORT_MIN}.0 && v <= {PORT_MAX}.0 && v == double(int(v)) "
+    "? int(v) : v"
+)
+
 
 def variable(listed: ListName) -> str:
     """The variable of a policy that has a list's entries."""
@@ -58,7 +65,8 @@ def mesh_config_variables(dialect: Dialect) -> Iterator[dict[str, str]]:
         given = f"{whole} && has({path}) && type({path}) == list"
         yield named(f"{listed.key}Given", f"{given} ? {path} : []")
         entries = f"variables.{listed.key}Given"
-        bounded = f"{entries}.size() <= {GUARDED_ENTRIES_MAX} ? {entries} : []"
+        taken = f"{entries}.map(v, {_WHOLE})" if listed.holds == "ports" else entries
+        bounded = f"{entries}.size() <= {GUARDED_ENTRIES_MAX} ? {taken} : []"
         yield named(variable(listed), bounded)
         if listed.holds == "ranges":
             valid = f"{variable(listed)}.filter(v, type(v) == string && {dialect.valid})"

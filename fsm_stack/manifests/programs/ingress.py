@@ -28,18 +28,15 @@ from fsm_stack.manifests.pods import (
     waiting,
 )
 from fsm_stack.manifests.programs.beside import gateway_metadata, own_place
+from fsm_stack.well_known import INGRESS_CLASS, INGRESS_LABEL
 
 if TYPE_CHECKING:
     from fsm_stack.settings.models.programs import IngressProgram
     from fsm_stack.settings.models.stack import StackSettings
 
 _INGRESS: Final = "fsm-ingress"
-# The label that tells this ingress from those of single namespaces.
-NAMESPACED: Final = "networking.flomesh.io/namespaced"
 _HEALTH: Final = 8081
-# The controller reconciles ingresses of the class with this name only.
-# Source: flomesh-io/fsm pkg/constants, IngressPipyClass and IngressPipyController.
-_CLASS: Final = "pipy"
+# Source: flomesh-io/fsm pkg/constants, IngressPipyController.
 _CLASS_CONTROLLER: Final = "flomesh.io/ingress-pipy"
 
 
@@ -100,7 +97,7 @@ def _ingress_deployment(settings: StackSettings, program: IngressProgram) -> dic
         "readinessProbe": alive,
     }
     pod_context = program.pod_security_context
-    affinity = default_affinity(_INGRESS, **{NAMESPACED: "false"})
+    affinity = default_affinity(_INGRESS, **{INGRESS_LABEL: "false"})
     pod = {
         "priorityClassName": "system-node-critical",
         "serviceAccountName": settings.mesh.release_name,
@@ -110,9 +107,9 @@ def _ingress_deployment(settings: StackSettings, program: IngressProgram) -> dic
         "containers": [container],
         **scheduling(program, affinity, pull_secrets(settings)),
     }
-    selector = {"app": _INGRESS, NAMESPACED: "false"}
+    selector = {"app": _INGRESS, INGRESS_LABEL: "false"}
     about = gateway_metadata(settings, _INGRESS, _INGRESS)
-    about["labels"][NAMESPACED] = "false"
+    about["labels"][INGRESS_LABEL] = "false"
     annotations = {"annotations": dict(program.pod_annotations)} if program.pod_annotations else {}
     return {
         "apiVersion": "apps/v1",
@@ -135,7 +132,7 @@ def _ingress_deployment(settings: StackSettings, program: IngressProgram) -> dic
 
 def _ingress_service(settings: StackSettings, program: IngressProgram) -> dict[str, Any]:
     about = gateway_metadata(settings, program.service_name, _INGRESS)
-    about["labels"][NAMESPACED] = "false"
+    about["labels"][INGRESS_LABEL] = "false"
     if program.service_annotations:
         about["annotations"] = dict(program.service_annotations)
     kind = settings.ingress.type
@@ -150,13 +147,13 @@ def _ingress_service(settings: StackSettings, program: IngressProgram) -> dict[s
         "spec": {
             "type": kind,
             "ports": ports,
-            "selector": {"app": _INGRESS, NAMESPACED: "false"},
+            "selector": {"app": _INGRESS, INGRESS_LABEL: "false"},
         },
     }
 
 
 def _ingress_class(settings: StackSettings, service: str) -> dict[str, Any]:
-    about = metadata(settings, _CLASS, app=_INGRESS, namespaced=False)
+    about = metadata(settings, INGRESS_CLASS, app=_INGRESS, namespaced=False)
     # Where other clusters find this cluster's ingress.
     # Source: flomesh-io/fsm pkg/multicluster/ingress_class.go.
     about["annotations"] = {

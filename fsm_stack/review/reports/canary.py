@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, few
 from fsm_stack.findings.finding import Severity, finding, harmless
 from fsm_stack.injector.decision import webhook_skips
 from fsm_stack.lists import KEYS
@@ -118,9 +118,7 @@ class Plan:
         if self.asked.context is None and self.adds:
             yield f"the workloads of namespace {self.asked.namespace} were not read"
         if self.others:
-            more = len(self.others) - _DIFFERENCES_SHOWN
-            rest = f" and {more} more" if more > 0 else ""
-            yield f"not tried: {', '.join(self.others[:_DIFFERENCES_SHOWN])}{rest}"
+            yield f"not tried: {few(self.others, _DIFFERENCES_SHOWN)}"
 
     def text(self) -> str:
         """What ``kubectl apply -f -`` takes, or a shell does; the rest stands in comments."""

@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.errors import counted
-from fsm_stack.findings.finding import Severity, harmless
+from fsm_stack.findings.finding import Severity, finding, harmless
 from fsm_stack.redirection.origins import notes_text
 from fsm_stack.review.model import SCHEMA_VERSION, plain
 from fsm_stack.review.reports.report import broken_finding
@@ -70,6 +70,7 @@ class Row:
         accepted: how many of their findings it takes on purpose.
         contracts: how many bind it.
         broken: those that are not kept.
+        unproved: the pods for which no contract is proved, with why.
         bypasses: every entry of its lists.
         differs: how many settings differ from the reference's; None: nobody said what may.
         unlisted: those of them that nobody listed as allowed.
@@ -86,6 +87,7 @@ class Row:
     accepted: int = 0
     contracts: int = 0
     broken: tuple[Broken, ...] = ()
+    unproved: tuple[str, ...] = ()
     bypasses: tuple[Bypass, ...] = ()
     differs: int | None = None
     unlisted: tuple[Finding, ...] = ()
@@ -99,6 +101,7 @@ class Row:
         return (
             *self.findings,
             *map(broken_finding, self.broken),
+            *(finding("contract-unproved", why) for why in self.unproved),
             *self.unlisted,
             *(self.cluster.findings if self.cluster else ()),
         )
@@ -172,8 +175,8 @@ class Fleet:
                 yield f"  {name + ':':<11} {told}"
             for item in row.bypasses:
                 yield f"    {_shown(_entry(item))}: {_shown(_about(item))}"
-            for finding in row.every:
-                yield f"  {finding.as_text()}"
+            for one in row.every:
+                yield f"  {one.as_text()}"
 
     def html(self) -> str:
         """One page without a script: nothing in it is fetched, everything told is text."""
@@ -248,7 +251,8 @@ def _told(row: Row, reference: str) -> Iterator[tuple[str, str]]:
     if not row.system:
         return
     lost = len({one.contract for one in row.broken})
-    yield "contracts", f"{row.contracts}, {f'{lost} not' if lost else 'all'} kept"
+    kept = f"{lost} not kept" if lost else "all kept"
+    yield "contracts", f"{row.contracts}, {'not proved' if row.unproved and not lost else kept}"
     late = sum(item.expired for item in row.bypasses)
     yield (
         "bypasses",

@@ -18,13 +18,21 @@ from fsm_stack.review.compare import NEW_PODS
 from fsm_stack.review.entries import LOCAL_PROXY_MODE
 from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
+from fsm_stack.review.risk import risk
 from fsm_stack.review.side import placed
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from fsm_stack.review.model import EntryLine, FieldChange, ObjectChange, Review, TrafficChange
+    from fsm_stack.review.model import (
+        EntryLine,
+        FieldChange,
+        ObjectChange,
+        Review,
+        Risk,
+        TrafficChange,
+    )
     from fsm_stack.review.reports.outcome import Broken, Expected
 
 # What finds our own comment again in a pull request.
@@ -350,7 +358,34 @@ def findings_of(found: Review) -> Iterator[Finding]:
     yield from map(broken_finding, found.broken)
     for why in found.undecided:
         yield finding("change-undecided", why)
+    yield from _weakened(found)
     yield from found.findings
+
+
+def _weakened(found: Review) -> Iterator[Finding]:
+    """What stops for another reason than a connection: settings, objects, contracts that go."""
+
+    def of(path: str, graded: Risk, place: str = "") -> Finding:
+        item = finding(
+            "change-weakens", f"{path}: {graded.why}", severity=_SEVERITIES[graded.level]
+        )
+        stands = placed(place or found.after.file)
+        return item.at(file=stands.file, line=stands.line, path=path)
+
+    for setting in found.settings:
+        if setting.risk is not None:
+            yield of(setting.path, setting.risk, setting.after_place)
+    for item in found.objects:
+        if item.risk is not None:
+            yield of(f"{item.kind} {item.name}", item.risk)
+    yield from map(gone_finding, found.gone)
+
+
+def gone_finding(contract: str) -> Finding:
+    """A contract of every stack that a change takes away."""
+    return finding(
+        "change-weakens", f"{contract}: {risk('contract-dropped').why}", path="contracts"
+    )
 
 
 def broken_finding(broken: Broken) -> Finding:

@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.findings.finding import finding
 from fsm_stack.review.model import SCHEMA_VERSION, Level, plain
-from fsm_stack.review.reports.report import MARKDOWN_MAX, MARKER, Shape, fitting, text_lines
+from fsm_stack.review.reports.report import (
+    MARKDOWN_MAX,
+    MARKER,
+    Shape,
+    findings_of,
+    fitting,
+    gone_finding,
+    text_lines,
+)
 from fsm_stack.templating import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from fsm_stack.findings.finding import Finding
     from fsm_stack.review.compare import Comparison
     from fsm_stack.review.model import Review
 
@@ -83,6 +93,16 @@ class Together:
                 for part in self.parts
             ],
         }
+
+    def findings(self) -> Iterator[Finding]:
+        """All of it for code scanning: what has no review is a finding where it stops."""
+        for part in self.parts:
+            if part.review is not None:
+                yield from findings_of(part.review)
+            elif part.stops:
+                rule_id = "change-undecided" if part.bad else "change-weakens"
+                yield finding(rule_id, f"{part.stack}: {part.said}")
+        yield from map(gone_finding, self.gone)
 
     def text_lines(self) -> list[str]:
         """All of it for a terminal, a stack after the other."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import few
 from fsm_stack.injector.annotations import interception
 from fsm_stack.injector.of_settings import enrolled, mesh_of
 from fsm_stack.injector.profile import Refusal
@@ -53,27 +55,37 @@ def meshes(compared: Comparison) -> tuple[MeshView, MeshView] | None:
     )
 
 
-def with_workloads(side: Side, pods: Pods) -> Side:
+def with_workloads(side: Side, pods: Pods, *, every: bool = False) -> Side:
     """The side with a scope for each way in which given workloads carry lists of their own.
 
-    Workloads that carry what a profile does are that profile's pods.
+    Workloads that carry what a profile does are that profile's pods. A scope has the same name on
+    both sides of a comparison: it stands for what pods carry, whatever script that makes.
+
+    Args:
+        side: of a stack.
+        pods: everything that was read.
+        every: those, too, whose script the side has already: what another side is looked up in.
     """
     settings, view = side.settings, mesh_of_side(side)
     if settings is None or view is None or side.no_scripts:
         return side
-    owners = pods.finished(enrolled(settings, mesh_of(settings)))
-    scripts = dict(side.scripts)
-    known = set(scripts.values())
-    found: dict[str, list[str]] = {}
-    for owner in owners:
-        for carried, _ in owner.next():
-            made = _side(pods.annotations(carried), view).scripts.get(MESH)
-            if made is not None and made not in known:
-                found.setdefault(made, []).append(owner.title)
-    for text, titles in found.items():
-        more = len(set(titles)) - 1
-        scripts[titles[0] + (f" and {more} more" if more else "")] = text
-    return replace(side, scripts=scripts)
+    titles: dict[Carried, list[str]] = {}
+    for carried, title in pods.carriers(enrolled(settings, mesh_of(settings))):
+        titles.setdefault(carried, []).append(title)
+    scripts, known = dict(side.scripts), set(side.scripts.values())
+    refusals, used = [], Counter[str]()
+    for carried, owners in titles.items():
+        name = few(dict.fromkeys(owners), 1)
+        used[name] += 1
+        if used[name] > 1:  # its pods were made of different templates
+            name += f" ({used[name]})"
+        made = _side(pods.annotations(carried), view)
+        text = made.scripts.get(MESH)
+        if text is None:
+            refusals.append(f"{name}: {made.no_scripts}")
+        elif every or text not in known:
+            scripts[name] = text
+    return replace(side, scripts=scripts, refused=tuple(refusals))
 
 
 def rule(compared: Comparison, changes: Sequence[TrafficChange]) -> str:
@@ -170,8 +182,7 @@ def restarts(
 
 
 def _owners(one: PodClass) -> str:
-    more = one.owner_count - 1
-    return one.owners[0][0] + (f" and {more} more" if more else "")
+    return few((title for title, _ in one.owners), 1, count=one.owner_count)
 
 
 def _told(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from sys import intern
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.injector.decision import (
@@ -19,15 +19,18 @@ from fsm_stack.injector.decision import (
     webhook_skips,
 )
 from fsm_stack.injector.profile import Refusal
+from fsm_stack.review.restarting.waves import Budget
 from fsm_stack.snapshot.objects import owner_of
 from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.snapshot.snapshot import OWNER_KINDS
+from fsm_stack.workloads.objects import template_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.yaml import Json
+    from fsm_stack.yaml.places import Path
 
 # The values of a pod's redirection annotations, in the injector's order; None: it has none.
 Carried = tuple[str | None, ...]
@@ -47,7 +50,8 @@ class Owner:
         namespace: of its pods.
         kind: ``Deployment``; ``Pod`` for a pod of its own.
         name: its name.
-        pods: how many of its pods were read, by what they carry.
+        pods: how many of its pods with a sidecar were read, by what they carry.
+        others: how many without one were read: a rollout moves them, too.
         replicas: how many it wants; None: it was not read.
         carried: what its template carries; None: it was not read.
         labels: of its pods.
@@ -60,6 +64,7 @@ class Owner:
     kind: str
     name: str
     pods: dict[Carried, int] = field(default_factory=dict)
+    others: int = 0
     replicas: int | None = None
     carried: Carried | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +84,16 @@ class Owner:
             return seen
         return self.replicas if self.enrolled else 0
 
+    @property
+    def running(self) -> int:
+        """How many of its pods are there, as far as anybody knows: budgets count all of them."""
+        return sum(self.pods.values()) + self.others or self.count
+
+    @property
+    def size(self) -> int:
+        """How many pods its rollout counts with, at most."""
+        return max(self.running, self.replicas or 0)
+
     def next(self) -> Iterator[tuple[Carried, int]]:
         """What its next pods carry, each with their number: of the template where it was read."""
         if self.carried is not None:
@@ -86,61 +101,6 @@ class Owner:
                 yield self.carried, self.count
             return
         yield from self.pods.items()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A PodDisruptionBudget, as it was read.
-
-    Attributes:
-        cluster: as an owner's.
-        namespace: of its pods.
-        name: its name.
-        selector: of its pods; an empty one is every pod.
-        least: ``minAvailable``; None: it has none.
-        most: ``maxUnavailable``; None: it has none.
-    """
-
-    cluster: str
-    namespace: str
-    name: str
-    selector: Json
-    least: int | str | None
-    most: int | str | None
-
-    def holds(self, owner: Owner) -> bool:
-        """Whether an owner's pods are under it."""
-        return (
-            self.cluster == owner.cluster
-            and self.namespace == owner.namespace
-            and selects(self.selector, owner.labels)
-        )
-
-
-def selects(selector: Json, labels: Mapping[str, str]) -> bool:
-    """Whether a label selector takes pods with these labels; an empty one takes all.
-
-    Source: k8s.io/apimachinery pkg/apis/meta/v1, LabelSelectorAsSelector.
-    """
-    wanted = texts(selector.get("matchLabels"))
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_meets(one, labels) for one in mappings(selector.get("matchExpressions")))
-
-
-def _meets(one: Json, labels: Mapping[str, str]) -> bool:
-    key, values = text(one.get("key")), one.get("values")
-    known = values if isinstance(values, list) else []
-    match one.get("operator"):
-        case "In":
-            return labels.get(key) in known
-        case "NotIn":
-            return labels.get(key) not in known
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
 
 
 class Pods:
@@ -160,6 +120,7 @@ class Pods:
         self.services: list[Budget] = []
         self._namespaces: dict[tuple[str, str], NamespaceView] = {}
         self._templates: list[tuple[Owner, Json]] = []
+        self._passing: list[tuple[Owner, Json]] = []
         self._carried: dict[Carried, Carried] = {}
 
     def add(self, item: Json) -> None:
@@ -176,6 +137,9 @@ class Pods:
             self._budget(item)
         elif kind == "Service":
             self._service(item)
+        else:
+            for path in template_paths(item):
+                self._passes(item, path)
 
     def _pod(self, item: Json) -> None:
         metadata, spec = mapping(item.get("metadata")), mapping(item.get("spec"))
@@ -189,6 +153,8 @@ class Pods:
             if own is None and not item.get("status"):
                 self._templates.append((owner, item))
                 owner.replicas = 1
+            else:
+                owner.others += 1
             return
         carried = self._carries(metadata)
         owner.pods[carried] = owner.pods.get(carried, 0) + 1
@@ -205,11 +171,30 @@ class Pods:
         template = mapping(spec.get("template"))
         about = mapping(template.get("metadata"))
         wanted = spec.get("replicas", 1)
+        if item["kind"] == "DaemonSet":  # its nodes are its number, and none is asked for
+            wanted = mapping(item.get("status")).get("desiredNumberScheduled", 1)
         owner.replicas = wanted if isinstance(wanted, int) and wanted >= 0 else 1
         owner.carried = self._carries(about)
         owner.labels = texts(about.get("labels")) or owner.labels
         owner.strategy = mapping(spec.get("strategy") or spec.get("updateStrategy"))
         self._templates.append((owner, template))
+
+    def _passes(self, item: Json, path: Path) -> None:
+        """What makes pods and is not rolled out: its next ones get the new script anyway."""
+        metadata = mapping(item.get("metadata"))
+        template: Any = item
+        if owner_of(metadata) is not None:
+            return  # its owner's template tells
+        for step in path:
+            template = template[step]  # it was found there
+        owner = Owner(
+            cluster=self.cluster,
+            namespace=text(metadata.get("namespace")) or "default",
+            kind=str(item["kind"]),
+            name=text(metadata.get("name")),
+            carried=self._carries(mapping(template.get("metadata"))),
+        )
+        self._passing.append((owner, template))
 
     def _budget(self, item: Json) -> None:
         metadata, spec = mapping(item.get("metadata")), mapping(item.get("spec"))
@@ -276,16 +261,27 @@ class Pods:
         for owner, template in self._templates:
             if owner.pods:
                 continue  # its pods tell
-            place = (
-                self._namespaces.get((owner.cluster, owner.namespace))
-                or enrolled.get(owner.namespace)
-                or assumed_namespace(owner.namespace, self._mesh)
-            )
-            owner.enrolled = self._gets_sidecar(template, place)
+            owner.enrolled = self._gets_sidecar(template, self._place(owner, enrolled))
             if owner.carried is None:
                 owner.carried = self._carries(mapping(template.get("metadata")))
         self._templates.clear()
         return [owner for owner in self.owners.values() if owner.count]
+
+    def carriers(self, enrolled: Mapping[str, NamespaceView]) -> Iterator[tuple[Carried, str]]:
+        """What pods with a sidecar carry, and whose they are: those that only come and go, too."""
+        for owner in self.finished(enrolled):
+            yield from ((carried, owner.title) for carried, _ in owner.next())
+        for owner, template in self._passing:
+            own = self._gets_sidecar(template, self._place(owner, enrolled))
+            if own and owner.carried is not None:
+                yield owner.carried, owner.title
+
+    def _place(self, owner: Owner, enrolled: Mapping[str, NamespaceView]) -> NamespaceView:
+        return (
+            self._namespaces.get((owner.cluster, owner.namespace))
+            or enrolled.get(owner.namespace)
+            or assumed_namespace(owner.namespace, self._mesh)
+        )
 
     def _gets_sidecar(self, template: Json, place: NamespaceView) -> bool:
         about = mapping(template.get("metadata"))

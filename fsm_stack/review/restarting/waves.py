@@ -15,19 +15,75 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.review.reports.outcome import WaveStep
-from fsm_stack.snapshot.shape import mapping
+from fsm_stack.snapshot.shape import mapping, mappings, text, texts
 from fsm_stack.verify.commands import kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fsm_stack.review.restarting.pods import Budget, Owner
+    from fsm_stack.review.restarting.pods import Owner
+    from fsm_stack.yaml import Json
 
 # The first wave is one owner, to see that it works; then so many.
 FIRST: Final = 1
 LATER: Final = 20
 _QUARTER: Final = "25%"
 _PERCENT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A PodDisruptionBudget, as it was read.
+
+    Attributes:
+        cluster: as an owner's.
+        namespace: of its pods.
+        name: its name.
+        selector: of its pods; an empty one is every pod.
+        least: ``minAvailable``; None: it has none.
+        most: ``maxUnavailable``; None: it has none.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+    selector: Json
+    least: int | str | None
+    most: int | str | None
+
+    def holds(self, owner: Owner) -> bool:
+        """Whether an owner's pods are under it."""
+        return (
+            self.cluster == owner.cluster
+            and self.namespace == owner.namespace
+            and selects(self.selector, owner.labels)
+        )
+
+
+def selects(selector: Json, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector takes pods with these labels; an empty one takes all.
+
+    Source: k8s.io/apimachinery pkg/apis/meta/v1, LabelSelectorAsSelector.
+    """
+    wanted = texts(selector.get("matchLabels"))
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_meets(one, labels) for one in mappings(selector.get("matchExpressions")))
+
+
+def _meets(one: Json, labels: Mapping[str, str]) -> bool:
+    key, values = text(one.get("key")), one.get("values")
+    known = values if isinstance(values, list) else []
+    match one.get("operator"):
+        case "In":
+            return labels.get(key) in known
+        case "NotIn":
+            return labels.get(key) not in known
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +111,7 @@ def plan(
         ranks: how risky an owner's change is, by its place in ``owners``; the highest comes last.
     """
     spare = {
-        index: allowed(budget, sum(one.count for one in every_of(budget, every)))
+        index: allowed(budget, sum(one.running for one in every_of(budget, every)))
         for index, budget in enumerate(budgets)
     }
     under = {
@@ -124,7 +180,7 @@ def allowed(budget: Budget, pods: int) -> int:
 
 def unavailable(owner: Owner) -> int:
     """How many of an owner's pods its rollout takes down at a time, at most."""
-    count = owner.count
+    count = owner.size
     strategy = owner.strategy
     rolling = mapping(strategy.get("rollingUpdate"))
     if owner.kind == "Deployment":
@@ -140,7 +196,7 @@ def unavailable(owner: Owner) -> int:
         return min(count, down if down or surge else 1)
     if owner.kind == "StatefulSet" and strategy.get("type") != "OnDelete":
         return min(count, max(1, _scaled(rolling.get("maxUnavailable", 1), count, up=True)))
-    return count  # deleted by hand, all that the command names
+    return owner.count  # deleted by hand, all that the command names
 
 
 def _scaled(value: object, whole: int, *, up: bool) -> int:

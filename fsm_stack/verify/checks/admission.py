@@ -12,7 +12,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.findings.finding import Severity
@@ -216,6 +216,8 @@ def _time(tag: int, content: bytes) -> datetime:
 
 
 _ID: Final = "cluster-webhook-ca"
+# An issuer such as Vault gives months; FSM's own authority lasts ten years.
+_SOON: Final = timedelta(days=30)
 
 
 def authority(context: Context) -> Iterator[Finding]:
@@ -234,6 +236,16 @@ def authority(context: Context) -> Iterator[Finding]:
             place=place(item),
             evidence=None if bundle else f"failurePolicy {entry.get('failurePolicy')}",
             fix=again,
+        )
+    elif (end := max(one.end for one in read_bundle(bundle))) < context.now + _SOON:
+        both = f"{restart(context, context.system.controller_name)}, then: {restart(context)}"
+        yield found(
+            _ID,
+            f"caBundle expires at {end:%Y-%m-%d %H:%M} UTC: from then on every new pod of the "
+            "mesh is refused",
+            place=place(item),
+            fix=f"Renew the authority at its issuer before, then: {both}",
+            severity=Severity.WARNING,
         )
     others = {_bundle(webhook) for _, webhook in _validators(context)} - {""}
     if bundle and others and bundle not in others:

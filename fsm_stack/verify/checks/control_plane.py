@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.findings.finding import Severity
 from fsm_stack.redirection.scopes import CONFIG_MAP_NAME
 from fsm_stack.snapshot.programs import programs_of
+from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
-from fsm_stack.verify.commands import apply
-from fsm_stack.verify.programs.program import program
+from fsm_stack.verify.commands import apply, command
+from fsm_stack.verify.programs.program import beside, program, then
 from fsm_stack.verify.programs.trouble import trouble
 from fsm_stack.verify.redirecting import release
 
@@ -52,7 +52,8 @@ _IMAGE_PATHS: Final = tuple(
 def running(context: Context) -> Iterator[Finding]:
     """Injector, controller and bootstrap are there, and all pods of each are available.
 
-    So are those that are declared beside them: the ingress, Prometheus and their like.
+    So are those that are declared beside them: what redirects on the nodes, the ingress and its
+    class, Prometheus and their like.
     """
     namespace, names = context.expected.mesh.namespace, programs_of(context.system)
     if absent(context):
@@ -66,18 +67,56 @@ def running(context: Context) -> Iterator[Finding]:
     for name in names:
         if (why := context.trouble(name)) is not None:
             yield _told(why, program(context, name))
-    yield from _beside(context, namespace, names)
+    yield from _beside(context, names)
+    yield from _ingress_class(context)
+    if unread := _unread(context):
+        raise NotRun(unread)
 
 
-def _beside(context: Context, namespace: str, names: tuple[str, ...]) -> Iterator[Finding]:
-    """The Deployments that are declared beside the programs; their pods are not read."""
-    for name in _deployments(context):
-        if name in names:
+def _beside(context: Context, names: tuple[str, ...]) -> Iterator[Finding]:
+    """What is declared beside the programs; of its pods only their numbers are read."""
+    for kind, name in _programs(context):
+        one = beside(context, kind, name)
+        unread = one.of_nodes and Part.DAEMONS not in context.snapshot.read
+        if name in names or unread:
             continue
-        live = context.snapshot.owners.get(("Deployment", namespace, name))
-        one = replace(program(context, name), item=live, pods=(), unread="not looked at")
         if (why := trouble(one, context)) is not None:
             yield _told(why, one)
+
+
+def _ingress_class(context: Context) -> Iterator[Finding]:
+    """The class by which Ingresses find FSM's controller."""
+    if Part.INGRESS_CLASSES not in context.snapshot.read:
+        return
+    for name, item in _declared(context, "IngressClass").items():
+        live = context.snapshot.ingress_classes.get(name)
+        wanted, has = (mapping(one.get("spec")).get("controller") for one in (item, live or {}))
+        if live is None:
+            yield found(
+                "program-absent",
+                f"ingress class {name} is not there: FSM serves no Ingress",
+                place=f"IngressClass {name}",
+                fix=f"{apply(context)}.",
+            )
+        elif has != wanted:  # it cannot be changed
+            yield found(
+                "program-absent",
+                f"ingress class {name} is of controller {has}, expected {wanted}: FSM serves no "
+                "Ingress",
+                place=f"IngressClass {name}",
+                fix=then(command("kubectl", "delete", "ingressclass", name), f"{apply(context)}."),
+            )
+
+
+def _unread(context: Context) -> str:
+    """What is declared and was not looked at, with the reason; empty: nothing."""
+    parts = {"DaemonSet": Part.DAEMONS, "IngressClass": Part.INGRESS_CLASSES}
+    told = [
+        context.snapshot.unread(part)
+        for kind, part in parts.items()
+        if _declared(context, kind) and part not in context.snapshot.read
+    ]
+    return "; ".join(told)
 
 
 def _told(why: Trouble, one: Program) -> Finding:
@@ -91,24 +130,33 @@ def _told(why: Trouble, one: Program) -> Finding:
     )
 
 
-def _deployments(context: Context) -> dict[str, Json]:
-    """The declared Deployments of the control plane's namespace, by name."""
-    namespace = context.expected.mesh.namespace
+def _programs(context: Context) -> dict[tuple[str, str], Json]:
+    """The declared Deployments and DaemonSets of the control plane, by kind and name."""
+    return {
+        (kind, name): item
+        for kind in ("Deployment", "DaemonSet")
+        for name, item in _declared(context, kind).items()
+    }
+
+
+def _declared(context: Context, wanted: str) -> dict[str, Json]:
+    """The declared objects of a kind in the control plane's namespace, or in none, by name."""
+    places = {context.expected.mesh.namespace, ""}
     return {
         name: item
         for (kind, place, name), item in context.expected.objects.items()
-        if kind == "Deployment" and place == namespace
+        if kind == wanted and place in places
     }
 
 
 def images(context: Context) -> Iterator[Finding]:
     """The programs, and the images that they inject, are those declared."""
-    namespace, declared = context.expected.mesh.namespace, _deployments(context)
+    namespace, declared = context.expected.mesh.namespace, _programs(context)
     if not declared:
         yield from _of_one_version(context, namespace)
         return
-    for name, item in declared.items():
-        there = context.snapshot.owners.get(("Deployment", namespace, name))
+    for (kind, name), item in declared.items():
+        there = context.snapshot.owners.get((kind, namespace, name))
         if there is None:
             continue  # said by the check of the programs
         wanted, has = _images(item), _images(there)
@@ -118,7 +166,7 @@ def images(context: Context) -> Iterator[Finding]:
                 yield found(
                     "cluster-images",
                     f"{name}: {where} is {has.get(where) or 'absent'}, expected {image}",
-                    place=f"Deployment {namespace}/{name}",
+                    place=f"{kind} {namespace}/{name}",
                     evidence=has.get(where),
                     fix=f"{apply(context, there, *_IMAGE_PATHS)}, or declare the image.",
                     severity=Severity.WARNING if same else Severity.ERROR,

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from fsm_stack.errors import few
 from fsm_stack.snapshot.programs import (
     ACCOUNT,
     BINDINGS,
@@ -86,9 +87,7 @@ def _told(rights: Iterable[Right]) -> str:
     for resource, names in verbs.items():
         resources[", ".join(names)].append(resource)
     parts = [f"{names} of {', '.join(every)}" for names, every in resources.items()]
-    more = len(parts) - _RIGHTS_MAX
-    shown = "; ".join(parts[:_RIGHTS_MAX])
-    return f"{shown}; and {more} more" if more > 0 else shown
+    return few(parts, _RIGHTS_MAX, separator="; ")
 
 
 def _unbound(declared: Json, live: Json) -> str:
@@ -263,11 +262,10 @@ def _changed(context: Context, item: Json, live: Json, place: str) -> Iterator[F
     if not paths:
         return
     who = writers(live, paths[0])
-    more = f" and {len(paths) - _PATHS_MAX} more" if len(paths) > _PATHS_MAX else ""
     actions = mapping(live.get("spec")).get("validationActions")
     yield found(
         _GUARD,
-        f"{', '.join(paths[:_PATHS_MAX])}{more} {'differs' if len(paths) == 1 else 'differ'} from "
+        f"{few(paths, _PATHS_MAX)} {'differs' if len(paths) == 1 else 'differ'} from "
         f"what is declared{f', written by {who[0]}' if who else ''}",
         place=place,
         evidence=f"actions {', '.join(map(str, actions))}" if isinstance(actions, list) else None,

@@ -11,7 +11,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.injector.annotations import keys_of
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import Part
-from fsm_stack.verify.canary import canaries, lasts
+from fsm_stack.verify.canary import canaries, lasts, promoted
 from fsm_stack.verify.check import Check, NotApplicable, NotRun, found
 from fsm_stack.verify.checks.mesh import live, place
 from fsm_stack.verify.checks.namespaces import subjects
@@ -141,6 +141,18 @@ def tried(context: Context) -> Iterator[Finding]:
     """Every pod that carries a canary's entries is one of a canary in progress, or promoted."""
     known = canaries(context.snapshot, context.system)
     for one in known:
+        if one.by == "templates" and promoted(one, next_mesh(context).lists):
+            yield found(
+                "canary-pods",
+                "a canary was promoted: its annotations in pod templates are without effect, and "
+                "go with the next change of their owners",
+                place=f"namespace {one.namespace}",
+                evidence=", ".join(map(str, one.made)),
+                fix="What takes them out, and restarts their pods: fsm-stack canary STACK -n "
+                f"{one.namespace} --promote.",
+                severity=Severity.INFO,
+            )
+            continue
         pods = [pod for pod in context.pods if one.tries(pod)]
         names = "; ".join(f"{key} {entries}" for key, entries in one.adds.items())
         yield found(

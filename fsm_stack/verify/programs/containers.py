@@ -57,7 +57,7 @@ def image(item: Container, pod: Pod, one: Program, context: Context) -> Trouble 
     else:
         fix = (
             f"Put {item.image} where its registry serves it, or correct images in what is "
-            f"declared, then: {restart(one.name, one.namespace)}"
+            f"declared, then: {restart(one.target, one.namespace)}"
         )
     declared = f", declared is {wanted}" if wanted not in {"", item.image} else ""
     return Trouble(
@@ -95,9 +95,9 @@ def files(item: Container, pod: Pod, one: Program, context: Context) -> Trouble 
         why = f"{kind} {one.namespace}/{name} is not there"
     else:
         why = "a volume of its pod cannot be mounted"
-        fix = then("Mend what the kubelet says of the volume", restart(one.name, one.namespace))
+        fix = then("Mend what the kubelet says of the volume", restart(one.target, one.namespace))
         return Trouble(id="program-files", why=why, evidence=message, fix=fix)
-    fix = then(_make(kind, name, one, context), restart(one.name, one.namespace))
+    fix = then(_make(kind, name, one, context), restart(one.target, one.namespace))
     return Trouble(id="program-files", why=why, evidence=message, fix=fix)
 
 
@@ -143,7 +143,7 @@ def rights(item: Container, pod: Pod, one: Program, context: Context) -> Trouble
 
 
 def _grant(asked: Denied, one: Program, context: Context) -> str:
-    again = restart(one.name, one.namespace)
+    again = restart(one.target, one.namespace)
     live = context.snapshot.rights if Part.RIGHTS in context.snapshot.read else {}
     if granting(live, asked):
         return again  # it was granted meanwhile, and the program has given up
@@ -228,7 +228,7 @@ def _probe(item: Container, pod: Pod, one: Program, *kinds: str) -> Trouble | No
         id="program-probe",
         why=f"container {item.name} does not answer its {kind.lower()} probe",
         evidence=message,
-        fix=restart(one.name, one.namespace),
+        fix=restart(one.target, one.namespace),
     )
 
 

@@ -6,13 +6,14 @@ fails: what advises a restart asks here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fsm_stack.snapshot.allow import PROGRESSING
 from fsm_stack.snapshot.shape import mapping, mappings, text
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.commands import apply, command
+from fsm_stack.verify.drift import refusal_of, shortfall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +49,10 @@ class Program:
     """What was read of one.
 
     Attributes:
-        name: of its Deployment.
+        name: of its Deployment, or of the DaemonSet that it is.
         namespace: the control plane's.
-        item: the Deployment; None: there is none.
+        kind: which of the two.
+        item: that; None: there is none.
         pods: those that are not being deleted, the newest first.
         events: warnings about them and their ReplicaSets, the newest first.
         logs: the telling lines of a container, by pod and container.
@@ -59,6 +61,7 @@ class Program:
 
     name: str
     namespace: str
+    kind: str = "Deployment"
     item: Json | None
     pods: tuple[Pod, ...] = ()
     events: tuple[Json, ...] = ()
@@ -68,18 +71,36 @@ class Program:
     @property
     def place(self) -> str:
         """How reports name it."""
-        return f"Deployment {self.namespace}/{self.name}"
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def target(self) -> str:
+        """How kubectl names it: ``deployment/fsm-injector``."""
+        return f"{self.kind.lower()}/{self.name}"
+
+    @property
+    def of_nodes(self) -> bool:
+        """It runs on every node that takes it: nobody asks for a number of pods."""
+        return self.kind == "DaemonSet"
+
+    @property
+    def seen(self) -> bool:
+        """Its controller has looked at it."""
+        return bool(self._status.get("observedGeneration"))
 
     @property
     def wanted(self) -> int:
         """So many pods are asked for; Kubernetes' default is one."""
+        if self.of_nodes:
+            return _count(self._status.get("desiredNumberScheduled"))
         replicas = mapping((self.item or {}).get("spec")).get("replicas")
         return 1 if replicas is None else _count(replicas)
 
     @property
     def available(self) -> int:
         """So many are available, of any revision."""
-        return _count(self._status.get("availableReplicas"))
+        key = "numberAvailable" if self.of_nodes else "availableReplicas"
+        return _count(self._status.get(key))
 
     @property
     def updated(self) -> int:
@@ -119,11 +140,32 @@ class Program:
 
     def said(self, pod: Pod, *reasons: str) -> str:
         """The newest warning about a pod with one of these reasons; empty: none."""
+        return self._warned(pod.name, *reasons)
+
+    @property
+    def refusal(self) -> str:
+        """What its controller was told when it made a pod; empty: it was not refused.
+
+        A Deployment keeps that in a condition; a DaemonSet only warns, and warnings stay when the
+        pod is there.
+        """
+        told = refusal_of(self.conditions.values())
+        lacks = self.of_nodes and shortfall(self.kind, self.item or {}) is not None
+        return told or (self._warned(self.name, "FailedCreate") if lacks else "")
+
+    def _warned(self, name: str, *reasons: str) -> str:
         for event in self.events:
             about = mapping(event.get("involvedObject"))
-            if about.get("name") == pod.name and event.get("reason") in reasons:
+            if about.get("name") == name and event.get("reason") in reasons:
                 return text(event.get("message"))
         return ""
+
+
+def beside(context: Context, kind: str, name: str) -> Program:
+    """What was read of one that runs beside the control plane; nobody reads its pods."""
+    known = program(context, name)
+    item = context.snapshot.owners.get((kind, known.namespace, name))
+    return replace(known, kind=kind, item=item, pods=(), unread="not looked at")
 
 
 def program(context: Context, name: str) -> Program:
@@ -187,12 +229,12 @@ def start_again(context: Context, name: str) -> str:
         return apply(context)
     if item is not None and mapping(item.get("spec")).get("replicas") == 0:
         return scale(context, name)
-    return restart(name, namespace)
+    return restart(f"deployment/{name}", namespace)
 
 
-def restart(name: str, namespace: str) -> str:
-    """The command that replaces a Deployment's pods."""
-    return command("kubectl", "rollout", "restart", f"deployment/{name}", "-n", namespace)
+def restart(target: str, namespace: str) -> str:
+    """The command that replaces the pods of ``deployment/NAME``, or of another owner."""
+    return command("kubectl", "rollout", "restart", target, "-n", namespace)
 
 
 def scale(context: Context, name: str) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.snapshot.shape import text
 from fsm_stack.verify.causes import pod_refusal
 from fsm_stack.verify.commands import apply, command
-from fsm_stack.verify.drift import refusal_of
 from fsm_stack.verify.programs.containers import container_trouble
 from fsm_stack.verify.programs.program import Trouble, program, restart, scale, then
 
@@ -41,6 +40,22 @@ def absent(one: Program, context: Context) -> Trouble | None:
     )
 
 
+def without_nodes(one: Program, _context: Context) -> Trouble | None:
+    """It should run on nodes, and on none: Kubernetes counts those that it may run on."""
+    if one.wanted or not one.of_nodes:
+        return None
+    if not one.seen:
+        return Trouble(
+            id="cluster-control-plane", why=f"{one.name}: no pod of it was made", fix=_unmade(one)
+        )
+    return Trouble(
+        id="program-unschedulable",
+        why=f"{one.name}: no node is one that it may run on",
+        fix="Add a node of Linux on amd64 or arm64, or correct its node selector, affinity and "
+        "tolerations in what is declared.",
+    )
+
+
 def scaled_to_zero(one: Program, context: Context) -> Trouble | None:
     """Somebody asks for no pods."""
     if one.wanted:
@@ -54,13 +69,14 @@ def scaled_to_zero(one: Program, context: Context) -> Trouble | None:
 
 def refused(one: Program, context: Context) -> Trouble | None:
     """The API server refuses its pods: a quota, pod security, a missing account."""
-    message = refusal_of(one.conditions.values())
+    message = one.refusal
     if not message or one.runs:
         return None
-    known = pod_refusal(message, one.namespace)
+    # What redirects on the nodes is privileged, as what loads rules in a pod has to be.
+    known = pod_refusal(message, one.namespace, of_mesh=one.of_nodes)
     first = known.fix or apply(context)
     # A ReplicaSet that was refused tries again ever more rarely; a new one tries at once.
-    again = restart(one.name, one.namespace)
+    again = restart(one.target, one.namespace)
     return Trouble(
         id="program-refused",
         why=f"{_available(one)}: {known.means}",
@@ -150,7 +166,7 @@ def stuck(one: Program, _context: Context) -> Trouble | None:
         id="cluster-control-plane",
         why=_available(one),
         evidence=evidence,
-        fix=command("kubectl", "describe", "deployment", one.name, "-n", one.namespace)
+        fix=command("kubectl", "describe", one.kind.lower(), one.name, "-n", one.namespace)
         if one.unread or one.pods
         else _unmade(one),
     )
@@ -169,6 +185,7 @@ def _available(one: Program) -> str:
 
 CAUSES: Final[tuple[Callable[[Program, Context], Trouble | None], ...]] = (
     absent,
+    without_nodes,
     scaled_to_zero,
     refused,
     paused,

@@ -12,9 +12,9 @@ from fsm_stack.injector.profile import Refusal
 from fsm_stack.manifests.canary import unpatch
 from fsm_stack.verify.canary import before_of, other_fate, template_of, without
 from fsm_stack.verify.check import found, run_checks
-from fsm_stack.verify.checks import CHECKS
 from fsm_stack.verify.commands import kubectl
 from fsm_stack.verify.each import is_injected, place, reading_of
+from fsm_stack.verify.every import CHECKS
 from fsm_stack.verify.restarting.mend import restart_of
 from fsm_stack.verify.restarting.next_pod import next_mesh
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 # The checks of pods; what is said of the mesh is no matter of the canary's.
 _GROUPS: Final = frozenset({"pod", "rules", "workload"})
+# Each API server drops a policy that is gone within a second of hearing of it.
+# Source: k8s.io/apiserver pkg/admission/plugin/policy/generic/policy_source.go, Run.
+_GONE_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +174,7 @@ class Ending:
         canary: which.
         first: what has to be so before; empty: nothing.
         commands: what removes everything that it made.
+        wait: the command between those and the restarts; empty: they may follow at once.
         restarts: the commands that make pods anew which would keep other rules.
         later: what is without effect, and goes with the next change of its owner.
         unchanged: how many of its pods keep their rules, and are not restarted.
@@ -180,6 +184,7 @@ class Ending:
     canary: Canary
     first: str = ""
     commands: tuple[str, ...] = ()
+    wait: str = ""
     restarts: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     unchanged: int = 0
@@ -199,6 +204,9 @@ class Ending:
                 f"{'keeps its' if self.unchanged == 1 else 'keep their'} rules: no restart, since "
                 "the next pods' rules give every connection the same fate"
             )
+        if self.wait:
+            yield "# API servers ask a policy that is gone for a moment more"
+            yield self.wait
         if self.restarts:
             yield "# restart what would keep other rules than its next pods"
             yield from self.restarts
@@ -212,6 +220,7 @@ class Ending:
             **plain(self.canary),
             "first": self.first or None,
             "commands": list(self.commands),
+            "wait": self.wait or None,
             "restart": list(self.restarts),
             "later": list(self.later),
             "unchanged": self.unchanged,
@@ -255,11 +264,13 @@ def abortion(context: Context, canary: Canary) -> Ending:
     now = state(context, canary)
     stale = [pod for pod in now.pods if _needs_restart(pod, context, next_mesh(context), canary)]
     templates = canary.by == "templates"
+    # A changed template makes its pods anew by itself.
+    restarts = () if templates else _commands(stale, context)
     return Ending(
         canary=canary,
         commands=_removals(context, canary),
-        # A changed template makes its pods anew by itself.
-        restarts=() if templates else _commands(stale, context),
+        wait=f"sleep {_GONE_SECONDS}" if restarts else "",
+        restarts=restarts,
         unchanged=0 if templates else len(now.pods) - len(stale),
     )
 

@@ -6,21 +6,24 @@ what is meant, a restart alone is in vain, and is not advised.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import counted
 from fsm_stack.findings.catalogue import rule
-from fsm_stack.findings.finding import Severity
+from fsm_stack.findings.finding import Severity, finding
 from fsm_stack.injector.profile import Refusal
 from fsm_stack.iptables.judge.expect import differences
-from fsm_stack.lists import KEYS
+from fsm_stack.iptables.sets.ranges import IPV4_END, address_number, ipv4_range
+from fsm_stack.lists import EXCLUDED_RANGES, KEYS
 from fsm_stack.snapshot.shape import mapping
 from fsm_stack.snapshot.snapshot import OWNER_KINDS
 from fsm_stack.verify.check import NotApplicable
 from fsm_stack.verify.checks import mesh
 from fsm_stack.verify.checks.owners import template_annotations
 from fsm_stack.verify.commands import command, kubectl
-from fsm_stack.verify.each import expected_lists, reading_of, restart
+from fsm_stack.verify.each import expected_lists, is_injected, reading_of, restart
 from fsm_stack.verify.programs.program import THEN, then
 from fsm_stack.verify.redirecting import TRAFFIC, list_findings
 from fsm_stack.verify.restarting.next_pod import (
@@ -33,12 +36,13 @@ from fsm_stack.verify.restarting.next_pod import (
 from fsm_stack.workloads.lint.around import ENFORCE
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
 
     from fsm_stack.findings.finding import Finding
     from fsm_stack.lists import InterceptLists
     from fsm_stack.snapshot.objects import Pod
     from fsm_stack.verify.check import Context
+    from fsm_stack.yaml import Json
 
 TEMPLATE_FIRST: Final = "Put the annotation into the owner's pod template"
 
@@ -140,13 +144,41 @@ def live_findings(context: Context) -> tuple[Finding, ...]:
     item = context.snapshot.mesh_config(context.system, expected.mesh.namespace) or {}
     here = list_findings(context.system, item.get("spec"), today, ranges=expected.ranges)
     if expected.origin != "stack":
-        return here
+        return (*here, *_over_pods(context, mapping(item.get("spec"))))
     known = {
         (one.id, one.message)
         for one in list_findings(context.system, expected.settings, today, ranges=expected.ranges)
         if one.severity is not Severity.ERROR or rule(one.id).acceptable
     }
     return tuple(one for one in here if (one.id, one.message) not in known)
+
+
+def _over_pods(context: Context, spec: Json) -> Iterator[Finding]:
+    """H9 where no stack tells the cluster's ranges: exclusions over its pods' addresses."""
+    entries = mapping(spec.get("traffic")).get(EXCLUDED_RANGES.key)
+    if not isinstance(entries, list) or not entries:
+        return
+    pods = sorted(
+        (number, f"{pod.key} ({pod.address})")
+        for pod in context.snapshot.pods
+        if (number := address_number(pod.address)) is not None
+        and not (pod.host_network or pod.over or pod.deleted)
+        and is_injected(pod, context)
+    )
+    for index, entry in enumerate(entries):
+        bounds = ipv4_range(entry) if isinstance(entry, str) else None
+        if bounds is None or bounds == (0, IPV4_END):  # other checks say more
+            continue
+        inside = pods[bisect_left(pods, (bounds[0],)) : bisect_left(pods, (bounds[1],))]
+        if inside:
+            yield finding(
+                "excludes-mesh-traffic",
+                f"{entry} covers the addresses of {len(inside)} of the mesh's "
+                f"{counted(len(pods), 'pod')}, such as {inside[0][1]}: traffic to them bypasses "
+                "the mesh",
+                path=f"{TRAFFIC}.{EXCLUDED_RANGES.key}[{index}]",
+                severity=None if len(inside) == len(pods) else Severity.WARNING,
+            )
 
 
 def mesh_stops(context: Context) -> str:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fsm_stack.errors import few
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.injector.annotations import parse_list
 from fsm_stack.injector.profile import Refusal
@@ -38,6 +39,14 @@ ACCESS_CONTROL: Final = "AccessControl"
 _ACCESS_CONTROL_API: Final = "xnetwork.flomesh.io/v1alpha1"
 _ONE_WAY: Final = "excluded-one-way"
 _NAMED_MAX: Final = 3
+# How the name of a Service's port begins where it says what the port speaks.
+# Source: flomesh-io/fsm pkg/constants, SupportedProtocolsInMesh.
+_PROTOCOLS: Final = ("tcp-server-first-", "http-", "tcp-", "grpc-")
+_TELL_PROTOCOL: Final = (
+    "If it is excluded because it speaks no HTTP, which the mesh takes for granted here: set this "
+    "port's appProtocol to tcp, or tcp-server-first where the server speaks first, and take it "
+    "off the list."
+)
 
 
 def kind_of(manifest: Mapping[str, object]) -> str:
@@ -109,7 +118,16 @@ def service_ports(manifest: Json, mesh: MeshView) -> Iterator[Finding]:
                 "to this Service bypass it",
                 path=f"spec.ports[{index}].port",
                 value=port,
+                fix="" if _told_protocol(given) else _TELL_PROTOCOL,
             )
+
+
+def _told_protocol(port: Json) -> bool:
+    """Whether a Service says what its port speaks; else the mesh takes it for HTTP.
+
+    Source: flomesh-io/fsm pkg/k8s/client.go, ServiceToMeshServices; OSM's is the same.
+    """
+    return bool(port.get("appProtocol")) or str(port.get("name")).startswith(_PROTOCOLS)
 
 
 def access_control(
@@ -247,7 +265,7 @@ class Peers:
                         anchor,
                         value=str(port),
                         message=f"port {port} leaves this pod in plain text, and "
-                        f"{_told(first, count)}, "
+                        f"{few(first, _NAMED_MAX, count=count)}, "
                         "listening on it in the mesh, does not exclude it inbound",
                         fix=f"Exclude {port} inbound there, or not here.",
                     )
@@ -268,12 +286,6 @@ def _each(peer: _Peer, listed: ListName) -> Iterator[tuple[int, Finding]]:
     for port in dict.fromkeys(ports):
         if anchor is not None:
             yield port, anchor
-
-
-def _told(first: list[ObjectName], count: int) -> str:
-    named = first[:_NAMED_MAX]
-    more = count - len(named)
-    return ", ".join(map(str, named)) + (f" and {more} more" if more else "")
 
 
 def _declared(spec: dict[str, Any]) -> Iterable[int]:

@@ -454,7 +454,7 @@ def test_values_that_are_no_mapping_are_refused(values: Any) -> None:
 
 
 def test_an_unknown_release_is_refused() -> None:
-    with pytest.raises(InputError, match=r"FSM '2\.0': expected one of 1\.5\.1, 1\.6\.0"):
+    with pytest.raises(InputError, match=r"expected one of 1\.5\.1, 1\.6\.0, got '2\.0'"):
         convert_helm_values({}, fsm_version="2.0")
 
 
