@@ -132,7 +132,10 @@ def take_sections(
     refused = [item for item in loaded.findings if item.id in _REFUSED]
     if refused:
         raise FindingsError(
-            tuple(item.at(file=None, path=f"spec.{item.place.path}") for item in refused)
+            tuple(
+                item.at(file=None, path=named.get(item.place.path, f"spec.{item.place.path}"))
+                for item in refused
+            )
         )
     usual = defaults()
     canonical = sections(loaded.settings) if loaded.settings else None
@@ -176,7 +179,7 @@ def kept_sections(spec: Json, draft: Draft) -> Json:
         elif path in UNREAD:
             message = "neither FSM's types nor its CRD know the key"
             draft.drop(source, message, finding("mesh-config-key-ignored", message, path=source))
-        elif path == CREDENTIALS:
+        elif f"{path}.".startswith(f"{CREDENTIALS}."):
             _credentials(value, draft)
         elif value in ("", 0, None, {}) and value is not False and _absent(usual, path):
             draft.drop(source, "empty: not set")

@@ -13,6 +13,7 @@ from fsm_stack.convert.chart.helm import DEFAULT_VERSION
 from fsm_stack.convert.chart.mesh import MESH_VALUES
 from fsm_stack.convert.chart.other import OPEN_KEYS, SECRETS, TOGETHER
 from fsm_stack.convert.chart.programs import PROGRAM_VALUES, TOGETHER_WITH_OTHERS
+from fsm_stack.convert.compared import CREDENTIALS
 from fsm_stack.convert.mesh_config import spec_in, take_sections
 from fsm_stack.convert.result import Converted, Draft, Line, at, leaves, put
 from fsm_stack.errors import FindingsError
@@ -110,7 +111,7 @@ def convert_osm_mesh_config(
             _lost(source, value, _LOST[path], draft)
         elif path == _MODE:
             _mode(source, value, draft)
-        elif path == "observability.remoteLogging.authorization":
+        elif f"{path}.".startswith(f"{CREDENTIALS}."):
             _secret(source, value, draft)
         elif value in ("", None, {}) or _not_asked(spec, path, value):
             draft.drop(source, "empty, or a default of a switch that is off")
@@ -285,7 +286,7 @@ def _as_fsm(path: str, value: Any, known: frozenset[str], draft: Draft) -> tuple
         _mode(source, value, draft)
     elif target not in known:
         message = f"the charts of OSM and osm-edge have no value {path} that is known"
-        return (finding("unknown-key", message, path=source, value=value),)
+        return (finding("unknown-key", message, path=source),)
     else:
         if target != path:
             _renamed(source, f"fsm.{target}", draft)

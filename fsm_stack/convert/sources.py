@@ -25,7 +25,7 @@ from fsm_stack.convert.osm import (
     is_osm,
     patched_osm,
 )
-from fsm_stack.convert.result import Converted, Draft, Line, at, over
+from fsm_stack.convert.result import Converted, Draft, Line, at, leaves, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.manifests.mesh import PRESET_KEY, mesh_config
@@ -251,9 +251,13 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     if not parts:
         return None
     values: Json = {}
-    for _, part in parts:
-        values = over(values, part)
     lines: tuple[Line, ...] = ()
+    overruled: list[Line] = []
+    for title, part in parts:
+        for path, value in leaves(values):
+            if at(part, path) not in (None, value):
+                overruled.append(Line(source=path, why=f"{title} says otherwise, and counts"))
+        values = over(values, part)
     findings: tuple[Finding, ...] = ()
     namespace = options.namespace
     if _THEIRS in values:
@@ -266,7 +270,7 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     )
     return replace(
         result,
-        lines=(*lines, *result.lines),
+        lines=(*overruled, *lines, *result.lines),
         findings=(*findings, *result.findings),
         title=" and ".join(title for title, _ in parts),
     )

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fsm_stack.errors import InputError, require_extra
 from fsm_stack.flows.counting import Counted
-from fsm_stack.flows.formats.named_columns import COLUMNS, WAYS, places_of
+from fsm_stack.flows.formats.named_columns import COLUMNS, PROTOCOLS, WAYS, places_of
 from fsm_stack.flows.judge import NO_ENTRY
 from fsm_stack.flows.row import (
     INBOUND,
+    NOT_TCP,
     TIME_MAX,
     Addresses,
     BadRecordError,
@@ -51,8 +52,8 @@ def take_batches(batches: Iterable[Batch], judge: Judge) -> Counted:
     """Judge groups of connections; ``judge.finish()`` then has everything that logs would give.
 
     Columns are named as those of CSV logs: destination, port, and the time, or ``first`` and
-    ``last``, are needed; source, direction, workload, service, connections, bytes and ``rows``
-    may be there. Addresses are texts or numbers, times numbers of seconds or timestamps.
+    ``last``, are needed; source, protocol, direction, workload, service, connections, bytes and
+    ``rows`` may be there. Addresses are texts or numbers, times numbers of seconds or timestamps.
 
     Args:
         batches: for example ``duckdb.sql(...).to_arrow_reader()``.
@@ -72,6 +73,8 @@ def take_batches(batches: Iterable[Batch], judge: Judge) -> Counted:
             try:
                 key = keys.key(*told)
                 start, end = _seconds(first or time), _seconds(last or time)
+                if min(count or 0, connections or 0, size or 0) < 0:
+                    raise BadRecordError("expected numbers of 0 or more")
             except PassedOverError as error:
                 done.passed[str(error)] += 1
             except (ValueError, TypeError) as error:
@@ -143,8 +146,16 @@ class _Keys:
         way: str | None,
         name: str | None,
         service: str | None,
+        protocol: object = None,
     ) -> Key:
-        """The connection that a row tells."""
+        """The connection that a row tells.
+
+        Raises:
+            PassedOverError: it is none of TCP.
+            BadRecordError: a value is none of its column.
+        """
+        if protocol is not None and str(protocol).strip().encode() not in PROTOCOLS:
+            raise PassedOverError(NOT_TCP)
         known = (way, name, service)
         end = self._ends.get(known) or self._end(known)
         near = None if source is None else self._address(source)
@@ -173,7 +184,7 @@ def _told(given: Mapping[str, list[Any]]) -> list[Sequence[Any]]:
     length = len(next(iter(given.values()), []))
     return [
         given[names[at]] if (at := places[field]) is not None else [None] * length
-        for field in ("source", "destination", "port", *COLUMNS)
+        for field in ("source", "destination", "port", *COLUMNS, "protocol")
     ]
 
 

@@ -322,3 +322,12 @@ def test_an_image_of_another_type_is_refused_where_it_stands(path: str, value: A
         convert_mesh_config(item, today=TODAY, fsm_version="1.5.1")
     assert {one.id for one in caught.value.findings} <= {"wrong-type", "unknown-key"}
     assert all(one.place.path.startswith(f"spec.{path}") for one in caught.value.findings)
+
+
+def test_credentials_of_another_type_are_in_no_stack_file() -> None:
+    item = live()
+    logging = item["spec"]["observability"].setdefault("remoteLogging", {})
+    logging["authorization"] = {"a": "hunter2"}
+    result = convert_mesh_config(item, today=TODAY)
+    assert "secret-value" in [one.id for one in result.findings]
+    assert "hunter2" not in str(result)

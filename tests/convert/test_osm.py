@@ -186,3 +186,13 @@ def test_values_that_are_not_known_are_errors_that_name_them() -> None:
     with pytest.raises(FindingsError) as caught:
         fsm_values({"osm": {"meshname": "x"}, "zzz": 1})
     assert [one.place.path for one in caught.value.findings] == ["zzz", "osm.meshname"]
+
+
+def test_a_wrong_value_of_a_renamed_field_is_told_where_it_stands() -> None:
+    spec = {"featureFlags": {"enableEnvoyActiveHealthChecks": "yes"}}
+    item = {"apiVersion": "config.openservicemesh.io/v1alpha2", "kind": "MeshConfig", "spec": spec}
+    with pytest.raises(FindingsError) as caught:
+        convert_osm_mesh_config(item, today=TODAY)
+    assert [one.place.path for one in caught.value.findings] == [
+        "spec.featureFlags.enableEnvoyActiveHealthChecks"
+    ]

@@ -22,7 +22,7 @@ from fsm_stack.convert.chart.export import (
 from fsm_stack.convert.chart.release import read_release
 from fsm_stack.convert.result import leaves, stack_text
 from fsm_stack.convert.sources import Options, Sources, converted
-from fsm_stack.errors import FsmStackError, InputError
+from fsm_stack.errors import FindingsError, FsmStackError, InputError
 from fsm_stack.manifests.services import injector_webhook
 from fsm_stack.settings.stack_file import load_text
 from tests.settings.loading import TODAY
@@ -140,6 +140,35 @@ PATCH = """kubectl patch meshconfig {} --type=merge -p '{}'"""
 PORTS = '{"spec":{"traffic":{"outboundPortExclusionList":[6379]}}}'
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fsm install --set fsm.flb.password=hunter2 --set=fsm.vault.token=hunter2",
+        "fsm install --set fsm.flb.password=hunter2,fsm.inboundPortExclusionList=[1,2]",
+        "fsm upgrade --set fsm.flb.password=hunter2",
+        "fsm install --set 'fsm.flb.password=hunter2",
+        "fsm install --set fsm.flb.passwrod=hunter2",
+        "fsm install --set fsm.flb.password.a=hunter2",
+        "kubectl patch meshconfig fsm-mesh-config --type=merge -p "
+        '\'{"spec":{"observability":{"remoteLogging":{"authorization":"hunter2"}}}}\'',
+        "PASSWORD=hunter2 fsm install",
+    ],
+)
+def test_a_secret_that_was_typed_is_in_no_file_and_no_report(command: str) -> None:
+    """The stack file names what it was made of, and is committed."""
+    try:
+        result = of(command)
+    except FindingsError as error:
+        told = json.dumps([one.as_json() for one in error.findings]) + str(error)
+    except InputError as error:
+        told = str(error)
+    else:
+        told = stack_text(result.settings, result.lines, [result.title])
+        told += json.dumps([one.as_json() for one in result.findings])
+    assert told
+    assert "hunter2" not in told
+
+
 def test_a_patch_says_the_meshs_namespace() -> None:
     result = of(PATCH.format("fsm-mesh-config -n blue", PORTS))
     assert result.settings["mesh"] == {"namespace": "blue"}
@@ -223,7 +252,7 @@ def test_commands_are_read_as_they_stand_in_a_page() -> None:
         (
             "ls -l",
             "page:1: expected fsm install, osm install, helm install, helm upgrade or kubectl "
-            "patch meshconfig, got 'ls -l'",
+            "patch meshconfig, got 'ls'",
         ),
     ],
 )
@@ -305,6 +334,18 @@ def test_of_a_releases_revisions_the_deployed_one_counts() -> None:
     assert str(result.lines[-1]) == "release fsm, revision 3 (failed): revision 2 is deployed"
 
 
+def test_values_that_later_ones_overrule_are_told() -> None:
+    ports = {"fsm": {"outboundPortExclusionList": [1], "inboundPortExclusionList": [2]}}
+    later = {"fsm": {"outboundPortExclusionList": [3]}}
+    result = of(yaml.safe_dump(ports), yaml.safe_dump(later))
+    assert result.settings["traffic"] == {
+        "outboundPortExclusionList": [3],
+        "inboundPortExclusionList": [2],
+    }
+    told = [str(line) for line in result.lines if "counts" in line.why]
+    assert told == ["fsm.outboundPortExclusionList: file1 says otherwise, and counts"]
+
+
 def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
     item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
     assert str(of(json.dumps(item)).lines[-1]) == (
@@ -316,7 +357,7 @@ def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
     ("given_as", "source"),
     [
         (json.dumps(release({}, version="1.4.0")), "release fsm"),
-        ("helm install fsm fsm/fsm --version 1.4.0", "helm install fsm fsm/fsm --version 1.4.0"),
+        ("helm install fsm fsm/fsm --version 1.4.0", "helm install fsm fsm/fsm"),
     ],
 )
 def test_a_chart_that_is_not_known_is_no_other_chart(given_as: str, source: str) -> None:

@@ -151,3 +151,18 @@ def test_the_example_says_of_parquet_what_the_verb_says_of_text(tmp_path: Path) 
     verb = printed("-c", main, "flows", "replay", "prod", "--flows", "vpc.log")
     assert verb[1].startswith("outbound: ")
     assert printed(str(ROOT / "examples" / "flows_duckdb.py"), "prod", "vpc.parquet") == verb
+
+
+def test_what_is_not_tcp_is_no_connection_of_a_batch_either() -> None:
+    batch = pa.RecordBatch.from_pydict({
+        "destination": ["203.0.113.7"] * 5, "port": [443] * 5, "time": [given.START] * 5,
+        "protocol": ["17", "6", "udp", "TCP", None], "rows": [1, 1, 1, 1, -1],
+    })  # fmt: skip
+    known = judge()
+    done = take_batches([batch], known)
+    assert dict(done.passed) == {"not TCP: never redirected": 2}
+    assert (done.bad, done.first_bad) == (1, (5, "expected numbers of 0 or more"))
+    assert known.finish().total().rows == 2
+    numbers = batch.set_column(3, "protocol", pa.array([17, 6, 17, 6, 6]))
+    found = next(iter(verdicts([numbers], judge()))).to_pydict()["verdict"]
+    assert found == [None, "bypass", None, "bypass", "bypass"]

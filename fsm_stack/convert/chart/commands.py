@@ -10,6 +10,7 @@ import json
 import shlex
 import unicodedata
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.chart.set_syntax import parse_set, parse_set_leniently
@@ -47,7 +48,7 @@ class Command:
     """What one command says.
 
     Attributes:
-        text: the command, without a prompt.
+        text: the command's words before its first option: values of options may be secrets.
         values: decoded Helm values; empty for a patch.
         patch: the merge patch of a MeshConfig; None for an install.
         patched: the MeshConfig's name; empty for an install.
@@ -112,23 +113,30 @@ def read_command(text: str) -> Command:
     try:
         words = shlex.split(text, comments=True)
     except ValueError as error:
-        raise InputError(f"not read as a shell would: {error}: {text[:80]}") from None
+        shown = _shown(text.split())
+        raise InputError(f"not read as a shell would: {error}: {shown}") from None
     program = words[0].rpartition("/")[2] if words else ""
     if program not in _PROGRAMS:
         raise InputError(
             "expected fsm install, osm install, helm install, helm upgrade or kubectl patch "
-            f"meshconfig, got {text[:80]!r}"
+            f"meshconfig, got {_shown(words)!r}"
         )
-    command = Command(text=text)
+    command = Command(text=_shown(words))
     pairs = list(_pairs(words[1:]))
     plain = [value for option, value in pairs if not option]
     if program == "kubectl":
         _patched(pairs, plain, command)
     elif plain[:1] != ["install"] and not (program == "helm" and plain[:1] == ["upgrade"]):
-        raise InputError(f"expected {program} install, got {text[:80]!r}")
+        raise InputError(f"expected {program} install, got {command.text!r}")
     else:
         _installed(program, pairs, command)
     return command
+
+
+def _shown(words: list[str]) -> str:
+    """A command up to its first option, for people."""
+    plain = takewhile(lambda word: not word.startswith("-") and "=" not in word, words)
+    return " ".join(plain)[:80]
 
 
 def _ascii(text: str) -> None:
@@ -229,7 +237,7 @@ def _patched(pairs: list[tuple[str, str]], plain: list[str], command: Command) -
     """``kubectl patch meshconfig NAME -n NS -p JSON --type=merge``."""
     target = [part for word in plain[1:] for part in word.split("/")]
     if plain[:1] != ["patch"] or not target or target[0].lower() not in _MESH_CONFIGS:
-        raise InputError(f"expected kubectl patch meshconfig, got {command.text[:80]!r}")
+        raise InputError(f"expected kubectl patch meshconfig, got {command.text!r}")
     kind, body = "strategic", ""
     for option, value in pairs:
         match option:

@@ -19,6 +19,7 @@ from fsm_stack.errors import FindingsError, InputError
 from fsm_stack.findings.finding import Finding, finding
 from fsm_stack.settings.models.components import PIPY_VERSIONS
 from fsm_stack.settings.models.stack import StackSettings
+from fsm_stack.settings.problems import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ class _Conversion:
                 else:  # Helm renders it only where nothing of the section is asked for
                     self._draft.drop(path, "null: nothing of the section is used")
             else:
-                self._unknown(path, value)
+                self._unknown(path)
 
     def _read_one(self, path: str, given: Any) -> None:  # decoded YAML
         default = self._defaults[path]
@@ -155,11 +156,14 @@ class _Conversion:
         self.errors.append(finding("invalid-value", message, path=path, fix="Remove the key."))
 
     def _wrong(self, path: str, value: Any, expected: str) -> None:  # decoded YAML
+        got = type_name(value) if path in SECRETS else repr(value)
+        shown = None if path in SECRETS else value
         self.errors.append(
-            finding("wrong-type", f"expected {expected}, got {value!r}", path=path, value=value)
+            finding("wrong-type", f"expected {expected}, got {got}", path=path, value=shown)
         )
 
-    def _unknown(self, path: str, value: Any) -> None:  # decoded YAML
+    def _unknown(self, path: str) -> None:
+        """Of a value that nobody knows nothing is told: it may be a secret under a wrong name."""
         parts = path.split(".")
         depth = len(parts)
         known = {".".join(name.split(".")[:depth]) for name in self._defaults}
@@ -173,7 +177,6 @@ class _Conversion:
                 "unknown-key",
                 f"FSM's chart has no value {path}{hint}",
                 path=path,
-                value=value,
                 fix=f"Write {meant[0]}." if meant else "",
             )
         )
@@ -233,7 +236,9 @@ class _Conversion:
         elif value == "" and known.how in _EMPTY_IS_ABSENT:
             draft.drop(path, "empty: not set")
         else:
-            draft.set(known.target, self._converted(path, value, known.how), path)
+            beside = path.startswith("fsm.image.digest.") and self._value("fsm.image.tag")
+            why = "the chart drops a digest beside a tag, the stack pins it" if beside else ""
+            draft.set(known.target, self._converted(path, value, known.how), path, why)
 
     def _converted(self, path: str, value: Any, how: How) -> Any:
         match how:

@@ -245,6 +245,8 @@ def _fluent_bit(
 ) -> None:
     if value(_PROXY):
         draft.set("components.fluentBit.proxySecret", _PROXY_NAME, _PROXY)
+    elif _PROXY in changed:
+        draft.drop(_PROXY, "off: no proxy")
     if str(value(_PLUGIN)).lower() == "azure":
         target, name, key = STAND_INS["fsm.fluentBit.primaryKey"]
         draft.set("components.fluentBit.azure.workspaceId", value(_WORKSPACE), _WORKSPACE)

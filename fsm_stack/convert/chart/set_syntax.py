@@ -69,16 +69,20 @@ def parse_set_leniently(text: str, values: dict[str, Any]) -> tuple[Finding, ...
         parse_set(text, json.loads(json.dumps(values)))  # Helm stops half-way
     except SetSyntaxError as error:
         meant = _BRACKETED.sub(r"={\1}", text)
-        if meant == text:
+        if not (lists := [*_BRACKETED.finditer(text)]):
             raise
         parse_set(meant, values)
+        # No more than the lists: another value of the same text may be a secret.
+        keys = [(text[: found.start()].rpartition(",")[2], found) for found in lists]
+        given = ",".join(f"{key}{found[0]}" for key, found in keys)
+        right = ",".join(f"{key}={{{found[1]}}}" for key, found in keys)
         return (
             finding(
                 "set-list-in-brackets",
-                f"--set {text!r} does not parse: {error}; read as the list that it means",
-                path=text.partition("=")[0],
-                value=text,
-                fix=f'Write --set "{meant}".',
+                f"--set {given!r} does not parse: {error}; read as the list that it means",
+                path=keys[0][0],
+                value=given,
+                fix=f'Write --set "{right}".',
             ),
         )
     parse_set(text, values)
@@ -155,9 +159,11 @@ class _Reader:
             items[index] = self._value()
         elif last == "[":
             following = self._index()
-            items[index] = self._item(
-                current if isinstance(current, list) else [], following, level
-            )
+            if current is not None and not isinstance(current, list):
+                raise SetSyntaxError(
+                    f"unable to parse key: [{index}] is a {_kind(current)}, no list"
+                )
+            items[index] = self._item(current or [], following, level)
         else:
             items[index] = inner = current if isinstance(current, dict) else {}
             self.key(inner, level)

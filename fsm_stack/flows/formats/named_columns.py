@@ -50,7 +50,7 @@ WAYS: Final[dict[bytes, Way]] = {
     b"outbound": OUTBOUND, b"egress": OUTBOUND, b"out": OUTBOUND,
     b"inbound": INBOUND, b"ingress": INBOUND, b"in": INBOUND, b"": EITHER,
 }  # fmt: skip
-_PROTOCOLS: Final = frozenset({b"tcp", b"TCP", b"6", b""})
+PROTOCOLS: Final = frozenset({b"tcp", b"TCP", b"6", b""})
 _TIMES_MAX: Final = 10_000
 _NUMBER_MAX: Final = 20
 _SECONDS_LENGTH: Final = 11
@@ -104,7 +104,7 @@ def reader(header: Sequence[str], line: bytes = b"") -> Reader:
         time, protocol, connections, size = pick(found)
         if names == record:
             raise PassedOverError(HEADER)
-        if protocol not in _PROTOCOLS and protocol.strip() not in _PROTOCOLS:
+        if protocol not in PROTOCOLS and protocol.strip() not in PROTOCOLS:
             raise PassedOverError(NOT_TCP)
         return (
             pick_told(found),

@@ -127,6 +127,24 @@ def test_digests_and_names_of_images() -> None:
     }
 
 
+def test_a_digest_that_the_chart_drops_is_told() -> None:
+    """It writes a digest where there is no tag alone: the stack's image is another than runs."""
+    digest = {"fsmCurl": f"sha256:{'a' * 64}"}
+    why = "the chart drops a digest beside a tag, the stack pins it"
+    result = convert_helm_values({"fsm": {"image": {"digest": digest}}})
+    assert str(result.lines[0]) == f"fsm.image.digest.fsmCurl -> images.curl.digest: {why}"
+    result = convert_helm_values({"fsm": {"image": {"digest": digest, "tag": ""}}})
+    assert why not in [line.why for line in result.lines]
+
+
+@pytest.mark.parametrize("off", ["", 0, []])
+def test_a_proxy_that_is_off_in_another_way_is_told(off: object) -> None:
+    result = convert_helm_values({"fsm": {"fluentBit": {"enableProxySupport": off}}})
+    assert [str(line) for line in result.lines] == [
+        "fsm.fluentBit.enableProxySupport: off: no proxy"
+    ]
+
+
 def test_resources_are_texts_and_keep_what_is_not_set() -> None:
     values = {"injector": {"resource": {"limits": {"cpu": 3}}}}
     assert _own(values)["components"]["injector"]["resources"] == {

@@ -74,6 +74,7 @@ def test_what_helm_reads(text: str, values: dict[str, Any]) -> None:
         ("a[0]b=1", 'unexpected data at end of array index: "b"'),
         ("a=1,a.b=2", "unable to parse key: a is a value, no mapping"),
         ("a=1,a[0]=2", "unable to parse key: a is a value, no list"),
+        ("a[0]=1,a[0][0]=2", "unable to parse key: [0] is a value, no list"),
         (
             ".".join("a" * 40) + "=1",
             "value name nested level is greater than maximum supported nested level of 30",
