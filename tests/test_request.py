@@ -157,6 +157,17 @@ def test_what_the_target_did_meanwhile_is_no_part_of_the_request(request_: Reque
     assert request_.reviewed(moved).returncode == 0
 
 
+def test_a_project_that_is_new_is_not_stopped_by_its_own_file(request_: Request) -> None:
+    base = request_.base
+    request_.git("rm", "-q", "-r", "Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml")
+    empty = request_.commit()
+    request_.git("checkout", "-q", base, "--", ".")
+    request_.commit()
+    assert request_.reviewed(empty).returncode == 0
+    assert "Pulumi&#46;yaml" not in request_.comment
+    assert "Pulumi.yaml" not in request_.comment
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -111,10 +111,11 @@ def _of_project(sides: Sides, commit: str) -> Iterator[Part]:
     What else the project's file gives to stacks is an error of each (``project-setting``).
     Source: Pulumi's reference of the project file.
     """
-    if _same(sides, commit, PROJECT_FILE):
-        return
+    content = sides.repository.read(commit, PROJECT_FILE)
+    if content is None or _same(sides, commit, PROJECT_FILE):
+        return  # a project that is new changes nothing of what stacks got
     path = sides.project.directory / PROJECT_FILE
-    before = (sides.repository.read(commit, PROJECT_FILE) or b"").decode(errors="replace")
+    before = content.decode(errors="replace")
     try:
         text = read_text(path, project=sides.project.directory, shown=PROJECT_FILE)
         now, was = (mapping(read_yaml(one, file=PROJECT_FILE).data) for one in (text, before))
