@@ -38,7 +38,7 @@ from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
@@ -252,11 +252,7 @@ def _values(sources: Sources, options: Options) -> Converted | None:
         return None
     values: Json = {}
     lines: tuple[Line, ...] = ()
-    overruled: list[Line] = []
-    for title, part in parts:
-        for path, value in leaves(values):
-            if at(part, path) not in (None, value):
-                overruled.append(Line(source=path, why=f"{title} says otherwise, and counts"))
+    for _, part in parts:
         values = over(values, part)
     findings: tuple[Finding, ...] = ()
     namespace = options.namespace
@@ -270,10 +266,20 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     )
     return replace(
         result,
-        lines=(*overruled, *lines, *result.lines),
+        lines=(*_overruled(parts), *lines, *result.lines),
         findings=(*findings, *result.findings),
         title=" and ".join(title for title, _ in parts),
     )
+
+
+def _overruled(parts: Iterable[tuple[str, Json]]) -> Iterator[Line]:
+    """What a part says that a later one says otherwise."""
+    under: Json = {}
+    for title, part in parts:
+        for path, value in leaves(under):
+            if at(part, path) not in (None, value):
+                yield Line(source=path, why=f"{title} says otherwise, and counts")
+        under = over(under, part)
 
 
 def _one_mesh(sources: Sources) -> tuple[str, Json] | None:
@@ -338,7 +344,7 @@ def _meshed(
         item = merge_patch(item, patch)
     title = name if not patches else " and ".join((name, *(text for text, _ in patches)))
     result = convert_mesh_config(item, today=options.today, fsm_version=version, name=name)
-    result = replace(result, title=title)
+    result = replace(result, title=title, lines=(*_overruled(patches), *result.lines))
     if values is None:
         return result
     return combined(values, result, spec_of(item, name=name), today=options.today)
