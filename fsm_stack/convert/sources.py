@@ -360,7 +360,9 @@ def _enrolled(namespaces: Iterable[Json], draft: Draft) -> None:
         source = f"Namespace {title}"
         labels, notes = about.get("labels") or {}, about.get("annotations") or {}
         if labels.get(_MONITORED) != name:
-            draft.drop(source, f"not in mesh {name}")
+            other = labels.get(OSM.monitored_by_label)
+            moved = f"; it is in mesh {other} of OSM: convert -f rewrites its labels"
+            draft.drop(source, f"not in mesh {name}{moved if other else ''}")
             continue
         entry: Json = {"name": title}
         asked = notes.get(injection)

@@ -363,6 +363,14 @@ def test_a_list_that_a_later_patch_or_option_replaces_is_told() -> None:
     ]
 
 
+def test_a_namespace_of_osm_is_told_how_it_moves() -> None:
+    labels = {"openservicemesh.io/monitored-by": "osm"}
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": labels}}
+    assert str(of(json.dumps(live()), json.dumps(item)).lines[-1]) == (
+        "Namespace a: not in mesh fsm; it is in mesh osm of OSM: convert -f rewrites its labels"
+    )
+
+
 def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
     item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
     assert str(of(json.dumps(item)).lines[-1]) == (
