@@ -34,7 +34,9 @@ _ENVIRONMENT: Final = {
     "LC_ALL": "C",
 }
 _SECONDS_MAX: Final = 60
-_HEADER: Final = "%x1e%H%x1f%P%x1f%an%x1f%aI%x1f%s"
+# Between zero bytes, which no message and no name can hold; the last is followed by the raw lines.
+_HEADER: Final = "%x00%H%x00%P%x00%an%x00%aI%x00%s%x00"
+_FIELDS: Final = 6
 _BATCH: Final = 256
 _NO_BLOB: Final = re.compile("0+")
 _BLOB: Final = re.compile(rb"[0-9a-f]+ blob (\d+)")
@@ -152,13 +154,13 @@ class Repository:
         """A trailer's values in the commits after another one, oldest first, with the commit."""
         values = f"%(trailers:key={key},valueonly,unfold)"
         text = self._text(
-            "log", "--reverse", f"--format=%x1e%h%x1f{values}",
+            "log", "--reverse", f"--format=%x00%h%x00{values}",
             f"{since}..HEAD", "--",
         )  # fmt: skip
         found = []
-        for entry in text.split("\x1e")[1:]:
-            commit, _, told = entry.partition("\x1f")
-            found += [(commit, value.strip()) for value in told.splitlines() if value.strip()]
+        parts = text.split("\0")[1:]
+        for commit, told in zip(parts[::2], parts[1::2], strict=True):
+            found += [(commit, value.strip()) for value in told.split("\n") if value.strip()]
         return tuple(found)
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -193,9 +195,9 @@ class Repository:
             "--no-renames", "--no-ext-diff", "--no-textconv", f"--format={_HEADER}", *range_, "--",
             path,
         )  # fmt: skip
-        for entry in text.split("\x1e")[1:]:
-            head, _, rest = entry.partition("\n")
-            commit, parents, author, date, subject = head.split("\x1f", 4)
+        parts = text.split("\0")[1:]
+        for at in range(0, len(parts), _FIELDS):
+            commit, parents, author, date, subject, rest = parts[at : at + _FIELDS]
             raw = next((line for line in rest.splitlines() if line.startswith(":")), "")
             was, blob = raw.split()[2:4] if raw else ("", "")
             yield Revision(

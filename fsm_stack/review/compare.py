@@ -15,7 +15,13 @@ from fsm_stack.review.intent import held_to, marked
 from fsm_stack.review.model import Layer, Level, Review
 from fsm_stack.review.reports.outcome import Restarts
 from fsm_stack.review.reports.words import Known, known_of
-from fsm_stack.review.restarting.classes import meshes, restarts, rule, with_workloads
+from fsm_stack.review.restarting.classes import (
+    by_annotations,
+    meshes,
+    restarts,
+    rule,
+    with_workloads,
+)
 from fsm_stack.review.restarting.pods import Pods
 from fsm_stack.review.risk import highest, risk
 from fsm_stack.review.traffic import traffic_changes
@@ -40,6 +46,9 @@ IPV6: Final = "IPv6 is not redirected on either side"
 FIRST: Final = "a connection is judged by its first packet; open ones stay as they are"
 NEW_PODS: Final = (
     "New pods change at once, running ones at their restart: the init script runs once."
+)
+NO_PODS: Final = (
+    "No pod changes by this alone: those change that are given the profile's annotations."
 )
 
 
@@ -143,7 +152,9 @@ class Comparison:
         counted = changes if held is None else held.collateral
         broken = self._prover(pods).broken(self.contracts)
         expected = () if held is None else held.expected
+        known = self._restarts(told.changes, pods)
         risks = [
+            *(risk("script-refused") for _ in known.stopped),
             *(one.risk for one in counted),
             *(risk("contract-broken") for one in broken if not one.before),
             *(risk("declared-missing") for one in expected if one.missing and not one.happens),
@@ -169,7 +180,7 @@ class Comparison:
             broken=broken,
             contracts=0 if self.after.no_scripts else len(self.contracts),
             gone=self.gone,
-            restarts=self._restarts(told.changes, pods),
+            restarts=known,
             assumptions=self._assumptions(),
             notes=(*self.notes, *self._unproved(), *_images(self.before, self.after), *notes),
             findings=_new_findings(self.before, self.after),
@@ -179,7 +190,7 @@ class Comparison:
     def _restarts(self, changes: Sequence[TrafficChange], pods: Pods | None) -> Restarts:
         views = meshes(self)
         if pods is None or views is None:
-            return Restarts(rule=rule(self, changes))
+            return Restarts(rule=rule(self, changes), by_annotations=by_annotations(self, changes))
         return restarts(self, changes, pods, views)
 
     def _unproved(self) -> Iterator[str]:
@@ -217,6 +228,9 @@ def _headline(found: Review) -> str:
     new = [one for one in found.broken if not one.before]
     if found.undecided:
         return f"What happens to traffic cannot be told: {found.undecided[0]}"
+    if found.restarts is not None and found.restarts.stopped:
+        first = found.restarts.stopped[0]
+        return f"{first[:1].upper()}{first[1:]}"
     if new:
         start = "New contract, not kept:" if new[0].new else "Breaks the contract"
         return f"{start} {new[0].contract}: {new[0].said}"

@@ -95,18 +95,31 @@ class Pair:
         name: of the second side's.
         before: its counterpart; of a new profile the mesh of the second side: what its pods had.
         offered: it is such a new profile.
+        rewritten: it is a profile whose own annotations differ: pods carry the old ones until
+            somebody writes the new ones into their templates.
     """
 
     name: str
     before: tuple[Side, str]
     after: tuple[Side, str]
     offered: bool = False
+    rewritten: bool = False
 
 
 def pairs(before: Side, after: Side) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
     """The scopes to compare, and what there is to say of those that only one side has."""
     both = [name for name in after.scripts if name in before.scripts]
-    found = [Pair(name=name, before=(before, name), after=(after, name)) for name in both]
+    found = [
+        Pair(
+            name=name,
+            before=(before, name),
+            after=(after, name),
+            rewritten=name != MESH
+            and None not in (before.settings, after.settings)
+            and _carries(before, name) != _carries(after, name),
+        )
+        for name in both
+    ]
     gone = [name for name in before.profiles if name not in after.scripts]
     new = [name for name in after.profiles if name not in before.scripts]
     notes = []

@@ -103,8 +103,8 @@ class SettingChange:
 
     @property
     def inert(self) -> bool:
-        """Whether no object says anything else for it."""
-        return self.note or self.what == "reordered"
+        """Whether no object says anything else for it, and nothing is held to less."""
+        return self.risk is None and (self.note or self.what == "reordered")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,7 +341,7 @@ class Review:
         new = any(not one.before for one in self.broken)
         return not (self.traffic or self.undecided or self.gone or new or alone) and all(
             (
-                all(one.inert and one.risk is None for one in self.settings),
+                all(one.inert for one in self.settings),
                 all(one.inert for one in self.objects),
                 all(one.same_traffic for one in self.rules),
             )

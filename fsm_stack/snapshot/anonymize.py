@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 from fsm_stack.injector.annotations import namespace_keys, pod_keys
 from fsm_stack.lists import KEYS
 from fsm_stack.snapshot.allow_pod import MESH_CONTAINERS
-from fsm_stack.snapshot.programs import POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
+from fsm_stack.snapshot.programs import BESIDE, POLICY_KINDS, PROGRAMS, RIGHTS_KINDS
 from fsm_stack.snapshot.shape import pruned
 from fsm_stack.snapshot.snapshot import ANONYMIZED
 from fsm_stack.systems import SYSTEMS
-from fsm_stack.well_known import CANARY_BEFORE, CANARY_KINDS
+from fsm_stack.well_known import CANARY_BEFORE, CANARY_KINDS, INGRESS_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +30,8 @@ _PUBLIC: Final = (
     frozenset({"kube-system", "kube-public", "default", "fsm-redirection"})
     | MESH_CONTAINERS
     | PROGRAMS
+    | BESIDE
+    | {INGRESS_CLASS}
     | {known.default_namespace for known in SYSTEMS.values()}
     | {known.mesh_config_name for known in SYSTEMS.values()}
 )

@@ -231,7 +231,19 @@ def test_redirection_on_the_nodes_and_the_ingress_class_are_told_by_a_real_contr
             ["program-absent", "fsm-xnetwork is not there", apply],
             ["program-absent", "ingress class pipy is not there: FSM serves no Ingress", apply],
         ]
-        api.apply(dict(objects["IngressClass", "", "pipy"]))
+        api.apply(CLASS | {"spec": {"controller": "example.com/other"}})
+        (_, stolen) = beside(api, tmp_path)[1]
+        assert stolen == [
+            "program-absent",
+            "ingress class pipy is of controller example.com/other, expected "
+            "flomesh.io/ingress-pipy: FSM serves no Ingress",
+            f"kubectl delete ingressclass pipy, then: {apply}",
+        ]
+        declared = dict(objects["IngressClass", "", "pipy"])
+        with pytest.raises(ApiError, match="field is immutable"):  # so nothing less helps
+            api.apply(declared, force=True)
+        api.delete(CLASS)
+        api.apply(declared)
         api.create(NODE | {"metadata": {"name": "node", "labels": OF_NODE}})
         api.patch(NODE, {"spec": {"taints": []}})  # a node that is made starts as one not ready
         api.patch(NAMESPACE, {"metadata": {"labels": {ENFORCE: "baseline"}}})

@@ -307,6 +307,13 @@ class TestBlame:
         work.git("commit", "-qm", "Merge")
         assert work.blamed() == (work.git("rev-parse", "HEAD"), None, "")
 
+    def test_a_message_and_an_author_are_text_whatever_they_hold(self, work: Work) -> None:
+        work.commit(SHUT)
+        work.git("config", "user.name", "Ada\x1f\x1e\x1b[31m")
+        opened = work.commit(OPEN, "Open \x1e\x1f\x1ex\n\nTraffic-Change: bypass \x1ea\x1ftcp 80")
+        assert work.blamed() == (opened, None, "")
+        assert len(work.repository.trailers(f"{opened}~1", "Traffic-Change")) == 1
+
     def test_a_stack_that_was_away_begins_anew(self, work: Work) -> None:
         work.commit(OPEN)
         work.commit(None, "Remove")

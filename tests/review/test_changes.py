@@ -262,6 +262,18 @@ class TestEnvironments:
         lists = traffic(outboundPortExclusionList=[6379, 443])
         assert self.differing("staging", **lists) == ["traffic.outboundPortExclusionList[443]"]
 
+    def test_a_contract_that_another_environment_lacks_is_a_difference(self) -> None:
+        """One that it has besides binds it more, and a reason is a note."""
+        one = {"traffic": "tcp 443", "verdict": "always", "reason": "r", "owner": "o"}
+        with_one, other = (
+            side("prod", contracts=[one]),
+            side("dev", contracts=[one | {"owner": "p"}]),
+        )
+        for after, found in ((side("dev"), ["contracts[tcp 443]"]), (other, [])):
+            told = unlisted(setting_changes(with_one, after), self.ALLOWED, "dev")
+            assert [change.path for change in told] == found
+        assert self.differing("dev", contracts=[one]) == []
+
     def test_a_range_can_be_named(self) -> None:
         path = "traffic.outboundIPRangeExclusionList[203.0.113.0/24]"
         allowed = Environments(reference="prod", may_differ=(MayDiffer(path=path, reason="r"),))

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from fsm_stack.injector.annotations import interception
 from fsm_stack.review.compare import Comparison
+from fsm_stack.review.intent import intent
+from fsm_stack.review.model import Level
+from fsm_stack.review.reports.report import findings_of, text_lines
 from fsm_stack.review.restarting.pods import Owner, Pods
 from fsm_stack.review.restarting.waves import Budget, allowed, plan, selects, unavailable
 from fsm_stack.verify.redirecting import redirecting_mesh
 
-from .sides import side, traffic
+from .sides import review, side, traffic
 
 if TYPE_CHECKING:
     from fsm_stack.review.model import Review
@@ -118,6 +121,29 @@ def test_a_pod_whose_next_script_would_not_load_is_held_and_not_restarted() -> N
     assert restarts.held[0][1].startswith("the next pod would not start: iptables refuses")
 
 
+def test_a_change_that_keeps_given_pods_from_starting_stops_also_when_it_was_declared() -> None:
+    many = ",".join(str(port) for port in range(1000, 1014))
+    meant = [intent("bypass tcp 443", "--expect")]
+    after = side(**traffic(outboundPortExclusionList=[6379, 443]))
+    compared = Comparison(side(), after, intents=meant)
+    pods = compared.pods()
+    assert pods is not None
+    pods.add(deployment("web", 2, **{PORTS: many}))
+    found = compared.review(pods=pods)
+    assert found.headline == (
+        "Pods of shop/Deployment/web would not start: iptables refuses multiport: expected at most "
+        "15 ports, got 16"
+    )
+    assert found.risk is Level.HIGH
+    assert found.stops(Level.HIGH)
+    assert [item.id for item in findings_of(found)] == ["change-undecided"]
+    other = Comparison(side(), after, intents=meant)
+    calm = other.pods()
+    assert calm is not None
+    calm.add(deployment("web", 2, **{PORTS: "1000"}))
+    assert not other.review(pods=calm).stops(Level.LOW)
+
+
 def test_without_workloads_the_rule_is_told() -> None:
     compared = Comparison(side(), side(**traffic(outboundPortExclusionList=[443])))
     restarts = compared.review().restarts
@@ -125,14 +151,49 @@ def test_without_workloads_the_rule_is_told() -> None:
     assert restarts.rule.startswith("Every pod with a sidecar has to restart")
 
 
-def test_the_rule_names_the_profile_that_alone_changes() -> None:
-    one, two = ({"batch": {"outboundPortExclusionList": ports}} for ports in ([1], [1, 2]))
-    restarts = (
-        Comparison(side(annotationProfiles=one), side(annotationProfiles=two)).review().restarts
+WRITTEN = (
+    "Pods of profile batch get its new lists with its new annotations: write them into the templates "
+    "(fsm-stack annotate), which restarts the pods."
+)
+
+
+def _profile(*ports: int) -> dict[str, Any]:
+    return {"annotationProfiles": {"batch": {"outboundPortExclusionList": list(ports)}}}
+
+
+def test_a_profile_s_other_lists_reach_pods_with_its_other_annotations() -> None:
+    """Pods carry the text of the old ones: a restart alone gives them the old rules again."""
+    found = review(side(**_profile(1)), side(**_profile(1, 2)))
+    assert found.restarts is not None
+    assert found.restarts.rule == WRITTEN
+    assert text_lines(found)[2] == (
+        "No pod changes by this alone: those change that are given the profile's annotations."
     )
-    assert restarts is not None
-    assert restarts.rule == (
-        "To get the new rules, these have to restart: pods with the annotations of profile batch."
+    both = review(
+        side(**_profile(1)), side(**_profile(1, 2), **traffic(outboundPortExclusionList=[6379, 3]))
+    )
+    assert both.restarts is not None
+    assert both.restarts.rule == (
+        "Every pod with a sidecar has to restart to get the new rules; until then it has the old "
+        f"ones. {WRITTEN}"
+    )
+    assert text_lines(both)[2].startswith("New pods change at once")
+
+
+def test_a_new_profile_changes_no_pod_by_itself() -> None:
+    found = review(side(), side(**_profile(443)))
+    assert found.restarts is not None
+    assert found.restarts.rule == "No running pod has to restart."
+    assert text_lines(found)[2].startswith("No pod changes by this alone")
+
+
+def test_the_rule_leaves_out_the_profile_that_does_not_change() -> None:
+    """Its pods bypassed the port already."""
+    lists = [traffic(outboundPortExclusionList=ports) for ports in ([6379], [6379, 1])]
+    found = review(*(side(**_profile(1), **one) for one in lists))
+    assert found.restarts is not None
+    assert found.restarts.rule == (
+        "To get the new rules, these have to restart: pods without redirection annotations."
     )
 
 

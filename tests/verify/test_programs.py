@@ -10,6 +10,8 @@ import yaml
 
 from fsm_stack.findings.catalogue import rule
 from fsm_stack.findings.finding import Severity
+from fsm_stack.snapshot.allow import keep
+from fsm_stack.snapshot.anonymize import anonymous
 from fsm_stack.snapshot.programs import BESIDE as BESIDE_NAMES
 from fsm_stack.snapshot.programs import PROGRAMS
 from fsm_stack.snapshot.snapshot import Part
@@ -525,6 +527,15 @@ def test_the_images_of_every_program_beside_are_kept() -> None:
         and item["metadata"]["namespace"] == "fsm-system"
     }
     assert made - PROGRAMS == BESIDE_NAMES
+
+
+@pytest.mark.parametrize("check", ["cluster-control-plane", "cluster-images"])
+def test_an_anonymous_snapshot_has_the_programs_under_their_names(check: str) -> None:
+    """Every installation calls them so; under other names they would be told as absent."""
+    mesh = everything()
+    kept = [item for given in mesh.objects if (item := keep(given)) is not None]
+    mesh.objects = list(anonymous(kept, salt="salt"))
+    assert mesh.messages(check) == []
 
 
 def test_another_image_of_a_program_beside_is_named() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsm_stack.errors import few
+
 if TYPE_CHECKING:
     from fsm_stack.iptables.sets.reach import (
         Region,
@@ -90,6 +92,11 @@ class PodClass:
     stops: str = ""
     traffic: tuple[str, ...] = ()
 
+    @property
+    def titles(self) -> str:
+        """The largest owner, and how many more there are."""
+        return few((title for title, _ in self.owners), 1, count=self.owner_count)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveStep:
@@ -115,6 +122,7 @@ class Restarts:
 
     Attributes:
         rule: what is true without any workload.
+        by_annotations: whether no pod changes that does not carry other annotations first.
         given: whether workloads were given.
         pods: how many change.
         of: how many were given.
@@ -126,6 +134,7 @@ class Restarts:
     """
 
     rule: str
+    by_annotations: bool = False
     given: bool = False
     pods: int = 0
     of: int = 0
@@ -134,3 +143,12 @@ class Restarts:
     classes: tuple[PodClass, ...] = ()
     waves: tuple[tuple[WaveStep, ...], ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The given pods that would not start, with why."""
+        return tuple(
+            f"pods of {one.titles} would not start: {one.stops}"
+            for one in self.classes
+            if one.stops
+        )

@@ -14,7 +14,7 @@ from fsm_stack.errors import counted
 from fsm_stack.findings.finding import Finding, Severity, finding, harmless
 from fsm_stack.iptables.sets.reach import region_text
 from fsm_stack.redirection.origins import notes_text
-from fsm_stack.review.compare import NEW_PODS
+from fsm_stack.review.compare import NEW_PODS, NO_PODS
 from fsm_stack.review.entries import LOCAL_PROXY_MODE
 from fsm_stack.review.intent import NOTHING
 from fsm_stack.review.model import Level
@@ -205,6 +205,8 @@ def _timing(found: Review) -> str:
     if not found.traffic:
         return ""
     restarts = found.restarts
+    if restarts is not None and restarts.by_annotations and not restarts.pods:
+        return NO_PODS
     if restarts is None or not restarts.given:
         return NEW_PODS
     where = f"{counted(restarts.pods, 'pod')} in {counted(restarts.namespaces, 'namespace')}"
@@ -356,7 +358,8 @@ def findings_of(found: Review) -> Iterator[Finding]:
         for one in found.collateral:
             yield _placed(finding("change-not-declared", one.sentence), one.entries)
     yield from map(broken_finding, found.broken)
-    for why in found.undecided:
+    stopped = () if found.restarts is None else found.restarts.stopped
+    for why in (*found.undecided, *stopped):
         yield finding("change-undecided", why)
     yield from _weakened(found)
     yield from found.findings

@@ -21,7 +21,7 @@ from fsm_stack.review.traffic import traffic_changes
 from fsm_stack.verify.redirecting import redirecting_mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fsm_stack.injector.mesh import MeshView
     from fsm_stack.review.compare import Comparison
@@ -88,12 +88,30 @@ def with_workloads(side: Side, pods: Pods, *, every: bool = False) -> Side:
     return replace(side, scripts=scripts, refused=tuple(refusals))
 
 
+def by_annotations(compared: Comparison, changes: Sequence[TrafficChange]) -> bool:
+    """Whether pods change only that carry other annotations first: of a profile, or a new one."""
+    own = {one.name for one in compared.pairs if not one.offered and not one.rewritten}
+    return bool(changes) and not any(own & set(one.scopes) for one in changes)
+
+
 def rule(compared: Comparison, changes: Sequence[TrafficChange]) -> str:
     """Who has to restart, without any workload."""
     scopes = {scope for one in changes for scope in one.scopes}
-    offered = {one.name for one in compared.pairs if one.offered}
-    every = [one.name for one in compared.pairs if not one.offered]
-    scopes -= offered
+    rewritten = {one.name for one in compared.pairs if one.rewritten}
+    every = [one.name for one in compared.pairs if not one.offered and not one.rewritten]
+    annotated = ", ".join(sorted(scopes & rewritten))
+    scopes &= set(every)
+    if annotated:
+        told = (
+            f"Pods of profile {annotated} get its new lists with its new annotations: write them "
+            "into the templates (fsm-stack annotate), which restarts the pods."
+        )
+        return f"{_rule(scopes, every)} {told}" if scopes else told
+    return _rule(scopes, every)
+
+
+def _rule(scopes: Collection[str], every: Sequence[str]) -> str:
+    """Who has to restart for what changes without another annotation."""
     if not scopes:
         return "No running pod has to restart."
     if all(name in scopes for name in every):
@@ -163,13 +181,14 @@ def restarts(
         {place: ranks[number] for place, number in enumerate(order)},
     )
     stopped = [
-        (_owners(one), f"the next pod would not start: {one.stops}")
+        (one.titles, f"the next pod would not start: {one.stops}")
         for one in told.values()
         if one.stops
     ]
     changed = [classes[carried] for carried, one in told.items() if one.changes]
     return Restarts(
         rule=rule(compared, changes),
+        by_annotations=by_annotations(compared, changes),
         given=True,
         pods=sum(one.pods for one in changed),
         of=sum(one.pods for one in classes.values()),
@@ -179,10 +198,6 @@ def restarts(
         waves=made.waves,
         held=(*stopped, *made.held),
     )
-
-
-def _owners(one: PodClass) -> str:
-    return few((title for title, _ in one.owners), 1, count=one.owner_count)
 
 
 def _told(
