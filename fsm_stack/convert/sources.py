@@ -49,6 +49,7 @@ _ENABLED: Final = {"enabled": True, "yes": True, "true": True, "disabled": False
                    "false": False}  # fmt: skip
 _PROGRAMS: Final = frozenset({"fsm", "osm", "helm", "kubectl"})
 _OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command line
+_OBJECT, _THEIR_OBJECT = FSM.mesh_config_name, OSM.mesh_config_name
 _MESH: Final = FSM.default_mesh_name
 _MONITORED: Final = FSM.monitored_by_label
 _THEIR_NAMESPACE: Final = OSM.default_namespace
@@ -231,7 +232,7 @@ def _completed(sources: Sources, options: Options) -> Options:
         namespace=options.namespace
         or (release.namespace if release else "")
         or said.namespace
-        or (patched[1] if patched[0] == FSM.mesh_config_name and not installs else "")
+        or (patched[1] if patched[0] == _OBJECT and not installs else "")
         or None,
     )
 
@@ -299,7 +300,7 @@ def _patched_mesh(
         InputError: the patches are for another MeshConfig.
     """
     if mesh is None:
-        osm = patched_osm(target[1]) if target[0] == OSM.mesh_config_name else None
+        osm = patched_osm(target[1]) if target[0] == _THEIR_OBJECT else None
         return ("the patched MeshConfig", osm) if osm else None
     known = [at(mesh[1], "metadata.name"), at(mesh[1], "metadata.namespace")]
     if any(one and other and one != other for one, other in zip(known, target, strict=True)):
