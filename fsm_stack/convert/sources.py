@@ -38,7 +38,7 @@ from fsm_stack.workloads.documents import split
 from fsm_stack.workloads.objects import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from fsm_stack.findings.finding import Finding
@@ -49,6 +49,7 @@ _ENABLED: Final = {"enabled": True, "yes": True, "true": True, "disabled": False
                    "false": False}  # fmt: skip
 _PROGRAMS: Final = frozenset({"fsm", "osm", "helm", "kubectl"})
 _OURS, _THEIRS = FSM.name, OSM.name  # a chart, its values' root, its command line
+_OBJECT, _THEIR_OBJECT = FSM.mesh_config_name, OSM.mesh_config_name
 _MESH: Final = FSM.default_mesh_name
 _MONITORED: Final = FSM.monitored_by_label
 _THEIR_NAMESPACE: Final = OSM.default_namespace
@@ -231,7 +232,7 @@ def _completed(sources: Sources, options: Options) -> Options:
         namespace=options.namespace
         or (release.namespace if release else "")
         or said.namespace
-        or (patched[1] if patched[0] == FSM.mesh_config_name and not installs else "")
+        or (patched[1] if patched[0] == _OBJECT and not installs else "")
         or None,
     )
 
@@ -252,11 +253,7 @@ def _values(sources: Sources, options: Options) -> Converted | None:
         return None
     values: Json = {}
     lines: tuple[Line, ...] = ()
-    overruled: list[Line] = []
-    for title, part in parts:
-        for path, value in leaves(values):
-            if at(part, path) not in (None, value):
-                overruled.append(Line(source=path, why=f"{title} says otherwise, and counts"))
+    for _, part in parts:
         values = over(values, part)
     findings: tuple[Finding, ...] = ()
     namespace = options.namespace
@@ -270,10 +267,20 @@ def _values(sources: Sources, options: Options) -> Converted | None:
     )
     return replace(
         result,
-        lines=(*overruled, *lines, *result.lines),
+        lines=(*_overruled(parts), *lines, *result.lines),
         findings=(*findings, *result.findings),
         title=" and ".join(title for title, _ in parts),
     )
+
+
+def _overruled(parts: Iterable[tuple[str, Json]]) -> Iterator[Line]:
+    """What a part says that a later one says otherwise."""
+    under: Json = {}
+    for title, part in parts:
+        for path, value in leaves(under):
+            if at(part, path) not in (None, value):
+                yield Line(source=path, why=f"{title} says otherwise, and counts")
+        under = over(under, part)
 
 
 def _one_mesh(sources: Sources) -> tuple[str, Json] | None:
@@ -293,7 +300,7 @@ def _patched_mesh(
         InputError: the patches are for another MeshConfig.
     """
     if mesh is None:
-        osm = patched_osm(target[1]) if target[0] == OSM.mesh_config_name else None
+        osm = patched_osm(target[1]) if target[0] == _THEIR_OBJECT else None
         return ("the patched MeshConfig", osm) if osm else None
     known = [at(mesh[1], "metadata.name"), at(mesh[1], "metadata.namespace")]
     if any(one and other and one != other for one, other in zip(known, target, strict=True)):
@@ -338,7 +345,7 @@ def _meshed(
         item = merge_patch(item, patch)
     title = name if not patches else " and ".join((name, *(text for text, _ in patches)))
     result = convert_mesh_config(item, today=options.today, fsm_version=version, name=name)
-    result = replace(result, title=title)
+    result = replace(result, title=title, lines=(*_overruled(patches), *result.lines))
     if values is None:
         return result
     return combined(values, result, spec_of(item, name=name), today=options.today)
@@ -354,7 +361,9 @@ def _enrolled(namespaces: Iterable[Json], draft: Draft) -> None:
         source = f"Namespace {title}"
         labels, notes = about.get("labels") or {}, about.get("annotations") or {}
         if labels.get(_MONITORED) != name:
-            draft.drop(source, f"not in mesh {name}")
+            other = labels.get(OSM.monitored_by_label)
+            moved = f"; it is in mesh {other} of OSM: convert -f rewrites its labels"
+            draft.drop(source, f"not in mesh {name}{moved if other else ''}")
             continue
         entry: Json = {"name": title}
         asked = notes.get(injection)

@@ -346,6 +346,31 @@ def test_values_that_later_ones_overrule_are_told() -> None:
     assert told == ["fsm.outboundPortExclusionList: file1 says otherwise, and counts"]
 
 
+def test_a_list_that_a_later_patch_or_option_replaces_is_told() -> None:
+    """A merge patch replaces a whole list, and so does ``--set``."""
+    later = PORTS.replace("6379", "80")
+    result = of("\n".join(PATCH.format("fsm-mesh-config", one) for one in (PORTS, later)))
+    assert result.settings["traffic"] == {"outboundPortExclusionList": [80]}
+    assert str(result.lines[0]) == (
+        "spec.traffic.outboundPortExclusionList: kubectl patch meshconfig fsm-mesh-config says "
+        "otherwise, and counts"
+    )
+    ports = "--set fsm.outboundPortExclusionList={{{}}}"
+    result = of(f"fsm install {ports.format(1)} {ports.format(2)}")
+    assert result.settings["traffic"] == {"outboundPortExclusionList": [2]}
+    assert [(one.id, one.place.path) for one in result.findings] == [
+        ("helm-value-ignored", "fsm.outboundPortExclusionList")
+    ]
+
+
+def test_a_namespace_of_osm_is_told_how_it_moves() -> None:
+    labels = {"openservicemesh.io/monitored-by": "osm"}
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": labels}}
+    assert str(of(json.dumps(live()), json.dumps(item)).lines[-1]) == (
+        "Namespace a: not in mesh fsm; it is in mesh osm of OSM: convert -f rewrites its labels"
+    )
+
+
 def test_a_release_that_was_uninstalled_is_said_to_be() -> None:
     item = release({"fsm": {"meshName": "one"}}, status="uninstalled")
     assert str(of(json.dumps(item)).lines[-1]) == (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given as drawn
@@ -12,6 +13,9 @@ from fsm_stack.flows.counting import Counted, Sums, count, framing, lines, sampl
 from fsm_stack.flows.formats import FORMATS, recognised
 from tests.flows import given
 from tests.flows.given import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRUTH = [
     Flow(target="203.0.113.7", port=443, size=1000),
@@ -92,6 +96,18 @@ def test_vpc_rows_without_header_are_of_version_2_or_of_a_given_order(
     name, done, sums = read(data, fields=tuple(fields.split()))
     assert (name, done.records, done.bad) == ("vpc", 4, 0)
     assert {end.way for (_, _, _, end), _ in sums} == {""}
+
+
+@pytest.mark.parametrize("write", [given.vpc, given.vpc2])
+def test_vpc_rows_that_cloudwatch_exported_have_a_time_before_them(
+    write: Callable[[Flow], str],
+) -> None:
+    rows = [write(flow).encode() for flow in TRUTH]
+    plain = read(b"\n".join(rows))
+    stamped = read(b"\n".join(b"2026-11-16T00:00:00.000Z " + row for row in rows))
+    assert stamped[0] == "vpc"
+    assert shown(stamped[2]) == shown(plain[2])
+    assert stamped[1].bad == 0
 
 
 def test_vpc_answers_count_to_the_connection_that_they_answer() -> None:

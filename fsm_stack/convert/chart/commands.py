@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from fsm_stack.convert.chart.set_syntax import parse_set, parse_set_leniently
-from fsm_stack.convert.result import leaves, over
+from fsm_stack.convert.result import at, leaves, over
 from fsm_stack.errors import InputError
 from fsm_stack.findings.finding import finding
 from fsm_stack.systems import FSM, OSM
@@ -193,6 +193,7 @@ def _installed(program: str, pairs: list[tuple[str, str]], command: Command) -> 
 
 def _option(option: str, value: str, command: Command) -> None:
     """An option that Helm, ``fsm install`` and ``osm install`` share."""
+    before = dict(leaves(command.values))
     match option:
         case "--set":
             command.findings += parse_set_leniently(value, command.values)
@@ -212,6 +213,10 @@ def _option(option: str, value: str, command: Command) -> None:
             said = f"{option}={value}" if option in _WITH_VALUE else option
             message = "it is about how the command runs, not about the mesh"
             command.findings.append(finding("install-option-ignored", message, path=said))
+    for path, known in before.items():
+        if at(command.values, path) not in (None, known):
+            message = "a later option of the command says otherwise, and counts"
+            command.findings.append(finding("helm-value-ignored", message, path=path))
 
 
 def _count(command: Command, root: str, key: str, counts: Any) -> None:

@@ -6,6 +6,7 @@ in up to ten minutes; ``-`` is a value that is missing.
 
 from __future__ import annotations
 
+import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,7 @@ _V3: Final = (
 _V4: Final = (*_V3, "region", "az-id", "sublocation-type", "sublocation-id")
 _V5: Final = (*_V4, "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path")
 _ORDERS: Final = {b"2": _V2, b"3": _V3, b"4": _V4, b"5": _V5}
+_STAMP: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,16}Z")
 _NEEDED: Final = ("srcaddr", "dstaddr", "srcport", "dstport", "protocol", "bytes", "end")
 _MISSING: Final = b"-"
 _TCP: Final = b"6"
@@ -159,8 +161,11 @@ def _knows(record: bytes) -> Reader | None:
     names = [field.decode("ascii", "replace") for field in found]
     if {"srcaddr", "dstaddr"} <= {name.replace("_", "-").removeprefix("pkt-") for name in names}:
         return reader(names)
-    order = _ORDERS.get(found[0]) if found else None
-    return reader(order) if order is not None and len(order) == len(found) else None
+    # CloudWatch Logs writes the time of a row before it when it exports to a file.
+    stamp = ("timestamp",) if found and _STAMP.fullmatch(found[0]) else ()
+    order = _ORDERS.get(found[len(stamp)]) if len(found) > len(stamp) else None
+    known = order is not None and len(stamp) + len(order) == len(found)
+    return reader((*stamp, *order)) if order is not None and known else None
 
 
 VPC: Final = Format(
