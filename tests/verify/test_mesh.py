@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fsm_stack.verify.expected import Origin
 
 INJECTOR_WEBHOOK = "fsm-webhook-fsm"
+CA = "cluster-webhook-ca"
 
 
 def test_a_missing_mesh_config_is_named_with_its_namespace() -> None:
@@ -229,7 +230,7 @@ def test_an_empty_ca_bundle_refuses_every_pod_and_both_ways_out_are_named() -> N
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
     webhook["clientConfig"]["caBundle"] = ""
-    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    (finding,) = mesh.outcome(CA).findings
     assert finding.message == (
         "caBundle is empty: the API server cannot trust the injector, and every new pod of the "
         "mesh is refused"
@@ -259,11 +260,13 @@ def test_an_authority_out_of_date_or_damaged_is_told(bundle: str, message: str) 
             if item["kind"] == kind:
                 for webhook in item.get("webhooks", []):
                     webhook["clientConfig"]["caBundle"] = bundle
-    assert mesh.messages("cluster-webhook-ca") == [
+    assert mesh.messages(CA) == [
         f"{message}: the API server cannot trust the controller, and every change of a policy is "
         "refused",
         message,
     ]
+    renews = {one.fix.startswith("Renew the authority") for one in mesh.outcome(CA).findings}
+    assert renews == {message.startswith("caBundle: expired")}  # no restart alone does
 
 
 @pytest.mark.parametrize(
@@ -281,13 +284,13 @@ def test_an_authority_that_ends_soon_is_a_warning(end: str, told: list[str]) -> 
         if str(item["kind"]).endswith("WebhookConfiguration"):
             for webhook in item.get("webhooks", []):
                 webhook["clientConfig"]["caBundle"] = certificate(end=end)
-    findings = mesh.outcome("cluster-webhook-ca").findings
+    findings = mesh.outcome(CA).findings
     assert [one.message for one in findings] == told
     assert {one.severity for one in findings} <= {Severity.WARNING}
     assert {one.fix for one in findings} <= {
-        "Renew the authority at its issuer before, then: kubectl rollout restart "
-        "deployment/fsm-controller -n fsm-system, then: kubectl rollout restart "
-        "deployment/fsm-injector -n fsm-system"
+        "Renew the authority at its issuer, or, where the mesh made it, by deleting its CA's "
+        "Secret, before that day, then: kubectl rollout restart deployment/fsm-controller -n "
+        "fsm-system, then: kubectl rollout restart deployment/fsm-injector -n fsm-system"
     }
 
 
@@ -305,7 +308,7 @@ def test_a_validating_webhook_without_an_authority_is_told(
     item = mesh.the("ValidatingWebhookConfiguration", "fsm-validator-mesh-fsm")
     item["webhooks"][0]["failurePolicy"] = policy
     del item["webhooks"][0]["clientConfig"]["caBundle"]
-    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    (finding,) = mesh.outcome(CA).findings
     assert finding.severity is severity
     assert finding.message == (
         f"caBundle is empty: the API server cannot trust the controller, and {effect}"
@@ -321,7 +324,7 @@ def test_an_authority_that_is_not_the_control_planes_is_an_error() -> None:
     mesh = world()
     webhook = mesh.the("MutatingWebhookConfiguration", INJECTOR_WEBHOOK)["webhooks"][0]
     webhook["clientConfig"]["caBundle"] = certificate(start="260102000000Z")
-    (finding,) = mesh.outcome("cluster-webhook-ca").findings
+    (finding,) = mesh.outcome(CA).findings
     assert finding.severity is Severity.ERROR
     assert finding.message == (
         "caBundle is not the authority that the control plane's validating webhook has: they share "

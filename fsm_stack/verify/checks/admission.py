@@ -19,6 +19,7 @@ from fsm_stack.findings.finding import Severity
 from fsm_stack.snapshot.snapshot import Part
 from fsm_stack.verify.check import Check, NotRun, found
 from fsm_stack.verify.checks.webhooks import delete, name_of, place, require, restart
+from fsm_stack.verify.programs.program import then
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,6 +219,9 @@ def _time(tag: int, content: bytes) -> datetime:
 _ID: Final = "cluster-webhook-ca"
 # An issuer such as Vault gives months; FSM's own authority lasts ten years.
 _SOON: Final = timedelta(days=30)
+_RENEW: Final = (
+    "Renew the authority at its issuer, or, where the mesh made it, by deleting its CA's Secret"
+)
 
 
 def authority(context: Context) -> Iterator[Finding]:
@@ -235,7 +239,7 @@ def authority(context: Context) -> Iterator[Finding]:
             f"{problem}{'' if bundle else refused}",
             place=place(item),
             evidence=None if bundle else f"failurePolicy {entry.get('failurePolicy')}",
-            fix=again,
+            fix=_renewed(bundle, context, again),
         )
     elif (end := max(one.end for one in read_bundle(bundle))) < context.now + _SOON:
         both = f"{restart(context, context.system.controller_name)}, then: {restart(context)}"
@@ -244,7 +248,7 @@ def authority(context: Context) -> Iterator[Finding]:
             f"caBundle expires at {end:%Y-%m-%d %H:%M} UTC: from then on every new pod of the "
             "mesh is refused",
             place=place(item),
-            fix=f"Renew the authority at its issuer before, then: {both}",
+            fix=then(f"{_RENEW}, before that day", both),
             severity=Severity.WARNING,
         )
     others = {_bundle(webhook) for _, webhook in _validators(context)} - {""}
@@ -260,10 +264,24 @@ def authority(context: Context) -> Iterator[Finding]:
         raise NotRun(f"whether it is the control plane's authority is unknown: {unread}")
 
 
+def _renewed(bundle: str, context: Context, again: str) -> str:
+    """What gives a webhook an authority that lasts.
+
+    A program writes the one that it finds when it starts, one that has ended among them.
+    Source: flomesh-io/fsm pkg/certificate/castorage/k8s, GetCertificateFromSecret.
+    """
+    try:
+        ended = bundle and all(one.end < context.now for one in read_bundle(bundle))
+    except ValueError:
+        return again
+    return then(_RENEW, again) if ended else again
+
+
 def _of_validators(context: Context) -> Iterator[Finding]:
     again = restart(context, context.system.controller_name)
     for item, webhook in _validators(context):
-        if not (problem := _problem(_bundle(webhook), context)):
+        bundle = _bundle(webhook)
+        if not (problem := _problem(bundle, context)):
             continue
         refuses = webhook.get("failurePolicy") != "Ignore"  # Kubernetes' default is Fail
         effect = "every change of a policy is refused" if refuses else "no policy is checked"
@@ -272,7 +290,7 @@ def _of_validators(context: Context) -> Iterator[Finding]:
             f"{problem}: the API server cannot trust the controller, and {effect}",
             place=f"ValidatingWebhookConfiguration {name_of(item)}",
             evidence=f"failurePolicy {webhook.get('failurePolicy')}",
-            fix=f"The controller writes it when it starts: {again}",
+            fix=_renewed(bundle, context, f"The controller writes it when it starts: {again}"),
             severity=None if refuses else Severity.WARNING,
         )
 
