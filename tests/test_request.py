@@ -217,6 +217,8 @@ def test_a_base_that_is_no_commit_here_is_refused(request_: Request, base: str) 
     assert done.stderr.startswith("tools/review: ")
     assert "commit" in done.stderr
     assert request_.nothing_ran()
+    # else a comment of an older state, which passed, would stay
+    assert request_.comment.startswith(f"{MARKER}\n### Stopped: the change could not be reviewed")
 
 
 def test_a_report_is_not_led_elsewhere_by_a_link(request_: Request) -> None:
