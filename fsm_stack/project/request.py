@@ -14,6 +14,7 @@ from fsm_stack.project.files import write_file
 from fsm_stack.project.project import PROJECT_FILE, read_text, stack_names
 from fsm_stack.review.compare import Comparison
 from fsm_stack.review.contracts import contracts_of, prover_of
+from fsm_stack.review.intent import meant_for
 from fsm_stack.review.reports.page import html_page
 from fsm_stack.review.reports.together import Part, Together
 from fsm_stack.snapshot.shape import mapping
@@ -142,9 +143,11 @@ def _compared(
     try:
         after = sides.stack(name)
         before, commit = sides.at(name, word)
-        both = Comparison(before, after, intents=intents, shared=shared)
-        note = sides.behind(name, word, commit)
-        return Part(stack=name, review=both.review(notes=(note,) if note else ()), both=both)
+        meant, notes = meant_for(intents, (name,), sides.stacks())
+        both = Comparison(before, after, intents=meant, shared=shared)
+        if note := sides.behind(name, word, commit):
+            notes.append(note)
+        return Part(stack=name, review=both.review(notes=tuple(notes)), both=both)
     except (InputError, FindingsError) as error:
         return Part(stack=name, said=f"cannot be compared: {error}", stops=True, bad=True)
 

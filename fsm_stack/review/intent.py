@@ -3,11 +3,11 @@
 ::
 
     bypass tcp 443 to 203.0.113.0/24
-    mesh tcp 6379 to any on redis-client,batch
+    mesh tcp 6379 to any on redis-client,batch in dev
     nothing
 
 ``bypass``: it leaves the mesh; ``mesh``: it goes through the sidecar; ``on``: for pods of these
-profiles only, ``mesh`` for those without one.
+profiles only, ``mesh`` for those without one; ``in``: of these stacks only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fsm_stack.errors import InputError
+from fsm_stack.errors import InputError, did_you_mean
 from fsm_stack.iptables.packet import ToListener, Untouched
 from fsm_stack.iptables.sets.coverage import Coverage
 from fsm_stack.iptables.sets.diagram import Diagrams
@@ -27,7 +27,7 @@ from fsm_stack.review.reports.outcome import Expected
 from fsm_stack.review.traffic import in_order, regions_text, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fsm_stack.iptables.packet import Verdict
     from fsm_stack.iptables.sets.difference import Shift
@@ -41,6 +41,8 @@ _WORDS: Final[dict[str, Literal["bypassed", "intercepted"]]] = {
     "bypass": "bypassed",
     "mesh": "intercepted",
 }
+# What limits a declared change, and to what.
+_LIMITS: Final = {"on": "profiles", "in": "stacks"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Intent:
         effect: what its packets have afterwards; None: nothing changes at all.
         traffic: its packets; None: none.
         scopes: of these scopes only; empty: of all.
+        stacks: of these stacks only; empty: of all.
     """
 
     text: str
@@ -60,6 +63,7 @@ class Intent:
     effect: Literal["bypassed", "intercepted"] | None
     traffic: Written | None
     scopes: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
 
     def holds(self, verdict: Verdict) -> bool:
         """Whether a verdict is the declared one."""
@@ -78,28 +82,57 @@ def intent(text: str, origin: str) -> Intent:
         InputError: it is none.
     """
     words = text.split()
-    if words == [NOTHING]:
-        return Intent(text=text, origin=origin, effect=None, traffic=None)
-    if not words or words[0] not in _WORDS:
+    if not words or (words[0] not in _WORDS and words[0] != NOTHING):
         raise InputError(
             f"{origin}: expected 'bypass TRAFFIC', 'mesh TRAFFIC' or 'nothing', such as "
             f"'bypass tcp 443 to 203.0.113.0/24', got {text!r}"
         )
+    limits: dict[str, tuple[str, ...]] = {}
     rest = words[1:]
-    scopes: tuple[str, ...] = ()
-    if "on" in rest:
-        at = rest.index("on")
-        scopes = tuple(name for name in "".join(rest[at + 1 :]).split(",") if name)
-        rest = rest[:at]
-        if not scopes:
-            raise InputError(f"{origin}: {text!r}: expected profiles behind 'on'")
+    while left := [at for at, word in enumerate(rest) if word in _LIMITS and word not in limits]:
+        word = rest[left[-1]]  # the last one first: they come in either order
+        limits[word] = tuple(filter(None, "".join(rest[left[-1] + 1 :]).split(",")))
+        rest = rest[: left[-1]]
+        if not limits[word]:
+            raise InputError(f"{origin}: {text!r}: expected {_LIMITS[word]} behind {word!r}")
+    effect = _WORDS.get(words[0])
+    if effect is None and (rest or "on" in limits):
+        raise InputError(f"{origin}: {text!r}: expected nothing behind 'nothing' but 'in STACKS'")
     try:
-        traffic = written(" ".join(rest))
+        traffic = None if effect is None else written(" ".join(rest))
     except InputError as error:
         raise InputError(f"{origin}: {error}") from None
     return Intent(
-        text=text, origin=origin, effect=_WORDS[words[0]], traffic=traffic, scopes=scopes
-    )
+        text=text, origin=origin, effect=effect, traffic=traffic,
+        scopes=limits.get("on", ()), stacks=limits.get("in", ()),
+    )  # fmt: skip
+
+
+def meant_for(
+    intents: Sequence[Intent], stacks: Collection[str], known: Collection[str]
+) -> tuple[list[Intent], list[str]]:
+    """The declared changes that speak of some stacks, and notes about the others.
+
+    Args:
+        intents: all that were declared.
+        stacks: those that are compared.
+        known: every stack of the project.
+
+    Raises:
+        InputError: a change speaks of a stack that there is not.
+    """
+    meant: list[Intent] = []
+    notes: list[str] = []
+    for one in intents:
+        for name in one.stacks:
+            if name not in known:
+                near = did_you_mean(name, known) or f"; expected one of {', '.join(sorted(known))}"
+                raise InputError(f"{one.origin}: {one.text!r}: no stack {name!r}{near}")
+        if not one.stacks or set(one.stacks) & set(stacks):
+            meant.append(one)
+        else:
+            notes.append(f"declared for {', '.join(one.stacks)}, not here: {one.text}")
+    return meant, notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

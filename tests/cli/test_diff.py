@@ -127,6 +127,24 @@ def test_a_declared_change_may_be_of_one_stack_of_several(work: Reviewed) -> Non
     assert found["stops"] is False
 
 
+@pytest.mark.parametrize("words", [("prod",), ()])
+def test_what_is_declared_for_one_stack_covers_no_other(
+    work: Reviewed, words: tuple[str, ...]
+) -> None:
+    work.change("[6379, 7070]", "[6379, 7070, 443]")
+    work.change("value: 9092", "value: 443", stack="prod")
+    trailer = "Traffic-Change: bypass tcp 443 in dev"
+    work.git("commit", "-qam", f"X\n\n{trailer}\nTraffic-Change: mesh tcp 9092 in prod")
+    assert work.diff("dev", "--against", "HEAD~1").exit_code == 0
+    done = work.diff(*words, "--against", "HEAD~1")
+    assert done.exit_code == 1
+    assert "declared for dev, not here: bypass tcp 443 in dev" in done.stdout
+    assert "Not declared: TCP 443 to any address leaves the mesh" in done.stdout
+    unknown = work.diff(*words, "--against", "HEAD~1", "--expect", "bypass tcp 443 in prd")
+    assert unknown.exit_code == 2
+    assert "no stack 'prd'; did you mean 'prod'?" in unknown.stdout + unknown.stderr
+
+
 def test_the_report_is_a_comment_data_and_a_page_a_stack(work: Reviewed, tmp_path: Path) -> None:
     work.exclude_443()
     done = work.diff("--against", "main", "--report", str(tmp_path / "report"), "-o", "markdown")

@@ -12,7 +12,7 @@ from fsm_stack.errors import InputError
 from fsm_stack.iptables.judge.simulate import trace
 from fsm_stack.iptables.packet import Packet, Untouched
 from fsm_stack.iptables.sets.reach import region_text
-from fsm_stack.review.intent import intent
+from fsm_stack.review.intent import intent, meant_for
 from fsm_stack.review.model import Level
 from fsm_stack.review.reports.report import findings_of, markdown, text_lines
 
@@ -136,6 +136,10 @@ def test_a_declaration_can_speak_of_one_profile() -> None:
          "PROTOCOL PORTS [to PLACES] [over INTERFACES], got 'at'"),
         ("bypass tcp 443 to", "--expect: 'tcp 443 to': expected something behind 'to'"),
         ("bypass tcp 443 on", "--expect: 'bypass tcp 443 on': expected profiles behind 'on'"),
+        ("bypass tcp 443 in", "--expect: 'bypass tcp 443 in': expected stacks behind 'in'"),
+        ("nothing tcp", "--expect: 'nothing tcp': expected nothing behind 'nothing' but 'in STACKS'"),
+        ("nothing on web", "--expect: 'nothing on web': expected nothing behind 'nothing' but 'in "
+         "STACKS'"),
         ("mesh tcp over eth0123456789012345", "--expect: 'tcp over eth0123456789012345': expected "
          "an interface's name, got 'eth0123456789012345'"),
         ("bypass", "--expect: expected traffic such as 'tcp 5432 to 10.0.0.0/8', got nothing"),
@@ -145,6 +149,23 @@ def test_a_declaration_that_is_none_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError) as error:
         intent(text, "--expect")
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bypass tcp 443 on web,batch in dev,stage", "bypass tcp 443 in dev, stage on web, batch"],
+)
+def test_a_declaration_can_speak_of_some_stacks(text: str) -> None:
+    one = intent(text, "--expect")
+    assert (one.scopes, one.stacks) == (("web", "batch"), ("dev", "stage"))
+    known = ("dev", "stage", "prod")
+    every = intent("nothing", "--expect")
+    assert meant_for([one, every], ("dev",), known) == ([one, every], [])
+    note = f"declared for dev, stage, not here: {text}"
+    assert meant_for([one, every], ("prod",), known) == ([every], [note])
+    assert intent("nothing in prod", "--expect").stacks == ("prod",)
+    with pytest.raises(InputError, match="no stack 'stage'; expected one of dev, prod"):
+        meant_for([one], ("dev",), ("prod", "dev"))
 
 
 def test_an_unknown_profile_is_refused() -> None:

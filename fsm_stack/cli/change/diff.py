@@ -222,7 +222,7 @@ def _review(
 
     from fsm_stack.project.sides import Sides
     from fsm_stack.review.compare import Comparison
-    from fsm_stack.review.intent import intent
+    from fsm_stack.review.intent import intent, meant_for
 
     if profile is not None and others["against"] is None:
         raise click.UsageError("--profile: expected --against FILE, whose script it is")
@@ -238,7 +238,10 @@ def _review(
         notes = (*notes, *(f"no longer agreed on for every stack: {one.text}" for one in lost))
     elif set(words) & set(sides.stacks()):
         shared = agreed(sides).contracts
-    compared = Comparison(before, after, intents=[*intents, *declared], shared=shared, gone=lost)
+    stacks = sides.stacks() if any(one.stacks for one in (*intents, *declared)) else ()
+    meant, elsewhere = meant_for([*intents, *declared], words, stacks)
+    notes = (*notes, *elsewhere)
+    compared = Comparison(before, after, intents=meant, shared=shared, gone=lost)
     return compared, compared.review(pods=_pods(compared, workloads), notes=notes)
 
 
