@@ -66,7 +66,7 @@ def undeploy(api: Api) -> None:
         api.delete(ref("Deployment", name, "fsm-system", "apps/v1"))
 
     def gone() -> bool:  # a ReplicaSet that is left makes pods of the next test's, and takes them
-        return not (pods(api) or api.list("apps/v1", "ReplicaSet", namespace="fsm-system"))
+        return not (api.list("apps/v1", "ReplicaSet", namespace="fsm-system") or pods(api))
 
     eventually("the pods and their ReplicaSets are gone", gone, seconds=60)
 
@@ -134,25 +134,20 @@ def test_a_pod_that_no_scheduler_sees_and_one_in_a_crash_loop(programs: Api) -> 
     """No scheduler and no kubelet runs: the test writes what they would."""
     deploy(programs)
     try:
-        pod = eventually("the injector's pod", lambda: _pod(programs), seconds=60)
+        eventually("the injector's pod", lambda: _pod(programs), seconds=60)
 
-        def waiting() -> Json | None:  # what refused an earlier test's pods may not be over yet
-            found = injector(programs)
-            return None if found["id"] == "program-refused" else found
+        # What refused an earlier test's pods may not be over yet.
+        eventually("it waits", lambda: told(programs, "program-unschedulable"), seconds=60)
 
-        unscheduled = eventually("the refusal is over", waiting, seconds=30)
-        programs.patch(
-            ref("Pod", pod["metadata"]["name"], "fsm-system"),
-            {"status": crashing()},
-            subresource="status",
-        )
-        crashed = injector(programs)
+        def crashes() -> Json | None:
+            tell(programs, "fsm-injector", crashing())
+            return told(programs, "program-crash")
+
+        crashed = eventually("its crashes are told", crashes, seconds=60)
         programs.patch(INJECTOR, {"spec": {"replicas": 0}})
         zero = injector(programs)
     finally:
         undeploy(programs)
-    assert unscheduled["id"] == "program-unschedulable"
-    assert crashed["id"] == "program-crash"
     assert crashed["message"] == (
         "fsm-injector: 0 of 1 pods are available: container fsm-injector needs more memory than "
         "its limit, and was killed: OOMKilled, 3 restarts"
@@ -161,6 +156,21 @@ def test_a_pod_that_no_scheduler_sees_and_one_in_a_crash_loop(programs: Api) -> 
         "program-scaled-to-zero",
         "kubectl scale deployment/fsm-injector --replicas=1 -n fsm-system",
     )
+
+
+def told(api: Api, rule_id: str) -> Json | None:
+    """What is said of the injector, where it is this."""
+    ours = (item for item in findings(api) if "fsm-injector" in item["place"]["path"])
+    return next((item for item in ours if item["id"] == rule_id), None)
+
+
+def tell(api: Api, app: str, status: Json) -> None:
+    """Write a status of a program's pods, as a kubelet would; one may be replaced meanwhile."""
+    for pod in pods(api):
+        if pod["metadata"]["labels"]["app"] == app:
+            name = ref("Pod", pod["metadata"]["name"], "fsm-system")
+            with suppress(ApiError):
+                api.patch(name, {"status": status}, subresource="status")
 
 
 def _pod(api: Api, app: str = "fsm-injector") -> Json | None:
@@ -269,11 +279,7 @@ def test_redirection_on_the_nodes_and_the_ingress_class_are_told_by_a_real_contr
 
         def well() -> bool | None:
             """The controller may make a pod of the template before, and replace it."""
-            for pod in pods(api):
-                if pod["metadata"]["labels"]["app"] == "fsm-xnetwork":
-                    name = ref("Pod", pod["metadata"]["name"], "fsm-system")
-                    with suppress(ApiError):
-                        api.patch(name, {"status": ready()}, subresource="status")
+            tell(api, "fsm-xnetwork", ready())
             return beside(api, tmp_path)[1] == [] or None
 
         eventually("all is well", well, seconds=60)
