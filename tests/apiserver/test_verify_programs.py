@@ -83,8 +83,12 @@ def findings(api: Api) -> list[Json]:
     return found
 
 
+def of_injector(api: Api) -> list[Json]:
+    return [item for item in findings(api) if "fsm-injector" in item["place"]["path"]]
+
+
 def injector(api: Api) -> Json:
-    return next(item for item in findings(api) if "fsm-injector" in item["place"]["path"])
+    return of_injector(api)[0]
 
 
 def condition(api: Api, kind: str) -> bool | None:
@@ -160,8 +164,7 @@ def test_a_pod_that_no_scheduler_sees_and_one_in_a_crash_loop(programs: Api) -> 
 
 def told(api: Api, rule_id: str) -> Json | None:
     """What is said of the injector, where it is this."""
-    ours = (item for item in findings(api) if "fsm-injector" in item["place"]["path"])
-    return next((item for item in ours if item["id"] == rule_id), None)
+    return next((item for item in of_injector(api) if item["id"] == rule_id), None)
 
 
 def tell(api: Api, app: str, status: Json) -> None:

@@ -205,6 +205,18 @@ def slice_of(name: str, addresses: list[str], ports: dict[str, int]) -> dict[str
     }  # fmt: skip
 
 
+def behind_redis_and(name: str, port: int) -> list[dict[str, Any]]:
+    """Port 8080 of 10.130.0.5, behind the excluded 172.30.7.7:6390 and a second Service's port."""
+    return [
+        one
+        for called, address, asked in (("redis", "172.30.7.7", 6390), (name, "172.30.9.9", port))
+        for one in (
+            service(called, address, {"tcp": asked}),
+            slice_of(called, ["10.130.0.5"], {"tcp": 8080}),
+        )
+    ]
+
+
 def pod(
     name: str, address: str, annotations: dict[str, str] | None = None, *, meshed: bool = True
 ) -> dict[str, Any]:

@@ -110,10 +110,7 @@ def test_an_address_that_is_not_known_is_no_use_of_a_range() -> None:
 def test_two_entries_that_each_may_take_it_are_not_both_used(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
-        given.service("redis", "172.30.7.7", {"tcp": 6390}),
-        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
-        given.service("cache", "172.30.9.9", {"tcp": 6379}),
-        given.slice_of("cache", ["10.130.0.5"], {"tcp": 8080}),
+        *given.behind_redis_and("cache", 6379),
     )
     tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8080)]), objects)
     assert verdicts(tally) == {"10.130.0.5:8080": "bypass"}
@@ -180,10 +177,7 @@ def test_a_pod_that_is_gone_may_have_been_an_endpoint(kind: str, tmp_path: Path)
 def test_a_pod_that_is_gone_was_an_endpoint_of_the_named_service(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
-        given.service("redis", "172.30.7.7", {"tcp": 6390}),
-        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
-        given.service("other", "172.30.9.9", {"tcp": 6390}),
-        given.slice_of("other", ["10.130.0.5"], {"tcp": 8080}),
+        *given.behind_redis_and("other", 6390),
     )
     entry = json.loads(given.gcp(Flow(target="10.130.0.6", port=8080)))
     entry["jsonPayload"]["dest_gke_details"] = {
@@ -254,10 +248,7 @@ def test_an_endpoint_that_is_excluded_itself_is_a_may(own: str, tmp_path: Path) 
 def test_an_endpoint_of_two_services_is_a_may(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
-        given.service("redis", "172.30.7.7", {"tcp": 6390}),
-        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
-        given.service("other", "172.30.9.9", {"tcp": 6390}),
-        given.slice_of("other", ["10.130.0.5"], {"tcp": 8080}),
+        *given.behind_redis_and("other", 6390),
     )
     tally = replayed(given.log("vpc", [Flow(target="10.130.0.5", port=8080)]), objects)
     assert verdicts(tally) == {"10.130.0.5:8080": "may"}
@@ -267,10 +258,7 @@ def test_an_endpoint_of_two_services_is_a_may(tmp_path: Path) -> None:
 def test_the_service_that_a_log_names_decides(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
-        given.service("redis", "172.30.7.7", {"tcp": 6390}),
-        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
-        given.service("other", "172.30.9.9", {"tcp": 6390}),
-        given.slice_of("other", ["10.130.0.5"], {"tcp": 8080}),
+        *given.behind_redis_and("other", 6390),
     )
     entry = json.loads(given.gcp(Flow(target="10.130.0.5", port=8080)))
     entry["jsonPayload"]["dest_gke_details"] = {

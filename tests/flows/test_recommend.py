@@ -262,10 +262,7 @@ def test_a_translated_address_that_may_be_anything_pins_its_entry() -> None:
 def test_both_services_of_an_endpoint_are_kept(tmp_path: Path) -> None:
     objects = known(
         tmp_path,
-        given.service("redis", "172.30.7.7", {"tcp": 6390}),
-        given.slice_of("redis", ["10.130.0.5"], {"tcp": 8080}),
-        given.service("other", "172.30.9.9", {"tcp": 6390}),
-        given.slice_of("other", ["10.130.0.5"], {"tcp": 8080}),
+        *given.behind_redis_and("other", 6390),
     )
     found = advised(
         [Flow(target="10.130.0.5", port=8080)], kind="vpc", original=None, objects=objects

@@ -238,8 +238,7 @@ def _review(
         notes = (*notes, *(f"no longer agreed on for every stack: {one.text}" for one in lost))
     elif set(words) & set(sides.stacks()):
         shared = agreed(sides).contracts
-    stacks = sides.stacks() if any(one.stacks for one in (*intents, *declared)) else ()
-    meant, elsewhere = meant_for([*intents, *declared], words, stacks)
+    meant, elsewhere = meant_for([*intents, *declared], words, sides.stacks())
     notes = (*notes, *elsewhere)
     compared = Comparison(before, after, intents=meant, shared=shared, gone=lost)
     return compared, compared.review(pods=_pods(compared, workloads), notes=notes)

@@ -230,7 +230,8 @@ def authority(context: Context) -> Iterator[Finding]:
     item, entry = require(context)
     bundle = _bundle(entry)
     again = f"{restart(context)} ; for new pods without a sidecar until then: {delete(item)}"
-    if problem := _problem(bundle, context):
+    problem, renew = _problem(bundle, context)
+    if problem:
         refused = (
             ": the API server cannot trust the injector, and every new pod of the mesh is refused"
         )
@@ -239,10 +240,10 @@ def authority(context: Context) -> Iterator[Finding]:
             f"{problem}{'' if bundle else refused}",
             place=place(item),
             evidence=None if bundle else f"failurePolicy {entry.get('failurePolicy')}",
-            fix=_renewed(bundle, context, again),
+            fix=then(renew, again),
         )
     elif (end := max(one.end for one in read_bundle(bundle))) < context.now + _SOON:
-        both = f"{restart(context, context.system.controller_name)}, then: {restart(context)}"
+        both = then(restart(context, context.system.controller_name), restart(context))
         yield found(
             _ID,
             f"caBundle expires at {end:%Y-%m-%d %H:%M} UTC: from then on every new pod of the "
@@ -264,24 +265,11 @@ def authority(context: Context) -> Iterator[Finding]:
         raise NotRun(f"whether it is the control plane's authority is unknown: {unread}")
 
 
-def _renewed(bundle: str, context: Context, again: str) -> str:
-    """What gives a webhook an authority that lasts.
-
-    A program writes the one that it finds when it starts, one that has ended among them.
-    Source: flomesh-io/fsm pkg/certificate/castorage/k8s, GetCertificateFromSecret.
-    """
-    try:
-        ended = bundle and all(one.end < context.now for one in read_bundle(bundle))
-    except ValueError:
-        return again
-    return then(_RENEW, again) if ended else again
-
-
 def _of_validators(context: Context) -> Iterator[Finding]:
     again = restart(context, context.system.controller_name)
     for item, webhook in _validators(context):
-        bundle = _bundle(webhook)
-        if not (problem := _problem(bundle, context)):
+        problem, renew = _problem(_bundle(webhook), context)
+        if not problem:
             continue
         refuses = webhook.get("failurePolicy") != "Ignore"  # Kubernetes' default is Fail
         effect = "every change of a policy is refused" if refuses else "no policy is checked"
@@ -290,7 +278,7 @@ def _of_validators(context: Context) -> Iterator[Finding]:
             f"{problem}: the API server cannot trust the controller, and {effect}",
             place=f"ValidatingWebhookConfiguration {name_of(item)}",
             evidence=f"failurePolicy {webhook.get('failurePolicy')}",
-            fix=_renewed(bundle, context, f"The controller writes it when it starts: {again}"),
+            fix=then(renew, f"The controller writes it when it starts: {again}"),
             severity=None if refuses else Severity.WARNING,
         )
 
@@ -313,15 +301,23 @@ def _bundle(webhook: Json) -> str:
     return str((webhook.get("clientConfig") or {}).get("caBundle") or "")
 
 
-def _problem(bundle: str, context: Context) -> str:
-    """What keeps the API server from trusting by it; empty: nothing."""
+def _problem(bundle: str, context: Context) -> tuple[str, str]:
+    """What keeps the API server from trusting by it, empty: nothing; and what renews it first.
+
+    A program writes the authority that it finds when it starts, one that has ended among them.
+    Source: flomesh-io/fsm pkg/certificate/castorage/k8s, GetCertificateFromSecret.
+    """
     if not bundle:
-        return "caBundle is empty"
+        return "caBundle is empty", ""
     try:
-        problems = [one.problem(context.now) for one in read_bundle(bundle)]
+        known = read_bundle(bundle)
     except ValueError as error:
-        return f"caBundle: {error}"
-    return f"caBundle: {problems[0]}" if all(problems) else ""
+        return f"caBundle: {error}", ""
+    problems = [one.problem(context.now) for one in known]
+    if not all(problems):
+        return "", ""
+    ended = all(one.end < context.now for one in known)
+    return f"caBundle: {problems[0]}", _RENEW if ended else ""
 
 
 CHECKS: Final = (
